@@ -1,0 +1,277 @@
+//! The wire format of an event: one JSON object with ECS names (D2).
+//!
+//! We write flat: one key per field, dotted, envelope first, then fields by name. We read flat and nested
+//! alike, since shippers differ; a name given twice becomes a list. Version [`SCHEMA_VERSION`] is in
+//! `varde.schema`; a higher one is refused, so that an old reader never misreads a new writer.
+
+use serde::ser::SerializeMap;
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+use crate::{
+    Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason, SensorId, Timestamp,
+    Value, Zone, field,
+};
+
+/// The version this crate writes and the highest it reads.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// At most this many fields per event: real ones have under 200; a hostile one may have a million.
+pub const FIELDS_MAX: usize = 4096;
+
+/// What an event from a foreign shipper is taken to be where it does not say.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The organisation whose topic it came on.
+    pub organization: OrganizationNumber,
+    /// Sensor, if `observer.name` and `agent.id` are missing.
+    pub sensor: SensorId,
+}
+
+/// Why a record is no event. Each has a [`DecodeError::reason`] for quarantine.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// Not JSON, or no object.
+    #[error("read the record as a JSON object")]
+    NotJson(#[source] serde_json::Error),
+    /// A list, a number or a text instead of an object.
+    #[error("read the record as a JSON object: it is JSON, but not an object")]
+    NotObject,
+    /// No `@timestamp`.
+    #[error("find `@timestamp` in the record")]
+    NoTimestamp,
+    /// A field of the envelope has a value that it can't have.
+    #[error("read `{name}`: {mend}")]
+    BadField {
+        /// The field.
+        name: &'static str,
+        /// What it should be.
+        mend: String,
+    },
+    /// More than [`FIELDS_MAX`] fields.
+    #[error("read the record: it has more than {FIELDS_MAX} fields")]
+    TooManyFields,
+    /// A newer schema.
+    #[error("read schema version {version}: this reader knows up to {SCHEMA_VERSION}, upgrade it first")]
+    SchemaTooNew {
+        /// The version it says.
+        version: i64,
+    },
+}
+
+impl DecodeError {
+    /// The reason to put in quarantine.
+    #[must_use]
+    pub const fn reason(&self) -> QuarantineReason {
+        match self {
+            Self::NotJson(_) | Self::NotObject => QuarantineReason::NotJson,
+            Self::NoTimestamp => QuarantineReason::NoTimestamp,
+            Self::BadField { .. } => QuarantineReason::BadField,
+            Self::TooManyFields => QuarantineReason::TooManyFields,
+            Self::SchemaTooNew { .. } => QuarantineReason::SchemaTooNew,
+        }
+    }
+}
+
+/// Appends the event's wire form to `out`, without a newline.
+pub fn encode(event: &Event, out: &mut Vec<u8>) {
+    // Writing to a Vec does not fail, and every value serialises.
+    let mut serializer = serde_json::Serializer::new(&mut *out);
+    let written = write_event(event, &mut serializer);
+    debug_assert!(written.is_ok(), "an event always serialises");
+}
+
+fn write_event<S: serde::Serializer>(event: &Event, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry(field::TIMESTAMP, &Text(event.timestamp))?;
+    map.serialize_entry(field::EVENT_CREATED, &Text(event.observed))?;
+    map.serialize_entry(field::EVENT_DATASET, &event.dataset)?;
+    map.serialize_entry(field::EVENT_ID, &event.id)?;
+    map.serialize_entry(field::EVENT_SEQUENCE, &event.sequence)?;
+    map.serialize_entry(field::OBSERVER_NAME, &event.sensor)?;
+    map.serialize_entry(field::ORGANIZATION_ID, &event.organization)?;
+    map.serialize_entry(field::VARDE_EXERCISE, &event.exercise)?;
+    map.serialize_entry(field::VARDE_MARKING, event.marking.as_str())?;
+    map.serialize_entry(field::VARDE_PURPOSE, event.purpose.as_str())?;
+    map.serialize_entry(field::VARDE_SCHEMA, &SCHEMA_VERSION)?;
+    map.serialize_entry(field::VARDE_ZONE, event.zone.as_str())?;
+    for (name, value) in event.fields.iter() {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+struct Text<T>(T);
+
+impl<T: std::fmt::Display> serde::Serialize for Text<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Reads one record.
+///
+/// What a foreign shipper leaves out is filled in: the id is derived from the record's bytes, `event.created`
+/// is the event's own time, zone, marking and purpose are the defaults.
+///
+/// # Errors
+/// If the record is no JSON object, has no `@timestamp`, or an envelope field can't be read.
+pub fn decode(payload: &[u8], defaults: &Defaults) -> Result<Event, DecodeError> {
+    let mut fields = flatten(payload)?;
+    if let Some(version) = fields.remove(field::VARDE_SCHEMA) {
+        let Value::Integer(version) = version else {
+            return Err(bad(field::VARDE_SCHEMA, "it must be a whole number"));
+        };
+        if version > SCHEMA_VERSION {
+            return Err(DecodeError::SchemaTooNew { version });
+        }
+    }
+    let timestamp: Timestamp = take(&mut fields, field::TIMESTAMP)?.ok_or(DecodeError::NoTimestamp)?;
+    let sensor = match take(&mut fields, field::OBSERVER_NAME)? {
+        Some(sensor) => sensor,
+        None => defaults.sensor.clone(),
+    };
+    let sequence = match fields.remove(field::EVENT_SEQUENCE) {
+        None | Some(Value::Null) => 0,
+        Some(Value::Integer(number)) if number >= 0 => number.unsigned_abs(),
+        Some(Value::Unsigned(number)) => number,
+        Some(_) => return Err(bad(field::EVENT_SEQUENCE, "it must be a whole number from 0")),
+    };
+    let exercise = match fields.remove(field::VARDE_EXERCISE) {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => flag,
+        Some(_) => return Err(bad(field::VARDE_EXERCISE, "it must be true or false")),
+    };
+    Ok(Event {
+        id: match take(&mut fields, field::EVENT_ID)? {
+            Some(id) => id,
+            None => EventId::derive(&[b"foreign", defaults.organization.as_str().as_bytes(), payload]),
+        },
+        sensor,
+        organization: take(&mut fields, field::ORGANIZATION_ID)?.unwrap_or(defaults.organization),
+        sequence,
+        timestamp,
+        observed: take(&mut fields, field::EVENT_CREATED)?.unwrap_or(timestamp),
+        dataset: take(&mut fields, field::EVENT_DATASET)?.unwrap_or_else(|| "unknown".to_owned()),
+        zone: take(&mut fields, field::VARDE_ZONE)?.unwrap_or(Zone::Administration),
+        marking: take(&mut fields, field::VARDE_MARKING)?.unwrap_or(Marking::Unmarked),
+        purpose: take(&mut fields, field::VARDE_PURPOSE)?.unwrap_or(Purpose::SecurityMonitoring),
+        exercise,
+        fields,
+    })
+}
+
+/// Flattens one JSON object into dotted names: `{"a":{"b":1}}` and `{"a.b":1}` are the same field; a list of
+/// objects gives a list per inner name; a name given twice gives a list; an empty object gives nothing.
+///
+/// # Errors
+/// If it is no JSON object or has more than [`FIELDS_MAX`] fields.
+pub fn flatten(payload: &[u8]) -> Result<Fields, DecodeError> {
+    let members: Members = serde_json::from_slice(payload).map_err(|error| {
+        if error.classify() == serde_json::error::Category::Data {
+            DecodeError::NotObject
+        } else {
+            DecodeError::NotJson(error)
+        }
+    })?;
+    let mut fields = Fields::new();
+    let mut count = 0;
+    for (name, value) in members.0 {
+        add(name, value, &mut fields, &mut count)?;
+    }
+    Ok(fields)
+}
+
+fn add(name: String, value: Json, fields: &mut Fields, count: &mut usize) -> Result<(), DecodeError> {
+    match value {
+        Json::Object(members) => add_members(&name, members, fields, count)?,
+        Json::Array(items) => {
+            let mut plain = Vec::new();
+            for item in items {
+                match item {
+                    Json::Object(members) => add_members(&name, members, fields, count)?,
+                    other => plain.extend(Value::from_json(other)),
+                }
+            }
+            if !plain.is_empty() {
+                *count += 1;
+                fields.append(name, Value::List(plain));
+            }
+        }
+        scalar => {
+            *count += 1;
+            if let Some(value) = Value::from_json(scalar) {
+                fields.append(name, value);
+            }
+        }
+    }
+    if *count > FIELDS_MAX {
+        Err(DecodeError::TooManyFields)
+    } else {
+        Ok(())
+    }
+}
+
+fn add_members(
+    prefix: &str,
+    members: Map<String, Json>,
+    fields: &mut Fields,
+    count: &mut usize,
+) -> Result<(), DecodeError> {
+    for (inner, value) in members {
+        add(format!("{prefix}.{inner}"), value, fields, count)?;
+    }
+    Ok(())
+}
+
+/// The members of the outermost object in order, duplicates kept: `serde_json::Map` would keep the last only.
+struct Members(Vec<(String, Json)>);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    members.push(entry);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+fn take<T: std::str::FromStr>(fields: &mut Fields, name: &'static str) -> Result<Option<T>, DecodeError>
+where
+    T::Err: std::fmt::Display,
+{
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|error: T::Err| bad(name, &error.to_string())),
+        Some(other) => other
+            .to_string()
+            .parse()
+            .map(Some)
+            .map_err(|error: T::Err| bad(name, &error.to_string())),
+    }
+}
+
+#[cold]
+fn bad(name: &'static str, mend: &str) -> DecodeError {
+    DecodeError::BadField {
+        name,
+        mend: mend.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! The names of topics: part of the interface, never changed in place.
+
+use crate::OrganizationNumber;
+
+/// Every event topic starts with this; the organisation number follows (D3).
+pub const EVENTS_PREFIX: &str = "varde.events.";
+
+/// What could not be read or is not believed, with its reason; one record each ([`crate::QuarantineRecord`]).
+pub const QUARANTINE: &str = "varde.quarantine";
+
+/// State of the correlate stage by event partition, compacted.
+pub const CHECKPOINTS: &str = "varde.checkpoints";
+
+/// The events of one organisation: the only topic its sensors may write to.
+#[must_use]
+pub fn events(organization: OrganizationNumber) -> String {
+    format!("{EVENTS_PREFIX}{organization}")
+}
+
+/// The organisation whose events a topic holds; `None` for any other topic.
+#[must_use]
+pub fn organization(topic: &str) -> Option<OrganizationNumber> {
+    OrganizationNumber::parse(topic.strip_prefix(EVENTS_PREFIX)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_names_its_organization() {
+        let oslo = OrganizationNumber::parse("958935420").expect("valid");
+        assert_eq!(organization(&events(oslo)), Some(oslo));
+        assert_eq!(organization("varde.events.123456789"), None);
+        assert_eq!(organization(QUARANTINE), None);
+    }
+}

@@ -1,0 +1,6 @@
+//! Service varde-sensor: sources → normalise → disclose → spool → publish.
+
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod record;
