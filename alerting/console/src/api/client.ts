@@ -1,0 +1,97 @@
+// Calls to `/api/v1`: one function per endpoint, one error type. Not a cache: pages own what they hold.
+import type { IncidentDetail, IncidentPage, Organization, ResponderView, Verdict } from './types';
+
+/** A refused or failed call. `status` is 0 when no answer came at all (server down, network gone). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+const BASE = '/api/v1';
+
+export function fetchIncidents(query: URLSearchParams, signal?: AbortSignal): Promise<IncidentPage> {
+  return call(`/incidents?${query.toString()}`, signal ? { signal } : {});
+}
+
+export function fetchIncident(id: string, signal?: AbortSignal): Promise<IncidentDetail> {
+  return call(`/incidents/${encodeURIComponent(id)}`, signal ? { signal } : {});
+}
+
+export function fetchOrganizations(signal?: AbortSignal): Promise<Organization[]> {
+  return call('/organizations', signal ? { signal } : {});
+}
+
+export function acknowledgeIncident(id: string, note: string): Promise<IncidentDetail> {
+  return post(`/incidents/${encodeURIComponent(id)}/acknowledge`, withNote({}, note));
+}
+
+export function judgeIncident(id: string, verdict: Verdict, note: string): Promise<IncidentDetail> {
+  return post(`/incidents/${encodeURIComponent(id)}/verdict`, withNote({ verdict }, note));
+}
+
+export function fetchResponder(token: string, signal?: AbortSignal): Promise<ResponderView> {
+  return call(`/responder/${encodeURIComponent(token)}`, signal ? { signal } : {});
+}
+
+export function responderSeen(token: string): Promise<ResponderView> {
+  return post(`/responder/${encodeURIComponent(token)}/seen`, {});
+}
+
+export function responderAcknowledge(token: string, note: string): Promise<ResponderView> {
+  return post(`/responder/${encodeURIComponent(token)}/acknowledge`, withNote({}, note));
+}
+
+export function responderJudge(token: string, verdict: Verdict, note: string): Promise<ResponderView> {
+  return post(`/responder/${encodeURIComponent(token)}/verdict`, withNote({ verdict }, note));
+}
+
+function withNote(body: Record<string, string>, note: string): Record<string, string> {
+  const text = note.trim();
+  return text === '' ? body : { ...body, note: text };
+}
+
+function post<T>(path: string, body: Record<string, string>): Promise<T> {
+  return call(path, {
+    method: 'POST',
+    // A cross-site form cannot set this header: the service refuses a POST without it.
+    headers: { 'content-type': 'application/json', 'x-requested-with': 'varde' },
+    body: JSON.stringify(body),
+  });
+}
+
+async function call<T>(path: string, init: RequestInit): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, { ...init, cache: 'no-store', credentials: 'same-origin' });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'no answer');
+  }
+  if (!response.ok) throw new ApiError(response.status, await problemText(response));
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw new ApiError(response.status, 'the answer is not JSON');
+  }
+}
+
+/** The `detail` (or `title`) of an RFC 9457 problem, or the status line where the body is something else. */
+async function problemText(response: Response): Promise<string> {
+  try {
+    const problem = (await response.json()) as { title?: unknown; detail?: unknown };
+    if (typeof problem.detail === 'string' && problem.detail !== '') return problem.detail;
+    if (typeof problem.title === 'string' && problem.title !== '') return problem.title;
+  } catch {
+    // Not a problem document: a proxy's own error page, say.
+  }
+  return `${response.status} ${response.statusText}`.trim();
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}

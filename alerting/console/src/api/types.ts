@@ -1,0 +1,131 @@
+// The wire shapes of `/api/v1`, as the alerting service sends them (snake_case, RFC 3339 UTC times).
+// Not a model of the console's own: what a page derives from these lives beside the page.
+
+export const SEVERITIES = ['critical', 'high', 'medium', 'low', 'informational'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export const STATES = ['new', 'notified', 'seen', 'acknowledged', 'closed'] as const;
+export type State = (typeof STATES)[number];
+
+export const VERDICTS = ['true_positive', 'false_positive', 'need_help'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+export type Language = 'nb' | 'nn' | 'en';
+
+/** The same sentence in each of the console's languages. */
+export type Worded = Readonly<Record<Language, string>>;
+
+export interface Organization {
+  number: string;
+  name: string;
+}
+
+export interface Source {
+  kind: 'sigma' | 'correlation' | 'indicator';
+  id: string;
+  name: string;
+  version: string;
+  author: string[];
+}
+
+/** One row of the list, and what the stream sends. `version` grows by one at every change. */
+export interface Incident {
+  id: string;
+  title: string;
+  summary: Worded;
+  severity: Severity;
+  state: State;
+  verdict: Verdict | null;
+  organization: Organization;
+  entity: { field: string; value: string };
+  source: Source;
+  count: number;
+  first_seen: string;
+  last_seen: string;
+  tlp: string;
+  exercise: boolean;
+  updated_at: string;
+  version: number;
+}
+
+export interface Evidence {
+  event_id: string;
+  field: string;
+  value: unknown;
+  matched: unknown;
+}
+
+export interface IncidentEvent {
+  id: string;
+  timestamp: string;
+  fields: Record<string, unknown>;
+}
+
+export interface RouteStep {
+  step: string;
+  result: string;
+  detail: string;
+}
+
+export interface Notification {
+  id: string;
+  responder: string;
+  channel: 'email' | 'webhook';
+  address_masked: string;
+  state: 'pending' | 'sent' | 'failed';
+  sent_at: string | null;
+  error: string | null;
+  attempts: number;
+  seen_at: string | null;
+  acknowledged_at: string | null;
+}
+
+export interface TimelineEntry {
+  at: string;
+  kind: 'opened' | 'alert' | 'notified' | 'seen' | 'acknowledged' | 'verdict' | 'comment' | 'closed';
+  actor: string;
+  text: string;
+}
+
+/** What a correlation counted, when one raised the incident. */
+export interface CorrelationWindow {
+  start: string;
+  end: string;
+  count: number;
+  threshold: number;
+  group_by: string[];
+}
+
+export type Confidence = 'low' | 'medium' | 'high';
+
+/** What a responder may see of an incident: nothing about how others were told. */
+export interface IncidentExplained extends Incident {
+  first_step: Worded;
+  confidence: Confidence;
+  description: string;
+  references: string[];
+  tags: string[];
+  evidence: Evidence[];
+  events: IncidentEvent[];
+  window: CorrelationWindow | null;
+}
+
+export interface IncidentDetail extends IncidentExplained {
+  route: RouteStep[];
+  notifications: Notification[];
+  timeline: TimelineEntry[];
+}
+
+export interface IncidentPage {
+  incidents: Incident[];
+  next_cursor: string | null;
+  total: number;
+}
+
+export interface ResponderView {
+  incident: IncidentExplained;
+  organization: Organization;
+  contact: { cert_name: string; cert_phone: string; cert_email: string };
+  language: Language;
+  state: { seen_at: string | null; acknowledged_at: string | null; verdict: Verdict | null };
+}

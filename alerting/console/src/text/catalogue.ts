@@ -1,0 +1,43 @@
+// The texts of the console in three languages, typed by the bokmål one: a missing or an extra key does not compile.
+// Not the words of incidents themselves: those come from the service, in the same three languages.
+import type { Language } from '../api/types';
+import { en } from './en';
+import { nb } from './nb';
+import { nn } from './nn';
+
+export type TextKey = keyof typeof nb;
+export type Catalogue = Readonly<Record<TextKey, string>>;
+export type Values = Readonly<Record<string, string | number>>;
+
+export const LANGUAGES: readonly Language[] = ['nb', 'nn', 'en'];
+
+/** Each language by its own name, as its readers look for it. */
+export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = {
+  nb: 'Bokmål',
+  nn: 'Nynorsk',
+  en: 'English',
+};
+
+export const CATALOGUES: Readonly<Record<Language, Catalogue>> = { nb, nn, en };
+
+/** The text of `key`, with `{name}` filled in from `values`. A name without a value stays visible as it is. */
+export function translate(language: Language, key: TextKey, values: Values = {}): string {
+  return CATALOGUES[language][key].replace(/\{(\w+)\}/g, (placeholder, name: string) => {
+    const value = values[name];
+    return value === undefined ? placeholder : String(value);
+  });
+}
+
+/** The everyday name of an ECS field, where we have one. */
+export function fieldName(language: Language, field: string): string | null {
+  const key = `field.${field}`;
+  return isTextKey(key) ? CATALOGUES[language][key] : null;
+}
+
+export function isLanguage(value: unknown): value is Language {
+  return LANGUAGES.some((language) => language === value);
+}
+
+function isTextKey(key: string): key is TextKey {
+  return Object.hasOwn(nb, key);
+}
