@@ -1,0 +1,86 @@
+//! Community ID version 1: one name for a flow, whichever tool saw it and from whichever side.
+//!
+//! Specification: <https://github.com/corelight/community-id-spec>. Seed 0, SHA-1, base64.
+
+use std::net::IpAddr;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha1::{Digest, Sha1};
+
+use super::packet::protocol;
+
+/// The Community ID of a flow. For ICMP of either version the ports are what [`icmp_ports`] says; without
+/// ports they are `None`.
+pub(super) fn community_id(
+    source: IpAddr,
+    destination: IpAddr,
+    number: u8,
+    ports: Option<(u16, u16)>,
+) -> String {
+    let one_way =
+        ports.is_some_and(|(kind, code)| is_icmp(number) && counterpart(number, kind) != Some(code));
+    let (source_port, destination_port) = ports.unwrap_or_default();
+    let forward = one_way || (source, source_port) <= (destination, destination_port);
+    let (first, second) = if forward {
+        ((source, source_port), (destination, destination_port))
+    } else {
+        ((destination, destination_port), (source, source_port))
+    };
+    let mut hash = Sha1::new();
+    hash.update([0, 0]);
+    for address in [first.0, second.0] {
+        match address {
+            IpAddr::V4(address) => hash.update(address.octets()),
+            IpAddr::V6(address) => hash.update(address.octets()),
+        }
+    }
+    hash.update([number, 0]);
+    if ports.is_some() {
+        hash.update(first.1.to_be_bytes());
+        hash.update(second.1.to_be_bytes());
+    }
+    format!("1:{}", STANDARD.encode(hash.finalize()))
+}
+
+/// Type and code of an ICMP message in the place of ports: the type and its answer's type where there is one
+/// (echo and echo reply), else type and code. The second value says whether there is one.
+pub(super) fn icmp_ports(number: u8, kind: u8, code: u8) -> ((u16, u16), bool) {
+    let kind = u16::from(kind);
+    match counterpart(number, kind) {
+        Some(answer) => ((kind, answer), true),
+        None => ((kind, u16::from(code)), false),
+    }
+}
+
+const fn is_icmp(number: u8) -> bool {
+    matches!(number, protocol::ICMP | protocol::ICMP6)
+}
+
+/// The message type that answers one, by the tables of the specification.
+const fn counterpart(number: u8, kind: u16) -> Option<u16> {
+    Some(match (number, kind) {
+        (protocol::ICMP, 8) => 0, // echo
+        (protocol::ICMP, 0) => 8,
+        (protocol::ICMP, 13) => 14, // timestamp
+        (protocol::ICMP, 14) => 13,
+        (protocol::ICMP, 15) => 16, // information
+        (protocol::ICMP, 16) => 15,
+        (protocol::ICMP, 10) => 9, // router solicitation
+        (protocol::ICMP, 9) => 10,
+        (protocol::ICMP, 17) => 18, // address mask
+        (protocol::ICMP, 18) => 17,
+        (protocol::ICMP6, 128) => 129, // echo
+        (protocol::ICMP6, 129) => 128,
+        (protocol::ICMP6, 133) => 134, // router solicitation
+        (protocol::ICMP6, 134) => 133,
+        (protocol::ICMP6, 135) => 136, // neighbour solicitation
+        (protocol::ICMP6, 136) => 135,
+        (protocol::ICMP6, 130) => 131, // multicast listener
+        (protocol::ICMP6, 131) => 130,
+        (protocol::ICMP6, 139) => 140, // who are you
+        (protocol::ICMP6, 140) => 139,
+        (protocol::ICMP6, 144) => 145, // home agent
+        (protocol::ICMP6, 145) => 144,
+        _ => return None,
+    })
+}

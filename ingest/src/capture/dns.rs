@@ -1,0 +1,339 @@
+//! DNS messages: one record a message, over UDP and TCP, multicast DNS and LLMNR included.
+//!
+//! The source of a record is who asks, also for an answer. A message that the library refuses (a damaged record
+//! in a later section) still yields its header and question.
+
+use std::{fmt::Write as _, net::IpAddr, net::Ipv4Addr, net::Ipv6Addr};
+
+use ingest_event::{Fields, Value, field};
+use simple_dns::{Name, Packet, rdata::RData};
+
+pub(super) const DATASET: &str = "network.dns";
+
+/// RFC 1035 section 4.1.1.
+const HEADER_BYTES: usize = 12;
+/// Questions and answers written of one message: more than any resolver sends, few enough for one event.
+const RECORDS_MAX: usize = 256;
+/// Bytes of an answer without a text form that are written, as hexadecimal digits.
+const OPAQUE_BYTES_MAX: usize = 128;
+
+/// What a message said.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) is_answer: bool,
+    questions: Vec<(String, u16)>,
+    answers: Vec<(u16, String, Option<IpAddr>)>,
+    id: u16,
+    response_code: u8,
+}
+
+/// Ports on which DNS is expected: plain, multicast, link-local.
+pub(super) const fn is_port(port: u16) -> bool {
+    matches!(port, 53 | 5353 | 5355)
+}
+
+/// A message on a port where DNS is expected.
+pub(super) fn expected(bytes: &[u8]) -> Option<Message> {
+    let head = Head::read(bytes)?;
+    // Counts that can't be true would make the library reserve room for them.
+    let packet = head
+        .counts_fit(bytes)
+        .then(|| Packet::parse(bytes).ok())
+        .flatten();
+    match packet {
+        Some(packet) => Some(head.message(&packet)),
+        None => head.question_only(bytes),
+    }
+}
+
+/// A message where none is expected: everything in it must be as a resolver would write it.
+pub(super) fn unexpected(bytes: &[u8]) -> Option<Message> {
+    let head = Head::read(bytes)?;
+    if head.questions != 1 || !head.is_answer && head.answers != 0 || !head.counts_fit(bytes) {
+        return None;
+    }
+    let message = head.message(&Packet::parse(bytes).ok()?);
+    let (name, kind) = message.questions.first()?;
+    (name.contains('.') && !name.contains('\\') && type_name(*kind).is_some()).then_some(message)
+}
+
+impl Message {
+    /// Adds what was said to the fields of the flow.
+    pub(super) fn write(self, fields: &mut Fields) {
+        fields.set(field::NETWORK_PROTOCOL, "dns");
+        fields.set(field::DNS_ID, self.id.to_string());
+        fields.set(field::DNS_TYPE, if self.is_answer { "answer" } else { "query" });
+        for (name, kind) in self.questions {
+            fields.append(field::DNS_QUESTION_NAME, Value::from(name));
+            fields.append(field::DNS_QUESTION_TYPE, Value::from(type_text(kind)));
+        }
+        if !self.is_answer {
+            return;
+        }
+        fields.set(field::DNS_RESPONSE_CODE, response_code(self.response_code));
+        let mut addresses = Vec::new();
+        let (mut kinds, mut data) = (Vec::new(), Vec::new());
+        for (kind, text, address) in self.answers {
+            kinds.push(Value::from(type_text(kind)));
+            data.push(Value::from(text));
+            addresses.extend(address.map(Value::from));
+        }
+        if !data.is_empty() {
+            fields.set(field::DNS_ANSWERS_TYPE, kinds);
+            fields.set(field::DNS_ANSWERS_DATA, data);
+        }
+        if !addresses.is_empty() {
+            fields.set(field::DNS_RESOLVED_IP, addresses);
+        }
+    }
+}
+
+/// The header, as far as it decides whether this is DNS at all.
+#[derive(Clone, Copy)]
+struct Head {
+    id: u16,
+    is_answer: bool,
+    response_code: u8,
+    questions: u16,
+    answers: u16,
+}
+
+impl Head {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let [id0, id1, high, low, q0, q1, a0, a1, ..] = *bytes.first_chunk::<HEADER_BYTES>()?;
+        let head = Self {
+            id: u16::from_be_bytes([id0, id1]),
+            is_answer: high & 0x80 != 0,
+            response_code: low & 0x0f,
+            questions: u16::from_be_bytes([q0, q1]),
+            answers: u16::from_be_bytes([a0, a1]),
+        };
+        let operation = high >> 3 & 0x0f;
+        // Query, inverse query, status, notify, update (RFC 1035, 1996, 2136), and at least one record.
+        let known = matches!(operation, 0..=2 | 4 | 5);
+        (known && (head.questions != 0 || head.is_answer && head.answers != 0)).then_some(head)
+    }
+
+    /// Each question takes five bytes or more, each record eleven.
+    fn counts_fit(self, bytes: &[u8]) -> bool {
+        let count = |at: usize| {
+            bytes
+                .get(at..)
+                .and_then(|rest| rest.first_chunk())
+                .map_or(0, |n| u16::from_be_bytes(*n))
+        };
+        let records: usize = [6, 8, 10].into_iter().map(|at| usize::from(count(at))).sum();
+        HEADER_BYTES + usize::from(self.questions) * 5 + records * 11 <= bytes.len()
+    }
+
+    fn message(self, packet: &Packet<'_>) -> Message {
+        Message {
+            is_answer: self.is_answer,
+            questions: packet
+                .questions
+                .iter()
+                .take(RECORDS_MAX)
+                .map(|question| (name_text(&question.qname), question.qtype.into()))
+                .collect(),
+            answers: packet
+                .answers
+                .iter()
+                .take(RECORDS_MAX)
+                .map(|answer| answer_text(&answer.rdata))
+                .collect(),
+            id: self.id,
+            response_code: self.response_code,
+        }
+    }
+
+    /// The first question, read by hand: it comes first, so it needs no pointers.
+    fn question_only(self, bytes: &[u8]) -> Option<Message> {
+        let mut rest = bytes.get(HEADER_BYTES..)?;
+        let mut name = String::new();
+        if self.questions == 0 {
+            return None;
+        }
+        loop {
+            let (&length, after) = rest.split_first()?;
+            if length == 0 {
+                rest = after;
+                break;
+            }
+            // Labels have up to 63 bytes, names up to 255 (RFC 1035 section 2.3.4).
+            if 63 < length || 255 < bytes.len() - HEADER_BYTES - after.len() {
+                return None;
+            }
+            let (label, after) = after.split_at_checked(usize::from(length))?;
+            push_label(&mut name, label);
+            rest = after;
+        }
+        if name.is_empty() {
+            name.push('.');
+        }
+        let kind = u16::from_be_bytes(*rest.first_chunk::<2>()?);
+        Some(Message {
+            is_answer: self.is_answer,
+            questions: vec![(name, kind)],
+            answers: Vec::new(),
+            id: self.id,
+            response_code: self.response_code,
+        })
+    }
+}
+
+/// Lower case, without the final dot; the root is `.`. Bytes that are no printable ASCII, and dots inside a label,
+/// are written as in RFC 1035 section 5.1: `\032`, `\.`.
+fn name_text(name: &Name<'_>) -> String {
+    let mut text = String::new();
+    for label in name.get_labels() {
+        push_label(&mut text, label.as_ref());
+    }
+    if text.is_empty() {
+        text.push('.');
+    }
+    text
+}
+
+fn push_label(text: &mut String, label: &[u8]) {
+    if !text.is_empty() {
+        text.push('.');
+    }
+    for &byte in label {
+        match byte {
+            b'.' | b'\\' => {
+                text.push('\\');
+                text.push(char::from(byte));
+            }
+            0x21..=0x7e => text.push(char::from(byte.to_ascii_lowercase())),
+            _ => {
+                // Writing to a String can't fail.
+                let _ = write!(text, "\\{byte:03}");
+            }
+        }
+    }
+}
+
+/// Type, data as text, and the address if it is one.
+fn answer_text(data: &RData<'_>) -> (u16, String, Option<IpAddr>) {
+    let kind = data.type_code().into();
+    let address = match data {
+        RData::A(a) => Some(IpAddr::V4(Ipv4Addr::from_bits(a.address))),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(Ipv6Addr::from_bits(aaaa.address))),
+        _ => None,
+    };
+    let text = match data {
+        RData::A(_) | RData::AAAA(_) => address.map(|address| address.to_string()).unwrap_or_default(),
+        RData::CNAME(name) => name_text(&name.0),
+        RData::NS(name) => name_text(&name.0),
+        RData::PTR(name) => name_text(&name.0),
+        RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
+        RData::SRV(srv) => {
+            format!(
+                "{} {} {} {}",
+                srv.priority,
+                srv.weight,
+                srv.port,
+                name_text(&srv.target)
+            )
+        }
+        RData::SOA(soa) => format!(
+            "{} {} {}",
+            name_text(&soa.mname),
+            name_text(&soa.rname),
+            soa.serial
+        ),
+        RData::TXT(txt) => txt_text(txt),
+        RData::NULL(_, null) => {
+            let bytes = null.get_data();
+            hex::encode(bytes.get(..OPAQUE_BYTES_MAX).unwrap_or(bytes))
+        }
+        // Others have no short text form; their type says enough.
+        _ => String::new(),
+    };
+    (kind, text, address)
+}
+
+/// The strings of a TXT record, one after the other; bytes that are no UTF-8 are replaced.
+fn txt_text(txt: &simple_dns::rdata::TXT<'_>) -> String {
+    let mut bytes = Vec::new();
+    for (key, value) in txt.iter_raw() {
+        bytes.extend_from_slice(key);
+        if let Some(value) = value {
+            bytes.push(b'=');
+            bytes.extend_from_slice(value);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn type_text(kind: u16) -> String {
+    // RFC 3597 section 5 for types without a name.
+    type_name(kind).map_or_else(|| format!("TYPE{kind}"), str::to_owned)
+}
+
+/// <https://www.iana.org/assignments/dns-parameters>, those in use.
+const fn type_name(kind: u16) -> Option<&'static str> {
+    Some(match kind {
+        1 => "A",
+        2 => "NS",
+        5 => "CNAME",
+        6 => "SOA",
+        10 => "NULL",
+        11 => "WKS",
+        12 => "PTR",
+        13 => "HINFO",
+        15 => "MX",
+        16 => "TXT",
+        17 => "RP",
+        18 => "AFSDB",
+        24 => "SIG",
+        25 => "KEY",
+        28 => "AAAA",
+        29 => "LOC",
+        33 => "SRV",
+        35 => "NAPTR",
+        37 => "CERT",
+        39 => "DNAME",
+        41 => "OPT",
+        43 => "DS",
+        44 => "SSHFP",
+        45 => "IPSECKEY",
+        46 => "RRSIG",
+        47 => "NSEC",
+        48 => "DNSKEY",
+        50 => "NSEC3",
+        51 => "NSEC3PARAM",
+        52 => "TLSA",
+        53 => "SMIMEA",
+        61 => "OPENPGPKEY",
+        64 => "SVCB",
+        65 => "HTTPS",
+        99 => "SPF",
+        249 => "TKEY",
+        250 => "TSIG",
+        251 => "IXFR",
+        252 => "AXFR",
+        255 => "ANY",
+        256 => "URI",
+        257 => "CAA",
+        _ => return None,
+    })
+}
+
+const fn response_code(code: u8) -> &'static str {
+    match code {
+        0 => "NOERROR",
+        1 => "FORMERR",
+        2 => "SERVFAIL",
+        3 => "NXDOMAIN",
+        4 => "NOTIMP",
+        5 => "REFUSED",
+        6 => "YXDOMAIN",
+        7 => "YXRRSET",
+        8 => "NXRRSET",
+        9 => "NOTAUTH",
+        10 => "NOTZONE",
+        11 => "DSOTYPENI",
+        _ => "UNASSIGNED",
+    }
+}

@@ -1,0 +1,386 @@
+//! One bidirectional flow: who began it, what went each way, how it ended; and the record that says so.
+//!
+//! The source is who began: the sender of the first packet, unless that packet shows that it is an answer
+//! (a SYN with ACK; or, for a flow whose beginning was not captured, a packet from a port below 1024 to one above).
+
+use std::net::IpAddr;
+
+use ingest_event::{Fields, Timestamp, field};
+use ipnet::IpNet;
+
+use super::{
+    application::{Application, Conversation},
+    community_id::{community_id, icmp_ports},
+    packet::{Packet, Ports, TcpFlags, Transport, protocol},
+};
+use crate::record::Draft;
+
+pub(super) const DATASET: &str = "network.flow";
+/// ECS has no field for these; the names follow Zeek's and Suricata's.
+const ICMP_TYPE: &str = "icmp.type";
+const ICMP_CODE: &str = "icmp.code";
+
+/// What makes packets one flow: both directions give the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FlowKey {
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+    protocol: u8,
+}
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// From who began.
+    Forward,
+    /// From who answered.
+    Backward,
+}
+
+/// A flow while packets come in.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) key: FlowKey,
+    pub(super) peers: Peers,
+    /// Number of the packet that began this record.
+    pub(super) position: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    forward: Count,
+    backward: Count,
+    tcp: TcpProgress,
+    icmp: Option<(u8, u8)>,
+    /// Somebody on the way said that the destination can't be reached.
+    pub(super) unreachable: bool,
+    pub(super) application: Option<Application>,
+    /// What is said in the flow, while it is still of interest.
+    pub(super) conversation: Option<Box<Conversation>>,
+}
+
+/// Both ends, as they are written into every record of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peers {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) protocol: u8,
+    /// Source and destination port, or what stands in their place for ICMP.
+    ports: Option<(u16, u16)>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    packets: u64,
+    bytes: u64,
+}
+
+/// What was seen of a TCP connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct TcpProgress {
+    syn: bool,
+    syn_ack: bool,
+    fin_forward: bool,
+    fin_backward: bool,
+    rst: bool,
+}
+
+/// The key of a packet, and whether its sender is the lower end.
+pub(super) fn key(packet: &Packet<'_>) -> FlowKey {
+    let (ports, two_way) = place(packet);
+    let (source_port, destination_port) = ports.unwrap_or_default();
+    let source = (packet.source, source_port);
+    let destination = (packet.destination, destination_port);
+    let (low, high) = if !two_way || source <= destination {
+        (source, destination)
+    } else {
+        (destination, source)
+    };
+    FlowKey {
+        low,
+        high,
+        protocol: packet.protocol,
+    }
+}
+
+/// The key of the TCP, UDP or SCTP flow between two ends.
+pub(super) fn key_of(source: IpAddr, destination: IpAddr, protocol: u8, ports: Ports) -> FlowKey {
+    let (source, destination) = ((source, ports.source), (destination, ports.destination));
+    FlowKey {
+        low: source.min(destination),
+        high: source.max(destination),
+        protocol,
+    }
+}
+
+/// Ports, or what is in their place, and whether an answer belongs to the same flow.
+fn place(packet: &Packet<'_>) -> (Option<(u16, u16)>, bool) {
+    match packet.transport {
+        Transport::Tcp { ports, .. } | Transport::Udp { ports, .. } | Transport::OnlyPorts { ports } => {
+            (Some((ports.source, ports.destination)), true)
+        }
+        Transport::Icmp { kind, code, .. } => {
+            let (ports, two_way) = icmp_ports(packet.protocol, kind, code);
+            (Some(ports), two_way)
+        }
+        Transport::LaterFragment | Transport::Opaque => (None, true),
+    }
+}
+
+impl Flow {
+    /// The flow that a packet begins; the packet itself is not counted yet.
+    pub(super) fn begin(packet: &Packet<'_>) -> Self {
+        let (ports, _) = place(packet);
+        let peers = Peers {
+            source: packet.source,
+            destination: packet.destination,
+            protocol: packet.protocol,
+            ports,
+        };
+        Self {
+            key: key(packet),
+            peers: if is_answer(packet) { peers.swapped() } else { peers },
+            position: packet.number,
+            first: packet.timestamp,
+            last: packet.timestamp,
+            forward: Count::default(),
+            backward: Count::default(),
+            tcp: TcpProgress::default(),
+            icmp: match packet.transport {
+                Transport::Icmp { kind, code, .. } => Some((kind, code)),
+                Transport::Tcp { .. }
+                | Transport::Udp { .. }
+                | Transport::OnlyPorts { .. }
+                | Transport::LaterFragment
+                | Transport::Opaque => None,
+            },
+            unreachable: false,
+            application: None,
+            conversation: None,
+        }
+    }
+
+    /// Starts the next record of a long flow at `packet`, and returns the one before it. What is known of the
+    /// connection and of the conversation goes on.
+    pub(super) fn split(&mut self, packet: &Packet<'_>) -> Self {
+        let next = Self {
+            position: packet.number,
+            first: packet.timestamp,
+            last: packet.timestamp,
+            forward: Count::default(),
+            backward: Count::default(),
+            conversation: self.conversation.take(),
+            ..*self
+        };
+        std::mem::replace(self, next)
+    }
+
+    /// Counts a packet.
+    pub(super) fn count(&mut self, packet: &Packet<'_>, direction: Direction) {
+        self.first = self.first.min(packet.timestamp);
+        self.last = self.last.max(packet.timestamp);
+        let count = match direction {
+            Direction::Forward => &mut self.forward,
+            Direction::Backward => &mut self.backward,
+        };
+        count.packets += 1;
+        count.bytes = count.bytes.saturating_add(packet.ip_bytes);
+        if let Transport::Tcp { flags, .. } = packet.transport {
+            self.tcp.see(flags, direction);
+        }
+    }
+
+    /// Which way a packet of this flow goes.
+    pub(super) fn direction(&self, packet: &Packet<'_>) -> Direction {
+        let same_port = match (self.peers.ports, place(packet).0) {
+            (Some((own, _)), Some((other, _))) => own == other,
+            (None, _) | (_, None) => true,
+        };
+        if packet.source == self.peers.source && same_port {
+            Direction::Forward
+        } else {
+            Direction::Backward
+        }
+    }
+
+    /// Both sides said goodbye, or one hung up.
+    pub(super) const fn is_over(&self) -> bool {
+        self.tcp.rst || self.tcp.fin_forward && self.tcp.fin_backward
+    }
+
+    /// The flow as a record.
+    pub(super) fn draft(&self, home: &[IpNet]) -> Draft {
+        let mut fields = self.peers.fields(home);
+        fields.set(field::EVENT_START, self.first);
+        fields.set(field::EVENT_END, self.last);
+        let nanos = self.last.since(self.first).as_nanos();
+        fields.set(field::EVENT_DURATION, u64::try_from(nanos).unwrap_or(u64::MAX));
+        fields.set(field::SOURCE_PACKETS, self.forward.packets);
+        fields.set(field::SOURCE_BYTES, self.forward.bytes);
+        fields.set(field::DESTINATION_PACKETS, self.backward.packets);
+        fields.set(field::DESTINATION_BYTES, self.backward.bytes);
+        fields.set(
+            field::NETWORK_PACKETS,
+            self.forward.packets.saturating_add(self.backward.packets),
+        );
+        fields.set(
+            field::NETWORK_BYTES,
+            self.forward.bytes.saturating_add(self.backward.bytes),
+        );
+        fields.set_some(field::NETWORK_PROTOCOL, self.application.map(Application::as_str));
+        if let Some((kind, code)) = self.icmp {
+            fields.set(ICMP_TYPE, kind);
+            fields.set(ICMP_CODE, code);
+        }
+        if self.peers.protocol == protocol::TCP {
+            fields.set(field::VARDE_FLOW_STATE, self.state());
+        }
+        Draft {
+            timestamp: self.first,
+            dataset: DATASET.into(),
+            fields,
+            position: self.position,
+            // A packet begins at most one record of a flow; what else it says is numbered from 1.
+            ordinal: 0,
+        }
+    }
+
+    /// How the connection went, as [`field::VARDE_FLOW_STATE`] lists it.
+    fn state(&self) -> &'static str {
+        let tcp = self.tcp;
+        let both = self.forward.packets != 0 && self.backward.packets != 0;
+        if tcp.syn && !tcp.syn_ack && (tcp.rst || self.unreachable) {
+            "rejected"
+        } else if tcp.rst {
+            "reset"
+        } else if tcp.fin_forward && tcp.fin_backward {
+            "closed"
+        } else if both && (!tcp.syn || tcp.syn_ack) {
+            // Also when the capture began in the middle of it.
+            "established"
+        } else if tcp.syn && !both {
+            "attempted"
+        } else {
+            "other"
+        }
+    }
+}
+
+/// Whether the first packet of a flow that was seen is an answer.
+fn is_answer(packet: &Packet<'_>) -> bool {
+    let from_service = |ports: Ports| ports.source < 1024 && 1024 <= ports.destination;
+    match packet.transport {
+        Transport::Tcp { ports, flags, .. } => flags.syn && flags.ack || !flags.syn && from_service(ports),
+        Transport::Udp { ports, .. } => from_service(ports),
+        // Echo replies and their like: the type says it.
+        Transport::Icmp { kind, .. } => match packet.protocol {
+            protocol::ICMP => matches!(kind, 0 | 14 | 16 | 18),
+            _ => matches!(kind, 129 | 136 | 140 | 145),
+        },
+        Transport::OnlyPorts { .. } | Transport::LaterFragment | Transport::Opaque => false,
+    }
+}
+
+impl TcpProgress {
+    const fn see(&mut self, flags: TcpFlags, direction: Direction) {
+        self.syn |= flags.syn && !flags.ack;
+        self.syn_ack |= flags.syn && flags.ack;
+        self.rst |= flags.rst;
+        match direction {
+            Direction::Forward => self.fin_forward |= flags.fin,
+            Direction::Backward => self.fin_backward |= flags.fin,
+        }
+    }
+}
+
+impl Peers {
+    /// The same two ends seen from the other side.
+    pub(super) const fn swapped(self) -> Self {
+        let ports = match self.ports {
+            Some((source, destination)) => Some((destination, source)),
+            None => None,
+        };
+        Self {
+            source: self.destination,
+            destination: self.source,
+            protocol: self.protocol,
+            ports,
+        }
+    }
+
+    /// The ends as `direction` sees them: its sender is the source.
+    pub(super) const fn sent(self, direction: Direction) -> Self {
+        match direction {
+            Direction::Forward => self,
+            Direction::Backward => self.swapped(),
+        }
+    }
+
+    /// Source and destination port; `None` for protocols without.
+    pub(super) const fn ports(self) -> Option<(u16, u16)> {
+        match self.protocol {
+            protocol::ICMP | protocol::ICMP6 => None,
+            _ => self.ports,
+        }
+    }
+
+    /// The fields that every record of the flow has.
+    pub(super) fn fields(self, home: &[IpNet]) -> Fields {
+        let mut fields = Fields::new();
+        fields.set(field::SOURCE_IP, self.source);
+        fields.set(field::DESTINATION_IP, self.destination);
+        if let Some((source, destination)) = self.ports() {
+            fields.set(field::SOURCE_PORT, source);
+            fields.set(field::DESTINATION_PORT, destination);
+        }
+        fields.set(
+            field::NETWORK_TYPE,
+            if self.source.is_ipv4() { "ipv4" } else { "ipv6" },
+        );
+        match transport_name(self.protocol) {
+            Some(name) => fields.set(field::NETWORK_TRANSPORT, name),
+            None => fields.set(field::NETWORK_TRANSPORT, self.protocol.to_string()),
+        }
+        let id = community_id(self.source, self.destination, self.protocol, self.ports);
+        fields.set(field::NETWORK_COMMUNITY_ID, id);
+        fields.set_some(
+            field::NETWORK_DIRECTION,
+            network_direction(self.source, self.destination, home),
+        );
+        fields
+    }
+}
+
+const fn transport_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        protocol::ICMP => "icmp",
+        protocol::ICMP6 => "ipv6-icmp",
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::SCTP => "sctp",
+        _ => return None,
+    })
+}
+
+/// Where a flow goes as seen from the home networks; nothing when none are configured. What is sent to a group or
+/// to everybody on the wire stays where it was sent from.
+fn network_direction(source: IpAddr, destination: IpAddr, home: &[IpNet]) -> Option<&'static str> {
+    if home.is_empty() {
+        return None;
+    }
+    let is_home = |address: IpAddr| home.iter().any(|network| network.contains(&address));
+    let everybody = match destination {
+        IpAddr::V4(address) => address.is_broadcast() || address.is_multicast(),
+        IpAddr::V6(address) => address.is_multicast(),
+    };
+    let source_is_home = is_home(source);
+    let destination_is_home = if everybody {
+        source_is_home
+    } else {
+        is_home(destination)
+    };
+    Some(match (source_is_home, destination_is_home) {
+        (true, true) => "internal",
+        (true, false) => "outbound",
+        (false, true) => "inbound",
+        (false, false) => "external",
+    })
+}

@@ -1,0 +1,237 @@
+//! One packet: from an IP header to ports, flags and payload.
+//!
+//! Fragments are not put together. The first fragment has ports and a payload that is cut; later ones have
+//! neither, and [`super::table`] counts them to the flow of the first one where it is known.
+
+use std::net::IpAddr;
+
+use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, TcpSlice, UdpSlice, err::ip::LaxHeaderSliceError};
+use ingest_event::{QuarantineReason, Timestamp};
+
+use super::{file::Frame, link::Carried};
+use crate::record::Refusal;
+
+/// IP protocol numbers, <https://www.iana.org/assignments/protocol-numbers>.
+pub(super) mod protocol {
+    pub(in super::super) const ICMP: u8 = 1;
+    pub(in super::super) const TCP: u8 = 6;
+    pub(in super::super) const UDP: u8 = 17;
+    pub(in super::super) const ICMP6: u8 = 58;
+    pub(in super::super) const SCTP: u8 = 132;
+}
+
+/// One IP packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet<'a> {
+    /// From 1.
+    pub(super) number: u64,
+    pub(super) timestamp: Timestamp,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) protocol: u8,
+    /// Length by the IP header, header included.
+    pub(super) ip_bytes: u64,
+    pub(super) transport: Transport<'a>,
+    /// Identification of the packet that this is a piece of.
+    pub(super) fragment_of: Option<u32>,
+}
+
+/// What follows the IP header.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Transport<'a> {
+    Tcp {
+        ports: Ports,
+        sequence: u32,
+        flags: TcpFlags,
+        payload: Payload<'a>,
+    },
+    Udp {
+        ports: Ports,
+        payload: Payload<'a>,
+    },
+    /// ICMP of either version: type, code, and what follows the first eight bytes.
+    Icmp {
+        kind: u8,
+        code: u8,
+        body: &'a [u8],
+    },
+    /// SCTP, or TCP and UDP of which only the ports are legible.
+    OnlyPorts {
+        ports: Ports,
+    },
+    /// A later fragment.
+    LaterFragment,
+    /// No ports: another protocol, or cut before them.
+    Opaque,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ports {
+    pub(super) source: u16,
+    pub(super) destination: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TcpFlags {
+    pub(super) syn: bool,
+    pub(super) ack: bool,
+    pub(super) fin: bool,
+    pub(super) rst: bool,
+}
+
+/// Bytes captured, and how many there were.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Payload<'a> {
+    pub(super) bytes: &'a [u8],
+    /// At least `bytes.len()`; more if the capture or a fragment cut it.
+    pub(super) wire_bytes: usize,
+}
+
+/// Reads a frame. `Ok(None)` if it carries no IP or was cut before its addresses.
+pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal> {
+    let cut = frame.bytes.len() < frame.wire_bytes;
+    let damaged = |what: &str| {
+        let detail = format!("packet {}: {what}", frame.number);
+        Refusal::new(QuarantineReason::Malformed, detail, frame.number, frame.bytes)
+    };
+    let bytes = match frame.link.carried(frame.bytes) {
+        Carried::Ip(bytes) => bytes,
+        Carried::NotIp => return Ok(None),
+        Carried::Short if cut => return Ok(None),
+        Carried::Short => return Err(damaged("ends inside its link header")),
+    };
+    let ip = match LaxIpSlice::from_slice(bytes) {
+        Ok((ip, _)) => ip,
+        Err(LaxHeaderSliceError::Len(_)) if cut => return Ok(None),
+        Err(LaxHeaderSliceError::Len(_)) => return Err(damaged("ends inside its IP header")),
+        Err(LaxHeaderSliceError::Content(error)) => return Err(damaged(&error.to_string())),
+    };
+    let link_bytes = frame.bytes.len() - bytes.len();
+    let wire_bytes = frame.wire_bytes.saturating_sub(link_bytes);
+    Ok(Some(packet(frame, &ip, bytes.len(), wire_bytes)))
+}
+
+/// The addresses, protocol and ports inside the body of an ICMP error: the packet that it is about.
+pub(super) fn quoted(body: &[u8]) -> Option<(IpAddr, IpAddr, u8, Ports)> {
+    let (ip, _) = LaxIpSlice::from_slice(body).ok()?;
+    let payload = ip.payload();
+    let ports = ports(payload.payload)?;
+    Some((
+        ip.source_addr(),
+        ip.destination_addr(),
+        payload.ip_number.0,
+        ports,
+    ))
+}
+
+fn packet<'a>(frame: &Frame<'a>, ip: &LaxIpSlice<'a>, held_bytes: usize, wire_bytes: usize) -> Packet<'a> {
+    let (declared, fragment) = match ip {
+        LaxIpSlice::Ipv4(v4) => {
+            let header = v4.header();
+            let declared = usize::from(header.total_len());
+            let fragment = header.is_fragmenting_payload().then(|| {
+                (
+                    u32::from(header.identification()),
+                    header.fragments_offset().value(),
+                )
+            });
+            (
+                Some(declared).filter(|declared| header.slice().len() <= *declared),
+                fragment,
+            )
+        }
+        LaxIpSlice::Ipv6(v6) => {
+            let payload_bytes = usize::from(v6.header().payload_length());
+            let fragment = v6
+                .extensions()
+                .clone()
+                .into_iter()
+                .find_map(|extension| match extension {
+                    Ipv6ExtensionSlice::Fragment(fragment) if fragment.is_fragmenting_payload() => {
+                        Some((fragment.identification(), fragment.fragment_offset().value()))
+                    }
+                    _ => None,
+                });
+            (Some(40 + payload_bytes).filter(|_| payload_bytes != 0), fragment)
+        }
+    };
+    // A length of zero is what segmentation offload leaves behind: the packet is as long as it was on the wire.
+    let ip_bytes = declared.unwrap_or(wire_bytes);
+    let payload = ip.payload();
+    let missing = ip_bytes.saturating_sub(held_bytes);
+    let number = payload.ip_number.0;
+    let transport = match fragment {
+        Some((_, offset)) if offset != 0 => Transport::LaterFragment,
+        Some(_) | None => transport(number, payload.payload, missing),
+    };
+    Packet {
+        number: frame.number,
+        timestamp: frame.timestamp,
+        source: ip.source_addr(),
+        destination: ip.destination_addr(),
+        protocol: number,
+        ip_bytes: ip_bytes as u64,
+        transport,
+        fragment_of: fragment.map(|(identification, _)| identification),
+    }
+}
+
+fn transport(number: u8, bytes: &[u8], missing: usize) -> Transport<'_> {
+    match number {
+        protocol::TCP => TcpSlice::from_slice(bytes).map_or_else(
+            |_| only_ports(bytes),
+            |tcp| Transport::Tcp {
+                ports: Ports {
+                    source: tcp.source_port(),
+                    destination: tcp.destination_port(),
+                },
+                sequence: tcp.sequence_number(),
+                flags: TcpFlags {
+                    syn: tcp.syn(),
+                    ack: tcp.ack(),
+                    fin: tcp.fin(),
+                    rst: tcp.rst(),
+                },
+                payload: Payload {
+                    bytes: tcp.payload(),
+                    wire_bytes: tcp.payload().len() + missing,
+                },
+            },
+        ),
+        protocol::UDP => UdpSlice::from_slice_lax(bytes).map_or_else(
+            |_| only_ports(bytes),
+            |udp| Transport::Udp {
+                ports: Ports {
+                    source: udp.source_port(),
+                    destination: udp.destination_port(),
+                },
+                payload: Payload {
+                    bytes: udp.payload(),
+                    wire_bytes: udp.payload().len() + missing,
+                },
+            },
+        ),
+        protocol::ICMP | protocol::ICMP6 => match bytes {
+            [kind, code, rest @ ..] => Transport::Icmp {
+                kind: *kind,
+                code: *code,
+                body: rest.get(6..).unwrap_or_default(),
+            },
+            _ => Transport::Opaque,
+        },
+        protocol::SCTP => only_ports(bytes),
+        _ => Transport::Opaque,
+    }
+}
+
+fn only_ports(bytes: &[u8]) -> Transport<'_> {
+    ports(bytes).map_or(Transport::Opaque, |ports| Transport::OnlyPorts { ports })
+}
+
+fn ports(bytes: &[u8]) -> Option<Ports> {
+    let [a, b, c, d] = *bytes.first_chunk::<4>()?;
+    Some(Ports {
+        source: u16::from_be_bytes([a, b]),
+        destination: u16::from_be_bytes([c, d]),
+    })
+}

@@ -1,0 +1,290 @@
+//! The flow table: which flow a packet belongs to, and when a flow is over.
+//!
+//! Bounded: when it is full, the flow that has been silent longest is let go. Only packet time counts, and
+//! the order in which flows leave depends on nothing but the packets before: flows wait in one queue
+//! per idle time, in the order of their last packet.
+
+use std::{collections::HashMap, collections::VecDeque, net::IpAddr, time::Duration};
+
+use ingest_event::Timestamp;
+
+use super::{
+    CaptureOptions,
+    flow::{Direction, Flow, FlowKey, key},
+    packet::{Packet, Transport, protocol},
+};
+
+/// How long a finished TCP connection is kept for its last acknowledgements.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// First fragments whose ports are remembered for the rest of the packet: fragments of one packet come close together.
+const FRAGMENTED_MAX: usize = 64;
+
+/// No slot: the end of a queue.
+const NONE: u32 = u32::MAX;
+
+/// All flows that are not over.
+pub(super) struct FlowTable {
+    // Lookups only: its order is never seen, so the random seed, which keeps an attacker from
+    // choosing keys that collide, changes no output.
+    slots: HashMap<FlowKey, u32>,
+    flows: Vec<Slot>,
+    free: Vec<u32>,
+    queues: [Queue; 3],
+    touches: u64,
+    flow_active: Duration,
+    flows_max: usize,
+    evicted: u64,
+    fragmented: VecDeque<Fragmented>,
+}
+
+/// Flows in the order of their last packet.
+struct Queue {
+    idle: Duration,
+    front: u32,
+    back: u32,
+}
+
+struct Slot {
+    flow: Option<Flow>,
+    touch: u64,
+    queue: usize,
+    before: u32,
+    after: u32,
+}
+
+/// A packet whose first fragment was seen.
+struct Fragmented {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    identification: u32,
+    key: FlowKey,
+}
+
+/// Queues by idle time.
+const OPEN_TCP: usize = 0;
+const FINISHED_TCP: usize = 1;
+const OTHER: usize = 2;
+
+impl FlowTable {
+    pub(super) fn new(options: &CaptureOptions) -> Self {
+        let queue = |idle| Queue {
+            idle,
+            front: NONE,
+            back: NONE,
+        };
+        Self {
+            slots: HashMap::new(),
+            flows: Vec::new(),
+            free: Vec::new(),
+            queues: [
+                queue(options.flow_idle_tcp),
+                queue(LINGER),
+                queue(options.flow_idle),
+            ],
+            touches: 0,
+            flow_active: options.flow_active,
+            // A slot number has 32 bits, and a table without room could not hold the packet at hand.
+            flows_max: options.flows_max.clamp(1, NONE as usize - 1),
+            evicted: 0,
+            fragmented: VecDeque::new(),
+        }
+    }
+
+    /// Flows let go because the table was full.
+    pub(super) const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// The next flow that has been silent for longer than its idle time at `now`.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Option<Flow> {
+        for queue in &self.queues {
+            let front = self
+                .flows
+                .get(queue.front as usize)
+                .and_then(|slot| slot.flow.as_ref());
+            if front.is_some_and(|flow| queue.idle < now.since(flow.last)) {
+                let slot = queue.front;
+                return self.remove(slot);
+            }
+        }
+        None
+    }
+
+    /// The flow that has been silent longest, counted in packets.
+    pub(super) fn oldest(&mut self) -> Option<Flow> {
+        let fronts = self.queues.iter().map(|queue| queue.front);
+        let slot = fronts
+            .filter_map(|front| Some((self.flows.get(front as usize)?.touch, front)))
+            .min()?
+            .1;
+        self.remove(slot)
+    }
+
+    /// Finds or begins the flow of a packet and counts the packet. Flows that end thereby go to `ended`.
+    pub(super) fn count(
+        &mut self,
+        packet: &Packet<'_>,
+        ended: &mut Vec<Flow>,
+    ) -> Option<(&mut Flow, Direction)> {
+        let key = self.key(packet);
+        if let Some(&slot) = self.slots.get(&key)
+            && let Some(held) = self
+                .flows
+                .get_mut(slot as usize)
+                .and_then(|slot| slot.flow.as_mut())
+        {
+            let idle = self
+                .queues
+                .get(queue_of(held))
+                .map_or(Duration::MAX, |queue| queue.idle);
+            let opens = matches!(packet.transport, Transport::Tcp { flags, .. } if flags.syn && !flags.ack);
+            if idle < packet.timestamp.since(held.last) || opens && held.is_over() {
+                ended.extend(self.remove(slot));
+            } else if self.flow_active < packet.timestamp.since(held.first) {
+                ended.push(held.split(packet));
+            }
+        }
+        let slot = match self.slots.get(&key) {
+            Some(&slot) => slot,
+            None => self.insert(key, packet, ended),
+        };
+        self.touches += 1;
+        let touch = self.touches;
+        self.unlink(slot);
+        let held = self.flows.get_mut(slot as usize)?;
+        held.touch = touch;
+        let flow = held.flow.as_mut()?;
+        let direction = flow.direction(packet);
+        flow.count(packet, direction);
+        let queue = queue_of(flow);
+        self.link(slot, queue);
+        let flow = self.flows.get_mut(slot as usize)?.flow.as_mut()?;
+        Some((flow, direction))
+    }
+
+    /// A flow by its key, without touching it.
+    pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut Flow> {
+        let slot = *self.slots.get(key)?;
+        self.flows.get_mut(slot as usize)?.flow.as_mut()
+    }
+
+    /// The key of a packet; a later fragment has that of its first one where it is known.
+    fn key(&mut self, packet: &Packet<'_>) -> FlowKey {
+        let own = key(packet);
+        let Some(identification) = packet.fragment_of else {
+            return own;
+        };
+        if matches!(packet.transport, Transport::LaterFragment) {
+            let same = |first: &&Fragmented| {
+                first.identification == identification
+                    && first.source == packet.source
+                    && first.destination == packet.destination
+                    && first.protocol == packet.protocol
+            };
+            return self
+                .fragmented
+                .iter()
+                .rev()
+                .find(same)
+                .map_or(own, |first| first.key);
+        }
+        if self.fragmented.len() == FRAGMENTED_MAX {
+            self.fragmented.pop_front();
+        }
+        self.fragmented.push_back(Fragmented {
+            source: packet.source,
+            destination: packet.destination,
+            protocol: packet.protocol,
+            identification,
+            key: own,
+        });
+        own
+    }
+
+    fn insert(&mut self, key: FlowKey, packet: &Packet<'_>, ended: &mut Vec<Flow>) -> u32 {
+        if self.flows_max <= self.slots.len() {
+            self.evicted += 1;
+            ended.extend(self.oldest());
+        }
+        let mut flow = Flow::begin(packet);
+        flow.key = key;
+        let slot = Slot {
+            flow: Some(flow),
+            touch: 0,
+            queue: OTHER,
+            before: NONE,
+            after: NONE,
+        };
+        let number = match self.free.pop() {
+            Some(number) => {
+                if let Some(held) = self.flows.get_mut(number as usize) {
+                    *held = slot;
+                }
+                number
+            }
+            None => {
+                self.flows.push(slot);
+                // `flows_max` keeps the number below `NONE`.
+                u32::try_from(self.flows.len() - 1).unwrap_or(NONE)
+            }
+        };
+        self.slots.insert(key, number);
+        self.link(number, OTHER);
+        number
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Flow> {
+        self.unlink(slot);
+        let flow = self.flows.get_mut(slot as usize)?.flow.take()?;
+        self.slots.remove(&flow.key);
+        self.free.push(slot);
+        Some(flow)
+    }
+
+    /// Puts a slot at the end of a queue.
+    fn link(&mut self, slot: u32, queue: usize) {
+        let Some(held) = self.queues.get_mut(queue) else {
+            return;
+        };
+        let last = std::mem::replace(&mut held.back, slot);
+        match self.flows.get_mut(last as usize) {
+            Some(last) => last.after = slot,
+            None => held.front = slot,
+        }
+        if let Some(own) = self.flows.get_mut(slot as usize) {
+            own.queue = queue;
+            own.before = last;
+            own.after = NONE;
+        }
+    }
+
+    /// Takes a slot out of its queue.
+    fn unlink(&mut self, slot: u32) {
+        let Some(own) = self.flows.get(slot as usize) else {
+            return;
+        };
+        let (queue, before, after) = (own.queue, own.before, own.after);
+        let Some(held) = self.queues.get_mut(queue) else {
+            return;
+        };
+        match self.flows.get_mut(before as usize) {
+            Some(neighbour) => neighbour.after = after,
+            None => held.front = after,
+        }
+        match self.flows.get_mut(after as usize) {
+            Some(neighbour) => neighbour.before = before,
+            None => held.back = before,
+        }
+    }
+}
+
+/// The queue in which a flow waits.
+const fn queue_of(flow: &Flow) -> usize {
+    match flow.peers.protocol {
+        protocol::TCP if flow.is_over() => FINISHED_TCP,
+        protocol::TCP => OPEN_TCP,
+        _ => OTHER,
+    }
+}

@@ -1,0 +1,196 @@
+//! Builds captures packet by packet, and reads them back.
+
+use std::{io, net::IpAddr, time::Duration};
+
+use etherparse::PacketBuilder;
+use ingest::{
+    capture::{CaptureOptions, CaptureReader},
+    record::{Draft, Record},
+};
+use ingest_event::Value;
+
+/// Addresses of one family: a table is run once with each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    pub(crate) client: IpAddr,
+    pub(crate) server: IpAddr,
+    pub(crate) name: &'static str,
+    pub(crate) icmp: &'static str,
+    pub(crate) ip_header_bytes: i64,
+}
+
+pub(crate) fn families() -> [Family; 2] {
+    [
+        Family {
+            client: "192.0.2.10".parse().unwrap(),
+            server: "198.51.100.53".parse().unwrap(),
+            name: "ipv4",
+            icmp: "icmp",
+            ip_header_bytes: 20,
+        },
+        Family {
+            client: "2001:db8::10".parse().unwrap(),
+            server: "2001:db8:1::53".parse().unwrap(),
+            name: "ipv6",
+            icmp: "ipv6-icmp",
+            ip_header_bytes: 40,
+        },
+    ]
+}
+
+/// A pcap in the making: microseconds, little endian, Ethernet.
+pub(crate) struct Lab {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) micros: u64,
+}
+
+pub(crate) const SYN: u8 = 2;
+pub(crate) const ACK: u8 = 16;
+pub(crate) const FIN: u8 = 1;
+pub(crate) const RST: u8 = 4;
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let mut bytes = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+        bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend(65_535_u32.to_le_bytes());
+        bytes.extend(1_u32.to_le_bytes());
+        Self {
+            bytes,
+            micros: 1_772_438_400_000_000,
+        }
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) -> &mut Self {
+        self.micros += time.as_micros() as u64;
+        self
+    }
+
+    /// A frame, one millisecond after the one before.
+    pub(crate) fn frame(&mut self, frame: &[u8]) -> &mut Self {
+        self.cut_frame(frame, frame.len())
+    }
+
+    pub(crate) fn cut_frame(&mut self, frame: &[u8], kept: usize) -> &mut Self {
+        self.micros += 1_000;
+        for word in [
+            self.micros / 1_000_000,
+            self.micros % 1_000_000,
+            kept as u64,
+            frame.len() as u64,
+        ] {
+            self.bytes.extend((word as u32).to_le_bytes());
+        }
+        self.bytes.extend(&frame[..kept]);
+        self
+    }
+
+    pub(crate) fn udp(&mut self, from: (IpAddr, u16), to: (IpAddr, u16), payload: &[u8]) -> &mut Self {
+        let mut frame = Vec::new();
+        ip(from.0, to.0)
+            .udp(from.1, to.1)
+            .write(&mut frame, payload)
+            .unwrap();
+        self.frame(&frame)
+    }
+
+    pub(crate) fn tcp(
+        &mut self,
+        from: (IpAddr, u16),
+        to: (IpAddr, u16),
+        flags: u8,
+        sequence: u32,
+        payload: &[u8],
+    ) -> &mut Self {
+        self.frame(&tcp_frame(from, to, flags, sequence, payload))
+    }
+
+    /// The three packets that open a connection; both sides count from 0, so payload begins at 1.
+    pub(crate) fn open(&mut self, client: (IpAddr, u16), server: (IpAddr, u16)) -> &mut Self {
+        self.tcp(client, server, SYN, 0, b"")
+            .tcp(server, client, SYN | ACK, 0, b"")
+            .tcp(client, server, ACK, 1, b"")
+    }
+
+    pub(crate) fn echo(&mut self, from: IpAddr, to: IpAddr, reply: bool) -> &mut Self {
+        let mut frame = Vec::new();
+        let step = ip(from, to);
+        match (from.is_ipv4(), reply) {
+            (true, false) => step.icmpv4_echo_request(7, 1).write(&mut frame, b"ping"),
+            (true, true) => step.icmpv4_echo_reply(7, 1).write(&mut frame, b"ping"),
+            (false, false) => step.icmpv6_echo_request(7, 1).write(&mut frame, b"ping"),
+            (false, true) => step.icmpv6_echo_reply(7, 1).write(&mut frame, b"ping"),
+        }
+        .unwrap();
+        self.frame(&frame)
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        read(&self.bytes[..], CaptureOptions::default())
+    }
+
+    pub(crate) fn events(&self, dataset: &str) -> Vec<Draft> {
+        events(self.records(), dataset)
+    }
+}
+
+pub(crate) fn tcp_frame(
+    from: (IpAddr, u16),
+    to: (IpAddr, u16),
+    flags: u8,
+    sequence: u32,
+    payload: &[u8],
+) -> Vec<u8> {
+    let mut step = ip(from.0, to.0).tcp(from.1, to.1, sequence, 65_000);
+    for (bit, set) in [(SYN, 0), (ACK, 1), (FIN, 2), (RST, 3)] {
+        if flags & bit != 0 {
+            step = match set {
+                0 => step.syn(),
+                1 => step.ack(1),
+                2 => step.fin(),
+                _ => step.rst(),
+            };
+        }
+    }
+    let mut frame = Vec::new();
+    step.write(&mut frame, payload).unwrap();
+    frame
+}
+
+pub(crate) fn ip(from: IpAddr, to: IpAddr) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> {
+    let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), 64),
+        (IpAddr::V6(from), IpAddr::V6(to)) => link.ipv6(from.octets(), to.octets(), 64),
+        _ => panic!("one family"),
+    }
+}
+
+pub(crate) fn read(input: impl io::Read, options: CaptureOptions) -> Vec<Record> {
+    let mut out = Vec::new();
+    let mut reader = CaptureReader::new(input, options).expect("a capture");
+    while reader.read(&mut out).expect("readable") {}
+    out
+}
+
+pub(crate) fn events(records: Vec<Record>, dataset: &str) -> Vec<Draft> {
+    records
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Event(draft) if draft.dataset == dataset => Some(draft),
+            Record::Event(_) | Record::Refused(_) => None,
+        })
+        .collect()
+}
+
+/// Compares the named fields as text.
+#[track_caller]
+pub(crate) fn check(draft: &Draft, expected: &[(&str, &str)]) {
+    for (name, text) in expected {
+        let found = draft
+            .fields
+            .get(name)
+            .map_or("(absent)".to_owned(), Value::to_string);
+        assert_eq!(&found, text, "{name} of {draft:#?}");
+    }
+}
