@@ -1,8 +1,27 @@
-//! The Kafka adapter.
+//! The Kafka adapter, on librdkafka: the only place of the workspace that knows Kafka.
+//!
+//! It rewrites nothing of Kafka: groups place work, topics keep what must last, the broker's settings and ACLs hold.
+//! What it adds is the bus's promises: publishes that resolve when durable, and partitions that are given up only
+//! after their member has heard of it and polled again.
+
+mod admin;
+mod client;
+mod consumer;
+mod latest;
+mod producer;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::*;
+use rdkafka::admin::AdminClient;
+
+use crate::error::{Cause, OpenError, PollError, TopicError};
+use crate::record::Record;
+use crate::topic::{Cleanup, Position, Subscription, Topic, TopicSpec};
+use client::Log;
+
+pub use consumer::KafkaConsumer;
+pub use producer::KafkaProducer;
 
 /// Where a Kafka cluster is and how to talk to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,63 +30,122 @@ pub struct KafkaConfig {
     pub bootstrap: String,
     /// How this client names itself to the brokers.
     pub client_id: String,
-    /// Further properties of librdkafka, such as `security.protocol` and `ssl.*`.
+    /// Further properties of librdkafka, such as `security.protocol` and `ssl.*`. Those that the bus's promises
+    /// depend on are refused with [`OpenError::Reserved`].
     pub properties: BTreeMap<String, String>,
 }
-macro_rules! stub {
-    () => {
-        Cause::Closed
-    };
+
+/// A connection to a cluster; clones share it.
+#[derive(Clone)]
+pub struct KafkaBus {
+    config: Arc<KafkaConfig>,
+    admin: Arc<AdminClient<Log>>,
+    limits: Arc<Limits>,
 }
-/// Stub.
-#[derive(Debug, Clone)]
-pub struct KafkaBus {}
-/// Stub.
-#[derive(Debug, Clone)]
-pub struct KafkaProducer {}
-/// Stub.
-#[derive(Debug)]
-pub struct KafkaConsumer {}
-#[allow(missing_docs, unused_variables, reason = "stub")]
+
+/// What [`KafkaBus::ensure_topics`] has set in this process, so that producers can refuse a record before it is sent.
+/// For topics it has not seen, the broker's own refusal holds.
+#[derive(Debug, Default)]
+struct Limits(RwLock<BTreeMap<Topic, Limit>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    record_bytes_max: usize,
+    compact: bool,
+}
+
+impl std::fmt::Debug for KafkaBus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaBus").finish_non_exhaustive()
+    }
+}
+
 impl KafkaBus {
+    /// Checks the configuration and makes a client; nothing is sent yet.
     pub fn open(config: &KafkaConfig) -> Result<KafkaBus, OpenError> {
-        Err(OpenError::Client { source: stub!() })
-    }
-    pub async fn ensure_topics(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
-        Err(TopicError::List { source: stub!() })
-    }
-    pub async fn topics(&self, prefix: &str) -> Result<Vec<Topic>, TopicError> {
-        Err(TopicError::List { source: stub!() })
-    }
-    pub fn producer(&self) -> Result<KafkaProducer, OpenError> {
-        Err(OpenError::Client { source: stub!() })
-    }
-    pub fn consumer(&self, group: &str, subscription: Subscription) -> Result<KafkaConsumer, OpenError> {
-        Err(OpenError::Client { source: stub!() })
-    }
-    pub async fn latest(&self, topic: &Topic) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
-        Err(PollError::Read { source: stub!() })
-    }
-    pub async fn end_positions(&self, topic: &Topic) -> Result<Vec<Position>, PollError> {
-        Err(PollError::Read { source: stub!() })
-    }
-}
-#[allow(missing_docs, unused_variables, reason = "stub")]
-impl KafkaProducer {
-    pub async fn publish(&self, topic: &Topic, records: Vec<Record>) -> Result<Vec<Position>, PublishError> {
-        Err(PublishError::Append {
-            topic: topic.clone(),
-            source: stub!(),
+        let admin: AdminClient<Log> = client::settings(config)?
+            .create_with_context(Log)
+            .map_err(|error| OpenError::Client { source: error.into() })?;
+        Ok(KafkaBus {
+            config: Arc::new(config.clone()),
+            admin: Arc::new(admin),
+            limits: Arc::default(),
         })
     }
-}
-#[allow(missing_docs, unused_variables, reason = "stub")]
-impl KafkaConsumer {
-    pub async fn poll(&mut self, limit: PollLimit) -> Result<Batch, PollError> {
-        Err(PollError::Read { source: stub!() })
-    }
-    pub async fn commit(&mut self, positions: &[Position]) -> Result<(), CommitError> {
+
+    /// See [`crate::Bus::ensure_topics`].
+    pub async fn ensure_topics(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
+        admin::ensure(&self.admin, specs).await?;
+        self.limits.remember(specs);
         Ok(())
     }
-    pub async fn close(self) {}
+
+    /// See [`crate::Bus::topics`].
+    pub async fn topics(&self, prefix: &str) -> Result<Vec<Topic>, TopicError> {
+        let admin = Arc::clone(&self.admin);
+        let topics = blocking(move || admin::topics(&admin))
+            .await
+            .and_then(|topics| topics);
+        let topics = topics.map_err(|source| TopicError::List { source })?;
+        Ok(topics
+            .into_iter()
+            .filter(|topic| topic.as_str().starts_with(prefix))
+            .collect())
+    }
+
+    /// See [`crate::Bus::producer`].
+    pub fn producer(&self) -> Result<KafkaProducer, OpenError> {
+        KafkaProducer::new(&self.config, Arc::clone(&self.limits))
+    }
+
+    /// See [`crate::Bus::consumer`].
+    pub fn consumer(&self, group: &str, subscription: Subscription) -> Result<KafkaConsumer, OpenError> {
+        KafkaConsumer::join(&self.config, group, &subscription)
+    }
+
+    /// See [`crate::Bus::latest`].
+    pub async fn latest(&self, topic: &Topic) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
+        let (admin, config, topic) = (Arc::clone(&self.admin), Arc::clone(&self.config), topic.clone());
+        blocking(move || latest::latest(&admin, &config, &topic))
+            .await
+            .unwrap_or_else(|source| Err(PollError::Read { source }))
+    }
+
+    /// See [`crate::Bus::end_positions`].
+    pub async fn end_positions(&self, topic: &Topic) -> Result<Vec<Position>, PollError> {
+        let (admin, topic) = (Arc::clone(&self.admin), topic.clone());
+        blocking(move || latest::ends(&admin, &topic))
+            .await
+            .unwrap_or_else(|source| Err(PollError::Read { source }))
+    }
+}
+
+impl Limits {
+    fn remember(&self, specs: &[TopicSpec]) {
+        let mut limits = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for spec in specs {
+            let record_bytes_max = usize::try_from(spec.max_record_bytes).unwrap_or(usize::MAX);
+            let compact = spec.cleanup == Cleanup::Compact;
+            limits.insert(
+                spec.topic.clone(),
+                Limit {
+                    record_bytes_max,
+                    compact,
+                },
+            );
+        }
+    }
+
+    fn of(&self, topic: &Topic) -> Option<Limit> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(topic)
+            .copied()
+    }
+}
+
+/// Runs librdkafka's blocking calls off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Cause::Closed)
 }
