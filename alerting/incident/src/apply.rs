@@ -1,0 +1,110 @@
+//! An alert goes in: it opens an incident, joins one, or was there before.
+//!
+//! The outcome depends on the set of alerts, not on their order, as far as count, times, severity, samples and
+//! explanation go; only the id tells which alert came first.
+
+use detect_alert::{Alert, EventSample};
+use ingest_event::Timestamp;
+
+use crate::{
+    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, State, TimelineEntry,
+    TimelineKind,
+};
+
+/// What the store knows that bears on an alert.
+#[derive(Clone, Copy, Debug)]
+pub struct History<'a> {
+    /// Whether this very alert was applied before: the bus delivers at least once.
+    pub applied: bool,
+    /// The newest incident with the alert's [`DedupKey`], open or closed.
+    pub latest: Option<&'a Incident>,
+}
+
+/// Applies an alert. `None` if it was applied before.
+#[must_use]
+pub fn apply(history: History<'_>, alert: &Alert, now: Timestamp) -> Option<Change> {
+    if history.applied {
+        return None;
+    }
+    Some(match history.latest {
+        Some(open) if open.state != State::Closed => add(open, alert, now),
+        closed => open(closed, alert, now),
+    })
+}
+
+fn open(closed: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
+    let key = DedupKey::of(alert);
+    let mut lead = alert.clone();
+    lead.events = Vec::new();
+    keep_samples(&mut lead.events, &alert.events);
+    let (first_seen, last_seen) = span(alert);
+    let incident = Incident {
+        id: IncidentId::derive(&key, &alert.id),
+        key,
+        relapse_of: closed.map(|closed| closed.id.clone()),
+        lead,
+        count: 1,
+        first_seen,
+        last_seen,
+        state: State::New,
+        verdict: None,
+        priority: Priority::Normal,
+        opened_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let kind = if closed.is_some() { ChangeKind::Relapsed } else { ChangeKind::Opened };
+    let text = closed.map(|closed| closed.id.to_string()).unwrap_or_default();
+    let entry = TimelineEntry { at: now, kind: TimelineKind::Opened, actor: Actor::Varde, text };
+    Change { incident, kind, timeline: vec![entry] }
+}
+
+fn add(open: &Incident, alert: &Alert, now: Timestamp) -> Change {
+    let mut incident = open.changed(now);
+    let (first, last) = span(alert);
+    incident.count += 1;
+    incident.first_seen = open.first_seen.min(first);
+    incident.last_seen = open.last_seen.max(last);
+    incident.lead = merge(&open.lead, alert);
+    let from = open.severity();
+    if alert.severity <= from {
+        return Change { incident, kind: ChangeKind::Added, timeline: vec![] };
+    }
+    let text = format!("{from} → {}", alert.severity);
+    let entry = TimelineEntry { at: now, kind: TimelineKind::Alert, actor: Actor::Varde, text };
+    Change { incident, kind: ChangeKind::Raised { from }, timeline: vec![entry] }
+}
+
+/// The graver of the two explains; the earlier among equals, the smaller id among those.
+fn merge(lead: &Alert, alert: &Alert) -> Alert {
+    let rank = |alert: &Alert| (std::cmp::Reverse(alert.severity), alert.timestamp, alert.id.clone());
+    let mut merged = if rank(alert) < rank(lead) { alert.clone() } else { lead.clone() };
+    merged.tlp = lead.tlp.max(alert.tlp);
+    merged.marking = lead.marking.max(alert.marking);
+    merged.confidence = lead.confidence.max(alert.confidence);
+    merged.events.clone_from(&lead.events);
+    keep_samples(&mut merged.events, &alert.events);
+    merged
+}
+
+/// Keeps the earliest and the latest half of [`SAMPLES_MAX`], whatever the order of arrival: what is dropped from
+/// the middle was neither and never will be.
+fn keep_samples(kept: &mut Vec<EventSample>, more: &[EventSample]) {
+    for sample in more {
+        let rank = |sample: &EventSample| (sample.timestamp, sample.id.clone());
+        if let Err(place) = kept.binary_search_by_key(&rank(sample), rank) {
+            kept.insert(place, sample.clone());
+        }
+        if SAMPLES_MAX < kept.len() {
+            kept.remove(SAMPLES_MAX / 2);
+        }
+    }
+}
+
+/// From the first to the last event of an alert.
+fn span(alert: &Alert) -> (Timestamp, Timestamp) {
+    match &alert.window {
+        Some(window) => (window.start.min(alert.timestamp), window.end.max(alert.timestamp)),
+        None => (alert.timestamp, alert.timestamp),
+    }
+}

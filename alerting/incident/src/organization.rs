@@ -1,0 +1,180 @@
+//! Who owns a network, and who answers for it.
+
+use std::collections::BTreeMap;
+
+use detect_alert::Severity;
+use ingest_event::{OrganizationNumber, SensorId, Timestamp, derive_id};
+use ipnet::IpNet;
+
+use crate::incident::codes;
+
+codes! {
+    /// A language that responders are told in.
+    Language as "language" {
+        /// Bokmål.
+        Nb = "nb",
+        /// Nynorsk.
+        Nn = "nn",
+        /// English.
+        En = "en",
+    }
+}
+
+/// Names a responder: derived from the organisation and the name, so that it outlives a change of address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResponderId(String);
+
+/// How a responder is told, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// Mail, to this address.
+    Email(String),
+    /// A signed HTTP request, to this URL.
+    Webhook(String),
+}
+
+/// Someone who is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Responder {
+    /// Who, for good.
+    pub id: ResponderId,
+    /// As they are called.
+    pub name: String,
+    /// The language they read.
+    pub language: Language,
+    /// Below this they are not told.
+    pub minimum_severity: Severity,
+    /// How; at least one.
+    pub channels: Vec<Channel>,
+}
+
+/// From when until before when something holds; open where `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// From this moment.
+    pub from: Option<Timestamp>,
+    /// Until before this moment.
+    pub until: Option<Timestamp>,
+}
+
+/// A county.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct County {
+    /// Two digits.
+    pub number: String,
+    /// Its Norwegian name.
+    pub name: String,
+}
+
+/// A municipality or another body whose network is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its organisation number; `None` where no source has it yet: then nothing can be routed to it by number.
+    pub number: Option<OrganizationNumber>,
+    /// Its four-digit number, if it is a municipality.
+    pub municipality: Option<String>,
+    /// Names by language code (`nb`, `se`, `sma`, `smj`, `fkv`, …); `nb` is always there.
+    pub names: BTreeMap<String, String>,
+    /// Where it lies, if it is a municipality.
+    pub county: Option<County>,
+    /// When this row holds.
+    pub validity: Validity,
+    /// The networks it owns. Private ranges may be others' too: see [`crate::route`].
+    pub networks: Vec<IpNet>,
+    /// The sensors that watch it.
+    pub sensors: Vec<SensorId>,
+    /// Who runs its IT and may receive its alerts when nobody here does.
+    pub operator: Option<OrganizationNumber>,
+    /// Who is told.
+    pub responders: Vec<Responder>,
+}
+
+impl ResponderId {
+    /// From whom they answer for (an organisation number, or `duty`) and their name.
+    #[must_use]
+    pub fn derive(answers_for: &str, name: &str) -> Self {
+        Self(derive_id(&[b"responder", answers_for.as_bytes(), name.as_bytes()]))
+    }
+
+    /// An id as it was stored.
+    #[must_use]
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Channel {
+    /// The code of its kind.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Email(_) => "email",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+
+    /// Where to.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Email(address) => address,
+            Self::Webhook(url) => url,
+        }
+    }
+
+    /// The address with most of it hidden: enough to recognise, too little to use.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Email(address) => match address.split_once('@') {
+                Some((local, domain)) => format!("{}…@{domain}", local.chars().take(1).collect::<String>()),
+                None => "…".to_owned(),
+            },
+            Self::Webhook(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = host.rsplit('@').next().unwrap_or_default();
+                format!("{scheme}://{host}/…")
+            }
+        }
+    }
+}
+
+impl Validity {
+    /// Whether it holds at a moment.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+impl Organization {
+    /// Its name in a language, else in Bokmål.
+    #[must_use]
+    pub fn name(&self, language: &str) -> &str {
+        self.names.get(language).or_else(|| self.names.get("nb")).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masked_addresses_keep_what_is_recognised_and_hide_the_rest() {
+        for (channel, masked) in [
+            (Channel::Email("kari.nordmann@kommune.example".into()), "k…@kommune.example"),
+            (Channel::Email("nonsense".into()), "…"),
+            (Channel::Webhook("https://u:p@hook.example/secret?t=1".into()), "https://hook.example/…"),
+            (Channel::Webhook("https://[2001:db8::1]:8443/x".into()), "https://[2001:db8::1]:8443/…"),
+        ] {
+            assert_eq!(channel.masked(), masked);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Who answers for an incident, with every step of the answer.
+//!
+//! The organisation that an alert names is the border: its sensor was enrolled for it (D3). Within that border the
+//! most specific statement wins: an address in the longest registered prefix, then the sensor, then the number
+//! itself. An address or a sensor may hand over to another organisation only if that one has named the alert's
+//! organisation as its operator; else it is a stranger whose address happens to occur (the attacker's provider, or
+//! the same private range), who must not learn of it. Nobody there who accepts the severity: the operator, then the
+//! CERT's duty contact.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use detect_alert::Severity;
+use ingest_event::{OrganizationNumber, SensorId, Timestamp};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use prefix_trie::PrefixMap;
+
+use crate::{Incident, Organization, Registry, Responder, incident::codes};
+
+/// Addresses looked at in one incident; samples hold few more, and the table is asked for each.
+const ADDRESSES_MAX: usize = 32;
+
+/// What is asked of the table.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Whose network, as the alert says.
+    pub organization: OrganizationNumber,
+    /// The sensor.
+    pub sensor: SensorId,
+    /// Addresses that occur.
+    pub addresses: BTreeSet<IpAddr>,
+    /// How grave.
+    pub severity: Severity,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+codes! {
+    /// What a step looked at.
+    StepKind as "route step" {
+        /// An address in a registered prefix.
+        Address = "address",
+        /// The sensor.
+        Sensor = "sensor",
+        /// The organisation number.
+        Organization = "organization",
+        /// A responder of the organisation.
+        Responder = "responder",
+        /// The organisation's operator.
+        Operator = "operator",
+        /// The CERT's duty contact.
+        Duty = "duty",
+    }
+}
+
+codes! {
+    /// What a step came to.
+    RouteResult as "route result" {
+        /// It decides who owns the incident.
+        Matched = "matched",
+        /// Nothing registered fits.
+        NoMatch = "no_match",
+        /// It fits, but something more specific decided.
+        Outranked = "outranked",
+        /// It belongs to someone who has no part in this network.
+        Stranger = "stranger",
+        /// They are told.
+        Told = "told",
+        /// They are not told.
+        NotTold = "not_told",
+    }
+}
+
+/// One step of the explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteStep {
+    /// What was looked at.
+    pub kind: StepKind,
+    /// What it came to.
+    pub result: RouteResult,
+    /// The values that decided.
+    pub detail: String,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Who owns it, if anyone registered does.
+    pub owner: Option<OrganizationNumber>,
+    /// Who is told: never empty.
+    pub responders: Vec<Responder>,
+    /// How it came to that.
+    pub steps: Vec<RouteStep>,
+}
+
+/// A registry arranged for questions.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    registry: Registry,
+    v4: PrefixMap<Ipv4Net, Vec<usize>>,
+    v6: PrefixMap<Ipv6Net, Vec<usize>>,
+}
+
+impl Question {
+    /// What an incident asks: its organisation, sensor and addresses, as its explaining alert and samples have them.
+    #[must_use]
+    pub fn of(incident: &Incident) -> Self {
+        let alert = &incident.lead;
+        let in_events = alert.events.iter().flat_map(|event| {
+            ["source.ip", "destination.ip", "host.ip", "client.ip", "server.ip"]
+                .into_iter()
+                .filter_map(|name| event.fields.get(name))
+                .flat_map(|value| value.each())
+                .filter_map(|value| value.as_str()?.parse().ok())
+        });
+        let entity = alert.entity.value.split(", ").filter_map(|part| part.parse().ok());
+        Self {
+            organization: alert.organization,
+            sensor: alert.sensor.clone(),
+            addresses: entity.chain(in_events).take(ADDRESSES_MAX).collect(),
+            severity: alert.severity,
+            at: alert.timestamp,
+        }
+    }
+}
+
+impl RouteTable {
+    /// Arranges a registry.
+    #[must_use]
+    pub fn new(registry: Registry) -> Self {
+        let (mut v4, mut v6) = (PrefixMap::<Ipv4Net, Vec<usize>>::new(), PrefixMap::<Ipv6Net, Vec<usize>>::new());
+        for (index, organization) in registry.organizations().iter().enumerate() {
+            for network in &organization.networks {
+                match network {
+                    IpNet::V4(network) => v4.entry(network.trunc()).or_default().push(index),
+                    IpNet::V6(network) => v6.entry(network.trunc()).or_default().push(index),
+                }
+            }
+        }
+        Self { registry, v4, v6 }
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Organisations with a network around an address, and the network's prefix length.
+    fn around(&self, address: IpAddr) -> Vec<(u8, IpNet, &Organization)> {
+        // An IPv4 address written as IPv6 (RFC 4291, 2.5.5.2) is the IPv4 address.
+        let rows: Vec<(u8, IpNet, &Vec<usize>)> = match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let cover = self.v4.cover(&Ipv4Net::from(address));
+                cover.map(|(network, rows)| (network.prefix_len(), IpNet::V4(network), rows)).collect()
+            }
+            IpAddr::V6(address) => {
+                let cover = self.v6.cover(&Ipv6Net::from(address));
+                cover.map(|(network, rows)| (network.prefix_len(), IpNet::V6(network), rows)).collect()
+            }
+        };
+        let named = rows.into_iter().flat_map(|(length, network, rows)| {
+            let organizations = rows.iter().filter_map(|row| self.registry.organizations().get(*row));
+            organizations.map(move |organization| (length, network, organization))
+        });
+        named.collect()
+    }
+}
+
+/// Who answers, and why.
+#[must_use]
+pub fn route(table: &RouteTable, question: &Question) -> Route {
+    let mut steps = Vec::new();
+    let owner = owner(table, question, &mut steps);
+    let mut responders = owner.map(|owner| accepting(owner, question, &mut steps)).unwrap_or_default();
+    if responders.is_empty()
+        && let Some(number) = owner.and_then(|owner| owner.operator)
+    {
+        let operator = table.registry.find(number, question.at);
+        let result = if operator.is_some() { RouteResult::Matched } else { RouteResult::NoMatch };
+        steps.push(RouteStep { kind: StepKind::Operator, result, detail: described(operator, number) });
+        responders = operator.map(|operator| accepting(operator, question, &mut steps)).unwrap_or_default();
+    }
+    let duty = table.registry.duty();
+    let result = if responders.is_empty() { RouteResult::Told } else { RouteResult::NotTold };
+    steps.push(RouteStep { kind: StepKind::Duty, result, detail: duty.name.clone() });
+    if responders.is_empty() {
+        responders.push(duty.clone());
+    }
+    Route { owner: owner.and_then(|owner| owner.number), responders, steps }
+}
+
+/// The most specific registered owner within the border of the alert's organisation.
+fn owner<'t>(table: &'t RouteTable, question: &Question, steps: &mut Vec<RouteStep>) -> Option<&'t Organization> {
+    let mut found: Option<&Organization> = None;
+    let mut candidates = Vec::new();
+    for address in &question.addresses {
+        let around = table.around(*address);
+        candidates.extend(around.into_iter().map(|(length, network, who)| (length, *address, network, who)));
+    }
+    // Prefix lengths of the two families are compared as host bits left: 10.0.0.0/24 and 2001:db8::/120 are alike.
+    candidates.sort_by_key(|(length, address, _, _)| host_bits(*length, *address));
+    for (_, address, network, who) in candidates {
+        let detail = format!("{address} in {network}: {}", who.name("nb"));
+        weigh(&mut found, who, question, StepKind::Address, detail, steps);
+    }
+    let watched = table.registry.organizations().iter().find(|who| who.sensors.contains(&question.sensor));
+    match watched {
+        Some(who) => {
+            let detail = format!("{}: {}", question.sensor, who.name("nb"));
+            weigh(&mut found, who, question, StepKind::Sensor, detail, steps);
+        }
+        None => steps.push(RouteStep {
+            kind: StepKind::Sensor,
+            result: RouteResult::NoMatch,
+            detail: question.sensor.to_string(),
+        }),
+    }
+    let own = table.registry.find(question.organization, question.at);
+    let detail = described(own, question.organization);
+    match own {
+        Some(who) => weigh(&mut found, who, question, StepKind::Organization, detail, steps),
+        None => steps.push(RouteStep { kind: StepKind::Organization, result: RouteResult::NoMatch, detail }),
+    }
+    found
+}
+
+/// Takes a candidate if nothing more specific was found and it has a part in the alert's network.
+fn weigh<'t>(
+    found: &mut Option<&'t Organization>,
+    who: &'t Organization,
+    question: &Question,
+    kind: StepKind,
+    detail: String,
+    steps: &mut Vec<RouteStep>,
+) {
+    let inside = who.number == Some(question.organization) || who.operator == Some(question.organization);
+    let result = if !inside || !who.validity.holds(question.at) {
+        RouteResult::Stranger
+    } else if found.is_some() {
+        RouteResult::Outranked
+    } else {
+        *found = Some(who);
+        RouteResult::Matched
+    };
+    steps.push(RouteStep { kind, result, detail });
+}
+
+/// The responders of an organisation that accept the severity.
+fn accepting(who: &Organization, question: &Question, steps: &mut Vec<RouteStep>) -> Vec<Responder> {
+    let mut told = Vec::new();
+    if who.responders.is_empty() {
+        let detail = format!("{}: nobody is registered", who.name("nb"));
+        steps.push(RouteStep { kind: StepKind::Responder, result: RouteResult::NotTold, detail });
+    }
+    for responder in &who.responders {
+        let accepts = responder.minimum_severity <= question.severity;
+        let (result, sign) = if accepts { (RouteResult::Told, "≥") } else { (RouteResult::NotTold, "<") };
+        let detail = format!("{}: {} {sign} {}", responder.name, question.severity, responder.minimum_severity);
+        steps.push(RouteStep { kind: StepKind::Responder, result, detail });
+        if accepts {
+            told.push(responder.clone());
+        }
+    }
+    told
+}
+
+fn host_bits(length: u8, address: IpAddr) -> u8 {
+    let width: u8 = if address.to_canonical().is_ipv4() { 32 } else { 128 };
+    width.saturating_sub(length)
+}
+
+fn described(who: Option<&Organization>, number: OrganizationNumber) -> String {
+    match who {
+        Some(who) => format!("{number}: {}", who.name("nb")),
+        None => number.to_string(),
+    }
+}
