@@ -1,1 +1,26 @@
+//! The authoring side of detection: Sigma rules, correlations and indicator files become checked nouns, or
+//! coded diagnostics that name the file, the line and the mend.
+//!
+//! Text comes in ([`read_rules`], [`read_indicators`] are the only functions that touch files) and
+//! [`CheckedRules`] go out to `detect-engine`, which compiles them. Nothing here matches events; the tables
+//! that say which log source an event belongs to ([`log_source`]) and what a Sigma field is called in ECS
+//! ([`field_names`]) live here because rule authors are who they are for.
+
 #![forbid(unsafe_code)]
+
+mod check;
+mod diagnostic;
+pub mod field_names;
+mod indicator;
+pub mod log_source;
+mod read;
+mod rule;
+
+pub use check::{Checked, check};
+pub use diagnostic::{Code, Diagnostic, Level};
+pub use indicator::{check_indicators, normal_url, parse_indicator};
+pub use read::{SourceText, read_indicators, read_rules};
+pub use rule::{
+    Base, CheckedRules, Comparison, Condition, Correlation, CorrelationKind, Item, Operator, Pattern,
+    Quantifier, Rule, RuleLogSource, Test, TextOp, TextPart, TimePart,
+};

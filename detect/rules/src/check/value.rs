@@ -1,0 +1,271 @@
+//! One value of a Sigma item and its modifiers to patterns; several where a modifier has several spellings.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ipnet::IpNet;
+use rsigma_parser::{
+    Modifier, SigmaValue,
+    value::{SigmaString, SpecialChar, StringPart},
+};
+
+use super::{document::Document, lower::text_op, meta::Refusal};
+use crate::{Code, Comparison, Pattern, TextOp, TextPart, TimePart};
+
+/// Dashes that `windash` takes for one another (Sigma specification, modifiers).
+const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+
+/// With more dashes than this in one value, `windash` has too many spellings (5 to that power).
+const WINDASH_MAX: usize = 6;
+
+/// Compiled regular expressions may be this large: a rule can't take the memory of the others.
+const REGEX_BYTES_MAX: usize = 4 << 20;
+
+/// The patterns that one value stands for.
+pub(super) fn patterns(
+    document: &Document<'_>,
+    field: &str,
+    value: &SigmaValue,
+    modifiers: &[Modifier],
+    candidates: &dyn Fn(&str) -> Vec<String>,
+) -> Result<Vec<Pattern>, Refusal> {
+    let has = |modifier| modifiers.contains(&modifier);
+    let refuse = |code, detail: &str, mend: &str| {
+        let line = place(document, field, value);
+        Box::new(document.error(code, line, detail, mend))
+    };
+    if has(Modifier::Re) {
+        return regex(&value.to_string(), modifiers).map(|pattern| vec![pattern]).map_err(|error| {
+            let mend = "the syntax is that of the `regex` crate: no look-around, no back-references";
+            refuse(Code::BadRegex, &error, mend)
+        });
+    }
+    if has(Modifier::Cidr) {
+        let text = value.to_string();
+        return cidr(&text).map(|net| vec![Pattern::Cidr(net)]).ok_or_else(|| {
+            let mend = "write a prefix such as 10.0.0.0/8 or 2001:db8::/32";
+            refuse(Code::BadCidr, &format!("`{text}` is no prefix"), mend)
+        });
+    }
+    if has(Modifier::FieldRef) {
+        return Ok(vec![Pattern::Field {
+            op: text_op(modifiers),
+            fields: candidates(&value.to_string()),
+            cased: has(Modifier::Cased),
+        }]);
+    }
+    let numeric = modifiers.iter().find_map(|modifier| comparison(*modifier));
+    let time = modifiers.iter().find_map(|modifier| time_part(*modifier));
+    if numeric.is_some() || time.is_some() {
+        let Some(number) = number(value) else {
+            let detail = format!("`{value}` is no number");
+            return Err(refuse(Code::BadValue, &detail, "write a number after this modifier"));
+        };
+        return Ok(vec![match (time, numeric) {
+            (Some(part), _) => Pattern::Time(part, number),
+            (None, comparison) => Pattern::Number(comparison.unwrap_or(Comparison::Equal), number),
+        }]);
+    }
+    let op = text_op(modifiers);
+    match value {
+        SigmaValue::Null => Ok(vec![Pattern::Null]),
+        SigmaValue::Bool(flag) => Ok(vec![Pattern::Bool(*flag)]),
+        SigmaValue::Integer(_) | SigmaValue::Float(_) if op == TextOp::Equals => {
+            Ok(vec![Pattern::Number(Comparison::Equal, number(value).unwrap_or(f64::NAN))])
+        }
+        SigmaValue::Integer(_) | SigmaValue::Float(_) => {
+            text(&SigmaString::from_raw(&value.to_string()), modifiers).map_err(|detail| {
+                refuse(Code::BadValue, &detail, "use fewer dashes, or leave `windash` out")
+            })
+        }
+        SigmaValue::String(string) => text(string, modifiers)
+            .map_err(|detail| refuse(Code::BadValue, &detail, "use fewer dashes, or leave `windash` out")),
+    }
+}
+
+/// The line of a value: that of the value if it is there once, else that of its field.
+fn place(document: &Document<'_>, field: &str, value: &SigmaValue) -> usize {
+    let text = value.to_string();
+    (!text.is_empty())
+        .then(|| document.line_with(&text))
+        .flatten()
+        .or_else(|| document.line_with(&format!("{field}|")))
+        .unwrap_or(1)
+}
+
+fn regex(pattern: &str, modifiers: &[Modifier]) -> Result<Pattern, String> {
+    let mut flags = String::new();
+    for (modifier, flag) in [
+        (Modifier::IgnoreCase, 'i'),
+        (Modifier::Multiline, 'm'),
+        (Modifier::DotAll, 's'),
+    ] {
+        if modifiers.contains(&modifier) {
+            flags.push(flag);
+        }
+    }
+    let whole = if flags.is_empty() {
+        pattern.to_owned()
+    } else {
+        format!("(?{flags}){pattern}")
+    };
+    regex::RegexBuilder::new(&whole)
+        .size_limit(REGEX_BYTES_MAX)
+        .build()
+        .map(|_| Pattern::Regex(whole))
+        .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim().to_owned())
+}
+
+fn cidr(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+}
+
+fn number(value: &SigmaValue) -> Option<f64> {
+    match value {
+        #[expect(clippy::cast_precision_loss, reason = "Sigma numbers are compared as 64-bit floats")]
+        SigmaValue::Integer(number) => Some(*number as f64),
+        SigmaValue::Float(number) => Some(*number),
+        SigmaValue::String(string) => string.original.trim().parse().ok(),
+        SigmaValue::Bool(_) | SigmaValue::Null => None,
+    }
+}
+
+const fn comparison(modifier: Modifier) -> Option<Comparison> {
+    match modifier {
+        Modifier::Gt => Some(Comparison::Greater),
+        Modifier::Gte => Some(Comparison::GreaterOrEqual),
+        Modifier::Lt => Some(Comparison::Less),
+        Modifier::Lte => Some(Comparison::LessOrEqual),
+        _ => None,
+    }
+}
+
+const fn time_part(modifier: Modifier) -> Option<TimePart> {
+    match modifier {
+        Modifier::Day => Some(TimePart::Day),
+        Modifier::Hour => Some(TimePart::Hour),
+        Modifier::Minute => Some(TimePart::Minute),
+        Modifier::Month => Some(TimePart::Month),
+        Modifier::Week => Some(TimePart::Week),
+        Modifier::Year => Some(TimePart::Year),
+        _ => None,
+    }
+}
+
+/// Text with its encodings, in the order in which Sigma chains them.
+fn text(string: &SigmaString, modifiers: &[Modifier]) -> Result<Vec<Pattern>, String> {
+    let has = |modifier| modifiers.contains(&modifier);
+    let (op, cased) = (text_op(modifiers), has(Modifier::Cased));
+    let pattern = |op, parts| Pattern::Text { op, parts, cased };
+    let plain = string.as_plain().unwrap_or_else(|| string.original.clone());
+    let bytes = encoded(&plain, modifiers);
+    if has(Modifier::Base64Offset) {
+        // Base64 is found anywhere in the text: the offset says so.
+        let literals = base64_offsets(bytes.as_deref().unwrap_or(plain.as_bytes()));
+        return Ok(literals
+            .into_iter()
+            .map(|text| pattern(TextOp::Contains, vec![TextPart::Literal(text)]))
+            .collect());
+    }
+    if has(Modifier::Base64) {
+        let text = STANDARD.encode(bytes.as_deref().unwrap_or(plain.as_bytes()));
+        return Ok(vec![pattern(op, vec![TextPart::Literal(text)])]);
+    }
+    if let Some(bytes) = bytes {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        return Ok(vec![pattern(op, vec![TextPart::Literal(text)])]);
+    }
+    let parts = parts(string);
+    if has(Modifier::WindAsh) {
+        return Ok(windash(parts)?.into_iter().map(|parts| pattern(op, parts)).collect());
+    }
+    Ok(vec![pattern(op, parts)])
+}
+
+fn parts(string: &SigmaString) -> Vec<TextPart> {
+    string
+        .parts
+        .iter()
+        .map(|part| match part {
+            StringPart::Plain(text) => TextPart::Literal(text.clone()),
+            StringPart::Special(SpecialChar::WildcardMulti) => TextPart::Any,
+            StringPart::Special(SpecialChar::WildcardSingle) => TextPart::One,
+        })
+        .collect()
+}
+
+/// UTF-16 bytes, if a modifier asks for them.
+fn encoded(plain: &str, modifiers: &[Modifier]) -> Option<Vec<u8>> {
+    let little = || plain.encode_utf16().flat_map(u16::to_le_bytes);
+    if modifiers.contains(&Modifier::Utf16) {
+        Some([0xFF, 0xFE].into_iter().chain(little()).collect())
+    } else if modifiers.contains(&Modifier::Wide) {
+        Some(little().collect())
+    } else if modifiers.contains(&Modifier::Utf16be) {
+        Some(plain.encode_utf16().flat_map(u16::to_be_bytes).collect())
+    } else {
+        None
+    }
+}
+
+/// What of the base64 of some text is the same wherever in a stream it begins: one text for each of the three
+/// offsets modulo 3.
+fn base64_offsets(bytes: &[u8]) -> Vec<String> {
+    (0..3_usize)
+        .filter_map(|offset| {
+            let padded = [vec![0; offset], bytes.to_vec()].concat();
+            let text = STANDARD.encode(&padded);
+            // Characters that mix in bits from before: none, two, three.
+            let start = (offset * 4).div_ceil(3);
+            // The last character mixes in bits from after, unless the length is a multiple of 3.
+            let whole = padded.len() * 8 / 6;
+            text.get(start..whole).filter(|text| !text.is_empty()).map(str::to_owned)
+        })
+        .collect()
+}
+
+fn windash(parts: Vec<TextPart>) -> Result<Vec<Vec<TextPart>>, String> {
+    let dashes: usize = parts
+        .iter()
+        .map(|part| match part {
+            TextPart::Literal(text) => text.matches('-').count(),
+            TextPart::Any | TextPart::One => 0,
+        })
+        .sum();
+    if WINDASH_MAX < dashes {
+        return Err(format!("{dashes} dashes have too many spellings for `windash` (at most {WINDASH_MAX})"));
+    }
+    let mut spellings = vec![Vec::new()];
+    for part in parts {
+        let TextPart::Literal(text) = part else {
+            for spelling in &mut spellings {
+                spelling.push(part.clone());
+            }
+            continue;
+        };
+        let mut variants = vec![String::new()];
+        for character in text.chars() {
+            if character == '-' {
+                variants = variants
+                    .iter()
+                    .flat_map(|variant| DASHES.map(|dash| format!("{variant}{dash}")))
+                    .collect();
+            } else {
+                for variant in &mut variants {
+                    variant.push(character);
+                }
+            }
+        }
+        spellings = spellings
+            .iter()
+            .flat_map(|spelling: &Vec<TextPart>| {
+                variants.iter().map(|variant| {
+                    let mut longer = spelling.clone();
+                    longer.push(TextPart::Literal(variant.clone()));
+                    longer
+                })
+            })
+            .collect();
+    }
+    Ok(spellings)
+}

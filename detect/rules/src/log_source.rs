@@ -1,0 +1,253 @@
+//! Which log sources an event belongs to, as data (`log_sources.yml`).
+//!
+//! An event has a set of log sources: by its `event.dataset`; by keys `product`, `category`, `service` of its
+//! own; and for Windows by channel, event id and event type. A rule is for an event if every part of the
+//! rule's log source is in one of them, so a rule for Windows never wakes for Zeek. A dataset that the table
+//! does not know, `a.b`, is product `a`, service `b`.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde::Deserialize;
+
+use crate::RuleLogSource;
+
+/// The fields of an event that decide, as text, where it has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits<'a> {
+    /// `event.dataset`.
+    pub dataset: Option<&'a str>,
+    /// `product`.
+    pub product: Option<&'a str>,
+    /// `category`.
+    pub category: Option<&'a str>,
+    /// `service`.
+    pub service: Option<&'a str>,
+    /// `Channel` or `winlog.channel`.
+    pub channel: Option<&'a str>,
+    /// `EventID`, `winlog.event_id` or `event.code`.
+    pub event_id: Option<&'a str>,
+    /// `EventType`.
+    pub event_type: Option<&'a str>,
+    /// `process.name`.
+    pub process: Option<&'a str>,
+}
+
+/// The fields that [`Traits`] are read from: for each trait its names, best first.
+pub const TRAIT_FIELDS: [&[&str]; 8] = [
+    &["event.dataset"],
+    &["product"],
+    &["category"],
+    &["service"],
+    &["Channel", "winlog.channel"],
+    &["EventID", "winlog.event_id", "event.code"],
+    &["EventType", "winlog.event_data.EventType"],
+    &["process.name"],
+];
+
+/// Parts of a log source; what is not stated fits everything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pattern {
+    category: Option<String>,
+    product: Option<String>,
+    service: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    datasets: BTreeMap<String, Vec<Pattern>>,
+    programs: BTreeMap<String, String>,
+    channels: BTreeMap<String, String>,
+    categories: Vec<ByEventId>,
+    implied: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByEventId {
+    service: String,
+    id: u32,
+    kind: Option<String>,
+    category: String,
+}
+
+#[expect(clippy::expect_used, reason = "the table is part of the program and read by a test")]
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    serde_saphyr::from_str(include_str!("log_sources.yml")).expect("log_sources.yml is well formed")
+});
+
+impl Pattern {
+    /// Whether a rule's log source has every part that this states.
+    pub(crate) fn covers(&self, rule: &RuleLogSource) -> bool {
+        fits(self.category.as_deref(), rule.category.as_deref())
+            && fits(self.product.as_deref(), rule.product.as_deref())
+            && fits(self.service.as_deref(), rule.service.as_deref())
+    }
+
+    fn to_source(&self) -> RuleLogSource {
+        RuleLogSource {
+            category: self.category.clone(),
+            product: self.product.clone(),
+            service: self.service.clone(),
+        }
+    }
+}
+
+impl RuleLogSource {
+    /// Whether the rule is for an event with this log source: it has every part that the rule states.
+    #[must_use]
+    pub fn accepts(&self, event: &Self) -> bool {
+        fits(self.category.as_deref(), event.category.as_deref())
+            && fits(self.product.as_deref(), event.product.as_deref())
+            && fits(self.service.as_deref(), event.service.as_deref())
+    }
+}
+
+/// The log sources of an event. Sorted, each once.
+#[must_use]
+pub fn of_event(traits: &Traits<'_>) -> Vec<RuleLogSource> {
+    let table = &*TABLE;
+    let mut sources = Vec::new();
+    if let Some(dataset) = traits.dataset {
+        by_dataset(table, dataset, traits.process, &mut sources);
+    }
+    if traits.product.is_some() || traits.category.is_some() || traits.service.is_some() {
+        sources.push(RuleLogSource {
+            category: traits.category.map(str::to_lowercase),
+            product: traits.product.map(str::to_lowercase),
+            service: traits.service.map(str::to_lowercase),
+        });
+    }
+    by_windows(table, traits, &mut sources);
+    let implied: Vec<_> = sources
+        .iter()
+        .filter_map(|source| {
+            let wider = table.implied.get(source.category.as_deref()?)?;
+            Some(RuleLogSource {
+                category: Some(wider.clone()),
+                ..source.clone()
+            })
+        })
+        .collect();
+    sources.extend(implied);
+    sources.sort();
+    sources.dedup();
+    sources
+}
+
+fn by_dataset(table: &Table, dataset: &str, process: Option<&str>, sources: &mut Vec<RuleLogSource>) {
+    if let Some(patterns) = table.datasets.get(dataset) {
+        sources.extend(patterns.iter().map(Pattern::to_source));
+    } else if let Some((product, service)) = dataset.split_once('.') {
+        sources.push(RuleLogSource {
+            category: None,
+            product: Some(product.to_lowercase()),
+            service: Some(service.to_lowercase()),
+        });
+    } else {
+        sources.push(RuleLogSource {
+            category: None,
+            product: Some(dataset.to_lowercase()),
+            service: None,
+        });
+    }
+    let program = process.and_then(|process| table.programs.get(&process.to_lowercase()));
+    if let Some(service) = program
+        && dataset.starts_with("system.")
+    {
+        sources.push(RuleLogSource {
+            category: None,
+            product: Some("linux".to_owned()),
+            service: Some(service.clone()),
+        });
+    }
+}
+
+fn by_windows(table: &Table, traits: &Traits<'_>, sources: &mut Vec<RuleLogSource>) {
+    let Some(channel) = traits.channel else {
+        return;
+    };
+    let product = if channel.starts_with("Linux-") {
+        "linux"
+    } else {
+        "windows"
+    };
+    let service = table.channels.get(channel);
+    let source = |category: Option<&String>| RuleLogSource {
+        category: category.cloned(),
+        product: Some(product.to_owned()),
+        service: service.cloned(),
+    };
+    sources.push(source(None));
+    let id: Option<u32> = traits.event_id.and_then(|id| id.trim().parse().ok());
+    for known in &table.categories {
+        let of_kind = known
+            .kind
+            .as_deref()
+            .is_none_or(|kind| Some(kind) == traits.event_type);
+        if Some(&known.service) == service && Some(known.id) == id && of_kind {
+            sources.push(source(Some(&known.category)));
+        }
+    }
+}
+
+fn fits(asked: Option<&str>, held: Option<&str>) -> bool {
+    asked.is_none_or(|asked| held.is_some_and(|held| held.eq_ignore_ascii_case(asked)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(category: &str, product: &str, service: &str) -> RuleLogSource {
+        let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        RuleLogSource {
+            category: part(category),
+            product: part(product),
+            service: part(service),
+        }
+    }
+
+    fn check(traits: &Traits<'_>, log_source: &RuleLogSource, expected: bool) {
+        let is_for = of_event(traits).iter().any(|source| log_source.accepts(source));
+        assert_eq!(is_for, expected, "{traits:?} {log_source:?}");
+    }
+
+    #[test]
+    fn a_rule_wakes_for_its_own_events_only() {
+        let none = Traits::default();
+        let flow = Traits { dataset: Some("network.flow"), ..none };
+        check(&flow, &rule("", "zeek", "conn"), true);
+        check(&flow, &rule("firewall", "", ""), true);
+        check(&flow, &rule("", "zeek", "dns"), false);
+        check(&flow, &rule("", "windows", ""), false);
+        check(&flow, &rule("network_connection", "windows", ""), false);
+        check(&flow, &rule("", "", ""), true);
+
+        let auth = Traits { dataset: Some("system.auth"), process: Some("sshd"), ..none };
+        check(&auth, &rule("", "linux", "sshd"), true);
+        check(&auth, &rule("", "linux", "auth"), true);
+        check(&auth, &rule("", "linux", "cron"), false);
+
+        let sysmon = Traits {
+            channel: Some("Microsoft-Windows-Sysmon/Operational"),
+            event_id: Some("12"),
+            event_type: Some("DeleteKey"),
+            ..none
+        };
+        check(&sysmon, &rule("registry_delete", "windows", ""), true);
+        check(&sysmon, &rule("registry_event", "windows", ""), true);
+        check(&sysmon, &rule("registry_add", "windows", ""), false);
+        check(&sysmon, &rule("", "windows", "sysmon"), true);
+        check(&sysmon, &rule("", "zeek", ""), false);
+
+        let own = Traits { product: Some("windows"), category: Some("registry_set"), ..none };
+        check(&own, &rule("registry_event", "windows", ""), true);
+        check(&own, &rule("process_creation", "windows", ""), false);
+
+        let foreign = Traits { dataset: Some("opnsense.firewall"), ..none };
+        check(&foreign, &rule("", "opnsense", "firewall"), true);
+        check(&none, &rule("", "windows", ""), false);
+    }
+}

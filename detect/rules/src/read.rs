@@ -1,0 +1,110 @@
+//! The only module of this crate that touches files: rule directories and indicator lists.
+//!
+//! What can't be read becomes a diagnostic, and the rest is read all the same.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use detect_alert::Indicator;
+
+use crate::{Code, Diagnostic, Level, indicator::check_indicators};
+
+/// The text of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceText {
+    /// The file, as it is shown.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Directories deeper than this are not followed: a loop of links ends here.
+const DEPTH_MAX: usize = 32;
+
+/// Reads every `*.yml` and `*.yaml` at and below `paths`, except `*.test.yml`; sorted by path.
+#[must_use]
+pub fn read_rules(paths: &[PathBuf]) -> (Vec<SourceText>, Vec<Diagnostic>) {
+    let mut files = Vec::new();
+    let mut diagnostics = Vec::new();
+    for path in paths {
+        find(path, 0, &mut files, &mut diagnostics);
+    }
+    files.sort();
+    files.dedup();
+    let mut sources = Vec::with_capacity(files.len());
+    for file in files {
+        match fs::read_to_string(&file) {
+            Ok(text) => sources.push(SourceText {
+                path: file.display().to_string(),
+                text,
+            }),
+            Err(error) => diagnostics.push(unreadable(&file, &error)),
+        }
+    }
+    (sources, diagnostics)
+}
+
+/// Reads one indicator file: a plain list, or CSV with a header. The file's stem is the source's name where
+/// the file does not say.
+#[must_use]
+pub fn read_indicators(path: &Path) -> (Vec<Indicator>, Vec<Diagnostic>) {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let source = path
+                .file_stem()
+                .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            check_indicators(
+                &path.display().to_string(),
+                &source,
+                &String::from_utf8_lossy(&bytes),
+            )
+        }
+        Err(error) => (Vec::new(), vec![unreadable(path, &error)]),
+    }
+}
+
+fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>, diagnostics: &mut Vec<Diagnostic>) {
+    if !path.is_dir() {
+        if depth == 0 || is_rule_file(path) {
+            files.push(path.to_owned());
+        }
+        return;
+    }
+    if depth == DEPTH_MAX {
+        return;
+    }
+    match fs::read_dir(path) {
+        Ok(entries) => {
+            for entry in entries {
+                match entry {
+                    Ok(entry) => find(&entry.path(), depth + 1, files, diagnostics),
+                    Err(error) => diagnostics.push(unreadable(path, &error)),
+                }
+            }
+        }
+        Err(error) => diagnostics.push(unreadable(path, &error)),
+    }
+}
+
+fn is_rule_file(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().to_ascii_lowercase());
+    (name.ends_with(".yml") || name.ends_with(".yaml"))
+        && !name.ends_with(".test.yml")
+        && !name.ends_with(".test.yaml")
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic {
+        code: Code::Unreadable,
+        level: Level::Error,
+        path: path.display().to_string(),
+        line: 1,
+        piece: String::new(),
+        detail: error.to_string(),
+        mend: "check that the path is right, that it may be read, and that it is UTF-8".to_owned(),
+    }
+}

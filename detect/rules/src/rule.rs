@@ -1,0 +1,282 @@
+//! What a checked rule is: every name resolved, every modifier applied, nothing left of Sigma's syntax.
+//!
+//! Not a compiled program: `detect-engine` decides how to evaluate these. A [`Rule`] holds for every event of
+//! its log source whether its [`Condition`] is true; a [`Correlation`] counts such events in windows.
+
+use detect_alert::{Confidence, Producer, RuleId, Severity, Tlp};
+use ipnet::IpNet;
+
+/// Rules and correlations that passed every check, in a fixed order: by id.
+#[derive(Clone, Debug, Default)]
+pub struct CheckedRules {
+    /// Rules about single events.
+    pub rules: Vec<Rule>,
+    /// Rules about several events; [`Base::rule`] is an index into `rules`.
+    pub correlations: Vec<Correlation>,
+}
+
+/// A Sigma rule about single events.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What an alert says of it. `ruleset` is still empty: the compiler knows it.
+    pub producer: Producer,
+    /// Sigma's `level`; medium where it has none.
+    pub severity: Severity,
+    /// `varde.confidence`, else from Sigma's `status`.
+    pub confidence: Confidence,
+    /// From a tag such as `tlp.amber`; TLP:AMBER without one.
+    pub tlp: Tlp,
+    /// Which events it is for.
+    pub log_source: RuleLogSource,
+    /// When it is true.
+    pub condition: Condition,
+    /// The field that names what the alert is about (`varde.entity`), if the author chose one.
+    pub entity: Option<String>,
+    /// False for a rule that is only the base of correlations (which have no `generate: true`).
+    pub raises: bool,
+    /// BLAKE3 of the document's text: what the ruleset's version is made of.
+    pub digest: [u8; 32],
+}
+
+/// Sigma's `logsource`; lower case. A part that is not stated does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleLogSource {
+    /// Such as `process_creation`, `dns`, `proxy`.
+    pub category: Option<String>,
+    /// Such as `windows`, `zeek`.
+    pub product: Option<String>,
+    /// Such as `sysmon`, `conn`.
+    pub service: Option<String>,
+}
+
+/// A truth about one event.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Each holds; true when empty.
+    All(Vec<Condition>),
+    /// At least so many hold.
+    AtLeast(usize, Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A test of one field.
+    Item(Item),
+    /// Any text anywhere in the event matches.
+    Keywords(Quantifier, Vec<Pattern>),
+}
+
+/// A test of one field.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Names to look under: the first that the event has counts. ECS first, then as the rule says.
+    pub fields: Vec<String>,
+    /// What is asked.
+    pub test: Test,
+}
+
+/// What is asked of a field.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// Whether it is there and not null.
+    Exists(bool),
+    /// Whether its values match. A list matches a pattern if one of its members does.
+    Values {
+        /// One pattern is enough, or all are needed.
+        quantifier: Quantifier,
+        /// `neq`: the field is there, and they do not.
+        negated: bool,
+        /// The patterns.
+        patterns: Vec<Pattern>,
+    },
+}
+
+/// Any or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantifier {
+    /// One is enough.
+    Any,
+    /// All are needed.
+    All,
+}
+
+/// Matches one value.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// Text with wildcards; numbers and booleans are matched as they are written.
+    Text {
+        /// Where in the value.
+        op: TextOp,
+        /// Literals and wildcards, in order; never two literals in a row.
+        parts: Vec<TextPart>,
+        /// Whether case matters.
+        cased: bool,
+    },
+    /// A regular expression, found anywhere in the text; flags are inside.
+    Regex(String),
+    /// An address inside this prefix.
+    Cidr(IpNet),
+    /// A number: equal, or ordered.
+    Number(Comparison, f64),
+    /// A boolean.
+    Bool(bool),
+    /// Null, or the field is not there.
+    Null,
+    /// The same event's other field, by the names it may have.
+    Field {
+        /// How the two relate.
+        op: TextOp,
+        /// Its names.
+        fields: Vec<String>,
+        /// Whether case matters.
+        cased: bool,
+    },
+    /// A part of a time, in UTC.
+    Time(TimePart, f64),
+}
+
+/// Where in a text a pattern must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextOp {
+    /// Anywhere.
+    Contains,
+    /// At its end.
+    EndsWith,
+    /// All of it.
+    Equals,
+    /// At its start.
+    StartsWith,
+}
+
+/// A piece of a text pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextPart {
+    /// `*`: any characters, or none.
+    Any,
+    /// Itself.
+    Literal(String),
+    /// `?`: one character.
+    One,
+}
+
+/// How numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal.
+    Equal,
+    /// The value is greater.
+    Greater,
+    /// The value is greater or equal.
+    GreaterOrEqual,
+    /// The value is less.
+    Less,
+    /// The value is less or equal.
+    LessOrEqual,
+}
+
+/// A part of a time stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimePart {
+    /// 1 to 31.
+    Day,
+    /// 0 to 23.
+    Hour,
+    /// 0 to 59.
+    Minute,
+    /// 1 to 12.
+    Month,
+    /// ISO 8601 week, 1 to 53.
+    Week,
+    /// For example 2026.
+    Year,
+}
+
+/// A Sigma correlation: so many events, or so many values, of its bases in a time span.
+#[derive(Clone, Debug)]
+pub struct Correlation {
+    /// What an alert says of it. `ruleset` is still empty.
+    pub producer: Producer,
+    /// Sigma's `level`.
+    pub severity: Severity,
+    /// As for a rule.
+    pub confidence: Confidence,
+    /// As for a rule.
+    pub tlp: Tlp,
+    /// What is counted.
+    pub kind: CorrelationKind,
+    /// Whose matches, and under which names their fields go.
+    pub bases: Vec<Base>,
+    /// What a group is called, in order; the names an alert shows.
+    pub group_by: Vec<String>,
+    /// The window, in nanoseconds.
+    pub timespan_ns: i64,
+    /// All must hold for the count.
+    pub conditions: Vec<(Operator, u64)>,
+    /// BLAKE3 of the document's text.
+    pub digest: [u8; 32],
+}
+
+/// What a correlation counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CorrelationKind {
+    /// Events.
+    EventCount,
+    /// Different values of a field.
+    ValueCount,
+}
+
+/// One rule that a correlation counts.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Index in [`CheckedRules::rules`].
+    pub rule: usize,
+    /// Its id.
+    pub id: RuleId,
+    /// For each member of `group_by`, the names to look under.
+    pub group_by: Vec<Vec<String>>,
+    /// The names of the counted fields, for [`CorrelationKind::ValueCount`].
+    pub values: Vec<Vec<String>>,
+}
+
+/// How a count is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// Equal.
+    Equal,
+    /// More than.
+    Greater,
+    /// At least.
+    GreaterOrEqual,
+    /// Fewer than.
+    Less,
+    /// At most.
+    LessOrEqual,
+    /// Different.
+    NotEqual,
+}
+
+impl Operator {
+    /// Whether `count` stands in this relation to `limit`.
+    #[must_use]
+    pub const fn holds(self, count: u64, limit: u64) -> bool {
+        match self {
+            Self::Equal => count == limit,
+            Self::Greater => limit < count,
+            Self::GreaterOrEqual => limit <= count,
+            Self::Less => count < limit,
+            Self::LessOrEqual => count <= limit,
+            Self::NotEqual => count != limit,
+        }
+    }
+
+    /// As a person writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::NotEqual => "!=",
+        }
+    }
+}
