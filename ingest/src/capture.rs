@@ -1,7 +1,7 @@
 //! Packets to observations: capture files become flows, DNS messages, TLS handshakes and HTTP requests.
 //!
 //! Bytes come from any reader in any chunks ([`file`]), frames become packets ([`link`], [`packet`]), packets are
-//! counted to flows ([`table`], [`flow`]), and what is said in a flow is read as far as its metadata goes
+//! counted to flows ([`observer`], [`table`], [`flow`]), and what is said in a flow is read as far as its metadata goes
 //! ([`application`]); payload is never handed on. The same input yields the same records, byte for byte: only packet
 //! time counts, and no order depends on a hash.
 //!
@@ -11,26 +11,28 @@ mod application;
 mod community_id;
 mod dns;
 mod file;
+mod fingerprint;
 mod flow;
+mod http;
 mod link;
+mod observer;
 mod packet;
+mod stream;
 mod table;
+mod tls;
 
 use std::{io, time::Duration};
 
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::record::{Draft, Record};
+use crate::record::Record;
 
 pub use link::UnknownLinkType;
 
 use self::{
-    application::Application,
     file::{Found, PacketFile},
-    flow::{Flow, Peers},
-    packet::{Packet, Transport, protocol},
-    table::FlowTable,
+    observer::Observer,
 };
 
 /// Packets, and at the end flows, of one [`CaptureReader::read`]: enough to keep the cost of a call small beside
@@ -55,9 +57,7 @@ pub struct CaptureOptions {
 /// Reads one capture.
 pub struct CaptureReader<R: io::Read> {
     file: PacketFile<R>,
-    table: FlowTable,
-    home: Vec<IpNet>,
-    ended: Vec<Flow>,
+    observer: Observer,
 }
 
 /// Why a capture can't be read at all.
@@ -107,12 +107,9 @@ impl<R: io::Read> CaptureReader<R> {
     /// # Errors
     /// [`CaptureError`] if the input is no capture, has an unknown link type, or fails.
     pub fn new(input: R, options: CaptureOptions) -> Result<Self, CaptureError> {
-        let table = FlowTable::new(&options);
         Ok(Self {
             file: PacketFile::new(input)?,
-            table,
-            home: options.home_networks,
-            ended: Vec::new(),
+            observer: Observer::new(options),
         })
     }
 
@@ -126,7 +123,7 @@ impl<R: io::Read> CaptureReader<R> {
             match self.file.next()? {
                 Found::Refused(refusal) => out.push(Record::Refused(refusal)),
                 Found::Packet(frame) => match packet::read(&frame) {
-                    Ok(Some(packet)) => observe(&mut self.table, &packet, &self.home, &mut self.ended, out),
+                    Ok(Some(packet)) => self.observer.observe(&packet, out),
                     Ok(None) => {}
                     Err(refusal) => out.push(Record::Refused(refusal)),
                 },
@@ -148,87 +145,21 @@ impl<R: io::Read> CaptureReader<R> {
 
     /// Flows let go early because [`CaptureOptions::flows_max`] was reached.
     pub const fn flows_evicted(&self) -> u64 {
-        self.table.evicted()
+        self.observer.flows_evicted()
+    }
+
+    /// Conversations no longer listened to because all of them together kept too many bytes.
+    pub const fn conversations_dropped(&self) -> u64 {
+        self.observer.conversations_dropped()
     }
 
     /// Hands out the next open flows, in the order in which they fell silent. False when there are none left.
     fn drain(&mut self, out: &mut Vec<Record>) -> bool {
         for _ in 0..BITE {
-            let Some(flow) = self.table.oldest() else {
+            if !self.observer.finish_oldest(out) {
                 return false;
-            };
-            finish(flow, &self.home, out);
+            }
         }
         true
     }
-}
-
-/// Counts a packet and reads what it says.
-fn observe(
-    table: &mut FlowTable,
-    packet: &Packet<'_>,
-    home: &[IpNet],
-    ended: &mut Vec<Flow>,
-    out: &mut Vec<Record>,
-) {
-    while let Some(flow) = table.expire(packet.timestamp) {
-        finish(flow, home, out);
-    }
-    let Some((flow, direction)) = table.count(packet, ended) else {
-        return;
-    };
-    if let Transport::Udp { ports, payload } = packet.transport {
-        let sender = flow.peers.sent(direction);
-        let said = if dns::is_port(ports.source) || dns::is_port(ports.destination) {
-            dns::expected(payload.bytes)
-        } else {
-            dns::unexpected(payload.bytes)
-        };
-        if let Some(message) = said {
-            flow.application = Some(Application::Dns);
-            out.push(Record::Event(dns_draft(message, sender, packet, 1, home)));
-        }
-    }
-    if let Transport::Icmp { kind, body, .. } = packet.transport
-        && matches!(
-            (packet.protocol, kind),
-            (protocol::ICMP, 3) | (protocol::ICMP6, 1)
-        )
-        && let Some((source, destination, number, ports)) = packet::quoted(body)
-        && let Some(flow) = table.get_mut(&flow::key_of(source, destination, number, ports))
-    {
-        flow.unreachable = true;
-    }
-    for flow in ended.drain(..) {
-        finish(flow, home, out);
-    }
-}
-
-/// A DNS message as a record: the source is who asks.
-fn dns_draft(
-    message: dns::Message,
-    sender: Peers,
-    packet: &Packet<'_>,
-    ordinal: u32,
-    home: &[IpNet],
-) -> Draft {
-    let peers = if message.is_answer {
-        sender.swapped()
-    } else {
-        sender
-    };
-    let mut fields = peers.fields(home);
-    message.write(&mut fields);
-    Draft {
-        timestamp: packet.timestamp,
-        dataset: dns::DATASET.into(),
-        fields,
-        position: packet.number,
-        ordinal,
-    }
-}
-
-/// Hands out a flow that is over.
-fn finish(flow: Flow, home: &[IpNet], out: &mut Vec<Record>) {
-    out.push(Record::Event(flow.draft(home)));
 }

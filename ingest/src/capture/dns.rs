@@ -32,6 +32,11 @@ pub(super) const fn is_port(port: u16) -> bool {
     matches!(port, 53 | 5353 | 5355)
 }
 
+/// Whether bytes begin with a header that DNS may have.
+pub(super) fn is_message(bytes: &[u8]) -> bool {
+    Head::read(bytes).is_some()
+}
+
 /// A message on a port where DNS is expected.
 pub(super) fn expected(bytes: &[u8]) -> Option<Message> {
     let head = Head::read(bytes)?;

@@ -9,7 +9,7 @@ use ingest_event::{Fields, Timestamp, field};
 use ipnet::IpNet;
 
 use super::{
-    application::{Application, Conversation},
+    application::{Application, Conversation, Statement},
     community_id::{community_id, icmp_ports},
     packet::{Packet, Ports, TcpFlags, Transport, protocol},
 };
@@ -53,8 +53,17 @@ pub(super) struct Flow {
     /// Somebody on the way said that the destination can't be reached.
     pub(super) unreachable: bool,
     pub(super) application: Option<Application>,
-    /// What is said in the flow, while it is still of interest.
-    pub(super) conversation: Option<Box<Conversation>>,
+    pub(super) listening: Listening,
+}
+
+/// Whether what is said in a TCP connection is listened to.
+#[derive(Debug)]
+pub(super) enum Listening {
+    /// Nothing was said yet.
+    NotYet,
+    On(Box<Conversation>),
+    /// Nothing more of interest is to come.
+    Over,
 }
 
 /// Both ends, as they are written into every record of a flow.
@@ -81,6 +90,9 @@ struct TcpProgress {
     fin_forward: bool,
     fin_backward: bool,
     rst: bool,
+    /// Number of the first byte of each direction, by its SYN.
+    start_forward: Option<u32>,
+    start_backward: Option<u32>,
 }
 
 /// The key of a packet, and whether its sender is the lower end.
@@ -154,7 +166,7 @@ impl Flow {
             },
             unreachable: false,
             application: None,
-            conversation: None,
+            listening: Listening::NotYet,
         }
     }
 
@@ -167,7 +179,7 @@ impl Flow {
             last: packet.timestamp,
             forward: Count::default(),
             backward: Count::default(),
-            conversation: self.conversation.take(),
+            listening: std::mem::replace(&mut self.listening, Listening::Over),
             ..*self
         };
         std::mem::replace(self, next)
@@ -183,8 +195,8 @@ impl Flow {
         };
         count.packets += 1;
         count.bytes = count.bytes.saturating_add(packet.ip_bytes);
-        if let Transport::Tcp { flags, .. } = packet.transport {
-            self.tcp.see(flags, direction);
+        if let Transport::Tcp { flags, sequence, .. } = packet.transport {
+            self.tcp.see(flags, sequence, direction);
         }
     }
 
@@ -198,6 +210,29 @@ impl Flow {
             Direction::Forward
         } else {
             Direction::Backward
+        }
+    }
+
+    /// The conversation of a TCP connection, begun if nothing was said before.
+    pub(super) fn conversation(&mut self) -> Option<&mut Conversation> {
+        if matches!(self.listening, Listening::NotYet) {
+            let conversation = Conversation::new(self.tcp.start_forward, self.tcp.start_backward);
+            self.listening = Listening::On(Box::new(conversation));
+        }
+        match &mut self.listening {
+            Listening::On(conversation) => Some(conversation),
+            Listening::NotYet | Listening::Over => None,
+        }
+    }
+
+    /// Stops listening; what still waited for an answer goes to `statements`. False if nobody listened.
+    pub(super) fn give_up(&mut self, statements: &mut Vec<Statement>) -> bool {
+        match std::mem::replace(&mut self.listening, Listening::Over) {
+            Listening::On(mut conversation) => {
+                conversation.finish(statements);
+                true
+            }
+            Listening::NotYet | Listening::Over => false,
         }
     }
 
@@ -279,14 +314,40 @@ fn is_answer(packet: &Packet<'_>) -> bool {
     }
 }
 
+impl Direction {
+    /// The other way.
+    pub(super) const fn opposite(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+}
+
 impl TcpProgress {
-    const fn see(&mut self, flags: TcpFlags, direction: Direction) {
+    const fn see(&mut self, flags: TcpFlags, sequence: u32, direction: Direction) {
         self.syn |= flags.syn && !flags.ack;
         self.syn_ack |= flags.syn && flags.ack;
         self.rst |= flags.rst;
+        // A SYN counts as one byte (RFC 9293 section 3.4).
+        let start = if flags.syn {
+            Some(sequence.wrapping_add(1))
+        } else {
+            None
+        };
         match direction {
-            Direction::Forward => self.fin_forward |= flags.fin,
-            Direction::Backward => self.fin_backward |= flags.fin,
+            Direction::Forward => {
+                self.fin_forward |= flags.fin;
+                if self.start_forward.is_none() {
+                    self.start_forward = start;
+                }
+            }
+            Direction::Backward => {
+                self.fin_backward |= flags.fin;
+                if self.start_backward.is_none() {
+                    self.start_backward = start;
+                }
+            }
         }
     }
 }

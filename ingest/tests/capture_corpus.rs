@@ -1,0 +1,247 @@
+//! Real captures by others, where they are at hand: nothing panics, nothing depends on chance, and fingerprints and
+//! Community IDs are those that their authors publish.
+//!
+//! They are looked for in `VARDE_CAPTURES`, by default `../shared/captures` beside the workspace. Nothing of them is
+//! kept in this repository.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use ingest::{
+    capture::{CaptureError, CaptureOptions, CaptureReader},
+    record::Record,
+};
+use ingest_event::Value;
+
+/// Captures up to this size are also read cut at every [`CUT_STEP`]th byte.
+const CUT_BYTES_MAX: u64 = 3_000;
+const CUT_STEP: usize = 97;
+
+fn captures() -> Option<PathBuf> {
+    let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
+        PathBuf::from,
+    );
+    if root.is_dir() {
+        return Some(root);
+    }
+    println!("skipped: captures not found at {}", root.display());
+    None
+}
+
+/// Every capture file under a folder, sorted.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("readable folder") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| {
+                ["pcap", "pcapng", "cap", "trace"]
+                    .iter()
+                    .any(|known| ending == *known)
+            }) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Hands out at most `step` bytes at a time.
+struct Drip<'a> {
+    bytes: &'a [u8],
+    step: usize,
+}
+
+impl Read for Drip<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(self.step);
+        self.bytes.read(&mut buffer[..length])
+    }
+}
+
+fn read(input: impl Read) -> Result<Vec<Record>, CaptureError> {
+    let mut out = Vec::new();
+    let mut reader = CaptureReader::new(input, CaptureOptions::default())?;
+    while reader.read(&mut out)? {}
+    Ok(out)
+}
+
+/// Everything in the records, byte for byte.
+fn transcript(records: &[Record]) -> String {
+    let mut text = String::new();
+    for record in records {
+        writeln!(text, "{record:?}").expect("a String takes all");
+    }
+    text
+}
+
+fn text(record: &Record, name: &str) -> String {
+    match record {
+        Record::Event(draft) => draft.fields.get(name).map(Value::to_string).unwrap_or_default(),
+        Record::Refused(_) => String::new(),
+    }
+}
+
+fn is(record: &Record, dataset: &str) -> bool {
+    matches!(record, Record::Event(draft) if draft.dataset == dataset)
+}
+
+#[test]
+fn every_capture_is_read_the_same_way_in_any_chunks() {
+    let Some(root) = captures() else { return };
+    let (mut read_whole, mut unreadable, mut events) = (0, 0, 0);
+    for path in files(&root) {
+        let bytes = fs::read(&path).expect("readable file");
+        let Ok(records) = read(&bytes[..]) else {
+            unreadable += 1;
+            continue;
+        };
+        read_whole += 1;
+        events += records.len();
+        let once = transcript(&records);
+        let mut seen = BTreeSet::new();
+        for record in &records {
+            if let Record::Event(draft) = record {
+                let new = seen.insert((draft.position, draft.ordinal));
+                assert!(
+                    new,
+                    "{}: two events of packet {} have one number",
+                    path.display(),
+                    draft.position
+                );
+            }
+        }
+        let step = 1 + bytes.len() % 1_000;
+        let dripped = read(Drip { bytes: &bytes, step }).expect("as before");
+        assert_eq!(
+            once,
+            transcript(&dripped),
+            "{} in chunks of {step}",
+            path.display()
+        );
+    }
+    println!(
+        "{read_whole} captures read, {events} records, {unreadable} no captures or of unknown link types"
+    );
+    assert!(0 < read_whole);
+}
+
+#[test]
+fn captures_cut_anywhere_keep_what_came_before() {
+    let Some(root) = captures() else { return };
+    for path in files(&root) {
+        let bytes = fs::read(&path).expect("readable file");
+        if CUT_BYTES_MAX < bytes.len() as u64 || read(&bytes[..]).is_err() {
+            continue;
+        }
+        for cut in (24..bytes.len()).step_by(CUT_STEP) {
+            if let Ok(records) = read(&bytes[..cut]) {
+                let truncated = records
+                    .iter()
+                    .filter(|record| matches!(record, Record::Refused(_)))
+                    .count();
+                assert!(truncated < bytes.len(), "{} cut at {cut}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn community_ids_are_those_of_the_specification() {
+    let Some(root) = captures() else { return };
+    let folder = root.join("community-id-spec");
+    let mut ours = BTreeSet::new();
+    for path in files(&folder.join("pcaps")) {
+        for record in read(&fs::read(&path).expect("readable")[..]).expect("a capture") {
+            if is(&record, "network.flow") {
+                ours.insert(text(&record, "network.community_id"));
+            }
+        }
+    }
+    let baseline = fs::read_to_string(folder.join("baseline/baseline_deflt.json")).expect("baseline");
+    let baseline: Vec<serde_json::Value> = serde_json::from_str(&baseline).expect("JSON");
+    let theirs: BTreeSet<String> = baseline
+        .iter()
+        .map(|row| row["communityid"].as_str().expect("text").to_owned())
+        .collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn ja4_is_that_of_its_authors() {
+    let Some(root) = captures() else { return };
+    let mut compared = 0;
+    let mut differences = Vec::new();
+    for path in files(&root.join("ja4/pcap")) {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let Ok(snapshot) =
+            fs::read_to_string(root.join(format!("ja4/rust-snapshots/ja4__insta@{name}.snap")))
+        else {
+            continue;
+        };
+        let theirs = snapshot_ja4(&snapshot);
+        let records = read(&fs::read(&path).expect("readable")[..]).expect("a capture");
+        let ours: BTreeSet<String> = records
+            .iter()
+            .filter(|record| is(record, "network.tls"))
+            .map(|record| {
+                let at = |name| text(record, name);
+                format!(
+                    "{}:{} {}:{} {}",
+                    at("source.ip"),
+                    at("source.port"),
+                    at("destination.ip"),
+                    at("destination.port"),
+                    at("tls.client.ja4")
+                )
+            })
+            .collect();
+        compared += theirs.len();
+        differences.extend(ours.symmetric_difference(&theirs).map(|line| {
+            format!(
+                "{name}: {} {line}",
+                if ours.contains(line) {
+                    "only ours"
+                } else {
+                    "only theirs"
+                }
+            )
+        }));
+    }
+    println!("{compared} fingerprints compared");
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// Client, server and `ja4` of each TCP stream in a snapshot.
+fn snapshot_ja4(snapshot: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for stream in snapshot.split("- stream: ").skip(1) {
+        let value = |name: &str| {
+            let line = stream
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_default().trim_matches(['\'', '"']).to_owned()
+        };
+        if value("transport") == "tcp" && !value("ja4").is_empty() {
+            found.insert(format!(
+                "{}:{} {}:{} {}",
+                value("src"),
+                value("src_port"),
+                value("dst"),
+                value("dst_port"),
+                value("ja4")
+            ));
+        }
+    }
+    found
+}
