@@ -22,7 +22,7 @@ const PARTITIONS_MAX: u32 = 10_000;
 /// What a batch weighs beside its records' keys, values and headers: Kafka's framing, generously.
 const BATCH_OVERHEAD_BYTES: u64 = 64 * 1024;
 
-/// How long to wait for a new topic to show in the metadata, and how often to look.
+/// How long to wait until a new topic can be used, and how often to look.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
 const VISIBLE_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -88,12 +88,12 @@ async fn create(admin: &AdminClient<Log>, spec: &TopicSpec) -> Result<bool, Kafk
     Ok(true)
 }
 
-/// Waits until the broker that answers knows a new topic.
+/// Waits until a new topic can be written and read.
 async fn visible(admin: &Arc<AdminClient<Log>>, topic: &Topic) -> Result<(), Cause> {
     let mut looks = VISIBLE_WITHIN.as_millis() / VISIBLE_INTERVAL.as_millis();
     loop {
         let (client, asked) = (Arc::clone(admin), topic.clone());
-        if blocking(move || is_known(&client, &asked)).await?? || looks == 0 {
+        if blocking(move || is_ready(&client, &asked)).await?? || looks == 0 {
             return Ok(());
         }
         looks -= 1;
@@ -101,14 +101,32 @@ async fn visible(admin: &Arc<AdminClient<Log>>, topic: &Topic) -> Result<(), Cau
     }
 }
 
-fn is_known(admin: &AdminClient<Log>, topic: &Topic) -> Result<bool, Cause> {
+/// Whether the topic is in the metadata and each partition's leader answers for it; the one comes before the other.
+fn is_ready(admin: &AdminClient<Log>, topic: &Topic) -> Result<bool, Cause> {
     let metadata = admin
         .inner()
         .fetch_metadata(Some(topic.as_str()), REQUEST_TIMEOUT)?;
-    Ok(metadata
-        .topics()
-        .iter()
-        .any(|found| found.error().is_none() && !found.partitions().is_empty()))
+    let Some(found) = metadata.topics().iter().find(|found| found.error().is_none()) else {
+        return Ok(false);
+    };
+    for partition in found.partitions() {
+        match admin
+            .inner()
+            .fetch_watermarks(topic.as_str(), partition.id(), REQUEST_TIMEOUT)
+        {
+            Ok(_) => {}
+            Err(error) => match error.rdkafka_error_code() {
+                Some(
+                    RDKafkaErrorCode::NotLeaderForPartition
+                    | RDKafkaErrorCode::LeaderNotAvailable
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownPartition,
+                ) => return Ok(false),
+                Some(_) | None => return Err(error.into()),
+            },
+        }
+    }
+    Ok(!found.partitions().is_empty())
 }
 
 /// Brings an existing topic's settings in line and keeps those that someone else has set on it.

@@ -72,6 +72,8 @@ impl KafkaProducer {
             // Never given up while the broker is away: the caller keeps its records until they are durable, and a
             // timeout would only tell it to send them again.
             .set("message.timeout.ms", "0")
+            // How long a topic nobody has heard of may still turn up, after which it is an error.
+            .set("topic.metadata.propagation.max.ms", "10000")
             .set("partitioner", "murmur2_random")
             .create_with_context(Receipts)
             .map_err(|error| OpenError::Client { source: error.into() })?;
