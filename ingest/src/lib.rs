@@ -4,3 +4,5 @@
 
 pub mod capture;
 pub mod record;
+pub mod normalize;
+pub mod source;

@@ -223,6 +223,15 @@ impl Serialize for Fields {
     }
 }
 
+/// Names and values, sorted by name, given away.
+impl IntoIterator for Fields {
+    type Item = (Cow<'static, str>, Value);
+    type IntoIter = btree_map::IntoIter<Cow<'static, str>, Value>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl FromIterator<(String, Value)> for Fields {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(pairs: I) -> Self {
         let mut fields = Self::new();
