@@ -5,10 +5,12 @@ readonly BROWSER='Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firef
 browse4() { on pc1 curl -4 -s -k -m 5 -A "$BROWSER" "$@" >/dev/null || true; }
 browse6() { over6 pc2 curl -6 -s -k -m 5 -A "$BROWSER" "$@" >/dev/null || true; }
 
+# send_mail RUNNER HOST FAMILY SERVER [FROM TO]
 send_mail() {
-  local runner=$1 host=$2 family=$3 server=$4
-  "$runner" "$host" swaks "-$family" --server "$server" --from saksbehandler@vardedal.example --to kari@post.example \
-    --h-Subject 'Referat fra teknisk utvalg' --body 'Hei, vedlagt er referatet.' --timeout 5 >/dev/null 2>&1 || true
+  local runner=$1 host=$2 family=$3 server=$4 from=${5:-saksbehandler@vardedal.example} to=${6:-kari@post.example}
+  "$runner" "$host" swaks "-$family" --server "$server" --helo "$host.lab.example" --from "$from" --to "$to" \
+    --h-Subject 'Referat fra teknisk utvalg' --h-Message-Id "<$host.$family@lab.example>" --body 'Hei, vedlagt er referatet.' \
+    --timeout 5 >"$WORK/swaks.out" 2>&1 || { echo "  $host: mail over IPv$family was not taken"; tail -n 3 "$WORK/swaks.out"; }
 }
 
 ssh_session() {
@@ -45,8 +47,8 @@ ordinary_hour() {
   mark
   send_mail on pc1 4 mx1.post.example
   send_mail over6 pc2 6 mx1.post.example
-  send_mail on mail 4 10.20.0.10
-  send_mail on mail 6 2001:db8:20::10
+  send_mail on mail 4 10.20.0.10 kari@post.example post@vardedal.example
+  send_mail on mail 6 2001:db8:20::10 kari@post.example post@vardedal.example
   on pc1 /usr/bin/python3 "$LAB_DIR/ntp.py" ask 192.0.2.53 || true
   on pc2 /usr/bin/python3 "$LAB_DIR/ntp.py" ask 2001:db8:f::53 || true
   mark

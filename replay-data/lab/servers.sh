@@ -105,9 +105,7 @@ start_servers() {
   start_nginx srv1 www.vardedal.example
   start_sshd web
   start_sshd srv1
-  local host
-  for host in mail srv1; do
-    on "$host" /usr/bin/python3 -m aiosmtpd -n -c aiosmtpd.handlers.Sink -l ':::25' 2>"$WORK/smtp-$host.err" &
-  done
+  ip netns exec mail /usr/bin/python3 "$LAB_DIR/mail.py" mx1.post.example &
+  ip netns exec srv1 /usr/bin/python3 "$LAB_DIR/mail.py" srv1.vardedal.example &
   sleep 3
 }
