@@ -1,0 +1,140 @@
+//! Checked rules and indicators to a [`Ruleset`].
+
+use std::collections::BTreeMap;
+
+use detect_alert::{Indicator, RulesetVersion};
+use detect_rules::{CheckedRules, RuleLogSource, log_source::TRAIT_FIELDS};
+use ingest_event::field;
+use thiserror::Error;
+
+use crate::{
+    indicators::IndicatorIndex,
+    program::Node,
+    record::FieldNames,
+    ruleset::{Compiled, Envelope, Ruleset},
+};
+
+/// Collects what a ruleset is made of.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    rules: CheckedRules,
+    indicators: Vec<Indicator>,
+}
+
+/// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// A regular expression that passed the check does not compile.
+    #[error("compile a regular expression")]
+    Regex {
+        /// What is wrong with it.
+        #[source]
+        source: Box<regex::Error>,
+    },
+    /// More rules than can be numbered.
+    #[error("compile {count} rules: at most {} fit", u32::MAX)]
+    TooManyRules {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Compiler {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes rules; what was taken before is replaced, since correlations refer to rules by number.
+    #[must_use]
+    pub fn rules(mut self, rules: CheckedRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Takes more indicators.
+    #[must_use]
+    pub fn indicators(mut self, indicators: Vec<Indicator>) -> Self {
+        self.indicators.extend(indicators);
+        self
+    }
+
+    /// Builds the ruleset.
+    ///
+    /// # Errors
+    /// If a limit is met, see [`BuildError`].
+    pub fn compile(self) -> Result<Ruleset, BuildError> {
+        let mut names = FieldNames::default();
+        let envelope = Envelope {
+            timestamp: names.intern(field::TIMESTAMP),
+            schema: names.intern(field::VARDE_SCHEMA),
+            traits: TRAIT_FIELDS.map(|fields| fields.iter().map(|name| names.intern(name)).collect()),
+        };
+        for name in field::ENVELOPE {
+            names.intern(name);
+        }
+        let mut digests: Vec<[u8; 32]> = Vec::new();
+        let mut rules = Vec::with_capacity(self.rules.rules.len());
+        let mut sources: BTreeMap<RuleLogSource, Vec<u32>> = BTreeMap::new();
+        for rule in self.rules.rules {
+            let index = u32::try_from(rules.len()).map_err(|_| BuildError::TooManyRules { count: rules.len() })?;
+            sources.entry(rule.log_source).or_default().push(index);
+            digests.push(rule.digest);
+            rules.push(Compiled {
+                program: Node::compile(&rule.condition, &mut names)?,
+                producer: rule.producer,
+                severity: rule.severity,
+                confidence: rule.confidence,
+                tlp: rule.tlp,
+                entity: rule.entity,
+                raises: rule.raises,
+            });
+        }
+        let mut correlations = self.rules.correlations;
+        digests.extend(correlations.iter().map(|correlation| correlation.digest));
+        let indicators = IndicatorIndex::build(self.indicators, &mut names);
+        let version = version(digests, &indicators);
+        for rule in &mut rules {
+            rule.producer.ruleset = version.clone();
+        }
+        for correlation in &mut correlations {
+            correlation.producer.ruleset = version.clone();
+        }
+        Ok(Ruleset {
+            version,
+            names,
+            rules,
+            sources: sources.into_iter().collect(),
+            correlations,
+            indicators,
+            envelope,
+        })
+    }
+}
+
+/// BLAKE3 over the sorted digests of the documents and over the sorted indicators, shortened to 16 digits.
+fn version(mut digests: Vec<[u8; 32]>, indicators: &IndicatorIndex) -> RulesetVersion {
+    digests.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    for digest in &digests {
+        hasher.update(digest);
+    }
+    for indicator in indicators.iter() {
+        let bound = |time: Option<ingest_event::Timestamp>| time.map_or_else(String::new, |time| time.to_string());
+        let line = [
+            indicator.kind.as_str(),
+            &indicator.value,
+            &indicator.source,
+            indicator.confidence.as_str(),
+            indicator.tlp.as_str(),
+            &bound(indicator.valid_from),
+            &bound(indicator.valid_until),
+            &indicator.description,
+        ]
+        .join("\u{1f}");
+        hasher.update(line.as_bytes());
+        hasher.update(b"\n");
+    }
+    RulesetVersion(hasher.finalize().to_hex().chars().take(16).collect())
+}

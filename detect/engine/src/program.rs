@@ -1,0 +1,163 @@
+//! A rule's condition, compiled: what it asks of a record, and why it held.
+
+use detect_rules::{Condition, Quantifier, Test};
+
+use crate::{
+    BuildError, Finding,
+    pattern::Matcher,
+    record::{FieldId, FieldNames, Kind, Record},
+};
+
+/// An alert names at most this many findings per event: enough to understand, small enough for a mail.
+const FINDINGS_MAX: usize = 16;
+
+/// A value is shown up to this many characters.
+const VALUE_CHARS_MAX: usize = 512;
+
+/// A condition over one record.
+#[derive(Debug)]
+pub(crate) enum Node {
+    All(Box<[Node]>),
+    AtLeast(usize, Box<[Node]>),
+    Not(Box<Node>),
+    Exists(Box<[FieldId]>, bool),
+    Values { fields: Box<[FieldId]>, all: bool, negated: bool, patterns: Box<[Matcher]> },
+    Keywords { all: bool, patterns: Box<[Matcher]> },
+}
+
+impl Node {
+    pub(crate) fn compile(condition: &Condition, names: &mut FieldNames) -> Result<Self, BuildError> {
+        let mut each = |parts: &[Condition]| -> Result<Box<[Self]>, BuildError> {
+            parts.iter().map(|part| Self::compile(part, names)).collect()
+        };
+        Ok(match condition {
+            Condition::All(parts) => Self::All(each(parts)?),
+            Condition::AtLeast(count, parts) => Self::AtLeast(*count, each(parts)?),
+            Condition::Not(part) => Self::Not(Box::new(Self::compile(part, names)?)),
+            Condition::Item(item) => {
+                let fields = item.fields.iter().map(|field| names.intern(field)).collect();
+                match &item.test {
+                    Test::Exists(wanted) => Self::Exists(fields, *wanted),
+                    Test::Values { quantifier, negated, patterns } => Self::Values {
+                        fields,
+                        all: *quantifier == Quantifier::All,
+                        negated: *negated,
+                        patterns: matchers(patterns, names)?,
+                    },
+                }
+            }
+            Condition::Keywords(quantifier, patterns) => {
+                names.keeps_all_texts = true;
+                Self::Keywords {
+                    all: *quantifier == Quantifier::All,
+                    patterns: matchers(patterns, names)?,
+                }
+            }
+        })
+    }
+
+    /// Whether it holds.
+    pub(crate) fn holds(&self, record: &Record) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.holds(record)),
+            Self::AtLeast(count, parts) => {
+                let mut missing = *count;
+                for part in parts {
+                    if missing == 0 {
+                        break;
+                    }
+                    missing -= usize::from(part.holds(record));
+                }
+                missing == 0
+            }
+            Self::Not(part) => !part.holds(record),
+            Self::Exists(fields, wanted) => {
+                let is_there = fields
+                    .iter()
+                    .any(|field| record.values(*field).any(|entry| entry.kind != Kind::Null));
+                is_there == *wanted
+            }
+            Self::Values { fields, all, negated, patterns } => {
+                let Some(field) = fields.iter().find(|field| record.has(**field)) else {
+                    return !negated && of(*all, patterns, Matcher::is_null);
+                };
+                let found = of(*all, patterns, |pattern| {
+                    record.values(*field).any(|entry| pattern.matches(record, entry))
+                });
+                found != *negated
+            }
+            Self::Keywords { all, patterns } => of(*all, patterns, |pattern| {
+                record.texts().any(|entry| pattern.matches(record, entry))
+            }),
+        }
+    }
+
+    /// Says why it held: the fields, values and patterns that matched.
+    pub(crate) fn explain(&self, record: &Record, names: &FieldNames, findings: &mut Vec<Finding>) {
+        if FINDINGS_MAX <= findings.len() {
+            return;
+        }
+        match self {
+            Self::All(parts) => parts
+                .iter()
+                .for_each(|part| part.explain(record, names, findings)),
+            Self::AtLeast(_, parts) => parts
+                .iter()
+                .filter(|part| part.holds(record))
+                .for_each(|part| part.explain(record, names, findings)),
+            // What is not there can't be shown.
+            Self::Not(_) | Self::Exists(_, false) => {}
+            Self::Exists(fields, true) => {
+                for field in fields.iter().filter(|field| record.has(**field)).take(1) {
+                    for entry in record.values(*field).take(1) {
+                        add(findings, names.name(*field), record.text(entry), "is there");
+                    }
+                }
+            }
+            Self::Values { fields, negated, patterns, .. } => {
+                let Some(field) = fields.iter().find(|field| record.has(**field)) else {
+                    return;
+                };
+                for entry in record.values(*field) {
+                    if *negated {
+                        add(findings, names.name(*field), record.text(entry), "none of the excluded values");
+                    }
+                    for pattern in patterns.iter().filter(|pattern| pattern.matches(record, entry)) {
+                        add(findings, names.name(*field), record.text(entry), &pattern.shown);
+                    }
+                }
+            }
+            Self::Keywords { patterns, .. } => {
+                for entry in record.texts() {
+                    for pattern in patterns.iter().filter(|pattern| pattern.matches(record, entry)) {
+                        let name = record.field(entry).map_or("keyword", |field| names.name(field));
+                        add(findings, name, record.text(entry), &pattern.shown);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn matchers(
+    patterns: &[detect_rules::Pattern],
+    names: &mut FieldNames,
+) -> Result<Box<[Matcher]>, BuildError> {
+    patterns.iter().map(|pattern| Matcher::compile(pattern, names)).collect()
+}
+
+fn of(all: bool, patterns: &[Matcher], test: impl Fn(&Matcher) -> bool) -> bool {
+    if all { patterns.iter().all(test) } else { patterns.iter().any(test) }
+}
+
+/// Adds a finding, once.
+pub(crate) fn add(findings: &mut Vec<Finding>, field: &str, value: &str, matched: &str) {
+    let finding = Finding {
+        field: field.to_owned(),
+        value: value.chars().take(VALUE_CHARS_MAX).collect(),
+        matched: matched.to_owned(),
+    };
+    if findings.len() < FINDINGS_MAX && !findings.contains(&finding) {
+        findings.push(finding);
+    }
+}

@@ -1,0 +1,109 @@
+//! An immutable set of compiled rules, correlations and indicators.
+
+use detect_alert::{Confidence, Indicator, Producer, RulesetVersion, Severity, Tlp};
+use detect_rules::{Correlation, RuleLogSource};
+
+use crate::{
+    indicators::IndicatorIndex,
+    program::Node,
+    record::{FieldId, FieldNames},
+};
+
+/// The number of a rule in its ruleset: rules by id, then correlations by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleIndex(pub u32);
+
+/// Everything the detector knows at one time. Immutable, shared by every scanner, swapped between batches.
+#[derive(Debug)]
+pub struct Ruleset {
+    pub(crate) version: RulesetVersion,
+    pub(crate) names: FieldNames,
+    pub(crate) rules: Vec<Compiled>,
+    pub(crate) sources: Vec<(RuleLogSource, Vec<u32>)>,
+    pub(crate) correlations: Vec<Correlation>,
+    pub(crate) indicators: IndicatorIndex,
+    pub(crate) envelope: Envelope,
+}
+
+/// One compiled rule.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) producer: Producer,
+    pub(crate) severity: Severity,
+    pub(crate) confidence: Confidence,
+    pub(crate) tlp: Tlp,
+    pub(crate) entity: Option<String>,
+    pub(crate) raises: bool,
+    pub(crate) program: Node,
+}
+
+/// Fields that every scan needs.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) timestamp: FieldId,
+    pub(crate) schema: FieldId,
+    /// The fields that decide an event's log source: for each trait its names, best first.
+    pub(crate) traits: [Vec<FieldId>; 8],
+}
+
+impl Ruleset {
+    /// Made of its content: rules, correlations and indicators, whatever their files and their order.
+    #[must_use]
+    pub fn version(&self) -> &RulesetVersion {
+        &self.version
+    }
+
+    /// Rules about single events.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Rules about several events.
+    #[must_use]
+    pub fn correlation_count(&self) -> usize {
+        self.correlations.len()
+    }
+
+    /// Indicators, each kind, value and source once.
+    #[must_use]
+    pub fn indicator_count(&self) -> usize {
+        self.indicators.len()
+    }
+
+    /// Rules that are bases of correlations only are matched but raise nothing by themselves.
+    #[must_use]
+    pub fn raises(&self, rule: RuleIndex) -> bool {
+        self.rules
+            .get(rule.0 as usize)
+            .is_none_or(|compiled| compiled.raises)
+    }
+
+    /// What a rule or correlation says of itself.
+    #[must_use]
+    pub fn producer(&self, rule: RuleIndex) -> Option<&Producer> {
+        let index = rule.0 as usize;
+        self.rules
+            .get(index)
+            .map(|compiled| &compiled.producer)
+            .or_else(|| {
+                let correlation = self.correlations.get(index.checked_sub(self.rules.len())?)?;
+                Some(&correlation.producer)
+            })
+    }
+
+    /// Every rule and correlation with its number.
+    pub fn producers(&self) -> impl Iterator<Item = (RuleIndex, &Producer)> {
+        self.rules
+            .iter()
+            .map(|compiled| &compiled.producer)
+            .chain(self.correlations.iter().map(|correlation| &correlation.producer))
+            .enumerate()
+            .map(|(index, producer)| (RuleIndex(u32::try_from(index).unwrap_or(u32::MAX)), producer))
+    }
+
+    /// Every indicator, sorted by kind, value and source.
+    pub fn indicators(&self) -> impl Iterator<Item = &Indicator> {
+        self.indicators.iter()
+    }
+}
