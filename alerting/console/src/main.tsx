@@ -45,6 +45,9 @@ function UnknownPage() {
   );
 }
 
+// Pages say themselves where they open; the browser's own guess comes before the rows are there.
+history.scrollRestoration = 'manual';
+
 const root = document.getElementById('app');
 if (root !== null) {
   render(

@@ -73,13 +73,14 @@ interface Civil {
   second: string;
 }
 
-/** `22. nov. 2026 14:05` – for tables. */
-export function shortTime(instant: string, language: Language): string {
+/** `22. nov. 14:05` – for tables; with the year where it isn't the year of `now`. */
+export function shortTime(instant: string, language: Language, now: Date): string {
   const civil = osloTime(instant);
   if (civil === null) return instant;
   const month = SHORT_MONTHS[language][civil.month - 1] ?? '';
   const day = language === 'en' ? civil.day : `${civil.day}.`;
-  return `${day} ${month} ${civil.year} ${civil.hour}:${civil.minute}`;
+  const year = civil.year === osloTime(now.toISOString())?.year ? '' : ` ${civil.year}`;
+  return `${day} ${month}${year} ${civil.hour}:${civil.minute}`;
 }
 
 /** `22. november 2026 kl. 14:05:09` – for detail pages. */
@@ -107,7 +108,7 @@ function osloTime(instant: string): Civil | null {
   return {
     year: parts['year'] ?? '',
     month: Number(parts['month']),
-    day: parts['day'] ?? '',
+    day: String(Number(parts['day'])),
     hour: parts['hour'] ?? '',
     minute: parts['minute'] ?? '',
     second: parts['second'] ?? '',

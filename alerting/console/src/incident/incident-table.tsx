@@ -70,20 +70,22 @@ const Row = memo(function Row({
         <SeverityTag severity={incident.severity} />
       </td>
       <th role="rowheader" scope="row" class="cell-title">
-        <a
-          class="row-link"
-          href={incidentPath(incident.id)}
-          data-incident={incident.id}
-          onClick={(event) => {
-            if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
-              return;
-            event.preventDefault();
-            onOpen(incident);
-          }}
-        >
-          {incident.title}
-        </a>
-        {incident.exercise && <ExerciseTag />}
+        <span class="title-line">
+          <a
+            class="row-link"
+            href={incidentPath(incident.id)}
+            data-incident={incident.id}
+            onClick={(event) => {
+              if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+                return;
+              event.preventDefault();
+              onOpen(incident);
+            }}
+          >
+            {incident.title}
+          </a>
+          {incident.exercise && <ExerciseTag />}
+        </span>
       </th>
       <td role="cell" class="cell-organization">
         {incident.organization.name}
@@ -104,8 +106,19 @@ const Row = memo(function Row({
         <StateTag state={incident.state} />
       </td>
       <td role="cell" class="cell-verdict" data-label={t('verdict.label')}>
-        <VerdictText verdict={incident.verdict} />
+        {incident.verdict === null ? <NoVerdict /> : <VerdictText verdict={incident.verdict} />}
       </td>
     </tr>
   );
 });
+
+/** Most rows have none: a dash is calmer than the words, which are there for the ear. */
+function NoVerdict() {
+  const { t } = usePreferences();
+  return (
+    <span class="subtle">
+      <span aria-hidden="true">–</span>
+      <span class="ds-sr-only">{t('verdict.none')}</span>
+    </span>
+  );
+}

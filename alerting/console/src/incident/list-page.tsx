@@ -206,11 +206,8 @@ function useReturn(isReady: boolean): void {
     const { id, scroll } = leftAt;
     leftAt = null;
     const link = document.querySelector<HTMLElement>(`[data-incident="${CSS.escape(id)}"]`);
-    // After the page title has taken its focus.
-    requestAnimationFrame(() => {
-      link?.focus({ preventScroll: true });
-      scrollTo({ top: scroll });
-    });
+    link?.focus({ preventScroll: true });
+    scrollTo({ top: scroll });
   }, [isReady]);
 }
 

@@ -1,6 +1,6 @@
 // Small parts that every page uses: tags for severity, state and verdict, times, page states, headings with focus.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { ApiError } from '../api/client';
 import type { Severity, State, Verdict } from '../api/types';
 import { longTime, shortTime, utcTime } from '../time';
@@ -73,7 +73,7 @@ export function Time({ at, form = 'short' }: { at: string; form?: 'short' | 'lon
   const { language } = usePreferences();
   return (
     <time dateTime={at} title={utcTime(at)}>
-      {form === 'short' ? shortTime(at, language) : longTime(at, language)}
+      {form === 'short' ? shortTime(at, language, new Date()) : longTime(at, language)}
       {form === 'both' && <span class="utc subtle">{utcTime(at)}</span>}
     </time>
   );
@@ -86,9 +86,14 @@ export function PageTitle({ children, title }: { children: ComponentChildren; ti
   useEffect(() => {
     document.title = `${title} – ${t('app.name')}`;
   }, [title, t]);
-  useEffect(() => {
-    if (isFirstPage) isFirstPage = false;
-    else heading.current?.focus({ preventScroll: true });
+  // Before the page is painted, and before the page around it has its say: the list moves on to the row last open.
+  useLayoutEffect(() => {
+    if (isFirstPage) {
+      isFirstPage = false;
+      return;
+    }
+    scrollTo({ top: 0 });
+    heading.current?.focus({ preventScroll: true });
   }, []);
   return (
     <h1 ref={heading} class="ds-heading page-title" data-size="md" tabIndex={-1}>

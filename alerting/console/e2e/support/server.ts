@@ -1,0 +1,192 @@
+// A stand-in for the service: serves `dist/` as the binary does (same content security policy, `index.html` for
+// every page) and the API from the fixtures. For what can be shown without a service; `demo.spec.ts` runs the real one.
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Incident, IncidentDetail, ResponderView, Verdict } from '../../src/api/types';
+import { detailOf, incidents, RESPONDER_TOKEN, responderOf } from './fixtures';
+
+const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+
+export const CONTENT_SECURITY_POLICY =
+  "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+  "frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+export class FixtureServer {
+  readonly details: IncidentDetail[];
+  responder: ResponderView;
+  /** Answer every API call with this status instead: 0 drops the connection. */
+  failWith: number | null = null;
+  readonly posts: { path: string; body: unknown }[] = [];
+  private readonly streams = new Set<ServerResponse>();
+  private readonly server: Server;
+
+  constructor(count = 120) {
+    this.details = incidents(count).map(detailOf);
+    this.responder = responderOf(detailOf(incidents(1)[0]!));
+    this.server = createServer((request, response) => {
+      this.answer(request, response).catch((error: unknown) => {
+        response.writeHead(500).end(String(error));
+      });
+    });
+  }
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    for (const stream of this.streams) stream.destroy();
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  /** Sends an incident down every open stream, as the service does when one is opened or changes. */
+  push(incident: Incident): void {
+    const at = this.details.findIndex((detail) => detail.id === incident.id);
+    if (at < 0) this.details.unshift(detailOf(incident));
+    for (const stream of this.streams) {
+      stream.write(
+        `id: ${incident.id}-${incident.version}\nevent: incident\ndata: ${JSON.stringify(incident)}\n\n`,
+      );
+    }
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://fixture');
+    if (!url.pathname.startsWith('/api/')) {
+      await this.serveFile(url.pathname, response);
+      return;
+    }
+    if (this.failWith === 0) {
+      request.socket.destroy();
+      return;
+    }
+    if (this.failWith !== null) {
+      problem(response, this.failWith, 'The fixture was told to fail');
+      return;
+    }
+    const path = url.pathname.replace('/api/v1', '');
+    if (request.method === 'POST') {
+      if (request.headers['x-requested-with'] !== 'varde') {
+        problem(response, 403, 'missing x-requested-with');
+        return;
+      }
+      const body = JSON.parse(await readBody(request)) as { verdict?: Verdict; note?: string };
+      this.posts.push({ path, body });
+      this.act(path, body, response);
+      return;
+    }
+    this.read(path, url.searchParams, response);
+  }
+
+  private read(path: string, query: URLSearchParams, response: ServerResponse): void {
+    if (path === '/stream') {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write(': hello\n\n');
+      this.streams.add(response);
+      response.on('close', () => this.streams.delete(response));
+    } else if (path === '/organizations') {
+      const byNumber = new Map(this.details.map(({ organization }) => [organization.number, organization]));
+      json(response, [...byNumber.values()]);
+    } else if (path === '/incidents') {
+      json(response, this.page(query));
+    } else if (path === `/responder/${RESPONDER_TOKEN}`) {
+      json(response, this.responder);
+    } else if (path === '/responder/expired') {
+      problem(response, 410, 'the link has expired');
+    } else {
+      const detail = this.details.find(({ id }) => path === `/incidents/${id}`);
+      if (detail === undefined) problem(response, 404, 'not found');
+      else json(response, detail);
+    }
+  }
+
+  private page(query: URLSearchParams) {
+    const wanted = this.details.filter(
+      (detail) =>
+        (query.get('state') ?? detail.state) === detail.state &&
+        (query.get('severity') ?? detail.severity) === detail.severity &&
+        (query.get('organization') ?? detail.organization.number) === detail.organization.number &&
+        JSON.stringify(detail)
+          .toLowerCase()
+          .includes((query.get('q') ?? '').toLowerCase()),
+    );
+    const from = Number(query.get('cursor') ?? 0);
+    const to = from + Number(query.get('limit') ?? 50);
+    return {
+      incidents: wanted.slice(from, to),
+      next_cursor: to < wanted.length ? String(to) : null,
+      total: wanted.length,
+    };
+  }
+
+  private act(path: string, body: { verdict?: Verdict; note?: string }, response: ServerResponse): void {
+    const now = new Date().toISOString();
+    const responder = /^\/responder\/fixture-token\/(seen|acknowledge|verdict)$/.exec(path);
+    if (responder !== null) {
+      const state = { ...this.responder.state };
+      if (responder[1] === 'seen') state.seen_at ??= now;
+      if (responder[1] === 'acknowledge') state.acknowledged_at ??= now;
+      if (responder[1] === 'verdict') state.verdict = body.verdict ?? null;
+      this.responder = { ...this.responder, state };
+      json(response, this.responder);
+      return;
+    }
+    const action = /^\/incidents\/([^/]+)\/(acknowledge|verdict)$/.exec(path);
+    const at = this.details.findIndex(({ id }) => id === action?.[1]);
+    const before = this.details[at];
+    if (action === null || before === undefined) {
+      problem(response, 404, 'not found');
+      return;
+    }
+    const after: IncidentDetail = { ...before, version: before.version + 1, updated_at: now };
+    if (action[2] === 'acknowledge') after.state = 'acknowledged';
+    else after.verdict = body.verdict ?? null;
+    this.details[at] = after;
+    json(response, after);
+  }
+
+  private async serveFile(path: string, response: ServerResponse): Promise<void> {
+    const file = normalize(join(DIST, path));
+    const isInside = file.startsWith(DIST) && extname(file) !== '';
+    const body = await readFile(isInside ? file : join(DIST, 'index.html')).catch(() => null);
+    if (body === null) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, {
+      'content-type': TYPES[isInside ? extname(file) : '.html'] ?? 'application/octet-stream',
+      'content-security-policy': CONTENT_SECURITY_POLICY,
+      'x-content-type-options': 'nosniff',
+    });
+    response.end(body);
+  }
+}
+
+function json(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function problem(response: ServerResponse, status: number, detail: string): void {
+  response
+    .writeHead(status, { 'content-type': 'application/problem+json' })
+    .end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, detail }));
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
