@@ -1,8 +1,16 @@
-//! Service varde-sensor: sources → normalise → disclose → spool → publish.
+//! Service varde-sensor: what is seen becomes events on the bus.
+//!
+//! The way of an event, one file per stage: [`source`] reads, [`normalize`] and [`capture`] understand,
+//! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
+//! hands it over; [`agent`] runs them. `varde replay` uses the first five without spool and bus.
 
 #![forbid(unsafe_code)]
 
 pub mod capture;
-pub mod record;
+pub mod clock;
+pub mod disclose;
+pub mod metrics;
 pub mod normalize;
+pub mod record;
 pub mod source;
+pub mod stamp;

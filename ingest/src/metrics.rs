@@ -1,0 +1,116 @@
+//! The sensor's figures, and the port they are read at: `/metrics`, `/healthz`, `/readyz`.
+//!
+//! No address, host or organisation is a label. What was read is what was published, refused, shed, or still lies in
+//! the spool: `ingest_records_read_total` = `ingest_events_published_total` + `ingest_records_refused_total` +
+//! `ingest_records_shed_total` + the spool, apart from canaries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use ingest_event::Timestamp;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use crate::clock::Clock;
+
+/// All figures of one sensor; clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Records read, by format (`pcap`, `eve`, …, `syslog`).
+    pub records_read: IntCounterVec,
+    /// Events that the bus acknowledged.
+    pub events_published: IntCounter,
+    /// Records put aside, by reason (the codes of quarantine).
+    pub records_refused: IntCounterVec,
+    /// Records dropped because the spool was full, by kind of source.
+    pub records_shed: IntCounterVec,
+    /// Payload fields that were not let out.
+    pub fields_withheld: IntCounter,
+    /// Bytes that lie in the spool.
+    pub spool_bytes: IntGauge,
+    /// Attempts to publish that failed.
+    pub publish_failures: IntCounter,
+    /// Spools found damaged and kept aside.
+    pub spools_corrupt: IntCounter,
+    /// Sources that could not be opened or read on.
+    pub source_failures: IntCounter,
+    canary_acknowledged: Arc<AtomicI64>,
+}
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// Never in practice: only if two figures had the same name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let by = |name: &str, help: &str, label: &str| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok::<_, prometheus::Error>(counters)
+        };
+        let spool_bytes = IntGauge::new("ingest_spool_bytes", "Bytes that wait in the spool.")?;
+        registry.register(Box::new(spool_bytes.clone()))?;
+        Ok(Self {
+            records_read: by("ingest_records_read_total", "Records read, by format.", "format")?,
+            events_published: counter("ingest_events_published_total", "Events that the bus acknowledged.")?,
+            records_refused: by("ingest_records_refused_total", "Records put aside, by reason.", "reason")?,
+            records_shed: by("ingest_records_shed_total", "Records dropped while the spool was full.", "source")?,
+            fields_withheld: counter("ingest_fields_withheld_total", "Payload fields that were not let out.")?,
+            publish_failures: counter("ingest_publish_failures_total", "Attempts to publish that failed.")?,
+            spools_corrupt: counter("ingest_spools_corrupt_total", "Spools found damaged and kept aside.")?,
+            source_failures: counter("ingest_source_failures_total", "Sources that could not be opened or read.")?,
+            spool_bytes,
+            registry,
+            canary_acknowledged: Arc::new(AtomicI64::new(i64::MIN)),
+        })
+    }
+
+    /// Says that the bus acknowledged a canary made at this time.
+    pub fn canary_acknowledged(&self, made: Timestamp) {
+        self.canary_acknowledged.fetch_max(made.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Whether the bus acknowledged a canary that is no older than `window`.
+    #[must_use]
+    pub fn ready(&self, now: Timestamp, window: Duration) -> bool {
+        let made = self.canary_acknowledged.load(Ordering::Relaxed);
+        made != i64::MIN && now.since(Timestamp::from_nanos(made)) <= window
+    }
+
+    /// In Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+/// `/metrics`, `/healthz` and `/readyz`. Ready means that the bus acknowledged a canary within `window`.
+pub fn router(metrics: Metrics, clock: Clock, window: Duration) -> Router {
+    Router::new()
+        .route("/metrics", get(|State(state): State<PortState>| async move { state.0.render() }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route(
+            "/readyz",
+            get(|State((metrics, clock, window)): State<PortState>| async move {
+                if metrics.ready(clock.now(), window) {
+                    (StatusCode::OK, "ready\n")
+                } else {
+                    (StatusCode::SERVICE_UNAVAILABLE, "no canary has reached the bus lately: is the bus up?\n")
+                }
+            }),
+        )
+        .with_state((metrics, clock, window))
+}
+
+type PortState = (Metrics, Clock, Duration);

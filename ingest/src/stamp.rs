@@ -1,0 +1,151 @@
+//! Puts sensor, organisation, id and sequence number on what was seen: a [`Draft`] becomes an [`Event`].
+//!
+//! Pure, and the same code for the sensor and for `varde replay`. An id is derived from what the event is and where it
+//! stood, so that reading the same input again makes the same id (D5).
+
+use ingest_event::{
+    Event, EventId, Marking, OrganizationNumber, Purpose, QuarantineRecord, SensorId, Timestamp, Value, Zone, field,
+};
+
+use crate::record::{Draft, Refusal};
+
+/// What a sensor puts on all its events.
+#[derive(Clone, Debug)]
+pub struct SensorContext {
+    /// The sensor.
+    pub sensor: SensorId,
+    /// Whose network it is in.
+    pub organization: OrganizationNumber,
+    /// In which part of it.
+    pub zone: Zone,
+    /// How its records are protected.
+    pub marking: Marking,
+    /// What it collects for.
+    pub purpose: Purpose,
+    /// Whether it takes part in an exercise.
+    pub exercise: bool,
+    /// Whether events that come with an envelope of their own keep it.
+    pub envelope: EnvelopeTrust,
+}
+
+/// What is done with an envelope that an input brings along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvelopeTrust {
+    /// The sensor's own holds: who can write to a log must not choose ids or organisations. The id that an event
+    /// brought is kept as `varde.original_id`.
+    Own,
+    /// What the event says holds, as far as it can be read: for replaying events that a sensor once stamped.
+    AsWritten,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceIdentity {
+    /// As a person knows it: a file as named, `udp:0.0.0.0:514`.
+    pub name: String,
+    /// Names the content, whatever it is called; goes into the ids.
+    pub content: Vec<u8>,
+    /// What goes into `log.file.path`; `None` for what is no file.
+    pub path: Option<String>,
+}
+
+/// Makes the event.
+#[must_use]
+pub fn stamp(
+    context: &SensorContext,
+    source: &SourceIdentity,
+    draft: Draft,
+    sequence: u64,
+    observed: Timestamp,
+) -> Event {
+    let Draft { timestamp, dataset, mut fields, position, ordinal } = draft;
+    // The fields take part, so that two files that begin alike do not share ids.
+    let said = serde_json::to_vec(&fields).unwrap_or_default();
+    let id = EventId::derive(&[
+        context.sensor.as_str().as_bytes(),
+        &source.content,
+        &position.to_le_bytes(),
+        &ordinal.to_le_bytes(),
+        &timestamp.as_nanos().to_le_bytes(),
+        &said,
+    ]);
+    let mut event = Event {
+        id,
+        sensor: context.sensor.clone(),
+        organization: context.organization,
+        sequence,
+        timestamp,
+        observed,
+        dataset: dataset.into_owned(),
+        zone: context.zone,
+        marking: context.marking,
+        purpose: context.purpose,
+        exercise: context.exercise,
+        fields: ingest_event::Fields::new(),
+    };
+    for name in field::ENVELOPE {
+        if let Some(value) = fields.remove(name) {
+            match context.envelope {
+                EnvelopeTrust::AsWritten => believe(&mut event, name, &value),
+                EnvelopeTrust::Own if name == field::EVENT_ID => fields.set("varde.original_id", value),
+                EnvelopeTrust::Own => {}
+            }
+        }
+    }
+    if fields.get(field::LOG_FILE_PATH).is_none() {
+        fields.set_some(field::LOG_FILE_PATH, source.path.clone());
+    }
+    event.fields = fields;
+    event
+}
+
+/// Takes over one envelope field; what can't be read is left as the sensor has it.
+fn believe(event: &mut Event, name: &str, value: &Value) {
+    fn read<T: std::str::FromStr>(into: &mut T, value: &Value) {
+        if let Ok(read) = value.to_string().parse() {
+            *into = read;
+        }
+    }
+    match name {
+        field::EVENT_ID => read(&mut event.id, value),
+        field::EVENT_CREATED => read(&mut event.observed, value),
+        field::EVENT_SEQUENCE => read(&mut event.sequence, value),
+        field::OBSERVER_NAME => read(&mut event.sensor, value),
+        field::ORGANIZATION_ID => read(&mut event.organization, value),
+        field::VARDE_EXERCISE => read(&mut event.exercise, value),
+        field::VARDE_MARKING => read(&mut event.marking, value),
+        field::VARDE_PURPOSE => read(&mut event.purpose, value),
+        field::VARDE_ZONE => read(&mut event.zone, value),
+        // Time and dataset are in the draft; the schema is ours.
+        _ => {}
+    }
+}
+
+/// Makes the record for quarantine. Its id is derived like an event's, so that the same thing put aside twice is one.
+#[must_use]
+pub fn put_aside(
+    context: &SensorContext,
+    source: &SourceIdentity,
+    refusal: Refusal,
+    observed: Timestamp,
+) -> QuarantineRecord {
+    let Refusal { reason, detail, position, raw, raw_bytes } = refusal;
+    QuarantineRecord {
+        id: EventId::derive(&[
+            context.sensor.as_str().as_bytes(),
+            &source.content,
+            &position.to_le_bytes(),
+            reason.as_str().as_bytes(),
+            &raw,
+        ]),
+        reason,
+        detail,
+        organization: Some(context.organization),
+        sensor: Some(context.sensor.clone()),
+        source: source.name.clone(),
+        position,
+        observed,
+        raw: String::from_utf8_lossy(&raw).into_owned(),
+        raw_bytes,
+    }
+}
