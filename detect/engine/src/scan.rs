@@ -32,6 +32,12 @@ pub struct Scanner<'r> {
 
 /// Takes matches. Called once for each rule or indicator that an event matches.
 pub trait MatchSink {
+    /// Called once for each event that could be read, before it is matched. One that is not admitted, since it is
+    /// not what its topic says or not meant for rules, is not matched at all.
+    fn admit(&mut self, _event: &EventView<'_>) -> bool {
+        true
+    }
+
     /// An event matched.
     fn matched(&mut self, event: &EventView<'_>, hit: Match<'_>);
 }
@@ -151,6 +157,9 @@ impl<'r> Scanner<'r> {
             record: &self.record,
             ruleset: self.ruleset,
         };
+        if !sink.admit(&view) {
+            return Ok(timestamp);
+        }
         let class = class(self.ruleset, &self.record, &mut self.key);
         if CLASSES_MAX <= self.classes.len() && !self.classes.contains_key(&self.key) {
             self.classes.clear();
