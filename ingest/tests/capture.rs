@@ -1,5 +1,12 @@
 //! Packets built one by one, in both address families, and the records that they must become.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that fails"
+)]
+
 #[path = "capture/lab.rs"]
 mod lab;
 

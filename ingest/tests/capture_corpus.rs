@@ -4,6 +4,14 @@
 //! They are looked for in `VARDE_CAPTURES`, by default `../shared/captures` beside the workspace. Nothing of them is
 //! kept in this repository.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that panics is a test that fails"
+)]
+
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
@@ -19,7 +27,7 @@ use ingest::{
 use ingest_event::Value;
 
 /// Captures up to this size are also read cut at every [`CUT_STEP`]th byte.
-const CUT_BYTES_MAX: u64 = 3_000;
+const CUT_BYTES_MAX: u64 = 12_000;
 const CUT_STEP: usize = 97;
 
 fn captures() -> Option<PathBuf> {
@@ -244,4 +252,107 @@ fn snapshot_ja4(snapshot: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The Suricata field of an expectation and ours. Only what both have under the same definition is compared.
+const SURICATA_FIELDS: [(&str, &str); 10] = [
+    ("http.http_method", "http.request.method"),
+    ("http.hostname", "url.domain"),
+    ("http.http_user_agent", "user_agent.original"),
+    ("http.status", "http.response.status_code"),
+    ("tls.sni", "tls.client.server_name"),
+    ("tls.ja4", "tls.client.ja4"),
+    ("dns.rrname", "dns.question.name"),
+    ("dns.id", "dns.id"),
+    ("dns.rcode", "dns.response_code"),
+    ("dest_port", "destination.port"),
+];
+
+/// Where we mean to differ, with the reason.
+const SURICATA_DIFFERENCES: [(&str, &str); 2] = [
+    (
+        "exception-policy-midstream-06",
+        "it is told to drop connections whose beginning it missed; we read them",
+    ),
+    ("http2-compression-bug", "HTTP/2 is not read"),
+];
+
+#[test]
+fn what_suricata_expects_is_found() {
+    let Some(root) = captures() else { return };
+    let tests = root.join("suricata-verify/tests");
+    let mut folders: Vec<PathBuf> = fs::read_dir(&tests)
+        .expect("readable")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
+    folders.sort();
+    let (mut agreed, mut differences) = (0, Vec::new());
+    for folder in folders {
+        let name = folder
+            .file_name()
+            .expect("a folder")
+            .to_string_lossy()
+            .into_owned();
+        let Ok(expectations) = fs::read_to_string(folder.join("test.yaml")) else {
+            continue;
+        };
+        let Ok(expectations) = serde_saphyr::from_str::<serde_json::Value>(&expectations) else {
+            continue;
+        };
+        let own = expectations["pcap"].as_str().map(|path| folder.join(path));
+        let Some(path) = own
+            .or_else(|| files(&folder).into_iter().next())
+            .filter(|path| path.is_file())
+        else {
+            continue;
+        };
+        let Ok(records) = read(&fs::read(&path).expect("readable")[..]) else {
+            continue;
+        };
+        for check in expectations["checks"].as_array().into_iter().flatten() {
+            let Some((expected, wanted)) = suricata_filter(&check["filter"]) else {
+                continue;
+            };
+            let found = records
+                .iter()
+                .filter(|record| {
+                    wanted.iter().all(|(name, value)| {
+                        name == "dataset" && is(record, value) || &text(record, name) == value
+                    })
+                })
+                .count();
+            if (found != 0) == (expected != 0) {
+                agreed += 1;
+            } else if !SURICATA_DIFFERENCES.iter().any(|(known, _)| *known == name) {
+                differences.push(format!(
+                    "{name}: {expected} expected, {found} found of {wanted:?}"
+                ));
+            }
+        }
+    }
+    println!(
+        "{agreed} expectations met, {} not: {differences:#?}",
+        differences.len()
+    );
+    assert!(differences.is_empty());
+}
+
+/// Count, and our fields with their values; `None` if the filter is about something that we do not compare.
+fn suricata_filter(filter: &serde_json::Value) -> Option<(u64, Vec<(String, String)>)> {
+    let count = filter["count"].as_u64()?;
+    let mut wanted = Vec::new();
+    for (name, value) in filter["match"].as_object()? {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if name == "event_type" {
+            ["dns", "tls", "http"].contains(&&value[..]).then_some(())?;
+            wanted.push(("dataset".to_owned(), format!("network.{value}")));
+        } else {
+            let (_, ours) = SURICATA_FIELDS.iter().find(|(theirs, _)| theirs == name)?;
+            wanted.push(((*ours).to_owned(), value));
+        }
+    }
+    wanted
+        .iter()
+        .any(|(name, _)| name == "dataset")
+        .then_some((count, wanted))
 }

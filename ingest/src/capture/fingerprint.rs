@@ -69,16 +69,12 @@ pub(super) fn ja4(hello: &ClientHello) -> String {
     text
 }
 
-/// First and last character of the protocol's name; of its hexadecimal form if one of them is no letter or digit.
+/// First and last character of the protocol's name; 9 for what is no ASCII, as the authors' programs write it.
 fn alpn_ends(name: &[u8]) -> [char; 2] {
     let (Some(&first), Some(&last)) = (name.first(), name.last()) else {
         return ['0', '0'];
     };
-    if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
-        return [char::from(first), char::from(last)];
-    }
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    [digit(first >> 4), digit(last & 0x0f)]
+    [first, last].map(|byte| if byte.is_ascii() { char::from(byte) } else { '9' })
 }
 
 fn without_grease(values: &[u16]) -> impl Iterator<Item = u16> {
@@ -113,4 +109,70 @@ fn short_hash(text: &str) -> String {
         let _ = write!(short, "{byte:02x}");
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello() -> ClientHello {
+        ClientHello {
+            version: 0x0303,
+            ciphers: vec![0x1a1a, 0x1302, 0x1301],
+            extensions: vec![
+                0x2a2a,
+                extension::ALPN,
+                extension::SERVER_NAME,
+                extension::GROUPS,
+                43,
+            ],
+            groups: vec![0x3a3a, 29, 23],
+            point_formats: vec![0],
+            signature_algorithms: vec![0x0403, 0x0804],
+            supported_versions: vec![0x4a4a, 0x0304, 0x0303],
+            first_alpn: Some(b"h2".to_vec()),
+            server_name: Some("example.org".to_owned()),
+        }
+    }
+
+    #[test]
+    fn ja3_keeps_the_order_and_leaves_grease_out() {
+        let expected = hex::encode(Md5::digest("771,4866-4865,16-0-10-43,29-23,0"));
+        assert_eq!(ja3(&hello()), expected);
+        let mut reordered = hello();
+        reordered.ciphers.swap(1, 2);
+        assert_ne!(ja3(&reordered), expected);
+    }
+
+    #[test]
+    fn ja4_does_not_depend_on_the_order() {
+        let expected = ja4(&hello());
+        assert!(expected.starts_with("t13d0204h2_"), "{expected}");
+        let mut reordered = hello();
+        reordered.ciphers.swap(1, 2);
+        reordered.extensions.reverse();
+        assert_eq!(ja4(&reordered), expected);
+    }
+
+    #[test]
+    fn ja4_says_what_is_not_there() {
+        let empty = ClientHello {
+            version: 0x0301,
+            ..ClientHello::default()
+        };
+        assert_eq!(ja4(&empty), "t10i000000_000000000000_000000000000");
+    }
+
+    #[test]
+    fn grease_is_both_bytes_alike() {
+        for (value, grease) in [
+            (0x0a0a, true),
+            (0xfafa, true),
+            (0x0a1a, false),
+            (0x1301, false),
+            (0x0a0b, false),
+        ] {
+            assert_eq!(is_grease(value), grease, "{value:04x}");
+        }
+    }
 }

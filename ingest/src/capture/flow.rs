@@ -195,8 +195,15 @@ impl Flow {
         };
         count.packets += 1;
         count.bytes = count.bytes.saturating_add(packet.ip_bytes);
-        if let Transport::Tcp { flags, sequence, .. } = packet.transport {
-            self.tcp.see(flags, sequence, direction);
+        if let Transport::Tcp {
+            flags,
+            sequence,
+            acknowledgment,
+            ..
+        } = packet.transport
+        {
+            self.tcp.see(flags, direction);
+            self.tcp.start(flags, sequence, acknowledgment, direction);
         }
     }
 
@@ -325,29 +332,31 @@ impl Direction {
 }
 
 impl TcpProgress {
-    const fn see(&mut self, flags: TcpFlags, sequence: u32, direction: Direction) {
+    const fn see(&mut self, flags: TcpFlags, direction: Direction) {
         self.syn |= flags.syn && !flags.ack;
         self.syn_ack |= flags.syn && flags.ack;
         self.rst |= flags.rst;
-        // A SYN counts as one byte (RFC 9293 section 3.4).
-        let start = if flags.syn {
-            Some(sequence.wrapping_add(1))
-        } else {
-            None
-        };
         match direction {
-            Direction::Forward => {
-                self.fin_forward |= flags.fin;
-                if self.start_forward.is_none() {
-                    self.start_forward = start;
-                }
-            }
-            Direction::Backward => {
-                self.fin_backward |= flags.fin;
-                if self.start_backward.is_none() {
-                    self.start_backward = start;
-                }
-            }
+            Direction::Forward => self.fin_forward |= flags.fin,
+            Direction::Backward => self.fin_backward |= flags.fin,
+        }
+    }
+
+    /// Learns where each direction begins. A SYN counts as one byte (RFC 9293 section 3.4); of several SYNs with
+    /// different numbers, which is how scanners hide, the one that is acknowledged counts.
+    const fn start(&mut self, flags: TcpFlags, sequence: u32, acknowledgment: u32, direction: Direction) {
+        if !flags.syn {
+            return;
+        }
+        let (own, other) = match direction {
+            Direction::Forward => (&mut self.start_forward, &mut self.start_backward),
+            Direction::Backward => (&mut self.start_backward, &mut self.start_forward),
+        };
+        if flags.ack {
+            *own = Some(sequence.wrapping_add(1));
+            *other = Some(acknowledgment);
+        } else if own.is_none() {
+            *own = Some(sequence.wrapping_add(1));
         }
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn request(bytes: &[u8]) -> Progress<Head<Request>> {
     let length = match config.parse_request(&mut request, bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return Progress::Partial,
-        Err(_) => return Progress::Not,
+        Err(_) => return sloppy_request(bytes),
     };
     let said = Request {
         method: request.method.unwrap_or_default().to_owned(),
@@ -135,6 +135,53 @@ pub(super) fn request(bytes: &[u8]) -> Progress<Head<Request>> {
         said,
         bytes: length,
         body,
+    })
+}
+
+/// Reads a request head that the library refuses, but that servers answer: without a version, or with bytes in
+/// it that do not belong there. No header of it decides where the next head begins.
+fn sloppy_request(bytes: &[u8]) -> Progress<Head<Request>> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    let line = lines.next().unwrap_or_default();
+    let mut words = line.split_ascii_whitespace();
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return Progress::Not;
+    };
+    let complete = text.len() != line.len();
+    let version = words.last();
+    if !METHODS.contains(&method) || complete && version.is_some_and(|version| !version.starts_with("HTTP/"))
+    {
+        return Progress::Not;
+    }
+    let end = |mark: &[u8]| {
+        bytes
+            .windows(mark.len())
+            .position(|window| window == mark)
+            .map(|at| at + mark.len())
+    };
+    let Some(length) = end(b"\n\r\n").or_else(|| end(b"\n\n")) else {
+        return Progress::Partial;
+    };
+    let mut said = Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        ..Request::default()
+    };
+    for (name, value) in lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_once(':'))
+    {
+        match name.to_ascii_lowercase().as_str() {
+            "host" => said.host = Some(value.trim().to_owned()),
+            "user-agent" => said.user_agent = Some(value.trim().to_owned()),
+            _ => {}
+        }
+    }
+    Progress::Complete(Head {
+        said,
+        bytes: length,
+        body: Body::Unknown,
     })
 }
 
@@ -322,6 +369,21 @@ mod tests {
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
             &[("url.path", Some("*")), ("url.domain", Some("a"))],
         );
+    }
+
+    #[test]
+    fn a_request_that_breaks_the_rules_is_still_read() {
+        check(
+            "GET /x\r\nFake\r\nHost: a\r\nUser-Agent: b\r\n\r\n",
+            &[
+                ("url.domain", Some("a")),
+                ("url.path", Some("/x")),
+                ("user_agent.original", Some("b")),
+            ],
+        );
+        check("GET /x\u{1}y HTTP/9.9\r\n\r\n", &[("url.path", Some("/x\u{1}y"))]);
+        assert_eq!(request(b"OPTIONS sip:x SIP/2.0\r\n\r\n"), Progress::Not);
+        assert_eq!(request(b"GET /x\r\nFake\r\n"), Progress::Partial);
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Observer {
                     sequence,
                     flags,
                     payload,
+                    ..
                 },
             ) => {
                 // The first byte of a segment with SYN comes after the SYN itself.

@@ -42,6 +42,7 @@ pub(super) enum Transport<'a> {
     Tcp {
         ports: Ports,
         sequence: u32,
+        acknowledgment: u32,
         flags: TcpFlags,
         payload: Payload<'a>,
     },
@@ -186,6 +187,7 @@ fn transport(number: u8, bytes: &[u8], missing: usize) -> Transport<'_> {
                     destination: tcp.destination_port(),
                 },
                 sequence: tcp.sequence_number(),
+                acknowledgment: tcp.acknowledgment_number(),
                 flags: TcpFlags {
                     syn: tcp.syn(),
                     ack: tcp.ack(),

@@ -121,3 +121,51 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes segments of a text in, and returns what came out in order.
+    fn check(start: u32, text: &str, segments: &[(usize, usize)], expected: &str) {
+        let mut stream = Stream::new(Some(start));
+        let mut heard = String::new();
+        for &(from, to) in segments {
+            let bytes = &text.as_bytes()[from..to];
+            let sequence = start.wrapping_add(from as u32);
+            if let Arrival::Ready { known } = stream.take(sequence, bytes) {
+                stream.advance(bytes.len() - known);
+                heard.push_str(&text[from + known..to]);
+            }
+            while let Some(bytes) = stream.next_ready() {
+                stream.advance(bytes.len());
+                heard.push_str(std::str::from_utf8(&bytes).unwrap());
+            }
+        }
+        assert_eq!(heard, expected, "{segments:?} from {start}");
+    }
+
+    #[test]
+    fn every_byte_is_heard_once_and_in_order() {
+        for start in [0, 1_000, u32::MAX - 3] {
+            check(start, "abcdefgh", &[(0, 4), (4, 8)], "abcdefgh");
+            check(start, "abcdefgh", &[(4, 8), (0, 4)], "abcdefgh");
+            check(start, "abcdefgh", &[(0, 4), (0, 4), (2, 6), (4, 8)], "abcdefgh");
+            check(start, "abcdefgh", &[(6, 8), (3, 6), (0, 3)], "abcdefgh");
+            check(start, "abcdefgh", &[(0, 3), (5, 8)], "abc");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_gap_is_then_given_up() {
+        let mut stream = Stream::new(Some(0));
+        let mut arrival = Arrival::Held;
+        for number in 1..=HELD_MAX as u32 {
+            assert_eq!(arrival, Arrival::Held);
+            arrival = stream.take(number * 10, b"0123456789");
+        }
+        assert_eq!(arrival, Arrival::GivenUp);
+        assert_eq!(stream.skip_gap(), 10);
+        assert_eq!(stream.next_ready().as_deref(), Some(&b"0123456789"[..]));
+    }
+}

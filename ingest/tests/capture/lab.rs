@@ -1,5 +1,7 @@
 //! Builds captures packet by packet, and reads them back.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::{io, net::IpAddr, time::Duration};
 
 use etherparse::PacketBuilder;

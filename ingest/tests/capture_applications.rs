@@ -1,0 +1,276 @@
+//! What is said over TCP, built segment by segment in both address families, and the records that it must become.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that fails"
+)]
+
+#[path = "capture/lab.rs"]
+mod lab;
+
+use std::net::IpAddr;
+
+use lab::{ACK, FIN, Family, Lab, check, families};
+
+type End = (IpAddr, u16);
+
+/// A connection whose sides say these things in this order; each is one segment.
+fn conversation(family: Family, port: u16, said: &[(Side, &[u8])]) -> Lab {
+    let (client, server): (End, End) = ((family.client, 50_000), (family.server, port));
+    let mut lab = Lab::new();
+    lab.open(client, server);
+    let (mut from_client, mut from_server) = (1, 1);
+    for (side, bytes) in said {
+        match side {
+            Side::Client => {
+                lab.tcp(client, server, ACK, from_client, bytes);
+                from_client += bytes.len() as u32;
+            }
+            Side::Server => {
+                lab.tcp(server, client, ACK, from_server, bytes);
+                from_server += bytes.len() as u32;
+            }
+        }
+    }
+    lab.tcp(client, server, FIN | ACK, from_client, b"")
+        .tcp(server, client, FIN | ACK, from_server, b"");
+    lab
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Client,
+    Server,
+}
+
+use Side::{Client, Server};
+
+fn with_length16(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
+}
+
+fn extension(kind: u16, data: &[u8]) -> Vec<u8> {
+    [&kind.to_be_bytes()[..], &with_length16(data)].concat()
+}
+
+fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
+    let message = [&[kind, 0][..], &with_length16(body)].concat();
+    [&[22, 3, 1][..], &with_length16(&message)].concat()
+}
+
+/// A hello for `name` with two ciphers, padded so that it takes several segments.
+fn client_hello(name: &str) -> Vec<u8> {
+    let sni = with_length16(&[&[0][..], &with_length16(name.as_bytes())].concat());
+    let extensions = [
+        extension(0, &sni),
+        extension(10, &with_length16(&[0, 29])),
+        extension(13, &with_length16(&[4, 3])),
+        extension(16, &with_length16(b"\x02h2\x08http/1.1")),
+        extension(43, &[2, 3, 4]),
+        extension(21, &[0; 2_000]),
+    ]
+    .concat();
+    let mut body = vec![3, 3];
+    body.extend([7; 32]);
+    body.push(0);
+    body.extend(with_length16(&[0x13, 0x01, 0x13, 0x02]));
+    body.extend([1, 0]);
+    body.extend(with_length16(&extensions));
+    handshake(1, &body)
+}
+
+fn server_hello() -> Vec<u8> {
+    let mut body = vec![3, 3];
+    body.extend([9; 32]);
+    body.push(0);
+    body.extend([0x13, 0x01, 0]);
+    body.extend(with_length16(&extension(43, &[3, 4])));
+    handshake(2, &body)
+}
+
+#[test]
+fn a_handshake_in_pieces_becomes_one_record() {
+    let hello = client_hello("Login.Example.ORG");
+    let answer = server_hello();
+    let (start, rest) = hello.split_at(3);
+    let (middle, end) = rest.split_at(1_400);
+    for family in families() {
+        for said in [
+            vec![(Client, &hello[..]), (Server, &answer[..])],
+            vec![
+                (Client, start),
+                (Client, middle),
+                (Client, end),
+                (Server, &answer[..9]),
+                (Server, &answer[9..]),
+            ],
+            // STARTTLS: greetings come first.
+            vec![
+                (Server, b"220 mail ESMTP\r\n"),
+                (Client, b"EHLO me\r\n"),
+                (Server, b"250 STARTTLS\r\n"),
+                (Client, b"STARTTLS\r\n"),
+                (Server, b"220 go\r\n"),
+                (Client, &hello),
+                (Server, &answer),
+            ],
+            // A proxy: TLS behind a CONNECT.
+            vec![
+                (Client, b"CONNECT example.org:443 HTTP/1.1\r\n\r\n"),
+                (Server, b"HTTP/1.1 200 OK\r\n\r\n"),
+                (Client, &hello),
+                (Server, &answer),
+            ],
+        ] {
+            let lab = conversation(family, 8443, &said);
+            let records = lab.events("network.tls");
+            assert_eq!(records.len(), 1);
+            check(
+                &records[0],
+                &[
+                    ("tls.client.server_name", "login.example.org"),
+                    ("tls.client.ja4", "t13d0206h2_62ed6f6ca7ad_512672a2931d"),
+                    ("tls.version", "1.3"),
+                    ("network.protocol", "tls"),
+                    ("source.ip", &family.client.to_string()),
+                    ("destination.port", "8443"),
+                    ("network.type", family.name),
+                ],
+            );
+            check(
+                &lab.events("network.flow")[0],
+                &[("network.protocol", "tls"), ("varde.flow.state", "closed")],
+            );
+        }
+    }
+}
+
+#[test]
+fn segments_out_of_order_and_sent_again_change_nothing() {
+    let hello = client_hello("example.org");
+    for family in families() {
+        let (client, server) = ((family.client, 50_000), (family.server, 443));
+        let mut lab = Lab::new();
+        lab.open(client, server);
+        for (from, to) in [(1_000, hello.len()), (0, 600), (0, 600), (500, 1_100)] {
+            lab.tcp(client, server, ACK, 1 + from as u32, &hello[from..to]);
+        }
+        let records = lab.events("network.tls");
+        assert_eq!(records.len(), 1);
+        // No answer was captured: the highest version offered.
+        check(
+            &records[0],
+            &[("tls.client.server_name", "example.org"), ("tls.version", "1.3")],
+        );
+        assert_eq!(records[0].position, 7, "the packet that completed it");
+    }
+}
+
+#[test]
+fn requests_of_one_connection_get_their_own_answers() {
+    for family in families() {
+        let lab = conversation(
+            family,
+            8080,
+            &[
+                (Client, b"GET /one?x=1 HTTP/1.1\r\nHost: www.Example.org:8080\r\nUser-Agent: probe/1\r\n\r\n"),
+                (Server, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"),
+                (Client, b"POST /two HTTP/1.1\r\nHost: www.example.org\r\nContent-Length: 4\r\n\r\nbodyHEAD /three HTTP/1.1\r\n"),
+                (Client, b"Host: www.example.org\r\n\r\n"),
+                (Server, b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHTTP/"),
+                (Server, b"\r\n0\r\n\r\nHTTP/1.1 301 Moved\r\nContent-Length: 9999\r\n\r\n"),
+                (Client, b"GET /four HTTP/1.1\r\nHost: www.example.org\r\n\r\n"),
+            ],
+        );
+        let records = lab.events("network.http");
+        let lines: Vec<String> = records
+            .iter()
+            .map(|record| {
+                let at = |name| {
+                    record
+                        .fields
+                        .get(name)
+                        .map(ToString::to_string)
+                        .unwrap_or_default()
+                };
+                format!(
+                    "{} {} {}",
+                    at("http.request.method"),
+                    at("url.path"),
+                    at("http.response.status_code")
+                )
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            ["GET /one 200", "POST /two 404", "HEAD /three 301", "GET /four "]
+        );
+        check(
+            &records[0],
+            &[
+                ("url.domain", "www.example.org"),
+                ("url.query", "x=1"),
+                ("user_agent.original", "probe/1"),
+                ("source.ip", &family.client.to_string()),
+                ("destination.port", "8080"),
+                ("network.protocol", "http"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_lost_segment_costs_the_answers_but_no_later_request() {
+    for family in families() {
+        let (client, server) = ((family.client, 50_000), (family.server, 80));
+        let mut lab = Lab::new();
+        lab.open(client, server);
+        lab.tcp(client, server, ACK, 1, b"GET /one HTTP/1.1\r\nHost: a\r\n\r\n");
+        // 1,000 bytes never come; what follows does, often enough.
+        let mut sequence = 1_030;
+        for number in 0..20 {
+            let request = format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+            lab.tcp(client, server, ACK, sequence, request.as_bytes());
+            sequence += request.len() as u32;
+        }
+        let records = lab.events("network.http");
+        assert_eq!(records.len(), 21);
+    }
+}
+
+#[test]
+fn dns_over_tcp_is_read_message_by_message() {
+    let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    query.extend(b"\x07example\x03org\x00\x00\xfc\x00\x01");
+    let two = [with_length16(&query), with_length16(&query)].concat();
+    for family in families() {
+        let lab = conversation(family, 53, &[(Client, &two[..20]), (Client, &two[20..])]);
+        let records = lab.events("network.dns");
+        assert_eq!(records.len(), 2);
+        check(
+            &records[1],
+            &[
+                ("dns.question.type", "AXFR"),
+                ("dns.question.name", "example.org"),
+                ("network.transport", "tcp"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn other_protocols_are_named() {
+    for family in families() {
+        for (name, said) in [
+            ("ssh", vec![(Server, &b"SSH-2.0-x\r\n"[..])]),
+            ("smtp", vec![(Server, b"220 mail\r\n"), (Client, b"EHLO me\r\n")]),
+            ("(absent)", vec![(Client, b"\x00\x01\x02\x03")]),
+            ("(absent)", vec![(Client, b"OPTIONS sip:x SIP/2.0\r\n\r\n")]),
+        ] {
+            let lab = conversation(family, 9_999, &said);
+            check(&lab.events("network.flow")[0], &[("network.protocol", name)]);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Arbitrary bytes: nothing panics, and the reader always comes to an end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that fails"
+)]
+
+#[path = "capture/lab.rs"]
+mod lab;
+
+use ingest::capture::{CaptureOptions, CaptureReader};
+use proptest::prelude::*;
+
+use lab::{ACK, Lab, families};
+
+/// Reads to the end; every call must use something up.
+fn survive(bytes: &[u8]) {
+    let mut out = Vec::new();
+    let options = CaptureOptions {
+        flows_max: 16,
+        ..CaptureOptions::default()
+    };
+    let Ok(mut reader) = CaptureReader::new(bytes, options) else {
+        return;
+    };
+    let mut calls = 0;
+    while reader.read(&mut out).expect("memory does not fail") {
+        calls += 1;
+        assert!(calls <= 2 + bytes.len(), "no end");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_after_a_pcap_header(rest in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        let mut bytes = Lab::new().bytes;
+        bytes.extend(rest);
+        survive(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_after_a_pcapng_header(rest in prop::collection::vec(any::<u8>(), 0..2_000), interface in any::<bool>()) {
+        let mut bytes = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0".to_vec();
+        if interface {
+            bytes.extend(b"\x01\0\0\0\x14\0\0\0\x01\0\0\0\0\0\0\0\x14\0\0\0");
+        }
+        bytes.extend(rest);
+        survive(&bytes);
+    }
+
+    #[test]
+    fn any_frames_under_any_link_type(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8), link in prop::sample::select(vec![0_u32, 1, 9, 12, 101, 108, 113, 276])) {
+        let mut lab = Lab::new();
+        lab.bytes[20..24].copy_from_slice(&link.to_le_bytes());
+        for frame in &frames {
+            lab.frame(frame);
+        }
+        survive(&lab.bytes);
+    }
+
+    #[test]
+    fn any_payload_behind_a_known_beginning(
+        start in prop::sample::select(vec![&b"\x16\x03\x01"[..], b"\x16\x03\x01\x00\x20\x01\x00\x00\x1c", b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"\x00\x20\x12\x34\x01\x00\x00\x01", b""]),
+        segments in prop::collection::vec((any::<u16>(), prop::collection::vec(any::<u8>(), 0..300)), 1..20),
+        port in prop::sample::select(vec![53_u16, 80, 443]),
+    ) {
+        for family in families() {
+            let (client, server) = ((family.client, 50_000), (family.server, port));
+            let mut lab = Lab::new();
+            lab.open(client, server).tcp(client, server, ACK, 1, start).udp(client, server, start);
+            for (sequence, bytes) in &segments {
+                lab.tcp(client, server, ACK, u32::from(*sequence), bytes).tcp(server, client, ACK, u32::from(*sequence), bytes);
+                lab.udp(server, client, &[start, bytes].concat());
+            }
+            survive(&lab.bytes);
+        }
+    }
+}
