@@ -51,6 +51,7 @@ const SCHEMA: &str = "
         headers BLOB,
         value BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX tombstones ON records (slot) WHERE tombstone;
     CREATE TABLE newest (
         partition_id INTEGER NOT NULL,
         key BLOB NOT NULL,
@@ -280,7 +281,7 @@ pub(super) fn partitions(connection: &Connection) -> rusqlite::Result<Vec<Partit
 }
 
 /// Reads a partition from an offset until it ends, or `records` or `bytes` are reached. At least one record comes,
-/// however large, when `at_least_one`-style callers start with an empty `into`. Returns where to go on.
+/// however large. Returns where to go on and the bytes read.
 pub(super) fn read(
     connection: &Connection,
     partition: &PartitionRow,
@@ -375,17 +376,12 @@ pub(super) fn end_positions(
 }
 
 /// Takes records that have outlived their topic's retention, and tombstones that everyone has had time to see, from
-/// the front of each partition: at most `limit` a partition. Returns how many went.
+/// the front of each partition: at most `limit` a partition. Returns how many went. Reads no record that stays,
+/// except one a partition.
 pub(super) fn expire(transaction: &Transaction<'_>, now_ms: i64, limit: u32) -> rusqlite::Result<usize> {
     let mut gone = 0;
     let mut partitions = transaction.prepare_cached(
         "SELECT partitions.id, compact, retention_ms FROM partitions JOIN topics ON topics.id = topic_id",
-    )?;
-    let mut aged = transaction.prepare_cached(
-        "DELETE FROM records WHERE slot IN (
-             SELECT slot FROM (SELECT slot, appended_ms FROM records
-                 WHERE ?1 <= slot AND slot < ?2 ORDER BY slot LIMIT ?4)
-             WHERE appended_ms < ?3)",
     )?;
     let mut rows = partitions.query([])?;
     while let Some(row) = rows.next()? {
@@ -394,15 +390,34 @@ pub(super) fn expire(transaction: &Transaction<'_>, now_ms: i64, limit: u32) -> 
         gone += if compact {
             expire_tombstones(transaction, range, now_ms - TOMBSTONE_RETENTION_MS, limit)?
         } else {
-            aged.execute(params![
-                range.0,
-                range.1,
-                now_ms.saturating_sub(retention_ms),
-                limit
-            ])?
+            expire_aged(transaction, range, now_ms.saturating_sub(retention_ms), limit)?
         };
     }
     Ok(gone)
+}
+
+fn expire_aged(
+    transaction: &Transaction<'_>,
+    (first, end): (i64, i64),
+    before_ms: i64,
+    limit: u32,
+) -> rusqlite::Result<usize> {
+    let mut front = transaction.prepare_cached(
+        "SELECT slot, appended_ms FROM records WHERE ?1 <= slot AND slot < ?2 ORDER BY slot LIMIT ?3",
+    )?;
+    let mut rows = front.query(params![first, end, limit])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        if before_ms <= row.get(1)? {
+            break;
+        }
+        last = Some(row.get::<_, i64>(0)?);
+    }
+    drop(rows);
+    let Some(last) = last else { return Ok(0) };
+    transaction
+        .prepare_cached("DELETE FROM records WHERE ?1 <= slot AND slot <= ?2")?
+        .execute(params![first, last])
 }
 
 fn expire_tombstones(
@@ -459,3 +474,6 @@ fn parse_topic(row: &Row<'_>, column: usize) -> rusqlite::Result<Topic> {
     Topic::parse(&name)
         .map_err(|_| rusqlite::Error::InvalidColumnType(column, name, rusqlite::types::Type::Text))
 }
+
+#[cfg(test)]
+mod tests;

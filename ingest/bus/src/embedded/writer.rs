@@ -27,8 +27,9 @@ const GROUP_RECORDS_MAX: usize = 20_000;
 /// How often old records are looked for.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How many records of one partition go at a time: about 1 ms of work, 10,000/s of retention at least.
-const EXPIRE_RECORDS_MAX: u32 = 50_000;
+/// How many records of one partition go in one transaction: few enough that writers wait milliseconds. When there are
+/// more, the next transaction follows at once, in turn with the writers.
+const EXPIRE_RECORDS_MAX: u32 = 2_000;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -85,12 +86,11 @@ async fn run(mut connection: Connection, mut commands: mpsc::Receiver<Command>, 
     let mut group = Vec::new();
     loop {
         tokio::select! {
-            biased;
-            _ = expire.tick() => {
-                if let Err(error) = expire_once(&mut connection) {
-                    tracing::warn!(%error, "could not remove old records; trying again later");
-                }
-            }
+            _ = expire.tick() => match expire_once(&mut connection) {
+                Ok(gone) if usize::try_from(EXPIRE_RECORDS_MAX).is_ok_and(|max| max <= gone) => expire.reset_immediately(),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "could not remove old records; trying again later"),
+            },
             command = commands.recv() => {
                 let Some(command) = command else { return };
                 gather(command, &mut commands, &mut group);
@@ -228,14 +228,14 @@ fn append(
         .collect()))
 }
 
-fn expire_once(connection: &mut Connection) -> rusqlite::Result<()> {
+fn expire_once(connection: &mut Connection) -> rusqlite::Result<usize> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let gone = store::expire(&transaction, clock::now_ms(), EXPIRE_RECORDS_MAX)?;
     transaction.commit()?;
     if 0 < gone {
         tracing::debug!(records = gone, "old records removed");
     }
-    Ok(())
+    Ok(gone)
 }
 
 impl Command {
@@ -283,3 +283,6 @@ fn repeat(error: &rusqlite::Error) -> Cause {
         other => Cause::Io(std::io::Error::other(other.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

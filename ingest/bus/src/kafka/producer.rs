@@ -48,13 +48,20 @@ struct Receipt {
     index: usize,
 }
 
+/// Where a record went, in librdkafka's numbers.
+#[derive(Clone, Copy)]
+struct Place {
+    partition: i32,
+    offset: i64,
+}
+
 /// A call under way.
 struct Call {
-    /// Partition and offset of each record, -1 until it is known.
-    places: Vec<(i32, i64)>,
+    /// Of each record; -1 until it is known.
+    places: Vec<Place>,
     open: usize,
     failed: Option<KafkaError>,
-    done: Option<oneshot::Sender<Result<Vec<(i32, i64)>, KafkaError>>>,
+    done: Option<oneshot::Sender<Result<Vec<Place>, KafkaError>>>,
 }
 
 impl KafkaProducer {
@@ -93,7 +100,13 @@ impl KafkaProducer {
         }
         let (sender, done) = oneshot::channel();
         let call = Arc::new(Mutex::new(Call {
-            places: vec![(-1, -1); records.len()],
+            places: vec![
+                Place {
+                    partition: -1,
+                    offset: -1
+                };
+                records.len()
+            ],
             open: records.len(),
             failed: None,
             done: Some(sender),
@@ -110,10 +123,10 @@ impl KafkaProducer {
             .await
             .unwrap_or(Err(KafkaError::Canceled))
             .map_err(|error| publish_error(topic, error))?;
-        let position = |(partition, offset): (i32, i64)| Position {
+        let position = |place: Place| Position {
             topic: topic.clone(),
-            partition: partition.cast_unsigned(),
-            offset: offset.cast_unsigned(),
+            partition: place.partition.cast_unsigned(),
+            offset: place.offset.cast_unsigned(),
         };
         Ok(places.into_iter().map(position).collect())
     }
@@ -176,7 +189,10 @@ impl ProducerContext for Receipts {
         let failed = match result {
             Ok(message) => {
                 if let Some(place) = call.places.get_mut(receipt.index) {
-                    *place = (message.partition(), message.offset());
+                    *place = Place {
+                        partition: message.partition(),
+                        offset: message.offset(),
+                    };
                 }
                 None
             }
