@@ -6,7 +6,9 @@ export default defineConfig({
   outputDir: 'test-results',
   reporter: [['list']],
   workers: 1,
-  timeout: 60_000,
+  timeout: 120_000,
+  // Generous for a machine that builds at the same time; nothing here asserts how long something takes.
+  expect: { timeout: 10_000 },
   forbidOnly: process.env['CI'] !== undefined,
   use: {
     locale: 'nb-NO',

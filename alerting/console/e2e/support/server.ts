@@ -22,6 +22,13 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
+type Action = 'seen' | 'acknowledge' | 'verdict';
+
+interface Answer {
+  verdict?: Verdict;
+  note?: string;
+}
+
 export class FixtureServer {
   readonly details: IncidentDetail[];
   responder: ResponderView;
@@ -83,7 +90,7 @@ export class FixtureServer {
         problem(response, 403, 'missing x-requested-with');
         return;
       }
-      const body = JSON.parse(await readBody(request)) as { verdict?: Verdict; note?: string };
+      const body = JSON.parse(await readBody(request)) as Answer;
       this.posts.push({ path, body });
       this.act(path, body, response);
       return;
@@ -132,30 +139,34 @@ export class FixtureServer {
     };
   }
 
-  private act(path: string, body: { verdict?: Verdict; note?: string }, response: ServerResponse): void {
-    const now = new Date().toISOString();
+  private act(path: string, body: Answer, response: ServerResponse): void {
     const responder = /^\/responder\/fixture-token\/(seen|acknowledge|verdict)$/.exec(path);
-    if (responder !== null) {
-      const state = { ...this.responder.state };
-      if (responder[1] === 'seen') state.seen_at ??= now;
-      if (responder[1] === 'acknowledge') state.acknowledged_at ??= now;
-      if (responder[1] === 'verdict') state.verdict = body.verdict ?? null;
-      this.responder = { ...this.responder, state };
-      json(response, this.responder);
-      return;
-    }
-    const action = /^\/incidents\/([^/]+)\/(acknowledge|verdict)$/.exec(path);
-    const at = this.details.findIndex(({ id }) => id === action?.[1]);
+    const action = responder ?? /^\/incidents\/[^/]+\/(acknowledge|verdict)$/.exec(path);
+    const id = responder === null ? path.split('/')[2] : this.responder.incident.id;
+    const at = this.details.findIndex((detail) => detail.id === id);
     const before = this.details[at];
     if (action === null || before === undefined) {
       problem(response, 404, 'not found');
       return;
     }
-    const after: IncidentDetail = { ...before, version: before.version + 1, updated_at: now };
-    if (action[2] === 'acknowledge') after.state = 'acknowledged';
-    else after.verdict = body.verdict ?? null;
+    const after = answered(before, action[1] as Action, body);
     this.details[at] = after;
-    json(response, after);
+    this.push(after);
+    if (responder === null) {
+      json(response, after);
+      return;
+    }
+    const { state } = this.responder;
+    const now = after.updated_at;
+    this.responder = {
+      ...this.responder,
+      state: {
+        seen_at: state.seen_at ?? now,
+        acknowledged_at: action[1] === 'acknowledge' ? now : state.acknowledged_at,
+        verdict: body.verdict ?? state.verdict,
+      },
+    };
+    json(response, this.responder);
   }
 
   private async serveFile(path: string, response: ServerResponse): Promise<void> {
@@ -173,6 +184,20 @@ export class FixtureServer {
     });
     response.end(body);
   }
+}
+
+/** The incident after an answer: its state, its verdict and its timeline, as the service keeps them. */
+function answered(before: IncidentDetail, action: Action, { verdict, note }: Answer): IncidentDetail {
+  const now = new Date().toISOString();
+  const kind = action === 'acknowledge' ? 'acknowledged' : action;
+  return {
+    ...before,
+    state: action === 'acknowledge' ? 'acknowledged' : before.state === 'new' ? 'seen' : before.state,
+    verdict: verdict ?? before.verdict,
+    version: before.version + 1,
+    updated_at: now,
+    timeline: [...before.timeline, { at: now, kind, actor: 'IT-vakt', text: note ?? '' }],
+  };
 }
 
 function json(response: ServerResponse, body: unknown): void {

@@ -48,7 +48,6 @@ export function DetailPage({ id }: { id: string }) {
   useKeys({
     a: acknowledge,
     u: back,
-    Escape: back,
     v: () => {
       const chosen = document.querySelector<HTMLElement>('[name="verdict"]:checked');
       (chosen ?? document.querySelector<HTMLElement>('[name="verdict"]'))?.focus();
