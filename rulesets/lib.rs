@@ -1,1 +1,94 @@
+//! The bundled rules, correlations, indicators and routing, inside the binary.
+//!
+//! Data first: what counts are the files beside this one. `sigma/` and `correlations/` hold rules with a
+//! `<rule>.test.yml` beside each, `indicators/` feeds, `routing/` who is told. The folders' layout is the same
+//! inside the binary as on disk, so that [`files`] can be unpacked into a folder that a service then reads.
+//! In a debug build the files are read from the source tree, so that an edited rule counts without a build.
+
 #![forbid(unsafe_code)]
+
+use std::borrow::Cow;
+
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "sigma/"]
+#[prefix = "sigma/"]
+struct Sigma;
+
+#[derive(RustEmbed)]
+#[folder = "correlations/"]
+#[prefix = "correlations/"]
+struct Correlations;
+
+#[derive(RustEmbed)]
+#[folder = "indicators/"]
+#[prefix = "indicators/"]
+struct Indicators;
+
+#[derive(RustEmbed)]
+#[folder = "routing/"]
+#[prefix = "routing/"]
+struct Routing;
+
+/// One bundled file.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its path below `rulesets/`, with `/`: `sigma/network/net_dns_tunnel.yml`.
+    pub path: String,
+    /// What is in it.
+    pub content: Cow<'static, [u8]>,
+}
+
+/// Every bundled file, sorted by path.
+#[must_use]
+pub fn files() -> Vec<File> {
+    let mut files: Vec<File> = [
+        embedded::<Correlations>(),
+        embedded::<Indicators>(),
+        embedded::<Routing>(),
+        embedded::<Sigma>(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    files.sort_by(|left, right| left.path.cmp(&right.path));
+    files
+}
+
+fn embedded<Folder: RustEmbed>() -> Vec<File> {
+    Folder::iter()
+        .filter_map(|path| {
+            let content = Folder::get(&path)?.data;
+            Some(File { path: path.into_owned(), content })
+        })
+        .collect()
+}
+
+impl File {
+    /// Whether it holds Sigma rules or correlations, and no tests of them.
+    #[must_use]
+    pub fn is_rule(&self) -> bool {
+        let folder = self.path.starts_with("sigma/") || self.path.starts_with("correlations/");
+        let yaml = self.path.ends_with(".yml") || self.path.ends_with(".yaml");
+        folder && yaml && !self.is_rule_test()
+    }
+
+    /// Whether it holds the examples that a rule is tested with.
+    #[must_use]
+    pub fn is_rule_test(&self) -> bool {
+        self.path.ends_with(".test.yml") || self.path.ends_with(".test.yaml")
+    }
+
+    /// Whether it is an indicator feed.
+    #[must_use]
+    pub fn is_indicators(&self) -> bool {
+        self.path.starts_with("indicators/") && (self.path.ends_with(".txt") || self.path.ends_with(".csv"))
+    }
+
+    /// The content as text; bytes that are not UTF-8 become U+FFFD.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.content)
+    }
+}

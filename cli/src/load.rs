@@ -1,0 +1,148 @@
+//! Rules and indicators: those bundled in the binary, or those that the person names; checked, told about, compiled.
+//!
+//! A refused rule among good ones is told and the rest counts, unless `--strict` is given. Nothing to load, a path
+//! that is missing and an indicator file in which nothing can be read are wrong configuration.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use detect_alert::Indicator;
+use detect_engine::{Compiler, Ruleset};
+use detect_rules::{
+    CheckedRules, Diagnostic, SourceText, check, check_indicators, read_indicators, read_rules,
+};
+
+use crate::Terminal;
+use crate::exit::Failure;
+use crate::text::{chain, counted};
+
+/// What to load. Empty means bundled; named rules leave out the bundled indicators too, so that a rule author sees
+/// own rules only.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// Folders and files with rules.
+    pub rules: &'a [PathBuf],
+    /// Indicator files.
+    pub indicators: &'a [PathBuf],
+}
+
+/// What was loaded.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Rules and correlations that count.
+    pub rules: CheckedRules,
+    /// Indicators that count.
+    pub indicators: Vec<Indicator>,
+    /// What was refused, and what should be looked at.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// So many refusals are shown in full before the rest is counted: a screenful.
+const DIAGNOSTICS_TOLD_MAX: usize = 20;
+
+/// Loads, tells what was refused, and compiles.
+///
+/// # Errors
+/// If a path is missing, no rule loads, an indicator file has none, or `strict` and anything was refused.
+pub fn ruleset(
+    sources: &Sources<'_>,
+    strict: bool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Arc<Ruleset>, Failure> {
+    let loaded = load(sources)?;
+    tell(&loaded.diagnostics, terminal);
+    let refused = refused(&loaded.diagnostics);
+    if strict && 0 < refused {
+        let what = counted(refused as u64, "rule or indicator was", "rules or indicators were");
+        return Err(Failure::configuration(format!("{what} refused; mend them, or leave out --strict")));
+    }
+    if loaded.rules.rules.is_empty() && loaded.rules.correlations.is_empty() {
+        return Err(Failure::configuration(format!(
+            "no rule loads from {}: `varde rules check` says why",
+            sources.rules.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    compile(loaded.rules, loaded.indicators)
+}
+
+/// Loads without telling.
+///
+/// # Errors
+/// If a path is missing, or nothing in an indicator file can be read.
+pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
+    let mut loaded = Loaded::default();
+    let texts = if sources.rules.is_empty() {
+        rulesets::files().iter().filter(|file| file.is_rule()).map(bundled_text).collect()
+    } else {
+        must_exist("rules", sources.rules)?;
+        let (texts, diagnostics) = read_rules(sources.rules);
+        loaded.diagnostics.extend(diagnostics);
+        texts
+    };
+    let checked = check(&texts);
+    loaded.rules = checked.rules;
+    loaded.diagnostics.extend(checked.diagnostics);
+    if sources.rules.is_empty() && sources.indicators.is_empty() {
+        for file in rulesets::files().iter().filter(|file| file.is_indicators()) {
+            let name = Path::new(&file.path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let (indicators, diagnostics) =
+                check_indicators(&bundled_name(&file.path), &name.unwrap_or_default(), &file.text());
+            loaded.indicators.extend(indicators);
+            loaded.diagnostics.extend(diagnostics);
+        }
+    }
+    must_exist("indicators", sources.indicators)?;
+    for path in sources.indicators {
+        let (indicators, diagnostics) = read_indicators(path);
+        if let (true, Some(first)) = (indicators.is_empty(), diagnostics.iter().find(|found| found.is_error())) {
+            return Err(Failure::configuration(format!("no indicator loads from {}\n{first}", path.display())));
+        }
+        loaded.indicators.extend(indicators);
+        loaded.diagnostics.extend(diagnostics);
+    }
+    Ok(loaded)
+}
+
+/// Compiles what was loaded.
+///
+/// # Errors
+/// If a limit of the engine is met.
+pub fn compile(rules: CheckedRules, indicators: Vec<Indicator>) -> Result<Arc<Ruleset>, Failure> {
+    let compiled = Compiler::new().rules(rules).indicators(indicators).compile();
+    compiled.map(Arc::new).map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))
+}
+
+/// Every path must be there: a mistyped one must not load nothing in silence.
+pub(crate) fn must_exist(what: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+    match paths.iter().find(|path| !path.exists()) {
+        Some(path) => Err(Failure::configuration(format!(
+            "cannot read {what} from {}: there is no such file or folder",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// How many rules or indicators were refused.
+pub(crate) fn refused(diagnostics: &[Diagnostic]) -> usize {
+    diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+}
+
+fn tell(diagnostics: &[Diagnostic], terminal: &mut Terminal<'_>) {
+    let refused = refused(diagnostics);
+    for diagnostic in diagnostics.iter().filter(|found| found.is_error()).take(DIAGNOSTICS_TOLD_MAX) {
+        terminal.tell(&diagnostic.to_string());
+    }
+    if 0 < refused {
+        let what = counted(refused as u64, "rule or indicator is", "rules or indicators are");
+        terminal.warn(&format!("{what} refused, the others count"));
+    }
+}
+
+fn bundled_text(file: &rulesets::File) -> SourceText {
+    SourceText { path: bundled_name(&file.path), text: file.text().into_owned() }
+}
+
+fn bundled_name(path: &str) -> String {
+    format!("rulesets/{path}")
+}

@@ -1,0 +1,69 @@
+//! What was refused, told to a person: `file:line: reason: what is wrong and what mends it`.
+//!
+//! The first of each reason are told, the rest is counted: a million broken lines are one fact, not a million.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use ingest_event::{QuarantineReason, QuarantineRecord};
+
+use crate::Terminal;
+use crate::text::{number, shown};
+
+/// So many of each reason are told: a screenful, and enough to see what they have in common.
+const TOLD_MAX: u64 = 20;
+
+/// A line longer than this says no more.
+const DETAIL_CHARACTERS_MAX: usize = 400;
+
+/// Counts and tells what is refused, and writes it to `--quarantine`.
+pub(super) struct Refusals {
+    counts: BTreeMap<QuarantineReason, u64>,
+    file: Option<BufWriter<File>>,
+}
+
+impl Refusals {
+    /// Writes to the file `quarantine`, if there is one.
+    pub(super) fn new(quarantine: Option<&Path>) -> io::Result<Self> {
+        let file = quarantine.map(File::create).transpose()?.map(BufWriter::new);
+        Ok(Self { counts: BTreeMap::new(), file })
+    }
+
+    /// Takes one. `tell` prints a line on standard error.
+    pub(super) fn take(&mut self, record: &QuarantineRecord, tell: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let count = self.counts.entry(record.reason).or_default();
+        *count += 1;
+        if *count <= TOLD_MAX {
+            tell(&format!(
+                "{}:{}: {}: {}",
+                shown(&record.source, DETAIL_CHARACTERS_MAX),
+                record.position,
+                record.reason,
+                shown(&record.detail, DETAIL_CHARACTERS_MAX)
+            ));
+        }
+        if let Some(file) = &mut self.file {
+            serde_json::to_writer(&mut *file, record)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Tells how many were not told, and closes the file.
+    pub(super) fn finish(mut self, terminal: &mut Terminal<'_>) -> io::Result<()> {
+        for (reason, count) in &self.counts {
+            if TOLD_MAX < *count {
+                terminal.tell(&format!(
+                    "{} more {reason}: not shown; --quarantine FILE keeps them all",
+                    number(count - TOLD_MAX)
+                ));
+            }
+        }
+        if let Some(file) = &mut self.file {
+            file.flush()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! The examples in `<rule>.test.yml`: events on which the rule must fire, and events on which it must not.
+//!
+//! ```yaml
+//! match:
+//!   - { event.dataset: network.dns, dns.question.name: long.tunnel.example }
+//! no_match:
+//!   - { event.dataset: network.dns, dns.question.name: www.example.no }
+//! ```
+//!
+//! An example is one event, or a list of events in order (for correlations). Events are flat or nested; times may be
+//! left out: then they are a second apart. They go through the same decoder and engine as in production.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use detect::{Detector, Findings, Origin};
+use detect_engine::{Correlator, Ruleset};
+use detect_rules::{SourceText, check};
+use ingest_event::{Timestamp, field};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use crate::arguments::PLACEHOLDER_ORGANIZATION;
+use crate::load;
+
+/// What became of a rule file's examples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many there are.
+    pub examples: usize,
+    /// What is wrong, one line each.
+    pub problems: Vec<String>,
+}
+
+/// Events in order, and whether the rule must fire on them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// Whether it must fire.
+    pub fires: bool,
+    /// The events.
+    pub events: Vec<Map<String, Json>>,
+}
+
+/// The file's shape.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExampleFile {
+    #[serde(default, rename = "match")]
+    fires: Vec<OneOrMany>,
+    #[serde(default, rename = "no_match")]
+    silent: Vec<OneOrMany>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(Map<String, Json>),
+    Many(Vec<Map<String, Json>>),
+}
+
+impl Outcome {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn problem(text: impl Into<String>) -> Self {
+        Self { examples: 0, problems: vec![text.into()] }
+    }
+}
+
+/// Reads examples.
+///
+/// # Errors
+/// What is wrong with the text, with its line.
+pub fn parse(text: &str) -> Result<Vec<Example>, String> {
+    let file: ExampleFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let example = |fires: bool| {
+        move |events: OneOrMany| Example {
+            fires,
+            events: match events {
+                OneOrMany::One(event) => vec![event],
+                OneOrMany::Many(events) => events,
+            },
+        }
+    };
+    Ok(file.fires.into_iter().map(example(true)).chain(file.silent.into_iter().map(example(false))).collect())
+}
+
+/// Runs the examples beside a rule file. No file, no examples.
+pub(super) fn run_file(source: &SourceText, all: &[SourceText]) -> Outcome {
+    let path = super::examples_path(Path::new(&source.path));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => run(source, all, &text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => run(source, all, "{}"),
+        Err(error) => Outcome::problem(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+/// Runs examples against one rule file; `all` holds what its correlations count.
+#[must_use]
+pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
+    let examples = match parse(examples) {
+        Ok(examples) => examples,
+        Err(error) => {
+            return Outcome::problem(format!("the examples of {} can't be read: {error}", source.path));
+        }
+    };
+    // Alone, a rule raises its own alerts even where a correlation would only count them.
+    let alone = check(std::slice::from_ref(source));
+    let is_alone = alone.diagnostics.iter().all(|diagnostic| !diagnostic.is_error());
+    let checked = if is_alone && alone.rules.correlations.is_empty() { alone } else { check(all) };
+    if let Some(refused) = checked
+        .diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.is_error() && diagnostic.path == source.path)
+    {
+        return Outcome::problem(format!("line {}: {}: {}", refused.line, refused.detail, refused.mend));
+    }
+    let ids = ids(&source.text);
+    let ruleset = match load::compile(checked.rules, Vec::new()) {
+        Ok(ruleset) => ruleset,
+        Err(_) => return Outcome::problem("the rule can't be compiled"),
+    };
+    let mut outcome = Outcome { examples: examples.len(), problems: Vec::new() };
+    for (index, example) in examples.iter().enumerate() {
+        let mut findings = Findings::default();
+        replay_example(&ruleset, example, &mut findings);
+        let fired = findings.alerts.iter().any(|alert| ids.contains(&alert.producer.id.0.as_str()));
+        let place = format!("{} {}", if example.fires { "match" } else { "no_match" }, position(&examples, index));
+        if let Some(refused) = findings.quarantined.first() {
+            outcome.problems.push(format!("{place}: no event: {}", refused.detail));
+        } else if example.fires && !fired {
+            outcome.problems.push(format!("{place}: it must fire and stays silent"));
+        } else if !example.fires && fired {
+            outcome.problems.push(format!("{place}: it must stay silent and fires"));
+        }
+    }
+    outcome
+}
+
+/// Which example of its own list it is, from 1.
+fn position(examples: &[Example], index: usize) -> usize {
+    let same = |example: &&Example| examples.get(index).is_some_and(|this| this.fires == example.fires);
+    examples.iter().take(index + 1).filter(same).count()
+}
+
+/// The ids of the documents of a file.
+fn ids(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("id:"))
+        .map(|id| id.trim().trim_matches(['"', '\'']))
+        .collect()
+}
+
+/// The time of the first event of an example that does not say: a working day in winter.
+const START: &str = "2026-03-02T08:00:00Z";
+
+/// Sends the events through the decoder and the engine.
+fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Findings) {
+    let (Ok(organization), Ok(start)) = (PLACEHOLDER_ORGANIZATION.parse(), START.parse::<Timestamp>()) else {
+        return;
+    };
+    let mut detector = Detector::new(Arc::clone(ruleset));
+    let mut correlator = Correlator::new(Arc::clone(ruleset));
+    for (position, event) in (0_u64..).zip(&example.events) {
+        let mut event = event.clone();
+        let time = start.saturating_add(Duration::from_secs(position));
+        event.entry(field::TIMESTAMP).or_insert_with(|| Json::String(time.to_string()));
+        let payload = Json::Object(event).to_string();
+        let origin = Origin { organization, source: "example", position, observed: start };
+        detector.scan(&mut correlator, payload.as_bytes(), &origin, findings);
+    }
+}
