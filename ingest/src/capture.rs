@@ -14,6 +14,7 @@ mod file;
 mod fingerprint;
 mod flow;
 mod http;
+mod http_walk;
 mod link;
 mod observer;
 mod packet;
