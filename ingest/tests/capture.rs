@@ -326,3 +326,118 @@ fn a_damaged_packet_is_refused_and_a_shortened_one_is_not() {
         );
     }
 }
+
+/// A pcapng block in either byte order.
+fn block(big_endian: bool, kind: u32, body: &[u8]) -> Vec<u8> {
+    let word = |value: u32| {
+        if big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
+    };
+    let padded = [body, &vec![0; (4 - body.len() % 4) % 4]].concat();
+    let length = word(padded.len() as u32 + 12);
+    [&word(kind)[..], &length, &padded, &length].concat()
+}
+
+#[test]
+fn interfaces_of_a_pcapng_have_their_own_link_type_and_clock() {
+    for family in families() {
+        for big_endian in [false, true] {
+            let word = |value: u32| {
+                if big_endian {
+                    value.to_be_bytes()
+                } else {
+                    value.to_le_bytes()
+                }
+            };
+            let half = |value: u16| {
+                if big_endian {
+                    value.to_be_bytes()
+                } else {
+                    value.to_le_bytes()
+                }
+            };
+            let frame = tcp_frame((family.client, 1), (family.server, 2), SYN, 0, b"");
+            let section = [&word(0x1a2b_3c4d)[..], &half(1), &half(0), &[0xff; 8]].concat();
+            let interface = |link: u16, resolution: u8| {
+                let option = [&half(9)[..], &half(1), &[resolution, 0, 0, 0], &[0; 4]].concat();
+                block(
+                    big_endian,
+                    1,
+                    &[&half(link)[..], &half(0), &word(0), &option].concat(),
+                )
+            };
+            let packet = |interface: u32, ticks: u64, bytes: &[u8]| {
+                let length = word(bytes.len() as u32);
+                let head = [
+                    word(interface),
+                    word((ticks >> 32) as u32),
+                    word(ticks as u32),
+                    length,
+                    length,
+                ];
+                block(big_endian, 6, &[&head.concat(), bytes].concat())
+            };
+            let file = [
+                block(big_endian, 0x0a0d_0d0a, &section),
+                interface(1, 9),
+                interface(101, 0x80 | 10),
+                interface(127, 6),
+                packet(0, 1_500_000_000, &frame),
+                packet(1, 2 * 1024 + 512, &frame[14..]),
+                packet(2, 0, &frame),
+                packet(7, 0, &frame),
+            ]
+            .concat();
+            let records = read(&file[..], CaptureOptions::default());
+            let refused: Vec<_> = records
+                .iter()
+                .filter_map(|record| match record {
+                    Record::Refused(refusal) => Some((refusal.reason, refusal.position)),
+                    Record::Event(_) => None,
+                })
+                .collect();
+            assert_eq!(
+                refused,
+                [
+                    (QuarantineReason::UnknownFormat, 3),
+                    (QuarantineReason::Malformed, 4)
+                ]
+            );
+            let flows = events(records, "network.flow");
+            check(
+                &flows[0],
+                &[
+                    ("source.packets", "2"),
+                    ("event.start", "1970-01-01T00:00:01.500Z"),
+                    ("event.end", "1970-01-01T00:00:02.500Z"),
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_no_capture_is_refused_as_a_whole_and_named() {
+    for (bytes, expected) in [
+        (&b""[..], "it is empty"),
+        (b"hello, world", "begins neither a pcap nor a pcapng"),
+        (b"\xd4\xc3\xb2\xa1\x02\x00", "it has 6 bytes"),
+    ] {
+        let error = ingest::capture::CaptureReader::new(bytes, CaptureOptions::default())
+            .err()
+            .expect("refused");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let mut lab = Lab::new();
+    lab.bytes[20] = 127;
+    let error = ingest::capture::CaptureReader::new(&lab.bytes[..], CaptureOptions::default())
+        .err()
+        .expect("refused");
+    assert!(
+        error.to_string().contains("link type 127 (IEEE 802.11 radiotap)"),
+        "{error}"
+    );
+}
