@@ -37,7 +37,8 @@ pub fn disclose(fields: &mut Fields) -> u64 {
 fn is_payload(name: &str) -> bool {
     LOOKED_AT.iter().any(|prefix| name.starts_with(prefix))
         && PAYLOAD.iter().any(|last| {
-            name.strip_suffix(last).is_some_and(|before| before.ends_with('.'))
+            name.strip_suffix(last)
+                .is_some_and(|before| before.ends_with('.'))
         })
 }
 

@@ -1,16 +1,21 @@
 //! Service varde-sensor: what is seen becomes events on the bus.
 //!
-//! The way of an event, one file per stage: [`source`] reads, [`normalize`] and [`capture`] understand,
+//! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`] and [`capture`] understand,
 //! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
 //! hands it over; [`agent`] runs them. `varde replay` uses the first five without spool and bus.
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod capture;
 pub mod clock;
+pub mod config;
 pub mod disclose;
+pub mod live;
 pub mod metrics;
 pub mod normalize;
+pub mod publish;
 pub mod record;
 pub mod source;
+pub mod spool;
 pub mod stamp;

@@ -63,13 +63,36 @@ impl Metrics {
         registry.register(Box::new(spool_bytes.clone()))?;
         Ok(Self {
             records_read: by("ingest_records_read_total", "Records read, by format.", "format")?,
-            events_published: counter("ingest_events_published_total", "Events that the bus acknowledged.")?,
-            records_refused: by("ingest_records_refused_total", "Records put aside, by reason.", "reason")?,
-            records_shed: by("ingest_records_shed_total", "Records dropped while the spool was full.", "source")?,
-            fields_withheld: counter("ingest_fields_withheld_total", "Payload fields that were not let out.")?,
-            publish_failures: counter("ingest_publish_failures_total", "Attempts to publish that failed.")?,
-            spools_corrupt: counter("ingest_spools_corrupt_total", "Spools found damaged and kept aside.")?,
-            source_failures: counter("ingest_source_failures_total", "Sources that could not be opened or read.")?,
+            events_published: counter(
+                "ingest_events_published_total",
+                "Events that the bus acknowledged.",
+            )?,
+            records_refused: by(
+                "ingest_records_refused_total",
+                "Records put aside, by reason.",
+                "reason",
+            )?,
+            records_shed: by(
+                "ingest_records_shed_total",
+                "Records dropped while the spool was full.",
+                "source",
+            )?,
+            fields_withheld: counter(
+                "ingest_fields_withheld_total",
+                "Payload fields that were not let out.",
+            )?,
+            publish_failures: counter(
+                "ingest_publish_failures_total",
+                "Attempts to publish that failed.",
+            )?,
+            spools_corrupt: counter(
+                "ingest_spools_corrupt_total",
+                "Spools found damaged and kept aside.",
+            )?,
+            source_failures: counter(
+                "ingest_source_failures_total",
+                "Sources that could not be opened or read.",
+            )?,
             spool_bytes,
             registry,
             canary_acknowledged: Arc::new(AtomicI64::new(i64::MIN)),
@@ -78,7 +101,8 @@ impl Metrics {
 
     /// Says that the bus acknowledged a canary made at this time.
     pub fn canary_acknowledged(&self, made: Timestamp) {
-        self.canary_acknowledged.fetch_max(made.as_nanos(), Ordering::Relaxed);
+        self.canary_acknowledged
+            .fetch_max(made.as_nanos(), Ordering::Relaxed);
     }
 
     /// Whether the bus acknowledged a canary that is no older than `window`.
@@ -91,14 +115,19 @@ impl Metrics {
     /// In Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
     }
 }
 
 /// `/metrics`, `/healthz` and `/readyz`. Ready means that the bus acknowledged a canary within `window`.
 pub fn router(metrics: Metrics, clock: Clock, window: Duration) -> Router {
     Router::new()
-        .route("/metrics", get(|State(state): State<PortState>| async move { state.0.render() }))
+        .route(
+            "/metrics",
+            get(|State(state): State<PortState>| async move { state.0.render() }),
+        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route(
             "/readyz",
@@ -106,7 +135,10 @@ pub fn router(metrics: Metrics, clock: Clock, window: Duration) -> Router {
                 if metrics.ready(clock.now(), window) {
                     (StatusCode::OK, "ready\n")
                 } else {
-                    (StatusCode::SERVICE_UNAVAILABLE, "no canary has reached the bus lately: is the bus up?\n")
+                    (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "no canary has reached the bus lately: is the bus up?\n",
+                    )
                 }
             }),
         )

@@ -9,8 +9,8 @@ mod columns;
 mod eve;
 mod ndjson;
 mod network;
-mod syslog;
 mod sshd;
+mod syslog;
 mod zeek;
 
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use crate::record::{Draft, Record, Refusal};
 use crate::source::Format;
 
-pub use network::direction;
+pub use network::{direction, is_home};
 pub use syslog::looks_like_syslog;
 
 /// The year of times that have none (RFC 3164 section 4.1.2).
@@ -89,7 +89,10 @@ struct Reject {
 impl Reject {
     #[cold]
     fn new(reason: QuarantineReason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self {
+            reason,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -99,7 +102,10 @@ impl From<DecodeError> for Reject {
         if let Some(source) = std::error::Error::source(&error) {
             detail = format!("{detail}: {source}");
         }
-        Self { reason: error.reason(), detail }
+        Self {
+            reason: error.reason(),
+            detail,
+        }
     }
 }
 
@@ -107,7 +113,12 @@ impl Normalizer {
     /// For an input of this format.
     #[must_use]
     pub fn new(format: Format, options: NormalizerOptions) -> Self {
-        Self { format, options, last: None, zeek: zeek::Header::default() }
+        Self {
+            format,
+            options,
+            last: None,
+            zeek: zeek::Header::default(),
+        }
     }
 
     /// The time of the event before, which lines without their own time get.
@@ -136,15 +147,29 @@ impl Normalizer {
 
     /// Appends what a line says: an event, a refusal, or nothing for a blank or a comment.
     pub fn line(&mut self, line: &[u8], position: u64, out: &mut Vec<Record>) {
-        let line = if position == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        let line = if position == 1 {
+            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
+        } else {
+            line
+        };
         if line.trim_ascii().is_empty() {
             return;
         }
         match self.normalize(line) {
             Ok(None) => {}
-            Ok(Some(Normalized { timestamp, dataset, fields })) => {
+            Ok(Some(Normalized {
+                timestamp,
+                dataset,
+                fields,
+            })) => {
                 self.last = Some(timestamp);
-                out.push(Record::Event(Draft { timestamp, dataset, fields, position, ordinal: 0 }));
+                out.push(Record::Event(Draft {
+                    timestamp,
+                    dataset,
+                    fields,
+                    position,
+                    ordinal: 0,
+                }));
             }
             Err(Reject { reason, detail }) => {
                 out.push(Record::Refused(Refusal::new(reason, detail, position, line)));

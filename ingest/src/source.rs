@@ -25,7 +25,7 @@ use crate::record::{Record, Refusal};
 use compression::Counted;
 pub use lines::LINE_BYTES_MAX;
 use lines::{Line, LineReader};
-pub use recognize::{Format, recognize};
+pub use recognize::{Format, identity as identity_of, recognize};
 
 /// Named by this, standard input is read.
 pub const STDIN: &str = "-";
@@ -152,9 +152,16 @@ struct LineBody {
 /// If it can't be opened, is a directory, is empty, or its format is not known.
 pub fn open(path: &Path, options: &FileOptions) -> Result<FileSource, OpenError> {
     let named = path.display().to_string();
-    let fail = |source| OpenError::Open { path: named.clone(), source };
+    let fail = |source| OpenError::Open {
+        path: named.clone(),
+        source,
+    };
     if path == Path::new(STDIN) {
-        let origin = Origin { path: named, bytes_total: None, modified: None };
+        let origin = Origin {
+            path: named,
+            bytes_total: None,
+            modified: None,
+        };
         return from_reader(Box::new(io::stdin()), origin, options);
     }
     let file = File::open(path).map_err(fail)?;
@@ -167,7 +174,15 @@ pub fn open(path: &Path, options: &FileOptions) -> Result<FileSource, OpenError>
         Some(Timestamp::EPOCH.saturating_add(since))
     });
     let bytes_total = metadata.is_file().then_some(metadata.len());
-    from_reader(Box::new(file), Origin { path: named, bytes_total, modified }, options)
+    from_reader(
+        Box::new(file),
+        Origin {
+            path: named,
+            bytes_total,
+            modified,
+        },
+        options,
+    )
 }
 
 /// What is known about an input before it is read.
@@ -182,7 +197,11 @@ fn from_reader(
     origin: Origin,
     options: &FileOptions,
 ) -> Result<FileSource, OpenError> {
-    let Origin { path, bytes_total, modified } = origin;
+    let Origin {
+        path,
+        bytes_total,
+        modified,
+    } = origin;
     let bytes_read = Arc::new(AtomicU64::new(0));
     let counted = Counted::new(input, Arc::clone(&bytes_read));
     let plain = match compression::peel(Box::new(counted)) {
@@ -207,32 +226,39 @@ fn from_reader(
     };
     let body = match format {
         Format::Pcap | Format::Pcapng => {
-            let options = CaptureOptions { home_networks: options.home_networks.clone(), ..CaptureOptions::default() };
+            let options = CaptureOptions {
+                home_networks: options.home_networks.clone(),
+                ..CaptureOptions::default()
+            };
             match CaptureReader::new(input, options) {
                 Ok(reader) => Body::Capture(Box::new(reader)),
                 Err(source) => return Err(OpenError::Capture { path, source }),
             }
         }
-        Format::Eve
-        | Format::ZeekTsv
-        | Format::ZeekJson
-        | Format::Ecs
-        | Format::Ndjson
-        | Format::Syslog => Body::Lines(Box::new(LineBody {
-            lines: LineReader::new(input),
-            normalizer: Normalizer::new(
-                format,
-                NormalizerOptions {
-                    dataset: options.dataset.clone(),
-                    home_networks: options.home_networks.clone(),
-                    year,
-                    utc_offset_secs: options.utc_offset_secs,
-                },
-            ),
-            line: Vec::new(),
-        })),
+        Format::Eve | Format::ZeekTsv | Format::ZeekJson | Format::Ecs | Format::Ndjson | Format::Syslog => {
+            Body::Lines(Box::new(LineBody {
+                lines: LineReader::new(input),
+                normalizer: Normalizer::new(
+                    format,
+                    NormalizerOptions {
+                        dataset: options.dataset.clone(),
+                        home_networks: options.home_networks.clone(),
+                        year,
+                        utc_offset_secs: options.utc_offset_secs,
+                    },
+                ),
+                line: Vec::new(),
+            }))
+        }
     };
-    Ok(FileSource { identity: recognize::identity(format, &head), path, format, bytes_read, bytes_total, body })
+    Ok(FileSource {
+        identity: recognize::identity(format, &head),
+        path,
+        format,
+        bytes_read,
+        bytes_total,
+        body,
+    })
 }
 
 impl FileSource {
@@ -254,7 +280,11 @@ impl FileSource {
             }
             Err(source) => {
                 self.body = Body::Ended;
-                Err(ReadError { path: self.path.clone(), bytes: self.bytes_read(), source })
+                Err(ReadError {
+                    path: self.path.clone(),
+                    bytes: self.bytes_read(),
+                    source,
+                })
             }
         }
     }
@@ -312,8 +342,12 @@ impl LineBody {
                 Ok(Line::Whole) => self.normalizer.line(&self.line, self.lines.number(), out),
                 Ok(Line::TooLong { bytes }) => {
                     let detail = format!("a line of {bytes} bytes; {LINE_BYTES_MAX} is the most, split it");
-                    let mut refusal =
-                        Refusal::new(QuarantineReason::TooLarge, detail, self.lines.number(), &self.line);
+                    let mut refusal = Refusal::new(
+                        QuarantineReason::TooLarge,
+                        detail,
+                        self.lines.number(),
+                        &self.line,
+                    );
                     refusal.raw_bytes = bytes;
                     out.push(Record::Refused(refusal));
                 }
@@ -341,12 +375,14 @@ fn damaged(error: &io::Error, position: u64, raw: &[u8]) -> Option<Refusal> {
             position,
             raw,
         )),
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => Some(Refusal::new(
-            QuarantineReason::Malformed,
-            format!("the compressed file is damaged ({error}), copy it again; all before it was read"),
-            position,
-            raw,
-        )),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+            Some(Refusal::new(
+                QuarantineReason::Malformed,
+                format!("the compressed file is damaged ({error}), copy it again; all before it was read"),
+                position,
+                raw,
+            ))
+        }
         _ => None,
     }
 }
@@ -360,4 +396,3 @@ impl std::fmt::Debug for Body {
         })
     }
 }
-

@@ -4,7 +4,8 @@
 //! stood, so that reading the same input again makes the same id (D5).
 
 use ingest_event::{
-    Event, EventId, Marking, OrganizationNumber, Purpose, QuarantineRecord, SensorId, Timestamp, Value, Zone, field,
+    Event, EventId, Marking, OrganizationNumber, Purpose, QuarantineRecord, SensorId, Timestamp, Value, Zone,
+    field,
 };
 
 use crate::record::{Draft, Refusal};
@@ -58,7 +59,13 @@ pub fn stamp(
     sequence: u64,
     observed: Timestamp,
 ) -> Event {
-    let Draft { timestamp, dataset, mut fields, position, ordinal } = draft;
+    let Draft {
+        timestamp,
+        dataset,
+        mut fields,
+        position,
+        ordinal,
+    } = draft;
     // The fields take part, so that two files that begin alike do not share ids.
     let said = serde_json::to_vec(&fields).unwrap_or_default();
     let id = EventId::derive(&[
@@ -129,7 +136,13 @@ pub fn put_aside(
     refusal: Refusal,
     observed: Timestamp,
 ) -> QuarantineRecord {
-    let Refusal { reason, detail, position, raw, raw_bytes } = refusal;
+    let Refusal {
+        reason,
+        detail,
+        position,
+        raw,
+        raw_bytes,
+    } = refusal;
     QuarantineRecord {
         id: EventId::derive(&[
             context.sensor.as_str().as_bytes(),

@@ -42,7 +42,14 @@ pub(super) struct Table(FxHashMap<&'static str, (&'static str, Read)>);
 
 impl Table {
     pub(super) fn new(columns: &[&[Column]]) -> Self {
-        Self(columns.iter().copied().flatten().map(|(from, to, read)| (*from, (*to, *read))).collect())
+        Self(
+            columns
+                .iter()
+                .copied()
+                .flatten()
+                .map(|(from, to, read)| (*from, (*to, *read)))
+                .collect(),
+        )
     }
 
     /// Moves fields to their ECS names; those that no column names go under `prefix`.
@@ -75,8 +82,13 @@ pub(super) fn convert(read: Read, value: Value, name: &str) -> Result<Option<Val
             let first = value.each().next();
             first.map(|first| Value::from(first.to_string().trim_end_matches('.').to_lowercase()))
         }
-        Read::Address => value.as_str().and_then(|text| text.parse::<IpAddr>().ok()).map(Value::from),
-        Read::Port => whole(&value).and_then(|number| u16::try_from(number).ok()).map(Value::from),
+        Read::Address => value
+            .as_str()
+            .and_then(|text| text.parse::<IpAddr>().ok())
+            .map(Value::from),
+        Read::Port => whole(&value)
+            .and_then(|number| u16::try_from(number).ok())
+            .map(Value::from),
         Read::Count => whole(&value).map(Value::from),
         Read::Seconds => seconds(&value),
         Read::Time => time(&value).map(Value::from),
@@ -92,7 +104,10 @@ pub(super) fn convert(read: Read, value: Value, name: &str) -> Result<Option<Val
 #[cold]
 pub(super) fn bad(name: &str, value: &Value, expected: &str) -> Reject {
     let text: String = value.to_string().chars().take(64).collect();
-    Reject::new(QuarantineReason::BadField, format!("`{name}` is `{text}`, it must be {expected}"))
+    Reject::new(
+        QuarantineReason::BadField,
+        format!("`{name}` is `{text}`, it must be {expected}"),
+    )
 }
 
 const fn expected(read: Read) -> &'static str {
@@ -110,9 +125,12 @@ const fn expected(read: Read) -> &'static str {
 fn each(value: &Value, change: impl Fn(&str) -> String) -> Option<Value> {
     match value {
         Value::String(text) => Some(Value::from(change(text))),
-        Value::List(items) => {
-            Some(Value::List(items.iter().map(|item| Value::from(change(&item.to_string()))).collect()))
-        }
+        Value::List(items) => Some(Value::List(
+            items
+                .iter()
+                .map(|item| Value::from(change(&item.to_string())))
+                .collect(),
+        )),
         Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) => None,
     }
 }
@@ -143,7 +161,10 @@ fn seconds(value: &Value) -> Option<Value> {
 fn tls_version(text: &str) -> String {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let known = ["TLS", "DTLS", "SSL"].iter().any(|name| {
-        text.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches(['v', ' ']).starts_with(|c: char| c.is_ascii_digit()))
+        text.strip_prefix(name).is_some_and(|rest| {
+            rest.trim_start_matches(['v', ' '])
+                .starts_with(|c: char| c.is_ascii_digit())
+        })
     });
     match (known, digits.as_bytes()) {
         (true, [major]) => format!("{}.0", char::from(*major)),

@@ -112,16 +112,28 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMON, DNS, TLS, 
 pub(super) fn normalize(mut native: Fields) -> Result<Normalized, Reject> {
     let timestamp = match native.remove("timestamp") {
         None | Some(Value::Null) => {
-            return Err(Reject::new(QuarantineReason::NoTimestamp, "the EVE record has no `timestamp`"));
+            return Err(Reject::new(
+                QuarantineReason::NoTimestamp,
+                "the EVE record has no `timestamp`",
+            ));
         }
-        Some(value) => {
-            super::time(&value).ok_or_else(|| bad("timestamp", &value, "a time (RFC 3339)"))?
-        }
+        Some(value) => super::time(&value).ok_or_else(|| bad("timestamp", &value, "a time (RFC 3339)"))?,
     };
     let kind = match native.remove("event_type") {
         Some(Value::String(kind)) if is_name(&kind) => kind,
-        Some(other) => return Err(bad("event_type", &other, "one lower-case word, as Suricata writes it")),
-        None => return Err(Reject::new(QuarantineReason::BadField, "the EVE record has no `event_type`")),
+        Some(other) => {
+            return Err(bad(
+                "event_type",
+                &other,
+                "one lower-case word, as Suricata writes it",
+            ));
+        }
+        None => {
+            return Err(Reject::new(
+                QuarantineReason::BadField,
+                "the EVE record has no `event_type`",
+            ));
+        }
     };
     let (host, target) = (native.remove("http.hostname"), native.remove("http.url"));
     let version = native.remove("http.protocol");
@@ -129,7 +141,11 @@ pub(super) fn normalize(mut native: Fields) -> Result<Normalized, Reject> {
     let mut fields = TABLE.apply(native, "suricata.eve")?;
     fields.set("event.module", "suricata");
     if host.is_some() || target.is_some() {
-        network::url(&mut fields, host.as_ref().and_then(Value::as_str), target.as_ref().and_then(Value::as_str));
+        network::url(
+            &mut fields,
+            host.as_ref().and_then(Value::as_str),
+            target.as_ref().and_then(Value::as_str),
+        );
     }
     if let Some(version) = version.as_ref().and_then(Value::as_str) {
         fields.set("http.version", version.trim_start_matches("HTTP/"));
@@ -151,18 +167,26 @@ pub(super) fn normalize(mut native: Fields) -> Result<Normalized, Reject> {
         other => Cow::Owned(format!("suricata.{other}")),
     };
     protocol(&mut fields, &dataset);
-    Ok(Normalized { timestamp, dataset, fields })
+    Ok(Normalized {
+        timestamp,
+        dataset,
+        fields,
+    })
 }
 
 /// An event type becomes part of a dataset's name, so it can't be just anything.
 fn is_name(kind: &str) -> bool {
     (1..=32).contains(&kind.len())
-        && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && kind
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Records of a protocol are of that protocol, also where Suricata does not repeat it.
 fn protocol(fields: &mut Fields, dataset: &str) {
-    let Some(name) = ["dns", "tls", "http"].into_iter().find(|name| dataset.strip_prefix("network.") == Some(name))
+    let Some(name) = ["dns", "tls", "http"]
+        .into_iter()
+        .find(|name| dataset.strip_prefix("network.") == Some(name))
     else {
         return;
     };
@@ -182,8 +206,16 @@ fn dns(fields: &mut Fields, kind: Option<&str>) {
             fields.set_some(name, first);
         }
     }
-    for (from, kind) in [("A", "A"), ("AAAA", "AAAA"), ("CNAME", "CNAME"), ("MX", "MX"), ("TXT", "TXT")] {
-        let Some(grouped) = fields.remove(&format!("suricata.eve.dns.grouped.{from}")) else { continue };
+    for (from, kind) in [
+        ("A", "A"),
+        ("AAAA", "AAAA"),
+        ("CNAME", "CNAME"),
+        ("MX", "MX"),
+        ("TXT", "TXT"),
+    ] {
+        let Some(grouped) = fields.remove(&format!("suricata.eve.dns.grouped.{from}")) else {
+            continue;
+        };
         if fields.get(field::DNS_ANSWERS_DATA).is_none() || fields.get("suricata.eve.dns.grouped").is_some() {
             fields.set("suricata.eve.dns.grouped", true);
             for item in grouped.each() {
@@ -204,12 +236,18 @@ fn dns(fields: &mut Fields, kind: Option<&str>) {
 fn flow(fields: &mut Fields) {
     let at = |name| fields.text(name).and_then(|text| text.parse::<Timestamp>().ok());
     if let (Some(start), Some(end)) = (at(field::EVENT_START), at(field::EVENT_END)) {
-        fields.set(field::EVENT_DURATION, u64::try_from(end.since(start).as_nanos()).unwrap_or(u64::MAX));
+        fields.set(
+            field::EVENT_DURATION,
+            u64::try_from(end.since(start).as_nanos()).unwrap_or(u64::MAX),
+        );
     }
     if fields.text(field::NETWORK_TRANSPORT) != Some("tcp") {
         return;
     }
-    let answered = fields.get(field::DESTINATION_PACKETS).and_then(super::columns::whole).unwrap_or(0);
+    let answered = fields
+        .get(field::DESTINATION_PACKETS)
+        .and_then(super::columns::whole)
+        .unwrap_or(0);
     let reset = fields.get("suricata.eve.tcp.rst") == Some(&Value::Bool(true));
     let state = match (fields.text("suricata.eve.flow.state"), reset) {
         (_, false) if answered == 0 => "attempted",

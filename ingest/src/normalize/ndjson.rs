@@ -35,13 +35,34 @@ const TIME_NAMES: [&str; 12] = [
 
 /// ECS field sets that tell an ECS record from one that merely has an `@timestamp`.
 const ECS_SETS: [&str; 22] = [
-    "agent", "client", "destination", "dns", "ecs", "email", "event", "file", "host", "http", "log", "network",
-    "observer", "organization", "process", "rule", "server", "source", "threat", "tls", "url", "user",
+    "agent",
+    "client",
+    "destination",
+    "dns",
+    "ecs",
+    "email",
+    "event",
+    "file",
+    "host",
+    "http",
+    "log",
+    "network",
+    "observer",
+    "organization",
+    "process",
+    "rule",
+    "server",
+    "source",
+    "threat",
+    "tls",
+    "url",
+    "user",
 ];
 
 /// Whether a dotted name belongs to one of ECS's field sets.
 pub(super) fn is_ecs(name: &str) -> bool {
-    name.split_once('.').is_some_and(|(set, _)| ECS_SETS.binary_search(&set).is_ok())
+    name.split_once('.')
+        .is_some_and(|(set, _)| ECS_SETS.binary_search(&set).is_ok())
 }
 
 /// Fields of ECS whose type is held to.
@@ -56,7 +77,10 @@ const TYPED: [(&str, Read); 4] = [
 pub(super) fn ecs(mut fields: Fields, options: &NormalizerOptions) -> Result<Normalized, Reject> {
     let timestamp = match fields.remove(field::TIMESTAMP) {
         None | Some(Value::Null) => {
-            return Err(Reject::new(QuarantineReason::NoTimestamp, "the record has no `@timestamp`"));
+            return Err(Reject::new(
+                QuarantineReason::NoTimestamp,
+                "the record has no `@timestamp`",
+            ));
         }
         Some(value) => time(&value).ok_or_else(|| bad(field::TIMESTAMP, &value, "a time (RFC 3339)"))?,
     };
@@ -66,15 +90,15 @@ pub(super) fn ecs(mut fields: Fields, options: &NormalizerOptions) -> Result<Nor
         }
     }
     let dataset = dataset(&mut fields, options);
-    Ok(Normalized { timestamp, dataset, fields })
+    Ok(Normalized {
+        timestamp,
+        dataset,
+        fields,
+    })
 }
 
 /// Any other record, as it is.
-pub(super) fn other(
-    mut fields: Fields,
-    options: &NormalizerOptions,
-    last: Option<Timestamp>,
-) -> Normalized {
+pub(super) fn other(mut fields: Fields, options: &NormalizerOptions, last: Option<Timestamp>) -> Normalized {
     let own = TIME_NAMES.iter().find_map(|name| fields.get(name).and_then(time));
     fields.remove(field::TIMESTAMP);
     let timestamp = own.unwrap_or_else(|| {
@@ -82,7 +106,11 @@ pub(super) fn other(
         last.unwrap_or_default()
     });
     let dataset = dataset(&mut fields, options);
-    Normalized { timestamp, dataset, fields }
+    Normalized {
+        timestamp,
+        dataset,
+        fields,
+    }
 }
 
 fn dataset(fields: &mut Fields, options: &NormalizerOptions) -> Cow<'static, str> {

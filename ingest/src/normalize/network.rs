@@ -13,33 +13,59 @@ pub fn direction(source: IpAddr, destination: IpAddr, home_networks: &[IpNet]) -
     if home_networks.is_empty() {
         return None;
     }
-    let ours = |address: IpAddr| home_networks.iter().any(|network| network.contains(&address));
-    Some(match (ours(source), ours(destination)) {
-        (true, true) => "internal",
-        (true, false) => "outbound",
-        (false, true) => "inbound",
-        (false, false) => "external",
-    })
+    Some(
+        match (
+            is_home(source, home_networks),
+            is_home(destination, home_networks),
+        ) {
+            (true, true) => "internal",
+            (true, false) => "outbound",
+            (false, true) => "inbound",
+            (false, false) => "external",
+        },
+    )
+}
+
+/// Whether an address is in one of our networks.
+#[must_use]
+pub fn is_home(address: IpAddr, home_networks: &[IpNet]) -> bool {
+    home_networks.iter().any(|network| network.contains(&address))
 }
 
 /// Adds what follows from the fields there are; what the source says itself is kept.
 pub(super) fn complete(fields: &mut Fields, home_networks: &[IpNet]) {
     let address = |name| fields.text(name).and_then(|text| text.parse::<IpAddr>().ok());
     let (source, destination) = (address(field::SOURCE_IP), address(field::DESTINATION_IP));
-    let (Some(source), Some(destination)) = (source, destination) else { return };
+    let (Some(source), Some(destination)) = (source, destination) else {
+        return;
+    };
     if fields.get(field::NETWORK_TYPE).is_none() {
-        fields.set(field::NETWORK_TYPE, if source.is_ipv4() { "ipv4" } else { "ipv6" });
+        fields.set(
+            field::NETWORK_TYPE,
+            if source.is_ipv4() { "ipv4" } else { "ipv6" },
+        );
     }
     if fields.get(field::NETWORK_DIRECTION).is_none() {
-        fields.set_some(field::NETWORK_DIRECTION, direction(source, destination, home_networks));
+        fields.set_some(
+            field::NETWORK_DIRECTION,
+            direction(source, destination, home_networks),
+        );
     }
 }
 
 /// Sums both directions.
 pub(super) fn sum(fields: &mut Fields) {
     for (total, one, other) in [
-        (field::NETWORK_BYTES, field::SOURCE_BYTES, field::DESTINATION_BYTES),
-        (field::NETWORK_PACKETS, field::SOURCE_PACKETS, field::DESTINATION_PACKETS),
+        (
+            field::NETWORK_BYTES,
+            field::SOURCE_BYTES,
+            field::DESTINATION_BYTES,
+        ),
+        (
+            field::NETWORK_PACKETS,
+            field::SOURCE_PACKETS,
+            field::DESTINATION_PACKETS,
+        ),
     ] {
         let count = |name| fields.get(name).and_then(whole);
         if let (Some(one), Some(other)) = (count(one), count(other)) {
@@ -64,7 +90,9 @@ pub(super) fn swap_sides(fields: &mut Fields) {
 
 /// Sets `dns.resolved_ip` from the addresses among the answers.
 pub(super) fn resolved(fields: &mut Fields) {
-    let Some(data) = fields.get(field::DNS_ANSWERS_DATA) else { return };
+    let Some(data) = fields.get(field::DNS_ANSWERS_DATA) else {
+        return;
+    };
     let addresses: Vec<Value> = data
         .each()
         .filter_map(|item| item.as_str()?.parse::<IpAddr>().ok())
@@ -79,12 +107,17 @@ pub(super) fn resolved(fields: &mut Fields) {
 pub(super) fn url(fields: &mut Fields, host: Option<&str>, target: Option<&str>) {
     let domain = host.map(|host| host_without_port(host).trim_end_matches('.').to_lowercase());
     fields.set_some(field::URL_DOMAIN, domain.filter(|domain| !domain.is_empty()));
-    let Some(target) = target.filter(|target| !target.is_empty()) else { return };
-    let absolute = target.split_once("://").filter(|(scheme, _)| {
-        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
+    let Some(target) = target.filter(|target| !target.is_empty()) else {
+        return;
+    };
+    let absolute = target
+        .split_once("://")
+        .filter(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     let origin_form = match absolute {
-        Some((_, rest)) => rest.find(['/', '?']).and_then(|slash| rest.get(slash..)).unwrap_or("/"),
+        Some((_, rest)) => rest
+            .find(['/', '?'])
+            .and_then(|slash| rest.get(slash..))
+            .unwrap_or("/"),
         None => target,
     };
     let original = match host {

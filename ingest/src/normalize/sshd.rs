@@ -18,8 +18,13 @@ struct Peer<'a> {
 /// Sets action, outcome, user and address, if the message is about a login.
 pub(super) fn read(message: &str, fields: &mut Fields) {
     let message = unrepeat(message, fields);
-    let message = ["error: ", "fatal: "].iter().find_map(|level| message.strip_prefix(level)).unwrap_or(message);
-    let Some((action, outcome, peer)) = understand(message) else { return };
+    let message = ["error: ", "fatal: "]
+        .iter()
+        .find_map(|level| message.strip_prefix(level))
+        .unwrap_or(message);
+    let Some((action, outcome, peer)) = understand(message) else {
+        return;
+    };
     fields.set(field::EVENT_ACTION, action);
     fields.set_some(field::EVENT_OUTCOME, outcome);
     fields.set_some(field::USER_NAME, peer.user.filter(|user| !user.is_empty()));
@@ -58,9 +63,13 @@ fn understand(message: &str) -> Option<(&'static str, Option<&'static str>, Peer
         let rest = message.split_once(" user ")?.1;
         return Some((LOGIN, Some("failure"), user_from(rest)?));
     }
-    let closed = ["Connection closed by ", "Connection reset by ", "Disconnected from "]
-        .iter()
-        .find_map(|start| message.strip_prefix(start));
+    let closed = [
+        "Connection closed by ",
+        "Connection reset by ",
+        "Disconnected from ",
+    ]
+    .iter()
+    .find_map(|start| message.strip_prefix(start));
     if let Some(rest) = closed {
         for unproved in ["authenticating user ", "invalid user "] {
             if let Some(rest) = rest.strip_prefix(unproved) {
@@ -73,7 +82,10 @@ fn understand(message: &str) -> Option<(&'static str, Option<&'static str>, Peer
         };
         return Some(("ssh_disconnect", None, peer));
     }
-    let probes = ["Did not receive identification string from ", "Unable to negotiate with "];
+    let probes = [
+        "Did not receive identification string from ",
+        "Unable to negotiate with ",
+    ];
     if let Some(rest) = probes.iter().find_map(|start| message.strip_prefix(start)) {
         return Some(("ssh_probe", None, address_port(rest)?));
     }
@@ -83,20 +95,30 @@ fn understand(message: &str) -> Option<(&'static str, Option<&'static str>, Peer
 
 /// `[invalid user ]NAME from ADDRESS[ port PORT]…`.
 fn user_from(text: &str) -> Option<Peer<'_>> {
-    let text = text.strip_prefix("invalid user ").or_else(|| text.strip_prefix("illegal user ")).unwrap_or(text);
+    let text = text
+        .strip_prefix("invalid user ")
+        .or_else(|| text.strip_prefix("illegal user "))
+        .unwrap_or(text);
     let (user, rest) = match text.rsplit_once(" from ") {
         Some(found) => found,
         // `Invalid user  from …`: an empty name.
         None => ("", text.strip_prefix("from ")?),
     };
-    Some(Peer { user: Some(user.trim()), ..address_port(rest)? })
+    Some(Peer {
+        user: Some(user.trim()),
+        ..address_port(rest)?
+    })
 }
 
 /// `NAME ADDRESS port PORT…`.
 fn user_address(text: &str) -> Option<Peer<'_>> {
     let (before, rest) = text.rsplit_once(" port ")?;
     let (user, address) = before.rsplit_once(' ').unwrap_or(("", before));
-    Some(Peer { user: Some(user.trim()), address: address.parse().ok(), port: leading_port(rest) })
+    Some(Peer {
+        user: Some(user.trim()),
+        address: address.parse().ok(),
+        port: leading_port(rest),
+    })
 }
 
 /// `ADDRESS[ port PORT]…`.
@@ -105,7 +127,11 @@ fn address_port(text: &str) -> Option<Peer<'_>> {
     // An IPv6 address has colons of its own.
     let address = address.or_else(|| text.split(' ').next()?.trim_end_matches(':').parse().ok())?;
     let port = text.split_once(" port ").and_then(|(_, rest)| leading_port(rest));
-    Some(Peer { user: None, address: Some(address), port })
+    Some(Peer {
+        user: None,
+        address: Some(address),
+        port,
+    })
 }
 
 fn leading_port(text: &str) -> Option<u16> {

@@ -20,7 +20,16 @@ use super::{Normalized, NormalizerOptions, Reject, YearRule, sshd};
 
 /// Programs that log who got in.
 const AUTH: [&str; 10] = [
-    "dropbear", "gdm-password", "login", "polkitd", "sshd", "sshd-auth", "sshd-session", "su", "sudo", "systemd-logind",
+    "dropbear",
+    "gdm-password",
+    "login",
+    "polkitd",
+    "sshd",
+    "sshd-auth",
+    "sshd-session",
+    "su",
+    "sudo",
+    "systemd-logind",
 ];
 
 /// Stands for a year that is not known: RFC 3164 is younger.
@@ -64,9 +73,15 @@ pub(super) fn normalize(
                 "the time has no year; say which with `year`",
             ));
         }
-        Some(time) => time.timestamp_nanos_opt().map(Timestamp::from_nanos).ok_or_else(|| {
-            Reject::new(QuarantineReason::BadField, "the time lies outside the years 1677 to 2262")
-        })?,
+        Some(time) => time
+            .timestamp_nanos_opt()
+            .map(Timestamp::from_nanos)
+            .ok_or_else(|| {
+                Reject::new(
+                    QuarantineReason::BadField,
+                    "the time lies outside the years 1677 to 2262",
+                )
+            })?,
         None => missing(&mut fields, last)?,
     };
     header(&message, &mut fields);
@@ -90,7 +105,10 @@ fn without_header(text: &str, last: Option<Timestamp>) -> Result<Normalized, Rej
 fn missing(fields: &mut Fields, last: Option<Timestamp>) -> Result<Timestamp, Reject> {
     fields.set(TIMESTAMP_MISSING, true);
     last.ok_or_else(|| {
-        Reject::new(QuarantineReason::NoTimestamp, "the line has no time that syslog knows, nor has one before it")
+        Reject::new(
+            QuarantineReason::NoTimestamp,
+            "the line has no time that syslog knows, nor has one before it",
+        )
     })
 }
 
@@ -108,7 +126,11 @@ fn finish(
     }
     let auth = program.is_some_and(|program| AUTH.binary_search(&program).is_ok());
     let dataset = if auth { "system.auth" } else { "system.syslog" };
-    Ok(Normalized { timestamp, dataset: dataset.into(), fields })
+    Ok(Normalized {
+        timestamp,
+        dataset: dataset.into(),
+        fields,
+    })
 }
 
 /// `sshd(pam_unix)` and `/usr/sbin/sshd` are sshd.
@@ -156,9 +178,19 @@ fn set_priority(fields: &mut Fields, facility: i64, severity: i64) {
     fields.set("log.syslog.facility.code", facility);
     fields.set("log.syslog.severity.code", severity);
     fields.set("log.syslog.priority", facility * 8 + severity);
-    const SEVERITIES: [&str; 8] =
-        ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
-    let name = usize::try_from(severity).ok().and_then(|index| SEVERITIES.get(index));
+    const SEVERITIES: [&str; 8] = [
+        "emergency",
+        "alert",
+        "critical",
+        "error",
+        "warning",
+        "notice",
+        "informational",
+        "debug",
+    ];
+    let name = usize::try_from(severity)
+        .ok()
+        .and_then(|index| SEVERITIES.get(index));
     fields.set_some("log.syslog.severity.name", name.copied());
 }
 
@@ -187,7 +219,13 @@ fn year(date: IncompleteDate, rule: YearRule, utc_offset_secs: i32, last: Option
         let (month, day, hour, minute, second) = date;
         let small = |number: u32| i8::try_from(number).ok();
         let time = civil::DateTime::new(
-            year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?, 0,
+            year,
+            small(month)?,
+            small(day)?,
+            small(hour)?,
+            small(minute)?,
+            small(second)?,
+            0,
         );
         let zoned = time.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         Some(zoned.timestamp().as_second() - i64::from(utc_offset_secs))

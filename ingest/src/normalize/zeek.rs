@@ -32,7 +32,11 @@ pub(super) fn normalize_json(mut native: Fields, options: &NormalizerOptions) ->
     let path = match named {
         Some(Value::String(path)) if is_name(&path) => path,
         Some(other) => return Err(bad("_path", &other, "the name of a Zeek log")),
-        None => match options.dataset.as_deref().and_then(|dataset| dataset.strip_prefix(PREFIX)) {
+        None => match options
+            .dataset
+            .as_deref()
+            .and_then(|dataset| dataset.strip_prefix(PREFIX))
+        {
             Some(path) => path.to_owned(),
             None => guess(&native).to_owned(),
         },
@@ -43,7 +47,9 @@ pub(super) fn normalize_json(mut native: Fields, options: &NormalizerOptions) ->
 /// A log's name becomes part of a dataset's name, so it can't be just anything.
 fn is_name(path: &str) -> bool {
     (1..=64).contains(&path.len())
-        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
 /// Zeek's plain JSON writer names no log; the columns that only one log has do.
@@ -66,18 +72,22 @@ fn guess(native: &Fields) -> &'static str {
         ("share_type", "smb_mapping"),
         ("note", "notice"),
     ];
-    TELLING.iter().find(|(column, _)| native.get(column).is_some()).map_or("unknown", |(_, path)| path)
+    TELLING
+        .iter()
+        .find(|(column, _)| native.get(column).is_some())
+        .map_or("unknown", |(_, path)| path)
 }
 
 /// One record of the log `path`, with Zeek's names and types.
 fn normalize(path: &str, mut native: Fields) -> Result<Normalized, Reject> {
     let timestamp = match native.remove("ts") {
         None | Some(Value::Null) => {
-            return Err(Reject::new(QuarantineReason::NoTimestamp, "the Zeek record has no `ts`"));
+            return Err(Reject::new(
+                QuarantineReason::NoTimestamp,
+                "the Zeek record has no `ts`",
+            ));
         }
-        Some(value) => {
-            time(&value).ok_or_else(|| bad("ts", &value, "seconds since 1970, or RFC 3339"))?
-        }
+        Some(value) => time(&value).ok_or_else(|| bad("ts", &value, "seconds since 1970, or RFC 3339"))?,
     };
     let (host, target) = match path {
         "http" => (native.remove("host"), native.remove("uri")),
@@ -110,7 +120,11 @@ fn normalize(path: &str, mut native: Fields) -> Result<Normalized, Reject> {
         }
         other => Cow::Owned(format!("{PREFIX}{other}")),
     };
-    Ok(Normalized { timestamp, dataset, fields })
+    Ok(Normalized {
+        timestamp,
+        dataset,
+        fields,
+    })
 }
 
 fn default_protocol(fields: &mut Fields, name: &'static str) {
@@ -125,7 +139,9 @@ fn default_protocol(fields: &mut Fields, name: &'static str) {
 fn flow(fields: &mut Fields) {
     network::sum(fields);
     if fields.text(field::NETWORK_TRANSPORT) == Some("icmp")
-        && fields.text(field::SOURCE_IP).is_some_and(|address| address.contains(':'))
+        && fields
+            .text(field::SOURCE_IP)
+            .is_some_and(|address| address.contains(':'))
     {
         // Zeek says `icmp` for both families.
         fields.set(field::NETWORK_TRANSPORT, "ipv6-icmp");
@@ -147,7 +163,8 @@ fn flow(fields: &mut Fields) {
 
 fn dns(fields: &mut Fields) {
     default_protocol(fields, "dns");
-    let answered = fields.get(field::DNS_RESPONSE_CODE).is_some() || fields.get(field::DNS_ANSWERS_DATA).is_some();
+    let answered =
+        fields.get(field::DNS_RESPONSE_CODE).is_some() || fields.get(field::DNS_ANSWERS_DATA).is_some();
     fields.set(field::DNS_TYPE, if answered { "answer" } else { "query" });
     network::resolved(fields);
 }

@@ -70,7 +70,11 @@ pub(super) fn prime(
     match error {
         Some(error) if head.is_empty() => Err(error),
         error => {
-            let primed = Primed { head: Cursor::new(head.clone()), error, rest: input };
+            let primed = Primed {
+                head: Cursor::new(head.clone()),
+                error,
+                rest: input,
+            };
             Ok((head, Box::new(primed)))
         }
     }

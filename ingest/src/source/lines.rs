@@ -29,7 +29,11 @@ pub(crate) struct LineReader<R> {
 
 impl<R: Read> LineReader<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input: Some(BufReader::with_capacity(64 * 1024, input)), number: 0, offset: 0 }
+        Self {
+            input: Some(BufReader::with_capacity(64 * 1024, input)),
+            number: 0,
+            offset: 0,
+        }
     }
 
     /// Number of the line read last, from 1.
@@ -53,7 +57,9 @@ impl<R: Read> LineReader<R> {
     /// If the input can't be read; what was read of the line is in the buffer.
     pub(crate) fn next(&mut self, line: &mut Vec<u8>) -> io::Result<Line> {
         line.clear();
-        let Some(input) = self.input.as_mut() else { return Ok(Line::End) };
+        let Some(input) = self.input.as_mut() else {
+            return Ok(Line::End);
+        };
         // One more for the line's end, so that a line of exactly the limit passes.
         let limit = LINE_BYTES_MAX as u64 + 1;
         let count = input.by_ref().take(limit).read_until(b'\n', line)?;
@@ -69,7 +75,9 @@ impl<R: Read> LineReader<R> {
             let rest = input.skip_until(b'\n')? as u64;
             self.offset += rest;
             line.truncate(ingest_event::RAW_BYTES_MAX);
-            return Ok(Line::TooLong { bytes: count as u64 + rest });
+            return Ok(Line::TooLong {
+                bytes: count as u64 + rest,
+            });
         }
         if line.last() == Some(&b'\r') {
             line.pop();
@@ -92,7 +100,10 @@ mod tests {
                 kind => seen.push((String::from_utf8_lossy(&line).into_owned(), kind)),
             }
         }
-        let wanted: Vec<_> = expected.iter().map(|(text, kind)| ((*text).to_owned(), *kind)).collect();
+        let wanted: Vec<_> = expected
+            .iter()
+            .map(|(text, kind)| ((*text).to_owned(), *kind))
+            .collect();
         assert_eq!(seen, wanted);
         assert_eq!(reader.offset(), input.len() as u64);
     }
@@ -101,7 +112,10 @@ mod tests {
     fn lines_end_with_lf_or_cr_lf_or_the_input() {
         check(b"", &[]);
         check(b"a\nb", &[("a", Line::Whole), ("b", Line::Whole)]);
-        check(b"a\r\n\r\nb\n", &[("a", Line::Whole), ("", Line::Whole), ("b", Line::Whole)]);
+        check(
+            b"a\r\n\r\nb\n",
+            &[("a", Line::Whole), ("", Line::Whole), ("b", Line::Whole)],
+        );
     }
 
     #[test]
@@ -113,6 +127,9 @@ mod tests {
         input.insert(0, b'x');
         let start = "x".repeat(ingest_event::RAW_BYTES_MAX);
         let bytes = LINE_BYTES_MAX as u64 + 2;
-        check(&input, &[(&start, Line::TooLong { bytes }), ("next", Line::Whole)]);
+        check(
+            &input,
+            &[(&start, Line::TooLong { bytes }), ("next", Line::Whole)],
+        );
     }
 }

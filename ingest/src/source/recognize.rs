@@ -89,6 +89,13 @@ pub fn recognize(head: &[u8]) -> Result<Format, String> {
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err("it is UTF-16 text, convert it to UTF-8".to_owned());
     }
+    let text = head.trim_ascii_start();
+    if text
+        .strip_prefix(b"[")
+        .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
+    {
+        return Err(hint(head));
+    }
     let mut json = None;
     for line in head.split(|byte| *byte == b'\n').take(LINES_LOOKED_AT) {
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
@@ -130,12 +137,14 @@ fn hint(head: &[u8]) -> String {
 
 /// Names the content of an input that starts with `head`: by its first line if it has lines, so that a log that
 /// grows keeps its name.
-pub(super) fn identity(format: Format, head: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn identity(format: Format, head: &[u8]) -> Vec<u8> {
     let start = match format {
         Format::Pcap | Format::Pcapng => head.get(..IDENTITY_BYTES).unwrap_or(head),
         Format::Eve | Format::ZeekTsv | Format::ZeekJson | Format::Ecs | Format::Ndjson | Format::Syslog => {
-            let line = head.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-            let line = line.unwrap_or_default();
+            // All Zeek logs begin with the same header; the first record tells them apart.
+            let tells = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.starts_with(b"#");
+            let line = head.split(|byte| *byte == b'\n').find(tells).unwrap_or(head);
             line.get(..IDENTITY_BYTES).unwrap_or(line)
         }
     };

@@ -94,13 +94,29 @@ pub(in crate::normalize) const FILES: &[Column] = &[
 
 /// `x509`.
 pub(in crate::normalize) const X509: &[Column] = &[
-    ("certificate.subject", "file.x509.subject.distinguished_name", Read::Plain),
-    ("certificate.issuer", "file.x509.issuer.distinguished_name", Read::Plain),
+    (
+        "certificate.subject",
+        "file.x509.subject.distinguished_name",
+        Read::Plain,
+    ),
+    (
+        "certificate.issuer",
+        "file.x509.issuer.distinguished_name",
+        Read::Plain,
+    ),
     ("certificate.serial", "file.x509.serial_number", Read::Plain),
     ("certificate.not_valid_before", "file.x509.not_before", Read::Time),
     ("certificate.not_valid_after", "file.x509.not_after", Read::Time),
-    ("certificate.key_alg", "file.x509.public_key_algorithm", Read::Plain),
-    ("certificate.sig_alg", "file.x509.signature_algorithm", Read::Plain),
+    (
+        "certificate.key_alg",
+        "file.x509.public_key_algorithm",
+        Read::Plain,
+    ),
+    (
+        "certificate.sig_alg",
+        "file.x509.signature_algorithm",
+        Read::Plain,
+    ),
     ("certificate.key_length", "file.x509.public_key_size", Read::Count),
     ("san.dns", "file.x509.alternative_names", Read::Plain),
 ];
@@ -173,7 +189,10 @@ pub(in crate::normalize) const BY_LOG: &[(&str, &[Column])] = &[
 ];
 
 static TABLES: LazyLock<BTreeMap<&'static str, Table>> = LazyLock::new(|| {
-    BY_LOG.iter().map(|(log, columns)| (*log, Table::new(&[COMMON, columns]))).collect()
+    BY_LOG
+        .iter()
+        .map(|(log, columns)| (*log, Table::new(&[COMMON, columns])))
+        .collect()
 });
 
 static OTHER: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMON, TRANSPORT]));

@@ -49,7 +49,10 @@ impl Header {
             ));
         }
         let native = self.columns(line)?;
-        let named = options.dataset.as_deref().and_then(|dataset| dataset.strip_prefix(super::PREFIX));
+        let named = options
+            .dataset
+            .as_deref()
+            .and_then(|dataset| dataset.strip_prefix(super::PREFIX));
         let path = self.path.as_deref().or(named).unwrap_or("unknown");
         normalize(path, native).map(Some)
     }
@@ -59,7 +62,10 @@ impl Header {
         if let Some(separator) = line.strip_prefix("#separator ") {
             let separator = unescape(separator.trim_end());
             if !separator.is_empty() {
-                *self = Self { separator, ..Self::default() };
+                *self = Self {
+                    separator,
+                    ..Self::default()
+                };
             }
             return true;
         }
@@ -81,8 +87,10 @@ impl Header {
     fn columns(&self, line: &str) -> Result<Fields, Reject> {
         let count = line.split(&self.separator).count();
         if count != self.names.len() {
-            let detail =
-                format!("the record has {count} columns, `#fields` names {}; it is cut or mixed up", self.names.len());
+            let detail = format!(
+                "the record has {count} columns, `#fields` names {}; it is cut or mixed up",
+                self.names.len()
+            );
             return Err(Reject::new(QuarantineReason::Malformed, detail));
         }
         let mut fields = Fields::new();
@@ -100,7 +108,8 @@ impl Header {
 
     fn value(&self, kind: &str, text: &str, name: &str) -> Result<Option<Value>, Reject> {
         let inner = ["set[", "vector["].iter().find_map(|container| {
-            kind.strip_prefix(container).and_then(|rest| rest.strip_suffix(']'))
+            kind.strip_prefix(container)
+                .and_then(|rest| rest.strip_suffix(']'))
         });
         let read = |kind, text: &str| {
             typed(kind, &unescape(text)).map_err(|reject| Reject {
@@ -113,7 +122,9 @@ impl Header {
             None => read(kind, text).map(Some),
             Some(_) if text == self.empty => Ok(None),
             Some(inner) => {
-                let members = text.split(&self.set_separator).filter(|member| *member != self.unset);
+                let members = text
+                    .split(&self.set_separator)
+                    .filter(|member| *member != self.unset);
                 let members: Result<Vec<Value>, Reject> = members.map(|member| read(inner, member)).collect();
                 members.map(|members| (!members.is_empty()).then_some(Value::List(members)))
             }
@@ -130,9 +141,9 @@ fn unescape(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let escaped = match rest {
-            [b'\\', b'x', high, low, ..] => {
-                std::str::from_utf8(&[*high, *low]).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            }
+            [b'\\', b'x', high, low, ..] => std::str::from_utf8(&[*high, *low])
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
             _ => None,
         };
         match (escaped, rest) {

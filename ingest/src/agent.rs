@@ -1,0 +1,253 @@
+//! Runs the stages: every source in its own task, one publisher, a canary, and the port for metrics.
+//!
+//! Sources hand records to the [`Intake`], which withholds, stamps and spools them in one transaction; the publisher
+//! empties the spool to the bus. The spool is the only thing between them, so a crash anywhere loses nothing.
+
+mod file;
+mod intake;
+mod publisher;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ingest_bus::{Bus, ErrorClass};
+use ingest_event::{Fields, Timestamp};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, Source};
+use crate::live;
+use crate::metrics::{self, Metrics};
+use crate::publish::Topics;
+use crate::record::{Draft, Record};
+use crate::spool::Spool;
+use crate::stamp::SourceIdentity;
+
+pub use intake::Intake;
+
+/// The dataset of canaries.
+pub const CANARY_DATASET: &str = "varde.canary";
+
+/// A sensor is ready while the bus acknowledged a canary within so many of their intervals: one may be late.
+const CANARIES_MISSED_MAX: u32 = 3;
+
+/// Between attempts to make topics while the bus is away.
+const TOPICS_RETRY: Duration = Duration::from_secs(2);
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentSummary {
+    /// Records read in this run.
+    pub records_read: u64,
+    /// Records put aside in this run.
+    pub records_refused: u64,
+    /// Events that the bus acknowledged in this run.
+    pub events_published: u64,
+    /// Sources that could not be opened or read to their end.
+    pub sources_failed: u64,
+}
+
+/// Runs until told to stop, or, with `exit_when_done`, until all files are read and published.
+///
+/// # Errors
+/// If the spool or a port can't be opened, or the bus refuses for good.
+pub async fn run(
+    config: Config,
+    bus: Bus,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<AgentSummary> {
+    run_with(config, bus, clock, Metrics::new()?, stop).await
+}
+
+/// As [`run`], counting in `metrics`, which the caller may serve itself.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    bus: Bus,
+    clock: Clock,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<AgentSummary> {
+    let spool = Spool::open(&config.state, config.spool_bytes_max).context("start the sensor")?;
+    if let Some(aside) = spool.set_aside() {
+        metrics.spools_corrupt.inc();
+        tracing::error!(kept = %aside.display(), "the spool was damaged and is kept aside; a new one is begun");
+    }
+    let topics = Topics::of(config.context.organization).context("name the topics")?;
+    let home_networks = config.home_networks.clone();
+    let intake = Arc::new(Intake::new(
+        spool,
+        config.context.clone(),
+        home_networks,
+        clock.clone(),
+        metrics.clone(),
+    ));
+    // Work stops when told to, or when a part of it fails for good.
+    let stop = stop.child_token();
+    let mut side = JoinSet::new();
+    if let (Some(listen), Some(every)) = (
+        config.listen,
+        config.canary_every.or(Some(Duration::from_secs(60))),
+    ) {
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("listen on {listen}"))?;
+        let router = metrics::router(metrics.clone(), clock.clone(), every * CANARIES_MISSED_MAX);
+        let stop = stop.clone();
+        side.spawn(async move {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(stop.cancelled_owned())
+                .await
+                .context("serve metrics")
+        });
+    }
+    if let Some(every) = config.canary_every {
+        side.spawn(canary(every, Arc::clone(&intake), stop.clone()));
+    }
+    let sources = start(&config, &intake, &stop).await?;
+    let reading = CancellationToken::new();
+    let publisher = publisher::run(&bus, &topics, &intake, &reading);
+    let summary = supervise(sources, publisher, &config, &reading, &stop, &topics, &bus).await;
+    stop.cancel();
+    while let Some(ended) = side.join_next().await {
+        ended.context("join a task")??;
+    }
+    summary?;
+    Ok(intake.summary())
+}
+
+/// Waits for sources and publisher in the right order: the publisher goes on until all that was read is out, unless
+/// told to stop; what is left then waits in the spool for the next run.
+async fn supervise(
+    mut sources: JoinSet<anyhow::Result<()>>,
+    publisher: impl Future<Output = anyhow::Result<()>>,
+    config: &Config,
+    reading: &CancellationToken,
+    stop: &CancellationToken,
+    topics: &Topics,
+    bus: &Bus,
+) -> anyhow::Result<()> {
+    let publishing = async {
+        ensure_topics(bus, topics, stop).await?;
+        publisher.await
+    };
+    let exit_when_done = config.exit_when_done;
+    let watching = async {
+        while let Some(ended) = sources.join_next().await {
+            ended.context("join a source")??;
+        }
+        if !exit_when_done {
+            stop.cancelled().await;
+        }
+        reading.cancel();
+        Ok::<_, anyhow::Error>(())
+    };
+    tokio::pin!(publishing, watching);
+    let mut watched = false;
+    loop {
+        tokio::select! {
+            result = &mut publishing => return result,
+            result = &mut watching, if !watched => {
+                watched = true;
+                result?;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+async fn ensure_topics(bus: &Bus, topics: &Topics, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        match bus.ensure_topics(&topics.specs()).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.class() == ErrorClass::Transient => {
+                tracing::warn!(%error, "make the topics; the bus is away, trying again");
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(TOPICS_RETRY) => {}
+                }
+            }
+            // A sensor's certificate may well not make topics; publishing tells if they are missing.
+            Err(error) => {
+                tracing::warn!(%error, "make the topics; going on without");
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn start(
+    config: &Config,
+    intake: &Arc<Intake>,
+    stop: &CancellationToken,
+) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
+    let mut sources = JoinSet::new();
+    for source in &config.sources {
+        let (intake, stop) = (Arc::clone(intake), stop.clone());
+        match source.clone() {
+            Source::File(file) if file.follow => {
+                sources.spawn(live::follow(file, intake, stop));
+            }
+            Source::File(file) => {
+                sources.spawn(file::read(file, intake, stop));
+            }
+            Source::SyslogUdp(syslog) => {
+                let listen = syslog.listen;
+                let socket = UdpSocket::bind(listen)
+                    .await
+                    .with_context(|| format!("listen on udp {listen}"))?;
+                sources.spawn(live::serve_udp(socket, syslog.utc_offset_secs, intake, stop));
+            }
+            Source::SyslogTcp(syslog) => {
+                let listen = syslog.listen;
+                let listener = TcpListener::bind(listen)
+                    .await
+                    .with_context(|| format!("listen on tcp {listen}"))?;
+                sources.spawn(live::serve_tcp(listener, syslog.utc_offset_secs, intake, stop));
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// Sends a small event of our own on the same way as all others, so that those at the far end can tell that the way is
+/// open.
+async fn canary(every: Duration, intake: Arc<Intake>, stop: CancellationToken) -> anyhow::Result<()> {
+    let started = intake.clock().now();
+    let identity = SourceIdentity {
+        name: "canary".to_owned(),
+        content: format!("canary@{}", started.as_nanos()).into_bytes(),
+        path: None,
+    };
+    let mut ticks = tokio::time::interval(every);
+    for position in 1.. {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+        }
+        let record = Record::Event(canary_draft(intake.clock().now(), position));
+        intake.hand_in("canary", &identity, vec![record], None).await?;
+    }
+    Ok(())
+}
+
+/// A canary of this moment.
+fn canary_draft(now: Timestamp, position: u64) -> Draft {
+    let mut fields = Fields::new();
+    fields.set("event.module", "varde");
+    Draft {
+        timestamp: now,
+        dataset: CANARY_DATASET.into(),
+        fields,
+        position,
+        ordinal: 0,
+    }
+}

@@ -1,0 +1,243 @@
+//! Where sources hand in what they read: withheld, stamped, encoded and spooled in one transaction.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ingest_event::{Timestamp, encode};
+use ipnet::IpNet;
+use tokio::sync::Notify;
+
+use super::{AgentSummary, CANARY_DATASET};
+use crate::clock::Clock;
+use crate::disclose::disclose;
+use crate::metrics::Metrics;
+use crate::publish;
+use crate::record::Record;
+use crate::spool::{Entry, Progress, Spool, SpoolError};
+use crate::stamp::{SensorContext, SourceIdentity, put_aside, stamp};
+
+/// Ends the key of a canary's record, so that the publisher knows one without reading it.
+pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
+
+/// The sensor's one way in.
+#[derive(Debug)]
+pub struct Intake {
+    spool: Mutex<Spool>,
+    context: SensorContext,
+    home_networks: Vec<IpNet>,
+    clock: Clock,
+    metrics: Metrics,
+    /// Something was spooled.
+    pub(super) filled: Notify,
+    /// Something was published.
+    emptied: Notify,
+}
+
+impl Intake {
+    pub(super) fn new(
+        spool: Spool,
+        context: SensorContext,
+        home_networks: Vec<IpNet>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        metrics
+            .spool_bytes
+            .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
+        Self {
+            spool: Mutex::new(spool),
+            context,
+            home_networks,
+            clock,
+            metrics,
+            filled: Notify::new(),
+            emptied: Notify::new(),
+        }
+    }
+
+    /// The networks that are ours.
+    #[must_use]
+    pub fn home_networks(&self) -> &[IpNet] {
+        &self.home_networks
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The sensor's figures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How far a source was read.
+    ///
+    /// # Errors
+    /// If the spool can't be read.
+    pub fn progress(&self, source: &str) -> Result<Progress, SpoolError> {
+        self.lock().progress(source)
+    }
+
+    /// Takes records in; returns when they are durable. Waits while the spool is full.
+    ///
+    /// # Errors
+    /// If the spool can't be written.
+    pub async fn hand_in(
+        self: &Arc<Self>,
+        format: &str,
+        source: &SourceIdentity,
+        records: Vec<Record>,
+        progress: Option<(String, Progress)>,
+    ) -> anyhow::Result<()> {
+        if records.is_empty() && progress.is_none() {
+            return Ok(());
+        }
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            if !self.lock().is_full() {
+                break;
+            }
+            emptied.await;
+        }
+        let (intake, source, format) = (Arc::clone(self), source.clone(), format.to_owned());
+        tokio::task::spawn_blocking(move || intake.take(&format, &source, records, progress)).await??;
+        Ok(())
+    }
+
+    /// Takes records in if there is room, and sheds them otherwise: for sources that can't wait.
+    ///
+    /// # Errors
+    /// If the spool can't be written.
+    pub async fn offer(
+        self: &Arc<Self>,
+        kind: &str,
+        format: &str,
+        source: &SourceIdentity,
+        records: Vec<Record>,
+    ) -> anyhow::Result<()> {
+        if self.lock().is_full() {
+            self.metrics
+                .records_read
+                .with_label_values(&[format])
+                .inc_by(records.len() as u64);
+            self.metrics
+                .records_shed
+                .with_label_values(&[kind])
+                .inc_by(records.len() as u64);
+            return Ok(());
+        }
+        self.hand_in(format, source, records, None).await
+    }
+
+    fn take(
+        &self,
+        format: &str,
+        source: &SourceIdentity,
+        records: Vec<Record>,
+        progress: Option<(String, Progress)>,
+    ) -> Result<(), SpoolError> {
+        let observed = self.clock.now();
+        let (count, mut withheld, mut refused) = (records.len() as u64, 0, Vec::new());
+        let mut spool = self.lock();
+        let mut append = spool.append()?;
+        for record in records {
+            match record {
+                Record::Event(mut draft) => {
+                    withheld += disclose(&mut draft.fields);
+                    append.event(|sequence| {
+                        let event = stamp(&self.context, source, draft, sequence, observed);
+                        let mut value = Vec::with_capacity(512);
+                        encode(&event, &mut value);
+                        let key = if event.dataset == CANARY_DATASET {
+                            [event.organization.as_str().as_bytes(), CANARY_KEY].concat()
+                        } else {
+                            publish::key(&event, &self.home_networks)
+                        };
+                        (key, value)
+                    })?;
+                }
+                Record::Refused(refusal) => {
+                    refused.push(refusal.reason);
+                    let record = put_aside(&self.context, source, refusal, observed);
+                    let value = serde_json::to_vec(&record).unwrap_or_default();
+                    append.quarantine(self.context.sensor.as_str().as_bytes(), &value)?;
+                }
+            }
+        }
+        if let Some((key, progress)) = progress {
+            append.progress(&key, progress)?;
+        }
+        append.commit()?;
+        self.metrics
+            .spool_bytes
+            .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
+        drop(spool);
+        self.metrics
+            .records_read
+            .with_label_values(&[format])
+            .inc_by(count);
+        self.metrics.fields_withheld.inc_by(withheld);
+        for reason in refused {
+            self.metrics
+                .records_refused
+                .with_label_values(&[reason.as_str()])
+                .inc();
+        }
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// The oldest records that wait.
+    pub(super) fn oldest(&self) -> Result<Vec<Entry>, SpoolError> {
+        self.lock().oldest()
+    }
+
+    /// Deletes what the bus has.
+    pub(super) fn published(&self, batch: &[Entry]) -> Result<(), SpoolError> {
+        let Some(last) = batch.last() else { return Ok(()) };
+        let mut spool = self.lock();
+        spool.delete_through(last.number, batch)?;
+        self.metrics
+            .spool_bytes
+            .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
+        drop(spool);
+        self.emptied.notify_waiters();
+        Ok(())
+    }
+
+    /// Whose records these are, for quarantine.
+    pub(super) fn context(&self) -> &SensorContext {
+        &self.context
+    }
+
+    /// Now, by the sensor's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn summary(&self) -> AgentSummary {
+        let sum = |counters: &prometheus::IntCounterVec| {
+            use prometheus::core::Collector;
+            let families = counters.collect();
+            let metrics = families.iter().flat_map(|family| family.get_metric());
+            metrics
+                .map(|metric| metric.get_counter().get_value() as u64)
+                .sum()
+        };
+        AgentSummary {
+            records_read: sum(&self.metrics.records_read),
+            records_refused: sum(&self.metrics.records_refused),
+            events_published: self.metrics.events_published.get(),
+            sources_failed: self.metrics.source_failures.get(),
+        }
+    }
+
+    /// A panic while the spool was held rolls its transaction back, so the spool itself is whole.
+    fn lock(&self) -> MutexGuard<'_, Spool> {
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,112 @@
+//! The sensor as a program: reads its configuration, runs until told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use ingest::{agent, clock::Clock, config, source};
+use tokio_util::sync::CancellationToken;
+
+/// Varde's sensor: reads captures and logs, sends events.
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    /// Read and send until stopped.
+    Run(Options),
+    /// Check the configuration and the files it names.
+    Check(Options),
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// The configuration, YAML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Wrong usage, wrong configuration (sysexits.h).
+const EXIT_USAGE: u8 = 64;
+const EXIT_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let (Command::Run(options) | Command::Check(options)) = &command;
+    let config = match config::load(&options.config) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!("{:#}", anyhow::Error::new(error));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let result = match command {
+        Command::Run(_) => run(config),
+        Command::Check(_) => check(&config),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(config: config::Config) -> anyhow::Result<ExitCode> {
+    let bus = ingest_bus::Bus::open(&config.bus).await.context("open the bus")?;
+    let stop = CancellationToken::new();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        stopping.cancel();
+    });
+    let summary = agent::run(config, bus, Clock::System, stop).await?;
+    tracing::info!(
+        read = summary.records_read,
+        published = summary.events_published,
+        refused = summary.records_refused,
+        "done"
+    );
+    Ok(if summary.sources_failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn check(config: &config::Config) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for source in &config.sources {
+        let config::Source::File(file) = source else {
+            continue;
+        };
+        match source::open(&file.path, &source::FileOptions::default()) {
+            Ok(open) => tracing::info!(path = open.path(), format = open.format().as_str(), "readable"),
+            Err(error) => {
+                tracing::error!("{:#}", anyhow::Error::new(error));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}

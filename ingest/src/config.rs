@@ -1,0 +1,328 @@
+//! The sensor's configuration: one YAML file, every key known or refused.
+//!
+//! ```yaml
+//! sensor: sensor-vardedal-1
+//! organization: "964965226"
+//! zone: administration
+//! home_networks: [10.20.0.0/24, "2001:db8:20::/64"]
+//! state: /var/lib/varde/sensor
+//! bus: { kafka: { bootstrap: "127.0.0.1:19092" } }   # or { embedded: { directory: /var/lib/varde/bus } }
+//! listen: 127.0.0.1:9464
+//! sources:
+//!   - file: { path: /data/capture.pcap }
+//!   - syslog_udp: { listen: 0.0.0.0:5514 }
+//!   - syslog_tcp: { listen: "[::]:5514" }
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ingest_bus::BusConfig;
+use ingest_bus::kafka::KafkaConfig;
+use ingest_event::{Marking, OrganizationNumber, Purpose, SensorId, Zone};
+use ipnet::IpNet;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::stamp::{EnvelopeTrust, SensorContext};
+
+/// What the spool may take of the disk unless configured otherwise: a day of a small municipality's logs.
+pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+
+/// Seconds between canaries unless configured otherwise: readiness is known within a minute.
+pub const CANARY_SECS: u64 = 15;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What goes on every event.
+    pub context: SensorContext,
+    /// The networks that are ours.
+    pub home_networks: Vec<IpNet>,
+    /// Where the spool is.
+    pub state: PathBuf,
+    /// Where events go.
+    pub bus: BusConfig,
+    /// Where metrics and health are served.
+    pub listen: Option<SocketAddr>,
+    /// What the spool may take of the disk.
+    pub spool_bytes_max: u64,
+    /// Between canaries; `None` for none.
+    pub canary_every: Option<Duration>,
+    /// Whether to end when all files are read and published.
+    pub exit_when_done: bool,
+    /// What is read.
+    pub sources: Vec<Source>,
+}
+
+/// Something that is read.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// A file of any known format.
+    File(FileSource),
+    /// Syslog in datagrams (RFC 5426).
+    SyslogUdp(SyslogSource),
+    /// Syslog over TCP, octet counting or lines (RFC 6587).
+    SyslogTcp(SyslogSource),
+}
+
+/// A file that is read.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct FileSource {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The dataset of records that do not say theirs.
+    #[serde(default)]
+    pub dataset: Option<String>,
+    /// The year of RFC 3164 times.
+    #[serde(default)]
+    pub year: Option<i16>,
+    /// Seconds east of UTC of times that don't say.
+    #[serde(default)]
+    pub utc_offset_secs: i32,
+    /// Whether it grows and is rotated.
+    #[serde(default)]
+    pub follow: bool,
+}
+
+/// A port for syslog.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogSource {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Seconds east of UTC of times that don't say.
+    #[serde(default)]
+    pub utc_offset_secs: i32,
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("read the configuration {path}: check that it exists and may be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no YAML, lacks a key, or has one too many.
+    #[error("read the configuration {path}: {detail}")]
+    Parse {
+        /// The file.
+        path: String,
+        /// Line, key and what is known instead.
+        detail: String,
+    },
+    /// A key has a value that it can't have.
+    #[error("read the configuration {path}: `{key}`: {detail}")]
+    Value {
+        /// The file.
+        path: String,
+        /// The key.
+        key: &'static str,
+        /// What it must be.
+        detail: String,
+    },
+}
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    sensor: String,
+    organization: String,
+    #[serde(default)]
+    zone: Option<Zone>,
+    #[serde(default)]
+    marking: Option<Marking>,
+    #[serde(default)]
+    purpose: Option<Purpose>,
+    #[serde(default)]
+    exercise: bool,
+    #[serde(default)]
+    home_networks: Vec<String>,
+    state: PathBuf,
+    bus: WrittenBus,
+    #[serde(default)]
+    listen: Option<SocketAddr>,
+    #[serde(default)]
+    spool_bytes_max: Option<u64>,
+    #[serde(default)]
+    canary_secs: Option<u64>,
+    #[serde(default)]
+    exit_when_done: bool,
+    sources: Vec<Source>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum WrittenBus {
+    Kafka(WrittenKafka),
+    Embedded(WrittenEmbedded),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenKafka {
+    bootstrap: String,
+    #[serde(default)]
+    properties: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEmbedded {
+    directory: PathBuf,
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// [`ConfigError`], naming the file, the line or key, and what would mend it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.display().to_string(),
+        source,
+    })?;
+    parse(&text, &path.display().to_string())
+}
+
+/// Reads a configuration that is in memory; `path` is what errors call it.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
+    let written: Written = serde_saphyr::from_str(text).map_err(|error| ConfigError::Parse {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })?;
+    let bad = |key, detail: String| ConfigError::Value {
+        path: path.to_owned(),
+        key,
+        detail,
+    };
+    let sensor = SensorId::parse(&written.sensor).map_err(|error| bad("sensor", error.to_string()))?;
+    let organization = OrganizationNumber::parse(&written.organization)
+        .map_err(|error| bad("organization", error.to_string()))?;
+    let mut home_networks = Vec::with_capacity(written.home_networks.len());
+    for text in &written.home_networks {
+        let network = text
+            .parse::<IpNet>()
+            .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+        home_networks.push(network.map_err(|_| {
+            bad(
+                "home_networks",
+                format!("`{text}` is no network, write one as 10.20.0.0/24 or 2001:db8::/64"),
+            )
+        })?);
+    }
+    if written.spool_bytes_max == Some(0) {
+        return Err(bad(
+            "spool_bytes_max",
+            "it must be above 0, nothing could be read".to_owned(),
+        ));
+    }
+    let bus = match written.bus {
+        WrittenBus::Kafka(kafka) => BusConfig::Kafka(KafkaConfig {
+            bootstrap: kafka.bootstrap,
+            client_id: written.sensor.clone(),
+            properties: kafka.properties,
+        }),
+        WrittenBus::Embedded(embedded) => BusConfig::Embedded {
+            directory: embedded.directory,
+        },
+    };
+    let canary_secs = written.canary_secs.unwrap_or(CANARY_SECS);
+    Ok(Config {
+        context: SensorContext {
+            sensor,
+            organization,
+            zone: written.zone.unwrap_or(Zone::Administration),
+            marking: written.marking.unwrap_or(Marking::Unmarked),
+            purpose: written.purpose.unwrap_or(Purpose::SecurityMonitoring),
+            exercise: written.exercise,
+            envelope: EnvelopeTrust::Own,
+        },
+        home_networks,
+        state: written.state,
+        bus,
+        listen: written.listen,
+        spool_bytes_max: written.spool_bytes_max.unwrap_or(SPOOL_BYTES_MAX),
+        canary_every: (0 < canary_secs).then(|| Duration::from_secs(canary_secs)),
+        exit_when_done: written.exit_when_done,
+        sources: written.sources,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+sensor: sensor-vardedal-1
+organization: "964965226"
+home_networks: [10.20.0.0/24, "2001:db8:20::/64"]
+state: /var/lib/varde/sensor
+bus: { kafka: { bootstrap: "127.0.0.1:19092", properties: {} } }
+listen: 127.0.0.1:9464
+sources:
+  - file: { path: /data/capture.pcap }
+  - syslog_udp: { listen: 0.0.0.0:5514 }
+  - syslog_tcp: { listen: "[::]:5514" }
+"#;
+
+    #[test]
+    fn a_whole_configuration_is_read() {
+        let config = parse(WHOLE, "sensor.yml").expect("reads");
+        assert_eq!(config.sources.len(), 3);
+        assert_eq!(config.home_networks.len(), 2);
+        assert_eq!(config.context.zone, Zone::Administration);
+        assert!(matches!(config.bus, BusConfig::Kafka(_)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_file_key_and_mend() {
+        for (from, to, expected) in [
+            (
+                "home_networks",
+                "home_network",
+                &["sensor.yml", "home_network", "home_networks", "4"][..],
+            ),
+            ("path:", "pfad:", &["sensor.yml", "pfad", "path", "9"]),
+            (
+                "964965226",
+                "964965227",
+                &["sensor.yml", "organization", "check digit"],
+            ),
+            (
+                "10.20.0.0/24",
+                "10.20.0.0/99",
+                &["sensor.yml", "home_networks", "10.20.0.0/99"],
+            ),
+            (
+                "syslog_udp",
+                "syslog_upd",
+                &["sensor.yml", "syslog_upd", "syslog_udp"],
+            ),
+            (
+                "sensor-vardedal-1",
+                "sensor vardedal",
+                &["sensor.yml", "`sensor`", "a-z"],
+            ),
+        ] {
+            let error = parse(&WHOLE.replacen(from, to, 1), "sensor.yml")
+                .expect_err(to)
+                .to_string();
+            for part in expected {
+                assert!(error.contains(part), "{error:?} lacks {part:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Syslog over TCP: a bounded number of connections, each read no faster than the spool takes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ingest_event::QuarantineReason;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{Frame, Framing, MESSAGE_BYTES_MAX, socket, syslog};
+use crate::agent::Intake;
+use crate::record::{Record, Refusal};
+use crate::stamp::SourceIdentity;
+
+/// Connections served at once; further ones wait in the listener's queue. Each holds one message and a read buffer.
+const CONNECTIONS_MAX: usize = 1_024;
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Accepts until told to stop.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve_tcp(
+    listener: TcpListener,
+    utc_offset_secs: i32,
+    intake: Arc<Intake>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let identity = Arc::new(socket("tcp", listener.local_addr()?, intake.clock().now()));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let position = Arc::new(AtomicU64::new(0));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await?;
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _)) => {
+                let reader = Connection {
+                    utc_offset_secs,
+                    identity: Arc::clone(&identity),
+                    position: Arc::clone(&position),
+                    intake: Arc::clone(&intake),
+                };
+                let stop = stop.clone();
+                connections.spawn(async move {
+                    if let Err(error) = reader.read(stream, stop).await {
+                        tracing::warn!(error = format!("{error:#}"), "syslog connection ended");
+                    }
+                    drop(place);
+                });
+            }
+            // Out of file descriptors, or the peer is gone already: the next one may do.
+            Err(error) => tracing::warn!(%error, "accept syslog connection"),
+        }
+    }
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+struct Connection {
+    utc_offset_secs: i32,
+    identity: Arc<SourceIdentity>,
+    position: Arc<AtomicU64>,
+    intake: Arc<Intake>,
+}
+
+impl Connection {
+    async fn read(self, mut stream: TcpStream, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut normalizer = syslog(self.intake.home_networks(), self.utc_offset_secs);
+        let (mut framing, mut frames, mut buffer) = (Framing::default(), Vec::new(), vec![0; READ_BYTES]);
+        loop {
+            let count = tokio::select! {
+                () = stop.cancelled() => 0,
+                count = stream.read(&mut buffer) => count?,
+            };
+            framing.push(buffer.get(..count).unwrap_or_default(), &mut frames);
+            if count == 0 {
+                framing.finish(&mut frames);
+            }
+            normalizer.arrived(self.intake.clock().now());
+            let mut records = Vec::with_capacity(frames.len());
+            for frame in frames.drain(..) {
+                let position = self.position.fetch_add(1, Ordering::Relaxed) + 1;
+                match frame {
+                    Frame::Whole(message) => normalizer.line(&message, position, &mut records),
+                    Frame::TooLong(start) => {
+                        let detail =
+                            format!("a message over {MESSAGE_BYTES_MAX} bytes, have the sender split it");
+                        let reason = QuarantineReason::TooLarge;
+                        records.push(Record::Refused(Refusal::new(reason, detail, position, &start)));
+                    }
+                }
+            }
+            self.intake
+                .hand_in("syslog", &self.identity, records, None)
+                .await?;
+            if count == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

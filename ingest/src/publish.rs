@@ -1,0 +1,146 @@
+//! Hands the spool over to the bus, oldest first, and deletes what the bus acknowledged.
+//!
+//! A publish that failed is tried again with growing pauses; nothing overtakes it, so order within a key holds. A
+//! record that the bus will never take is put into quarantine instead, where it is small enough.
+
+use std::time::Duration;
+
+use ingest_bus::{Cleanup, ErrorClass, Producer, PublishError, Record, Topic, TopicSpec};
+use ingest_event::{Event, Fields, OrganizationNumber, Value, field, topic};
+use ipnet::IpNet;
+
+use crate::normalize::is_home;
+use crate::spool::{Destination, Entry};
+
+/// Partitions of a new event topic: enough for a few detectors to share one large municipality.
+pub const EVENT_PARTITIONS: u32 = 4;
+
+/// Partitions of quarantine: it is read by people, in order.
+const QUARANTINE_PARTITIONS: u32 = 1;
+
+/// How long raw telemetry stays on the bus: a week to catch up after an outage, and no archive.
+const EVENT_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long refused input stays for a person to look at.
+const QUARANTINE_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The largest record: a line of the largest size, its JSON names and escapes, with room.
+pub const RECORD_BYTES_MAX: u32 = 8 << 20;
+
+/// Where a sensor's records go.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    events: Topic,
+    quarantine: Topic,
+}
+
+impl Topics {
+    /// Those of an organisation.
+    ///
+    /// # Errors
+    /// Never in practice: an organisation number makes a topic's name.
+    pub fn of(organization: OrganizationNumber) -> Result<Self, ingest_bus::TopicNameError> {
+        Ok(Self {
+            events: Topic::parse(&topic::events(organization))?,
+            quarantine: Topic::parse(topic::QUARANTINE)?,
+        })
+    }
+
+    /// How they are made where they are missing.
+    #[must_use]
+    pub fn specs(&self) -> [TopicSpec; 2] {
+        let spec = |topic: &Topic, partitions, retention| TopicSpec {
+            topic: topic.clone(),
+            partitions,
+            cleanup: Cleanup::Delete { retention },
+            max_record_bytes: RECORD_BYTES_MAX,
+        };
+        [
+            spec(&self.events, EVENT_PARTITIONS, EVENT_RETENTION),
+            spec(&self.quarantine, QUARANTINE_PARTITIONS, QUARANTINE_RETENTION),
+        ]
+    }
+
+    fn of_destination(&self, destination: Destination) -> &Topic {
+        match destination {
+            Destination::Events => &self.events,
+            Destination::Quarantine => &self.quarantine,
+        }
+    }
+}
+
+/// The key of an event's record: organisation and local endpoint, so that what one machine does stays in order and in
+/// one partition (D7). The local endpoint is the side in a home network, else the source, else the host that logged.
+#[must_use]
+pub fn key(event: &Event, home_networks: &[IpNet]) -> Vec<u8> {
+    let endpoint = local_endpoint(&event.fields, home_networks).unwrap_or_default();
+    format!("{}/{endpoint}", event.organization).into_bytes()
+}
+
+fn local_endpoint(fields: &Fields, home_networks: &[IpNet]) -> Option<String> {
+    let address = |name| {
+        fields
+            .get(name)
+            .and_then(|value| value.each().next())
+            .and_then(Value::as_str)
+    };
+    let (source, destination) = (address(field::SOURCE_IP), address(field::DESTINATION_IP));
+    let ours = |text: &Option<&str>| {
+        text.and_then(|text| text.parse().ok())
+            .is_some_and(|address| is_home(address, home_networks))
+    };
+    [source, destination]
+        .into_iter()
+        .find(ours)
+        .flatten()
+        .or(source)
+        .or_else(|| fields.text(field::HOST_NAME))
+        .map(str::to_owned)
+}
+
+/// Publishes a batch of the spool in order; returns when all of it is durable on the bus.
+///
+/// # Errors
+/// The bus's, for the first record that it did not take. Those before it may be on the bus.
+pub async fn publish(producer: &Producer, topics: &Topics, batch: &[Entry]) -> Result<(), PublishError> {
+    for run in batch.chunk_by(|one, next| one.destination == next.destination) {
+        let Some(first) = run.first() else { continue };
+        let records = run
+            .iter()
+            .map(|entry| Record::new(entry.value.clone()).with_key(entry.key.clone()))
+            .collect();
+        producer
+            .publish(topics.of_destination(first.destination), records)
+            .await?;
+    }
+    Ok(())
+}
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Wait this long and try again.
+    Retry(Duration),
+    /// Give this up: it will not get better.
+    Stop,
+    /// One record of the batch will never pass.
+    PutAside,
+}
+
+/// The first pause after a failure; doubled each time, up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause: a broker that comes back is noticed within this.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Decides, after `failures` in a row of which this is the last.
+#[must_use]
+pub fn next(error: &PublishError, failures: u32) -> Next {
+    match error.class() {
+        ErrorClass::Transient => {
+            let pause = PAUSE_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10));
+            Next::Retry(pause.min(PAUSE_MAX))
+        }
+        ErrorClass::Permanent => Next::Stop,
+        ErrorClass::Poison => Next::PutAside,
+    }
+}
