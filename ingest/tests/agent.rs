@@ -1,0 +1,294 @@
+//! The sensor from source to bus, on the embedded bus: live and from files, and killed in the middle.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ingest::{agent, clock::Clock, config};
+use ingest_bus::{Bus, BusConfig, PollLimit, Subscription, Topic};
+use ingest_event::Fields;
+use ingest_event::codec::flatten;
+use tokio_util::sync::CancellationToken;
+
+fn write_config(directory: &Path, sources: &str) -> std::path::PathBuf {
+    let root = directory.display();
+    let text = format!(
+        "sensor: sensor-1\norganization: \"964965226\"\nhome_networks: [192.0.2.0/24, \"2001:db8::/64\"]\n\
+         state: {root}/state\nbus: {{ embedded: {{ directory: {root}/bus }} }}\nexit_when_done: true\nsources:\n{sources}"
+    );
+    let path = directory.join("sensor.yml");
+    std::fs::write(&path, text).expect("writes");
+    path
+}
+
+fn eve_lines(count: usize) -> String {
+    let line = |number: usize| {
+        format!(
+            "{{\"timestamp\":\"2026-03-02T08:15:00Z\",\"event_type\":\"flow\",\"src_ip\":\"2001:db8::7\",\"src_port\":{},\"dest_ip\":\"2001:db8:1::9\",\"flow_id\":{number}}}\n",
+            number % 60_000
+        )
+    };
+    (0..count).map(line).collect()
+}
+
+/// Everything on a topic so far, as fields.
+async fn published(directory: &Path, topic: &str) -> Vec<Fields> {
+    let bus = Bus::open(&BusConfig::Embedded {
+        directory: directory.join("bus"),
+    })
+    .await
+    .expect("opens");
+    let topic = Topic::parse(topic).expect("a name");
+    let wanted: u64 = bus
+        .end_positions(&topic)
+        .await
+        .expect("reads")
+        .iter()
+        .map(|position| position.offset)
+        .sum();
+    let mut consumer = bus
+        .consumer("test", Subscription::Topics(vec![topic]))
+        .expect("opens");
+    let mut seen = Vec::new();
+    while (seen.len() as u64) < wanted {
+        let limit = PollLimit {
+            records: 5_000,
+            bytes: 64 << 20,
+            wait: Duration::from_secs(5),
+        };
+        let batch = consumer.poll(limit).await.expect("polls");
+        seen.extend(
+            batch
+                .deliveries
+                .iter()
+                .map(|delivery| flatten(&delivery.record.value).expect("JSON")),
+        );
+    }
+    seen
+}
+
+fn without_canaries(events: Vec<Fields>) -> Vec<Fields> {
+    events
+        .into_iter()
+        .filter(|event| event.text("event.dataset") != Some(agent::CANARY_DATASET))
+        .collect()
+}
+
+#[tokio::test]
+async fn files_are_read_once_and_what_is_wrong_lands_in_quarantine() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lines = eve_lines(700)
+        + "no json\n"
+        + r#"{"timestamp":"2026-03-02T08:15:00Z","event_type":"alert","src_ip":"192.0.2.7","payload":"c2VjcmV0"}"#;
+    std::fs::write(directory.path().join("eve"), lines).expect("writes");
+    let path = directory.path().join("eve");
+    let config = write_config(
+        directory.path(),
+        &format!(
+            "  - file: {{ path: {} }}\n  - file: {{ path: /nowhere/at/all }}\n",
+            path.display()
+        ),
+    );
+    for run in 0..2 {
+        let config = config::load(&config).expect("reads");
+        let bus = Bus::open(&config.bus).await.expect("opens");
+        let summary = agent::run(config, bus, Clock::System, CancellationToken::new())
+            .await
+            .expect("runs");
+        assert_eq!(summary.sources_failed, 1);
+        assert_eq!(
+            summary.records_refused,
+            if run == 0 { 2 } else { 1 },
+            "the missing file is told again"
+        );
+    }
+    let events = without_canaries(published(directory.path(), "varde.events.964965226").await);
+    assert_eq!(events.len(), 701, "the second run published none again");
+    assert!(
+        events
+            .iter()
+            .all(|event| !event.to_owned().iter().any(|(name, _)| name.ends_with("payload")))
+    );
+    assert!(
+        events
+            .iter()
+            .all(|event| event.text("log.file.path") == path.to_str())
+    );
+    let refused = published(directory.path(), "varde.quarantine").await;
+    let bad: Vec<_> = refused
+        .iter()
+        .filter(|record| record.text("reason") == Some("not_json"))
+        .collect();
+    assert_eq!(bad.len(), 1);
+    assert_eq!(
+        bad[0].get("position").map(ToString::to_string).as_deref(),
+        Some("701")
+    );
+    assert_eq!(bad[0].text("raw"), Some("no json"));
+}
+
+#[tokio::test]
+async fn syslog_over_tcp_and_udp_of_both_families_reaches_the_bus() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let free = |address: &str| {
+        let socket = std::net::TcpListener::bind((address, 0)).expect("binds");
+        socket.local_addr().expect("bound")
+    };
+    let (four, six) = (free("127.0.0.1"), free("::1"));
+    let sources: String = [four, six]
+        .iter()
+        .flat_map(|address| {
+            ["udp", "tcp"].map(|kind| format!("  - syslog_{kind}: {{ listen: \"{address}\" }}\n"))
+        })
+        .collect();
+    let config = config::load(&write_config(directory.path(), &sources)).expect("reads");
+    let bus = Bus::open(&config.bus).await.expect("opens");
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(agent::run(config, bus, Clock::System, stop.clone()));
+    let message = "<38>Mar  2 08:15:00 gate sshd[12]: Invalid user x from 2001:db8::7 port 4022";
+    for address in [four, six] {
+        let mut stream = loop {
+            match tokio::net::TcpStream::connect(address).await {
+                Ok(stream) => break stream,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let counted = format!("{message} line\n{} {message} counted", message.len() + 8);
+        tokio::io::AsyncWriteExt::write_all(&mut stream, counted.as_bytes())
+            .await
+            .expect("sends");
+        drop(stream);
+        let udp = std::net::UdpSocket::bind((if address.is_ipv4() { "127.0.0.1" } else { "::1" }, 0))
+            .expect("binds");
+        udp.send_to(format!("{message} udp").as_bytes(), address)
+            .expect("sends");
+    }
+    let bus = directory.path().to_path_buf();
+    let mut seen = BTreeMap::new();
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+        let events =
+            match tokio::time::timeout(Duration::from_secs(20), published(&bus, "varde.events.964965226"))
+                .await
+            {
+                Ok(events) => without_canaries(events),
+                Err(_) => break,
+            };
+        seen = BTreeMap::new();
+        for event in events {
+            *seen
+                .entry(
+                    event
+                        .text("message")
+                        .unwrap_or("")
+                        .rsplit(' ')
+                        .next()
+                        .unwrap_or("")
+                        .to_owned(),
+                )
+                .or_insert(0) += 1;
+        }
+        if seen.values().sum::<i32>() == 6 {
+            break;
+        }
+    }
+    stop.cancel();
+    running.await.expect("joins").expect("ends well");
+    assert_eq!(
+        seen,
+        BTreeMap::from([
+            ("line".to_owned(), 2),
+            ("counted".to_owned(), 2),
+            ("udp".to_owned(), 2)
+        ])
+    );
+}
+
+/// Killed again and again while it reads and publishes, the sensor loses nothing, and what it repeats is the same.
+#[tokio::test]
+async fn kill_minus_nine_loses_nothing_and_repeats_only_itself() {
+    const LINES: usize = 30_000;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("eve");
+    let mut file = std::fs::File::create(&path).expect("creates");
+    file.write_all(eve_lines(LINES).as_bytes()).expect("writes");
+    let config = write_config(
+        directory.path(),
+        &format!("  - file: {{ path: {} }}\n", path.display()),
+    );
+    let spool = directory.path().join("state").join(ingest::spool::FILE);
+    let mut kills = 0;
+    loop {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_varde-sensor"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        // Killed once it has spooled some more than the time before: in the middle of its work, wherever that is.
+        let target = (kills + 1) * (LINES as u64) / 8;
+        let ended = loop {
+            if let Some(status) = child.try_wait().expect("waits") {
+                break Some(status);
+            }
+            if kills < 6 && target <= sequence(&spool) {
+                child.kill().expect("kills");
+                child.wait().expect("waits");
+                break None;
+            }
+            tokio::task::yield_now().await;
+        };
+        match ended {
+            Some(status) => {
+                assert!(status.success(), "{status}");
+                break;
+            }
+            None => kills += 1,
+        }
+    }
+    assert!(0 < kills, "it was never killed");
+    let events = published(directory.path(), "varde.events.964965226").await;
+    let mut by_id = BTreeMap::new();
+    for event in &events {
+        let said = (
+            event.text("@timestamp").map(str::to_owned),
+            event.get("event.sequence").map(ToString::to_string),
+        );
+        let id = event.text("event.id").expect("has one").to_owned();
+        let first = by_id.entry(id).or_insert_with(|| said.clone());
+        assert_eq!(*first, said, "what is repeated is the same");
+    }
+    let canaries = events.len() - without_canaries(events.clone()).len();
+    let flows: std::collections::BTreeSet<_> = events
+        .iter()
+        .filter_map(|event| event.get("suricata.eve.flow_id"))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(flows.len(), LINES, "nothing is lost");
+    let sequences: std::collections::BTreeSet<u64> = by_id
+        .values()
+        .map(|(_, sequence)| {
+            sequence
+                .as_deref()
+                .and_then(|text| text.parse().ok())
+                .expect("a number")
+        })
+        .collect();
+    assert_eq!(
+        sequences.last().copied(),
+        Some(sequences.len() as u64),
+        "no gap ({canaries} canaries, {kills} kills)"
+    );
+    assert_eq!(by_id.len(), sequences.len(), "one number each");
+}
+
+/// The last sequence number in a spool that another process writes.
+fn sequence(spool: &Path) -> u64 {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    rusqlite::Connection::open_with_flags(spool, flags)
+        .and_then(|spool| spool.query_row("SELECT sequence FROM counter", [], |row| row.get::<_, i64>(0)))
+        .map_or(0, i64::unsigned_abs)
+}

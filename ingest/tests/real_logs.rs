@@ -1,0 +1,98 @@
+//! Real logs by others, read in place: everything is an event or refused with a reason, and nothing panics.
+
+use std::path::{Path, PathBuf};
+
+use ingest::record::Record;
+use ingest::source::{self, FileOptions, Format};
+
+fn captures() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
+    let path = std::env::var_os("VARDE_CAPTURES").map_or(default, PathBuf::from);
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("skipped: captures not found at {}", path.display());
+    None
+}
+
+fn files(directory: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files(&path, out);
+        } else {
+            out.push(path);
+        }
+    }
+    out.sort();
+}
+
+/// Events and refusals of all files under `folder` that are recognised as one of `formats`.
+fn read(folder: &str, formats: &[Format]) -> Option<(usize, usize)> {
+    let mut paths = Vec::new();
+    files(&captures()?.join(folder), &mut paths);
+    let (mut events, mut refused, mut read, mut unknown) = (0, 0, 0, 0);
+    for path in paths {
+        let options = FileOptions {
+            year: Some(2024),
+            ..FileOptions::default()
+        };
+        let Ok(mut source) = source::open(&path, &options) else {
+            unknown += 1;
+            continue;
+        };
+        if !formats.contains(&source.format()) {
+            continue;
+        }
+        read += 1;
+        let mut records = Vec::new();
+        while source.read(&mut records).expect("reads") {
+            for record in records.drain(..) {
+                match record {
+                    Record::Event(_) => events += 1,
+                    Record::Refused(refusal) => {
+                        assert!(!refusal.detail.is_empty());
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{folder}: {read} files, {unknown} of unknown format, {events} events, {refused} refused");
+    Some((events, refused))
+}
+
+#[test]
+fn zeek_logs_of_a_large_exercise() {
+    if let Some((events, refused)) = read("zed-sample-data", &[Format::ZeekTsv]) {
+        assert!(100_000 < events, "{events}");
+        assert_eq!(refused, 0);
+    }
+}
+
+#[test]
+fn zeek_baselines_whose_times_are_blotted_out() {
+    // The baselines have `XXXXXXXXXX.XXXXXX` for the time: each record is refused for it, by name.
+    if let Some((events, refused)) = read("zeek/Baseline", &[Format::ZeekTsv, Format::ZeekJson]) {
+        assert!(500 < events + refused, "{events} {refused}");
+    }
+}
+
+#[test]
+fn logs_of_many_products() {
+    if let Some((events, refused)) = read(
+        "crowdsec-hub-tests",
+        &[Format::Syslog, Format::Eve, Format::Ndjson, Format::Ecs],
+    ) {
+        assert!(1_000 < events, "{events}");
+        assert!(refused * 20 < events, "{refused} of {events} refused");
+    }
+}
+
+#[test]
+fn windows_events_as_json_lines() {
+    if let Some((events, refused)) = read("sigma/events", &[Format::Ndjson, Format::Ecs, Format::ZeekJson]) {
+        assert!(40_000 < events, "{events}");
+        assert_eq!(refused, 0);
+    }
+}
