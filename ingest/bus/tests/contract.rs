@@ -215,6 +215,7 @@ async fn two_members_split_and_take_over(f: Fixture) {
                 .all(|position| member.owned.contains(&position.topic_partition()))
         );
         member.consumer.commit(&highest(&done)).await.unwrap();
+        member.read.clear();
     }
 
     members.remove(0).consumer.close().await;
@@ -222,7 +223,6 @@ async fn two_members_split_and_take_over(f: Fixture) {
         members[0].owned.len() == 4
     })
     .await;
-    members[0].read.clear();
     f.publish_keyed(&topic, 40..60).await;
     until(&mut members, "new records are read", |members| {
         20 <= members[0].read.len()
