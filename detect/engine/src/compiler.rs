@@ -78,7 +78,8 @@ impl Compiler {
         let mut rules = Vec::with_capacity(self.rules.rules.len());
         let mut sources: BTreeMap<RuleLogSource, Vec<u32>> = BTreeMap::new();
         for rule in self.rules.rules {
-            let index = u32::try_from(rules.len()).map_err(|_| BuildError::TooManyRules { count: rules.len() })?;
+            let index =
+                u32::try_from(rules.len()).map_err(|_| BuildError::TooManyRules { count: rules.len() })?;
             sources.entry(rule.log_source).or_default().push(index);
             digests.push(rule.digest);
             rules.push(Compiled {
@@ -121,7 +122,8 @@ fn version(mut digests: Vec<[u8; 32]>, indicators: &IndicatorIndex) -> RulesetVe
         hasher.update(digest);
     }
     for indicator in indicators.iter() {
-        let bound = |time: Option<ingest_event::Timestamp>| time.map_or_else(String::new, |time| time.to_string());
+        let bound =
+            |time: Option<ingest_event::Timestamp>| time.map_or_else(String::new, |time| time.to_string());
         let line = [
             indicator.kind.as_str(),
             &indicator.value,

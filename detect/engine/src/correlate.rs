@@ -107,11 +107,7 @@ impl Correlator {
         let ruleset = Arc::clone(&self.ruleset);
         let mut is_counted = false;
         for hit in hits {
-            let counted = self
-                .counts
-                .get(hit.rule.0 as usize)
-                .cloned()
-                .unwrap_or_default();
+            let counted = self.counts.get(hit.rule.0 as usize).cloned().unwrap_or_default();
             for (index, base) in counted {
                 let Some(correlation) = ruleset.correlations.get(index) else {
                     continue;
@@ -278,7 +274,9 @@ fn texts(names: &[String], event: &Event) -> Vec<String> {
 }
 
 fn alert(correlation: &Correlation, base: &Base, key: &Key, group: &Group, event: &Event) -> Alert {
-    let (first_at, first_id) = group.first().unwrap_or((event.timestamp.as_nanos(), event.id.as_str()));
+    let (first_at, first_id) = group
+        .first()
+        .unwrap_or((event.timestamp.as_nanos(), event.id.as_str()));
     let mut parts: Vec<&str> = key.values.iter().map(String::as_str).collect();
     parts.push(first_id);
     let group_by: Vec<(String, String)> = correlation
@@ -344,9 +342,8 @@ fn entity(group_by: &[(String, String)], organization: OrganizationNumber) -> En
             value: organization.as_str().to_owned(),
         };
     }
-    let join = |pick: fn(&(String, String)) -> &str| {
-        group_by.iter().map(pick).collect::<Vec<_>>().join(" + ")
-    };
+    let join =
+        |pick: fn(&(String, String)) -> &str| group_by.iter().map(pick).collect::<Vec<_>>().join(" + ");
     Entity {
         field: join(|(name, _)| name),
         value: join(|(_, value)| value),

@@ -109,7 +109,10 @@ impl IndicatorIndex {
         if indicators.is_empty() {
             return index;
         }
-        index.fields = FIELDS.iter().map(|(name, holds)| (names.intern(name), *holds)).collect();
+        index.fields = FIELDS
+            .iter()
+            .map(|(name, holds)| (names.intern(name), *holds))
+            .collect();
         index.url_domain = names.intern(URL_DOMAIN);
         for indicator in indicators {
             index.insert(indicator);
@@ -206,7 +209,10 @@ impl IndicatorIndex {
     }
 
     fn address(&self, text: &str, hit: &mut impl FnMut(u32)) {
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
             self.ip(address.to_canonical(), hit);
         }
@@ -275,7 +281,12 @@ impl IndicatorIndex {
 
     fn hashes(&self, text: &str, hit: &mut impl FnMut(u32)) {
         for part in text.split(',') {
-            let hash = part.rsplit('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+            let hash = part
+                .rsplit('=')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase();
             let kind = match hash.len() {
                 32 => IndicatorKind::Md5,
                 40 => IndicatorKind::Sha1,
@@ -294,7 +305,11 @@ type Order<'a> = (
     &'a str,
     detect_alert::Confidence,
     detect_alert::Tlp,
-    (Option<ingest_event::Timestamp>, Option<ingest_event::Timestamp>, &'a str),
+    (
+        Option<ingest_event::Timestamp>,
+        Option<ingest_event::Timestamp>,
+        &'a str,
+    ),
 );
 
 fn order(indicator: &Indicator) -> Order<'_> {
@@ -304,6 +319,10 @@ fn order(indicator: &Indicator) -> Order<'_> {
         &indicator.source,
         indicator.confidence,
         indicator.tlp,
-        (indicator.valid_from, indicator.valid_until, &indicator.description),
+        (
+            indicator.valid_from,
+            indicator.valid_until,
+            &indicator.description,
+        ),
     )
 }

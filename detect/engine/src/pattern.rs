@@ -24,14 +24,25 @@ pub(crate) struct Matcher {
 
 #[derive(Debug)]
 enum Test {
-    Literal { op: TextOp, text: Box<str>, cased: bool },
-    Glob { tokens: Box<[Token]>, cased: bool },
+    Literal {
+        op: TextOp,
+        text: Box<str>,
+        cased: bool,
+    },
+    Glob {
+        tokens: Box<[Token]>,
+        cased: bool,
+    },
     Regex(Regex),
     Cidr(IpNet),
     Number(Comparison, f64),
     Bool(bool),
     Null,
-    Field { op: TextOp, fields: Box<[FieldId]>, cased: bool },
+    Field {
+        op: TextOp,
+        fields: Box<[FieldId]>,
+        cased: bool,
+    },
     Time(TimePart, f64),
 }
 
@@ -51,7 +62,9 @@ impl Matcher {
                 regex::RegexBuilder::new(source)
                     .size_limit(REGEX_BYTES_MAX)
                     .build()
-                    .map_err(|error| BuildError::Regex { source: Box::new(error) })?,
+                    .map_err(|error| BuildError::Regex {
+                        source: Box::new(error),
+                    })?,
             ),
             Pattern::Cidr(net) => Test::Cidr(*net),
             Pattern::Number(comparison, number) => Test::Number(*comparison, *number),
@@ -64,7 +77,10 @@ impl Matcher {
             },
             Pattern::Time(part, number) => Test::Time(*part, *number),
         };
-        Ok(Self { test, shown: shown(pattern).into() })
+        Ok(Self {
+            test,
+            shown: shown(pattern).into(),
+        })
     }
 
     /// Whether it is the pattern that a missing field matches.
@@ -77,7 +93,13 @@ impl Matcher {
         if entry.kind == Kind::Null {
             return self.is_null();
         }
-        let pick = |cased: bool| if cased { record.text(entry) } else { record.folded(entry) };
+        let pick = |cased: bool| {
+            if cased {
+                record.text(entry)
+            } else {
+                record.folded(entry)
+            }
+        };
         match &self.test {
             Test::Literal { op, text, cased } => holds(*op, pick(*cased), text),
             Test::Glob { tokens, cased } => glob(tokens, pick(*cased)),
@@ -91,21 +113,26 @@ impl Matcher {
             }
             Test::Bool(flag) => truth(record, entry) == Some(*flag),
             Test::Null => false,
-            Test::Field { op, fields, cased } => fields
-                .iter()
-                .find(|field| record.has(**field))
-                .is_some_and(|field| {
-                    record
-                        .values(*field)
-                        .filter(|other| other.kind != Kind::Null)
-                        .any(|other| {
-                            let other = if *cased { record.text(other) } else { record.folded(other) };
-                            holds(*op, pick(*cased), other)
-                        })
-                }),
-            Test::Time(part, wanted) => {
-                time_part(*part, record, entry).is_some_and(|number| compare(Comparison::Equal, number, *wanted))
+            Test::Field { op, fields, cased } => {
+                fields
+                    .iter()
+                    .find(|field| record.has(**field))
+                    .is_some_and(|field| {
+                        record
+                            .values(*field)
+                            .filter(|other| other.kind != Kind::Null)
+                            .any(|other| {
+                                let other = if *cased {
+                                    record.text(other)
+                                } else {
+                                    record.folded(other)
+                                };
+                                holds(*op, pick(*cased), other)
+                            })
+                    })
             }
+            Test::Time(part, wanted) => time_part(*part, record, entry)
+                .is_some_and(|number| compare(Comparison::Equal, number, *wanted)),
         }
     }
 }
@@ -120,7 +147,11 @@ fn text(op: TextOp, parts: &[TextPart], cased: bool) -> Test {
         })
         .collect();
     if let Some(text) = literal {
-        return Test::Literal { op, text: text.into(), cased };
+        return Test::Literal {
+            op,
+            text: text.into(),
+            cased,
+        };
     }
     let mut tokens = Vec::new();
     if matches!(op, TextOp::Contains | TextOp::EndsWith) {
@@ -137,7 +168,10 @@ fn text(op: TextOp, parts: &[TextPart], cased: bool) -> Test {
         tokens.push(Token::Any);
     }
     tokens.dedup_by(|a, b| *a == Token::Any && *b == Token::Any);
-    Test::Glob { tokens: tokens.into(), cased }
+    Test::Glob {
+        tokens: tokens.into(),
+        cased,
+    }
 }
 
 fn holds(op: TextOp, text: &str, literal: &str) -> bool {
@@ -183,7 +217,10 @@ fn glob(tokens: &[Token], text: &str) -> bool {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Sigma numbers are compared as 64-bit floats")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Sigma numbers are compared as 64-bit floats"
+)]
 fn number(record: &Record, entry: &Entry) -> Option<f64> {
     match entry.kind {
         Kind::Integer(number) => Some(number as f64),
@@ -261,7 +298,11 @@ fn shown(pattern: &Pattern) -> String {
         Pattern::Bool(flag) => format!("= {flag}"),
         Pattern::Null => "null".to_owned(),
         Pattern::Field { op, fields, .. } => {
-            format!("{}field {}", prefix(*op), fields.first().map_or("", String::as_str))
+            format!(
+                "{}field {}",
+                prefix(*op),
+                fields.first().map_or("", String::as_str)
+            )
         }
         Pattern::Time(part, number) => format!("{part:?} = {number}").to_lowercase(),
     }

@@ -21,8 +21,16 @@ pub(crate) enum Node {
     AtLeast(usize, Box<[Node]>),
     Not(Box<Node>),
     Exists(Box<[FieldId]>, bool),
-    Values { fields: Box<[FieldId]>, all: bool, negated: bool, patterns: Box<[Matcher]> },
-    Keywords { all: bool, patterns: Box<[Matcher]> },
+    Values {
+        fields: Box<[FieldId]>,
+        all: bool,
+        negated: bool,
+        patterns: Box<[Matcher]>,
+    },
+    Keywords {
+        all: bool,
+        patterns: Box<[Matcher]>,
+    },
 }
 
 impl Node {
@@ -38,7 +46,11 @@ impl Node {
                 let fields = item.fields.iter().map(|field| names.intern(field)).collect();
                 match &item.test {
                     Test::Exists(wanted) => Self::Exists(fields, *wanted),
-                    Test::Values { quantifier, negated, patterns } => Self::Values {
+                    Test::Values {
+                        quantifier,
+                        negated,
+                        patterns,
+                    } => Self::Values {
                         fields,
                         all: *quantifier == Quantifier::All,
                         negated: *negated,
@@ -77,7 +89,12 @@ impl Node {
                     .any(|field| record.values(*field).any(|entry| entry.kind != Kind::Null));
                 is_there == *wanted
             }
-            Self::Values { fields, all, negated, patterns } => {
+            Self::Values {
+                fields,
+                all,
+                negated,
+                patterns,
+            } => {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return !negated && of(*all, patterns, Matcher::is_null);
                 };
@@ -114,13 +131,23 @@ impl Node {
                     }
                 }
             }
-            Self::Values { fields, negated, patterns, .. } => {
+            Self::Values {
+                fields,
+                negated,
+                patterns,
+                ..
+            } => {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return;
                 };
                 for entry in record.values(*field) {
                     if *negated {
-                        add(findings, names.name(*field), record.text(entry), "none of the excluded values");
+                        add(
+                            findings,
+                            names.name(*field),
+                            record.text(entry),
+                            "none of the excluded values",
+                        );
                     }
                     for pattern in patterns.iter().filter(|pattern| pattern.matches(record, entry)) {
                         add(findings, names.name(*field), record.text(entry), &pattern.shown);
@@ -143,11 +170,18 @@ fn matchers(
     patterns: &[detect_rules::Pattern],
     names: &mut FieldNames,
 ) -> Result<Box<[Matcher]>, BuildError> {
-    patterns.iter().map(|pattern| Matcher::compile(pattern, names)).collect()
+    patterns
+        .iter()
+        .map(|pattern| Matcher::compile(pattern, names))
+        .collect()
 }
 
 fn of(all: bool, patterns: &[Matcher], test: impl Fn(&Matcher) -> bool) -> bool {
-    if all { patterns.iter().all(test) } else { patterns.iter().any(test) }
+    if all {
+        patterns.iter().all(test)
+    } else {
+        patterns.iter().any(test)
+    }
 }
 
 /// Adds a finding, once.

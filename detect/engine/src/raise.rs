@@ -20,7 +20,12 @@ pub struct RuleHit {
 }
 
 /// Names of a host, best first.
-const HOSTS: [&str; 4] = [field::HOST_NAME, "host.hostname", "Computer", "winlog.computer_name"];
+const HOSTS: [&str; 4] = [
+    field::HOST_NAME,
+    "host.hostname",
+    "Computer",
+    "winlog.computer_name",
+];
 
 /// Names of an account, best first.
 const USERS: [&str; 3] = [field::USER_NAME, "User", "TargetUserName"];

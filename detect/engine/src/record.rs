@@ -165,8 +165,17 @@ impl Record {
             folded = (position(end), position(self.texts.len()));
         }
         let index = position(self.entries.len());
-        self.entries.push(Entry { field, next: NONE, kind, text, folded });
-        if let (Some(first), Some(last)) = (self.first.get_mut(field as usize), self.last.get_mut(field as usize)) {
+        self.entries.push(Entry {
+            field,
+            next: NONE,
+            kind,
+            text,
+            folded,
+        });
+        if let (Some(first), Some(last)) = (
+            self.first.get_mut(field as usize),
+            self.last.get_mut(field as usize),
+        ) {
             if *first == NONE {
                 *first = index;
             } else if let Some(before) = self.entries.get_mut(*last as usize) {
@@ -207,7 +216,8 @@ pub(crate) fn fold(text: &str) -> String {
 }
 
 fn is_folded(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    text.bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
 }
 
 struct Members<'r> {
@@ -225,10 +235,16 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let length = self.record.path.len();
         while map
-            .next_key_seed(Name { record: self.record, is_inner: length > 0 })?
+            .next_key_seed(Name {
+                record: self.record,
+                is_inner: length > 0,
+            })?
             .is_some()
         {
-            map.next_value_seed(AnyValue { record: self.record, names: self.names })?;
+            map.next_value_seed(AnyValue {
+                record: self.record,
+                names: self.names,
+            })?;
             self.record.path.truncate(length);
         }
         Ok(())
@@ -294,7 +310,9 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
         self.add(Kind::Null, |_| {})
     }
     fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<(), E> {
-        self.add(Kind::Bool(flag), |out| out.push_str(if flag { "true" } else { "false" }))
+        self.add(Kind::Bool(flag), |out| {
+            out.push_str(if flag { "true" } else { "false" })
+        })
     }
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
         self.add(Kind::Integer(number), |out| written(out, number))
@@ -311,13 +329,20 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while items
-            .next_element_seed(AnyValue { record: self.record, names: self.names })?
+            .next_element_seed(AnyValue {
+                record: self.record,
+                names: self.names,
+            })?
             .is_some()
         {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        Members { record: self.record, names: self.names }.visit_map(map)
+        Members {
+            record: self.record,
+            names: self.names,
+        }
+        .visit_map(map)
     }
 }
 

@@ -141,15 +141,13 @@ impl<'r> Scanner<'r> {
     /// If the bytes are no event; [`ScanError::reason`] says where they go.
     pub fn scan(&mut self, payload: &[u8], sink: &mut impl MatchSink) -> Result<Timestamp, ScanError> {
         let text = std::str::from_utf8(payload).map_err(ScanError::NotUtf8)?;
-        self.record
-            .read(&self.ruleset.names, text)
-            .map_err(|error| {
-                if error.to_string().starts_with(TOO_MANY_FIELDS) {
-                    ScanError::TooManyFields
-                } else {
-                    ScanError::NotJson(error)
-                }
-            })?;
+        self.record.read(&self.ruleset.names, text).map_err(|error| {
+            if error.to_string().starts_with(TOO_MANY_FIELDS) {
+                ScanError::TooManyFields
+            } else {
+                ScanError::NotJson(error)
+            }
+        })?;
         let timestamp = self.envelope()?;
         let view = EventView {
             payload,
@@ -217,7 +215,16 @@ struct Class<'a>([Option<&'a str>; 8]);
 
 impl<'a> Class<'a> {
     fn traits(&self) -> Traits<'a> {
-        let [dataset, product, category, service, channel, event_id, event_type, process] = self.0;
+        let [
+            dataset,
+            product,
+            category,
+            service,
+            channel,
+            event_id,
+            event_type,
+            process,
+        ] = self.0;
         Traits {
             dataset,
             product,
@@ -266,7 +273,12 @@ fn indicators(view: &EventView<'_>, sink: &mut impl MatchSink) {
             && indicator.is_valid_at(view.timestamp)
         {
             let matched = format!("{} {}", indicator.kind, indicator.value);
-            add(hits.entry(at).or_default(), view.ruleset.names.name(field), value, &matched);
+            add(
+                hits.entry(at).or_default(),
+                view.ruleset.names.name(field),
+                value,
+                &matched,
+            );
         }
     });
     for (at, findings) in hits {
@@ -413,9 +425,18 @@ impl Origin<'_> {
                     ("en", "Traffic to or from something that is known to be harmful."),
                 ]),
                 first_step: texts([
-                    ("nb", "Finn maskinen som er nevnt, og hvem som bruker den. Koble den fra nettet hvis trafikken ikke kan forklares."),
-                    ("nn", "Finn maskina som er nemnd, og kven som bruker ho. Kople ho frå nettet om trafikken ikkje kan forklarast."),
-                    ("en", "Find the machine that is named and who uses it. Disconnect it if the traffic can't be explained."),
+                    (
+                        "nb",
+                        "Finn maskinen som er nevnt, og hvem som bruker den. Koble den fra nettet hvis trafikken ikke kan forklares.",
+                    ),
+                    (
+                        "nn",
+                        "Finn maskina som er nemnd, og kven som bruker ho. Kople ho frå nettet om trafikken ikkje kan forklarast.",
+                    ),
+                    (
+                        "en",
+                        "Find the machine that is named and who uses it. Disconnect it if the traffic can't be explained.",
+                    ),
                 ]),
             },
         }

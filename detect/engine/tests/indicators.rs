@@ -18,7 +18,10 @@ impl MatchSink for Matched {
 fn check(indicator: &str, field: &str, value: &str, expected: bool) {
     let (indicators, diagnostics) = check_indicators("list.txt", "list", indicator);
     assert!(diagnostics.is_empty(), "{}", diagnostics[0]);
-    let ruleset = Compiler::new().indicators(indicators).compile().expect("compiles");
+    let ruleset = Compiler::new()
+        .indicators(indicators)
+        .compile()
+        .expect("compiles");
     let event = serde_json::json!({ "@timestamp": "2026-01-01T00:00:00Z", field: value }).to_string();
     let mut matched = Matched::default();
     Scanner::new(&ruleset)
@@ -45,23 +48,73 @@ fn an_indicator_matches_itself_and_nothing_beside_it() {
         ("bad.example", "dns.question.name", "WWW.Bad.Example.", true),
         ("bad.example", "dns.question.name", "notbad.example", false),
         ("bad.example", "dns.question.name", "bad.example.org", false),
-        ("b\u{e6}d.example", "tls.client.server_name", "xn--bd-yia.example", true),
-        ("hxxps://bad[.]example/a?b=1", "url.full", "https://BAD.example/a?b=1", true),
-        ("https://bad.example/a", "url.full", "https://bad.example/a?session=2#top", true),
-        ("https://bad.example/a", "url.full", "https://bad.example:8443/a", false),
-        ("https://bad.example/a", "url.full", "https://bad.example:443/a", true),
-        ("https://bad.example/a", "url.full", "https://bad.example/a/b", false),
+        (
+            "b\u{e6}d.example",
+            "tls.client.server_name",
+            "xn--bd-1ia.example",
+            true,
+        ),
+        (
+            "hxxps://bad[.]example/a?b=1",
+            "url.full",
+            "https://BAD.example/a?b=1",
+            true,
+        ),
+        (
+            "https://bad.example/a",
+            "url.full",
+            "https://bad.example/a?session=2#top",
+            true,
+        ),
+        (
+            "https://bad.example/a",
+            "url.full",
+            "https://bad.example:8443/a",
+            false,
+        ),
+        (
+            "https://bad.example/a",
+            "url.full",
+            "https://bad.example:443/a",
+            true,
+        ),
+        (
+            "https://bad.example/a",
+            "url.full",
+            "https://bad.example/a/b",
+            false,
+        ),
         ("Evil@Bad.example", "email.from.address", "evil@bad.example", true),
-        ("evil@bad.example", "email.from.address", "devil@bad.example", false),
-        ("0CC175B9C0F1B6A831C399E269772661", "file.hash.md5", "0cc175b9c0f1b6a831c399e269772661", true),
+        (
+            "evil@bad.example",
+            "email.from.address",
+            "devil@bad.example",
+            false,
+        ),
+        (
+            "0CC175B9C0F1B6A831C399E269772661",
+            "file.hash.md5",
+            "0cc175b9c0f1b6a831c399e269772661",
+            true,
+        ),
         (
             "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
             "Hashes",
             "SHA1=86F7E437FAA5A7FCE15D1DDCB9EAEAEA377667B8,IMPHASH=00000000000000000000000000000000",
             true,
         ),
-        ("t13d1516h2_8daaf6152771_e5627efa2ab1", "tls.client.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1", true),
-        ("t13d1516h2_8daaf6152771_e5627efa2ab1", "tls.client.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab2", false),
+        (
+            "t13d1516h2_8daaf6152771_e5627efa2ab1",
+            "tls.client.ja4",
+            "t13d1516h2_8daaf6152771_e5627efa2ab1",
+            true,
+        ),
+        (
+            "t13d1516h2_8daaf6152771_e5627efa2ab1",
+            "tls.client.ja4",
+            "t13d1516h2_8daaf6152771_e5627efa2ab2",
+            false,
+        ),
     ] {
         check(indicator, field, value, expected);
     }
@@ -103,7 +156,10 @@ fn validity_is_that_of_the_events_time() {
     );
     assert!(diagnostics.is_empty());
     assert_eq!(indicators[0].description, "one, two");
-    let ruleset = Compiler::new().indicators(indicators).compile().expect("compiles");
+    let ruleset = Compiler::new()
+        .indicators(indicators)
+        .compile()
+        .expect("compiles");
     for (time, expected) in [("2025-12-31T23:59:59Z", 1), ("2026-01-01T00:00:00Z", 0)] {
         let event = format!(r#"{{"@timestamp":"{time}","dns":{{"question":{{"name":"a.bad.example"}}}}}}"#);
         let mut matched = Matched::default();

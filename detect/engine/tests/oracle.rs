@@ -54,7 +54,11 @@ fn sigma_hq(root: &Path) -> Vec<SourceText> {
         at += 512;
         // A name longer than the header has room for comes as the content of an entry of its own (GNU, pax).
         if matches!(header[156], b'L' | b'x') {
-            long_name = Some(String::from_utf8_lossy(&tar[at..at + size]).trim_end_matches(['\0', '\n']).to_owned());
+            long_name = Some(
+                String::from_utf8_lossy(&tar[at..at + size])
+                    .trim_end_matches(['\0', '\n'])
+                    .to_owned(),
+            );
             at += size.div_ceil(512) * 512;
             continue;
         }
@@ -124,7 +128,11 @@ fn all_of_sigma_hq_matches_what_the_oracle_matches() {
         println!("{diagnostic}");
     }
     let loaded = checked.rules.rules.len();
-    println!("SigmaHQ: {loaded} of {} rules load, checked in {:?}", sources.len(), started.elapsed());
+    println!(
+        "SigmaHQ: {loaded} of {} rules load, checked in {:?}",
+        sources.len(),
+        started.elapsed()
+    );
     assert!(3700 <= loaded, "{loaded}");
 
     let ids: BTreeSet<String> = checked
@@ -135,7 +143,11 @@ fn all_of_sigma_hq_matches_what_the_oracle_matches() {
         .collect();
     let oracle: Vec<(String, CompiledRule)> = sources
         .iter()
-        .flat_map(|source| rsigma_parser::parse_sigma_yaml(&source.text).expect("parsed before").rules)
+        .flat_map(|source| {
+            rsigma_parser::parse_sigma_yaml(&source.text)
+                .expect("parsed before")
+                .rules
+        })
         .filter_map(|rule| {
             let id = rule.id.clone()?;
             let compiled = compile_rule(&rule).ok()?;
@@ -164,7 +176,11 @@ fn all_of_sigma_hq_matches_what_the_oracle_matches() {
                 matched.0
             })
             .collect();
-        println!("{corpus}: {} events, every rule on each, {:?}", lines.len(), started.elapsed());
+        println!(
+            "{corpus}: {} events, every rule on each, {:?}",
+            lines.len(),
+            started.elapsed()
+        );
         for (line, ours) in lines.iter().zip(ours) {
             let json: serde_json::Value = serde_json::from_str(line).expect("JSON");
             let event = JsonEvent::borrow(&json);
@@ -177,7 +193,10 @@ fn all_of_sigma_hq_matches_what_the_oracle_matches() {
             total += ours.len();
             for id in ours.symmetric_difference(&theirs) {
                 let side = if ours.contains(*id) { "ours" } else { "theirs" };
-                differences.push(format!("{side} only: {id} on {corpus}: {}", line.chars().take(300).collect::<String>()));
+                differences.push(format!(
+                    "{side} only: {id} on {corpus}: {}",
+                    line.chars().take(300).collect::<String>()
+                ));
             }
         }
     }

@@ -60,7 +60,10 @@ impl<'s> Found<'s> {
         if document.is_blank() {
             return;
         }
-        if let Some(line) = document.line_with("action:").filter(|_| document.has_key("action")) {
+        if let Some(line) = document
+            .line_with("action:")
+            .filter(|_| document.has_key("action"))
+        {
             let detail = "the document is part of a collection (`action:`)";
             let mend = "write each rule out in full, separated by `---`";
             self.diagnostics
@@ -126,8 +129,10 @@ impl<'s> Found<'s> {
                 .push(document.error(Code::DuplicateId, line, &detail, mend));
             return false;
         }
-        self.ids
-            .insert(id.to_owned(), (document.path.to_owned(), document.first_line + line - 1));
+        self.ids.insert(
+            id.to_owned(),
+            (document.path.to_owned(), document.first_line + line - 1),
+        );
         true
     }
 

@@ -16,7 +16,10 @@ struct Entry {
     fields: BTreeMap<String, String>,
 }
 
-#[expect(clippy::expect_used, reason = "the table is part of the program and read by a test")]
+#[expect(
+    clippy::expect_used,
+    reason = "the table is part of the program and read by a test"
+)]
 static TABLE: LazyLock<Vec<Entry>> =
     LazyLock::new(|| serde_saphyr::from_str(include_str!("fields.yml")).expect("fields.yml is well formed"));
 
@@ -54,10 +57,22 @@ mod tests {
             }
         };
         for (log_source, name, expected) in [
-            (source("", "zeek", "dns"), "query", vec!["dns.question.name", "query"]),
-            (source("", "zeek", "conn"), "id.orig_h", vec!["source.ip", "id.orig_h"]),
+            (
+                source("", "zeek", "dns"),
+                "query",
+                vec!["dns.question.name", "query"],
+            ),
+            (
+                source("", "zeek", "conn"),
+                "id.orig_h",
+                vec!["source.ip", "id.orig_h"],
+            ),
             (source("proxy", "", ""), "cs-host", vec!["url.domain", "cs-host"]),
-            (source("firewall", "", ""), "dst_port", vec!["destination.port", "dst_port"]),
+            (
+                source("firewall", "", ""),
+                "dst_port",
+                vec!["destination.port", "dst_port"],
+            ),
             (source("process_creation", "windows", ""), "Image", vec!["Image"]),
             (source("dns", "", ""), "source.ip", vec!["source.ip"]),
         ] {

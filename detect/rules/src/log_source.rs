@@ -72,7 +72,10 @@ struct ByEventId {
     category: String,
 }
 
-#[expect(clippy::expect_used, reason = "the table is part of the program and read by a test")]
+#[expect(
+    clippy::expect_used,
+    reason = "the table is part of the program and read by a test"
+)]
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("log_sources.yml")).expect("log_sources.yml is well formed")
 });
@@ -217,7 +220,10 @@ mod tests {
     #[test]
     fn a_rule_wakes_for_its_own_events_only() {
         let none = Traits::default();
-        let flow = Traits { dataset: Some("network.flow"), ..none };
+        let flow = Traits {
+            dataset: Some("network.flow"),
+            ..none
+        };
         check(&flow, &rule("", "zeek", "conn"), true);
         check(&flow, &rule("firewall", "", ""), true);
         check(&flow, &rule("", "zeek", "dns"), false);
@@ -225,7 +231,11 @@ mod tests {
         check(&flow, &rule("network_connection", "windows", ""), false);
         check(&flow, &rule("", "", ""), true);
 
-        let auth = Traits { dataset: Some("system.auth"), process: Some("sshd"), ..none };
+        let auth = Traits {
+            dataset: Some("system.auth"),
+            process: Some("sshd"),
+            ..none
+        };
         check(&auth, &rule("", "linux", "sshd"), true);
         check(&auth, &rule("", "linux", "auth"), true);
         check(&auth, &rule("", "linux", "cron"), false);
@@ -242,11 +252,18 @@ mod tests {
         check(&sysmon, &rule("", "windows", "sysmon"), true);
         check(&sysmon, &rule("", "zeek", ""), false);
 
-        let own = Traits { product: Some("windows"), category: Some("registry_set"), ..none };
+        let own = Traits {
+            product: Some("windows"),
+            category: Some("registry_set"),
+            ..none
+        };
         check(&own, &rule("registry_event", "windows", ""), true);
         check(&own, &rule("process_creation", "windows", ""), false);
 
-        let foreign = Traits { dataset: Some("opnsense.firewall"), ..none };
+        let foreign = Traits {
+            dataset: Some("opnsense.firewall"),
+            ..none
+        };
         check(&foreign, &rule("", "opnsense", "firewall"), true);
         check(&none, &rule("", "windows", ""), false);
     }

@@ -98,7 +98,10 @@ impl Correlator {
             .iter()
             .enumerate()
             .map(|(index, correlation)| {
-                ((correlation.producer.id.0.clone(), digest(&correlation.digest)), index)
+                (
+                    (correlation.producer.id.0.clone(), digest(&correlation.digest)),
+                    index,
+                )
             })
             .collect();
         correlator.watermark = snapshot.watermark;

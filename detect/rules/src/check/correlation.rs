@@ -43,25 +43,58 @@ pub(super) fn lower(
         CorrelationType::ValueCount => CorrelationKind::ValueCount,
         other => {
             let detail = format!("correlations of type `{}` are not done yet", other.as_str());
-            return Err(refuse(document, Code::Unsupported, "type:", &detail, "use `event_count` or `value_count`"));
+            return Err(refuse(
+                document,
+                Code::Unsupported,
+                "type:",
+                &detail,
+                "use `event_count` or `value_count`",
+            ));
         }
     };
     if sigma.window != WindowMode::Sliding {
         let detail = format!("windows of kind `{}` are not done yet", sigma.window.as_str());
-        return Err(refuse(document, Code::Unsupported, "window", &detail, "leave `window` out: it slides"));
+        return Err(refuse(
+            document,
+            Code::Unsupported,
+            "window",
+            &detail,
+            "leave `window` out: it slides",
+        ));
     }
-    let CorrelationCondition::Threshold { predicates, field, .. } = &sigma.condition else {
+    let CorrelationCondition::Threshold {
+        predicates, field, ..
+    } = &sigma.condition
+    else {
         let mend = "write a threshold such as `gte: 10`";
-        return Err(refuse(document, Code::BadCorrelation, "condition:", "the condition is no threshold", mend));
+        return Err(refuse(
+            document,
+            Code::BadCorrelation,
+            "condition:",
+            "the condition is no threshold",
+            mend,
+        ));
     };
     let counted = field.clone().unwrap_or_default();
     if kind == CorrelationKind::ValueCount && counted.is_empty() {
         let mend = "add `field:` to the condition";
-        return Err(refuse(document, Code::BadCorrelation, "condition:", "`value_count` does not say of which field", mend));
+        return Err(refuse(
+            document,
+            Code::BadCorrelation,
+            "condition:",
+            "`value_count` does not say of which field",
+            mend,
+        ));
     }
     if sigma.timespan.seconds == 0 || TIMESPAN_SECONDS_MAX < sigma.timespan.seconds {
         let detail = format!("a time span of {} is out of bounds", sigma.timespan.original);
-        return Err(refuse(document, Code::BadCorrelation, "timespan:", &detail, "use from 1s to 7d"));
+        return Err(refuse(
+            document,
+            Code::BadCorrelation,
+            "timespan:",
+            &detail,
+            "use from 1s to 7d",
+        ));
     }
     let bases = sigma
         .rules
@@ -69,7 +102,13 @@ pub(super) fn lower(
         .map(|name| base(document, sigma, name, &counted, rules))
         .collect::<Result<Vec<_>, _>>()?;
     if bases.is_empty() {
-        return Err(refuse(document, Code::BadCorrelation, "correlation:", "it names no rule", "add `rules:`"));
+        return Err(refuse(
+            document,
+            Code::BadCorrelation,
+            "correlation:",
+            "it names no rule",
+            "add `rules:`",
+        ));
     }
     let group_by = shown(sigma, &bases);
     Ok(Correlation {
@@ -100,7 +139,10 @@ fn shown(sigma: &CorrelationRule, bases: &[Base]) -> Vec<String> {
         .map(|(index, name)| {
             let is_alias = sigma.aliases.iter().any(|alias| alias.alias == *name);
             let first = bases.first().and_then(|base| base.group_by.get(index)?.first());
-            first.filter(|_| !is_alias || bases.len() == 1).unwrap_or(name).clone()
+            first
+                .filter(|_| !is_alias || bases.len() == 1)
+                .unwrap_or(name)
+                .clone()
         })
         .collect()
 }

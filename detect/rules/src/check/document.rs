@@ -17,9 +17,36 @@ pub(super) struct Document<'s> {
 
 /// The modifiers there are.
 pub(super) const MODIFIERS: [&str; 30] = [
-    "all", "base64", "base64offset", "cased", "cidr", "contains", "day", "dotall", "endswith", "exists",
-    "expand", "fieldref", "gt", "gte", "hour", "i", "ignorecase", "lt", "lte", "m", "minute", "month",
-    "multiline", "neq", "re", "s", "startswith", "utf16", "wide", "windash",
+    "all",
+    "base64",
+    "base64offset",
+    "cased",
+    "cidr",
+    "contains",
+    "day",
+    "dotall",
+    "endswith",
+    "exists",
+    "expand",
+    "fieldref",
+    "gt",
+    "gte",
+    "hour",
+    "i",
+    "ignorecase",
+    "lt",
+    "lte",
+    "m",
+    "minute",
+    "month",
+    "multiline",
+    "neq",
+    "re",
+    "s",
+    "startswith",
+    "utf16",
+    "wide",
+    "windash",
 ];
 
 /// The documents of a file, divided at lines that begin with `---`.
@@ -99,7 +126,8 @@ pub(super) fn explain(document: &Document<'_>, message: &str) -> Diagnostic {
     if message.starts_with("YAML parse error") || message.starts_with("YAML parsing error") {
         let detail = message.split_once(": ").map_or(message, |(_, detail)| detail);
         let line = line_in(detail).unwrap_or(1);
-        let mend = "check indentation and quotes; texts that begin with `*`, `%`, `@`, `[` or `{` need quotes";
+        let mend =
+            "check indentation and quotes; texts that begin with `*`, `%`, `@`, `[` or `{` need quotes";
         return document.error(Code::BadYaml, line, detail, mend);
     }
     if message.starts_with("Document is not a YAML mapping") {
@@ -109,7 +137,8 @@ pub(super) fn explain(document: &Document<'_>, message: &str) -> Diagnostic {
     if message.starts_with("Condition") {
         let line = document.line_with("condition:").unwrap_or(1);
         let detail = message.lines().next().unwrap_or(message);
-        let mend = "a condition joins selections with `and`, `or`, `not`, brackets, `1 of name*`, `all of them`";
+        let mend =
+            "a condition joins selections with `and`, `or`, `not`, brackets, `1 of name*`, `all of them`";
         return document.error(Code::BadCondition, line, detail, mend);
     }
     if message.contains("correlation") || message.contains("timeframe") || message.contains("timespan") {
@@ -118,8 +147,16 @@ pub(super) fn explain(document: &Document<'_>, message: &str) -> Diagnostic {
         return document.error(Code::BadCorrelation, line, message, mend);
     }
     let key = message.split(['\'', '`', '"']).nth(1).unwrap_or_default();
-    let line = (!key.is_empty()).then(|| document.line_with(key)).flatten().unwrap_or(1);
-    document.error(Code::BadValue, line, message, "see the Sigma specification for what may stand here")
+    let line = (!key.is_empty())
+        .then(|| document.line_with(key))
+        .flatten()
+        .unwrap_or(1);
+    document.error(
+        Code::BadValue,
+        line,
+        message,
+        "see the Sigma specification for what may stand here",
+    )
 }
 
 fn unknown_modifier(document: &Document<'_>, modifier: &str) -> Diagnostic {

@@ -193,7 +193,12 @@ impl Lowering<'_> {
     fn keywords(&self, values: &[SigmaValue], modifiers: &[Modifier]) -> Result<Condition, Refusal> {
         let mut modifiers = modifiers.to_vec();
         let all = modifiers.contains(&Modifier::All);
-        let decides = [Modifier::Re, Modifier::Cidr, Modifier::StartsWith, Modifier::EndsWith];
+        let decides = [
+            Modifier::Re,
+            Modifier::Cidr,
+            Modifier::StartsWith,
+            Modifier::EndsWith,
+        ];
         if !modifiers.iter().any(|modifier| decides.contains(modifier)) {
             modifiers.push(Modifier::Contains);
         }
@@ -201,10 +206,18 @@ impl Lowering<'_> {
         for value in values {
             // A keyword is text, whatever YAML takes it for.
             let text = SigmaValue::String(rsigma_parser::value::SigmaString::new(&value.to_string()));
-            let value = if matches!(value, SigmaValue::String(_)) { value } else { &text };
-            patterns.extend(value::patterns(self.document, "", value, &modifiers, &|name: &str| {
-                vec![name.to_owned()]
-            })?);
+            let value = if matches!(value, SigmaValue::String(_)) {
+                value
+            } else {
+                &text
+            };
+            patterns.extend(value::patterns(
+                self.document,
+                "",
+                value,
+                &modifiers,
+                &|name: &str| vec![name.to_owned()],
+            )?);
         }
         let quantifier = if all { Quantifier::All } else { Quantifier::Any };
         Ok(Condition::Keywords(quantifier, patterns))
@@ -230,7 +243,7 @@ impl Lowering<'_> {
         if modifiers.contains(&Modifier::Expand) {
             let detail = "`expand` needs a list for its placeholder, and there is none";
             let mend = "write the values out in the rule";
-            return Err(self.unsupported(name, detail, mend));
+            return Err(self.unsupported("|expand", detail, mend));
         }
         // Each value is a group: for `all`, one of its spellings is enough.
         let groups = item

@@ -59,9 +59,9 @@ pub(super) fn read(document: &Document<'_>, meta: Meta<'_>) -> Result<About, Ref
         return Err(bad_varde(document, "varde:", "it is no mapping"));
     }
     let confidence = match varde.get("confidence").and_then(serde_json::Value::as_str) {
-        Some(text) => text
-            .parse()
-            .map_err(|error: ingest_event::UnknownCode| bad_varde(document, "confidence:", &error.to_string()))?,
+        Some(text) => text.parse().map_err(|error: ingest_event::UnknownCode| {
+            bad_varde(document, "confidence:", &error.to_string())
+        })?,
         None => match meta.status {
             Some(Status::Stable) => Confidence::High,
             Some(Status::Experimental | Status::Unsupported | Status::Deprecated) => Confidence::Low,
@@ -107,7 +107,9 @@ pub(super) fn read(document: &Document<'_>, meta: Meta<'_>) -> Result<About, Ref
 /// The diagnostic for a field that is not there.
 pub(super) fn missing(document: &Document<'_>, field: &str) -> Diagnostic {
     let mend = match field {
-        "id" => "add `id:` with a UUID of its own (`uuidgen` makes one): incidents and suppressions refer to it",
+        "id" => {
+            "add `id:` with a UUID of its own (`uuidgen` makes one): incidents and suppressions refer to it"
+        }
         "title" => "add `title:`, the name of the rule in at most 256 characters",
         "logsource" => "add `logsource:` with at least one of `category`, `product` and `service`",
         "condition" => "add `condition:` to `detection:`, for example `condition: selection`",
@@ -136,7 +138,13 @@ fn texts(document: &Document<'_>, varde: &serde_json::Value, key: &str) -> Resul
                 .map(|(language, text)| Some((language.clone(), text.as_str()?.trim().to_owned())))
                 .collect()
         })
-        .ok_or_else(|| bad_varde(document, key, &format!("`{key}` is no mapping of language to text")))
+        .ok_or_else(|| {
+            bad_varde(
+                document,
+                key,
+                &format!("`{key}` is no mapping of language to text"),
+            )
+        })
 }
 
 fn bad_varde(document: &Document<'_>, place: &str, detail: &str) -> Refusal {

@@ -33,10 +33,12 @@ pub(super) fn patterns(
         Box::new(document.error(code, line, detail, mend))
     };
     if has(Modifier::Re) {
-        return regex(&value.to_string(), modifiers).map(|pattern| vec![pattern]).map_err(|error| {
-            let mend = "the syntax is that of the `regex` crate: no look-around, no back-references";
-            refuse(Code::BadRegex, &error, mend)
-        });
+        return regex(&value.to_string(), modifiers)
+            .map(|pattern| vec![pattern])
+            .map_err(|error| {
+                let mend = "the syntax is that of the `regex` crate: no look-around, no back-references";
+                refuse(Code::BadRegex, &error, mend)
+            });
     }
     if has(Modifier::Cidr) {
         let text = value.to_string();
@@ -57,7 +59,11 @@ pub(super) fn patterns(
     if numeric.is_some() || time.is_some() {
         let Some(number) = number(value) else {
             let detail = format!("`{value}` is no number");
-            return Err(refuse(Code::BadValue, &detail, "write a number after this modifier"));
+            return Err(refuse(
+                Code::BadValue,
+                &detail,
+                "write a number after this modifier",
+            ));
         };
         return Ok(vec![match (time, numeric) {
             (Some(part), _) => Pattern::Time(part, number),
@@ -68,16 +74,26 @@ pub(super) fn patterns(
     match value {
         SigmaValue::Null => Ok(vec![Pattern::Null]),
         SigmaValue::Bool(flag) => Ok(vec![Pattern::Bool(*flag)]),
-        SigmaValue::Integer(_) | SigmaValue::Float(_) if op == TextOp::Equals => {
-            Ok(vec![Pattern::Number(Comparison::Equal, number(value).unwrap_or(f64::NAN))])
-        }
+        SigmaValue::Integer(_) | SigmaValue::Float(_) if op == TextOp::Equals => Ok(vec![Pattern::Number(
+            Comparison::Equal,
+            number(value).unwrap_or(f64::NAN),
+        )]),
         SigmaValue::Integer(_) | SigmaValue::Float(_) => {
             text(&SigmaString::from_raw(&value.to_string()), modifiers).map_err(|detail| {
-                refuse(Code::BadValue, &detail, "use fewer dashes, or leave `windash` out")
+                refuse(
+                    Code::BadValue,
+                    &detail,
+                    "use fewer dashes, or leave `windash` out",
+                )
             })
         }
-        SigmaValue::String(string) => text(string, modifiers)
-            .map_err(|detail| refuse(Code::BadValue, &detail, "use fewer dashes, or leave `windash` out")),
+        SigmaValue::String(string) => text(string, modifiers).map_err(|detail| {
+            refuse(
+                Code::BadValue,
+                &detail,
+                "use fewer dashes, or leave `windash` out",
+            )
+        }),
     }
 }
 
@@ -111,7 +127,15 @@ fn regex(pattern: &str, modifiers: &[Modifier]) -> Result<Pattern, String> {
         .size_limit(REGEX_BYTES_MAX)
         .build()
         .map(|_| Pattern::Regex(whole))
-        .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim().to_owned())
+        .map_err(|error| {
+            error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })
 }
 
 fn cidr(text: &str) -> Option<IpNet> {
@@ -122,7 +146,10 @@ fn cidr(text: &str) -> Option<IpNet> {
 
 fn number(value: &SigmaValue) -> Option<f64> {
     match value {
-        #[expect(clippy::cast_precision_loss, reason = "Sigma numbers are compared as 64-bit floats")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "Sigma numbers are compared as 64-bit floats"
+        )]
         SigmaValue::Integer(number) => Some(*number as f64),
         SigmaValue::Float(number) => Some(*number),
         SigmaValue::String(string) => string.original.trim().parse().ok(),
@@ -177,7 +204,10 @@ fn text(string: &SigmaString, modifiers: &[Modifier]) -> Result<Vec<Pattern>, St
     }
     let parts = parts(string);
     if has(Modifier::WindAsh) {
-        return Ok(windash(parts)?.into_iter().map(|parts| pattern(op, parts)).collect());
+        return Ok(windash(parts)?
+            .into_iter()
+            .map(|parts| pattern(op, parts))
+            .collect());
     }
     Ok(vec![pattern(op, parts)])
 }
@@ -219,7 +249,9 @@ fn base64_offsets(bytes: &[u8]) -> Vec<String> {
             let start = (offset * 4).div_ceil(3);
             // The last character mixes in bits from after, unless the length is a multiple of 3.
             let whole = padded.len() * 8 / 6;
-            text.get(start..whole).filter(|text| !text.is_empty()).map(str::to_owned)
+            text.get(start..whole)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
         })
         .collect()
 }
@@ -233,7 +265,9 @@ fn windash(parts: Vec<TextPart>) -> Result<Vec<Vec<TextPart>>, String> {
         })
         .sum();
     if WINDASH_MAX < dashes {
-        return Err(format!("{dashes} dashes have too many spellings for `windash` (at most {WINDASH_MAX})"));
+        return Err(format!(
+            "{dashes} dashes have too many spellings for `windash` (at most {WINDASH_MAX})"
+        ));
     }
     let mut spellings = vec![Vec::new()];
     for part in parts {

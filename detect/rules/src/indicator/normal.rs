@@ -31,13 +31,19 @@ pub(crate) struct Refused {
 pub(super) fn parse(text: &str, kind: Option<IndicatorKind>) -> Result<(IndicatorKind, String), Refused> {
     let text = refang(text.trim().trim_matches('"'));
     if text.is_empty() {
-        return Err(none("the value is empty", "remove the line, or write the indicator"));
+        return Err(none(
+            "the value is empty",
+            "remove the line, or write the indicator",
+        ));
     }
     let kind = match kind {
         Some(kind) => kind,
         None => recognise(&text).ok_or_else(|| {
             none(
-                &format!("`{}` is no address, domain, URL, hash, fingerprint or e-mail address", short(&text)),
+                &format!(
+                    "`{}` is no address, domain, URL, hash, fingerprint or e-mail address",
+                    short(&text)
+                ),
                 "correct it; in CSV, say what it is in the column `type`",
             )
         })?,
@@ -80,7 +86,9 @@ fn refang(text: &str) -> String {
         let is_defanged = text
             .get(..defanged.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(defanged))
-            && text.get(defanged.len()..).is_some_and(|rest| rest.starts_with("://"));
+            && text
+                .get(defanged.len()..)
+                .is_some_and(|rest| rest.starts_with("://"));
         if is_defanged {
             text.replace_range(..defanged.len(), scheme);
         }
@@ -133,7 +141,10 @@ fn bare(text: &str) -> &str {
 
 fn address(text: &str) -> Result<String, Refused> {
     let address: IpAddr = bare(text).parse().map_err(|_| {
-        none(&format!("`{}` is no IPv4 or IPv6 address", short(text)), "correct the address")
+        none(
+            &format!("`{}` is no IPv4 or IPv6 address", short(text)),
+            "correct the address",
+        )
     })?;
     let address = address.to_canonical();
     if address.is_loopback() || address.is_unspecified() || address.is_multicast() {
@@ -154,11 +165,17 @@ fn prefix(text: &str) -> Result<String, Refused> {
         IpNet::V6(_) => PREFIX_V6_MIN,
     };
     if net.prefix_len() < least {
-        return Err(poison(&format!("/{} is more than one operator has (at least /{least})", net.prefix_len())));
+        return Err(poison(&format!(
+            "/{} is more than one operator has (at least /{least})",
+            net.prefix_len()
+        )));
     }
     if net.addr() != net.network() {
         let detail = format!("{net} has bits set after its length");
-        return Err(none(&detail, &format!("write {}, or the address without a length", net.trunc())));
+        return Err(none(
+            &detail,
+            &format!("write {}, or the address without a length", net.trunc()),
+        ));
     }
     if net.addr().is_loopback() || net.addr().is_multicast() {
         return Err(poison(&format!("{net} is on every machine or on none")));
@@ -167,8 +184,16 @@ fn prefix(text: &str) -> Result<String, Refused> {
 }
 
 fn domain(text: &str) -> Result<String, Refused> {
-    let bad = |why: &str| none(&format!("`{}` is no domain: {why}", short(text)), "correct the domain");
-    let name = text.trim_start_matches("*.").trim_start_matches('.').trim_end_matches('.');
+    let bad = |why: &str| {
+        none(
+            &format!("`{}` is no domain: {why}", short(text)),
+            "correct the domain",
+        )
+    };
+    let name = text
+        .trim_start_matches("*.")
+        .trim_start_matches('.')
+        .trim_end_matches('.');
     let ascii = idna::domain_to_ascii(name).map_err(|_| bad("it has characters that no domain has"))?;
     if ascii.is_empty() || DOMAIN_BYTES_MAX < ascii.len() {
         return Err(bad("it is empty or too long"));
@@ -178,13 +203,19 @@ fn domain(text: &str) -> Result<String, Refused> {
     }
     let fits = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     if !ascii.split('.').all(fits) {
-        return Err(bad("a label is empty, too long, or has characters that no label has"));
+        return Err(bad(
+            "a label is empty, too long, or has characters that no label has",
+        ));
     }
     if !ascii.contains('.') {
-        return Err(poison(&format!("`{ascii}` is a whole top-level domain or a name without one")));
+        return Err(poison(&format!(
+            "`{ascii}` is a whole top-level domain or a name without one"
+        )));
     }
     if ascii.ends_with(".localhost") || ascii.ends_with(".in-addr.arpa") && ascii.matches('.').count() < 4 {
         return Err(poison(&format!("`{ascii}` is part of every network")));
@@ -193,7 +224,12 @@ fn domain(text: &str) -> Result<String, Refused> {
 }
 
 fn email(text: &str) -> Result<String, Refused> {
-    let bad = || none(&format!("`{}` is no e-mail address", short(text)), "write name@domain");
+    let bad = || {
+        none(
+            &format!("`{}` is no e-mail address", short(text)),
+            "write name@domain",
+        )
+    };
     let (name, host) = text.rsplit_once('@').ok_or_else(bad)?;
     if name.is_empty() || name.contains(char::is_whitespace) {
         return Err(bad());
@@ -205,7 +241,10 @@ fn hex(text: &str, length: usize, kind: IndicatorKind) -> Result<String, Refused
     let fits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !fits {
         let detail = format!("`{}` is no {kind}", short(text));
-        return Err(none(&detail, &format!("a {kind} has {length} hexadecimal digits")));
+        return Err(none(
+            &detail,
+            &format!("a {kind} has {length} hexadecimal digits"),
+        ));
     }
     // The digests of nothing at all: every empty file.
     let empty = [
@@ -226,7 +265,10 @@ fn is_ja4(text: &str) -> bool {
         return false;
     };
     let hex = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    head.len() == 10 && head.bytes().all(|byte| byte.is_ascii_alphanumeric()) && hex(ciphers) && hex(extensions)
+    head.len() == 10
+        && head.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && hex(ciphers)
+        && hex(extensions)
 }
 
 fn ja4(text: &str) -> Result<String, Refused> {
@@ -242,10 +284,19 @@ fn ja4(text: &str) -> Result<String, Refused> {
 ///
 /// Also what the matcher brings an event's URL to, so that the two meet.
 pub(crate) fn url(text: &str) -> Result<String, Refused> {
-    let bad = |why: &str| none(&format!("`{}` is no URL: {why}", short(text)), "write scheme://host/path");
+    let bad = |why: &str| {
+        none(
+            &format!("`{}` is no URL: {why}", short(text)),
+            "write scheme://host/path",
+        )
+    };
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let scheme = scheme.to_ascii_lowercase();
-    if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
+    if scheme.is_empty()
+        || !scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    {
         return Err(bad("its scheme has characters that no scheme has"));
     }
     let rest = rest.split('#').next().unwrap_or_default();
@@ -258,7 +309,10 @@ pub(crate) fn url(text: &str) -> Result<String, Refused> {
         Ok(IpAddr::V4(address)) => address.to_string(),
         Err(_) => domain(host).map_err(|_| bad("its host is no address and no domain"))?,
     };
-    let is_default = matches!((scheme.as_str(), port), ("http", "80") | ("https", "443") | ("ftp", "21"));
+    let is_default = matches!(
+        (scheme.as_str(), port),
+        ("http", "80") | ("https", "443") | ("ftp", "21")
+    );
     let port = if port.is_empty() || is_default {
         String::new()
     } else {
@@ -272,7 +326,11 @@ fn split_port(authority: &str) -> (&str, &str) {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.ends_with(':') => {
             let is_v6_without_brackets = host.contains(':') && !host.ends_with(']');
-            if is_v6_without_brackets { (authority, "") } else { (host, port) }
+            if is_v6_without_brackets {
+                (authority, "")
+            } else {
+                (host, port)
+            }
         }
         _ => (authority, ""),
     }

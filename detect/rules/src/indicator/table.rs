@@ -9,7 +9,14 @@ use super::normal::{self, Refused};
 use crate::{Code, Diagnostic};
 
 const COLUMNS: [&str; 8] = [
-    "type", "value", "source", "confidence", "tlp", "valid_from", "valid_until", "description",
+    "type",
+    "value",
+    "source",
+    "confidence",
+    "tlp",
+    "valid_from",
+    "valid_until",
+    "description",
 ];
 
 /// Whether the first line names a column `value`.
@@ -39,7 +46,10 @@ pub(super) fn read(path: &str, source: &str, text: &str) -> (Vec<Indicator>, Vec
         .unwrap_or_default();
     for name in &columns {
         if !COLUMNS.contains(&name.as_str()) {
-            let refused = column(&format!("there is no column `{name}`"), &format!("the columns are {}", COLUMNS.join(", ")));
+            let refused = column(
+                &format!("there is no column `{name}`"),
+                &format!("the columns are {}", COLUMNS.join(", ")),
+            );
             let mut diagnostic = refused.at(path, 1, first_line(text));
             diagnostic.level = crate::Level::Warning;
             diagnostics.push(diagnostic);
@@ -49,7 +59,9 @@ pub(super) fn read(path: &str, source: &str, text: &str) -> (Vec<Indicator>, Vec
     for record in reader.records() {
         match record {
             Ok(record) => {
-                let line = record.position().map_or(1, |position| usize::try_from(position.line()).unwrap_or(1));
+                let line = record
+                    .position()
+                    .map_or(1, |position| usize::try_from(position.line()).unwrap_or(1));
                 match row(&columns, &record, source) {
                     Ok(indicator) => indicators.push(indicator),
                     Err(refused) => {
@@ -59,7 +71,9 @@ pub(super) fn read(path: &str, source: &str, text: &str) -> (Vec<Indicator>, Vec
                 }
             }
             Err(error) => {
-                let line = error.position().map_or(1, |position| usize::try_from(position.line()).unwrap_or(1));
+                let line = error
+                    .position()
+                    .map_or(1, |position| usize::try_from(position.line()).unwrap_or(1));
                 let refused = column(&error.to_string(), "check quotes and commas (RFC 4180)");
                 diagnostics.push(refused.at(path, line, ""));
             }
@@ -81,9 +95,9 @@ fn row(columns: &[String], record: &StringRecord, source: &str) -> Result<Indica
     };
     let tlp = match cell("tlp") {
         None => Tlp::Green,
-        Some(text) => text
-            .parse()
-            .map_err(|error: ingest_event::UnknownCode| column(&error.to_string(), "correct the column `tlp`"))?,
+        Some(text) => text.parse().map_err(|error: ingest_event::UnknownCode| {
+            column(&error.to_string(), "correct the column `tlp`")
+        })?,
     };
     Ok(Indicator {
         kind,
@@ -100,7 +114,9 @@ fn row(columns: &[String], record: &StringRecord, source: &str) -> Result<Indica
 /// Our codes, and the names that MISP and STIX use for the same things.
 fn kind(text: &str) -> Result<IndicatorKind, Refused> {
     Ok(match text.to_ascii_lowercase().as_str() {
-        "ip-src" | "ip-dst" | "ipv4" | "ipv6" | "ipv4-addr" | "ipv6-addr" | "address" if !text.contains('/') => {
+        "ip-src" | "ip-dst" | "ipv4" | "ipv6" | "ipv4-addr" | "ipv6-addr" | "address"
+            if !text.contains('/') =>
+        {
             IndicatorKind::Address
         }
         "hostname" | "domain-name" | "fqdn" => IndicatorKind::Domain,
@@ -109,9 +125,9 @@ fn kind(text: &str) -> Result<IndicatorKind, Refused> {
         "ja3-fingerprint-md5" => IndicatorKind::Ja3,
         "sha-1" => IndicatorKind::Sha1,
         "sha-256" => IndicatorKind::Sha256,
-        _ => text
-            .parse()
-            .map_err(|error: ingest_event::UnknownCode| column(&error.to_string(), "correct the column `type`"))?,
+        _ => text.parse().map_err(|error: ingest_event::UnknownCode| {
+            column(&error.to_string(), "correct the column `type`")
+        })?,
     })
 }
 
@@ -125,14 +141,22 @@ fn confidence(text: &str) -> Result<Confidence, Refused> {
         });
     }
     text.parse().map_err(|error: ingest_event::UnknownCode| {
-        column(&error.to_string(), "write low, medium, high, or a number from 0 to 100")
+        column(
+            &error.to_string(),
+            "write low, medium, high, or a number from 0 to 100",
+        )
     })
 }
 
 fn time(text: &str) -> Result<Timestamp, Refused> {
     text.parse()
         .or_else(|_| format!("{text}T00:00:00Z").parse())
-        .map_err(|_| column(&format!("`{text}` is no time"), "write 2026-11-22 or 2026-11-22T10:00:00Z"))
+        .map_err(|_| {
+            column(
+                &format!("`{text}` is no time"),
+                "write 2026-11-22 or 2026-11-22T10:00:00Z",
+            )
+        })
 }
 
 fn column(detail: &str, mend: &str) -> Refused {

@@ -1,0 +1,142 @@
+//! Counting over event time: one alert per episode, whatever comes twice, late, or after a restart.
+
+use std::sync::Arc;
+
+use detect_alert::{Alert, encode};
+use detect_engine::{AlertSink, Compiler, Correlator, Ruleset, Scanner};
+use detect_rules::{SourceText, check};
+use ingest_event::{Defaults, OrganizationNumber, SensorId};
+use proptest::prelude::*;
+
+const RULES: &str = "
+title: Any connection
+id: 11111111-1111-4111-8111-111111111111
+name: any_connection
+logsource: { product: zeek, service: conn }
+detection:
+  selection: { id.orig_h|exists: true }
+  condition: selection
+---
+title: Scan
+id: 22222222-2222-4222-8222-222222222222
+correlation:
+  type: value_count
+  rules: [any_connection]
+  group-by: [id.orig_h]
+  timespan: 60s
+  condition: { gte: 5, field: id.resp_p }
+---
+title: Many
+id: 33333333-3333-4333-8333-333333333333
+correlation:
+  type: event_count
+  rules: [any_connection]
+  group-by: [id.orig_h]
+  timespan: 60s
+  condition: { gte: 8 }
+";
+
+fn ruleset() -> Arc<Ruleset> {
+    let checked = check(&[SourceText {
+        path: "r.yml".to_owned(),
+        text: RULES.to_owned(),
+    }]);
+    assert!(checked.diagnostics.is_empty(), "{}", checked.diagnostics[0]);
+    Arc::new(Compiler::new().rules(checked.rules).compile().expect("compiles"))
+}
+
+fn defaults() -> Defaults {
+    Defaults {
+        organization: OrganizationNumber::parse("910244132").expect("a number"),
+        sensor: SensorId::parse("test").expect("a name"),
+    }
+}
+
+/// One flow: who, at which second, to which port; the id follows from them.
+fn flow(source: &str, second: u32, port: u16) -> String {
+    let time = format!(
+        "2026-01-01T{:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
+    format!(
+        r#"{{"@timestamp":"{time}","event.dataset":"network.flow","source.ip":"{source}","destination.port":{port}}}"#
+    )
+}
+
+/// The alerts of these events, with a snapshot and restore after every `restart` events.
+fn run(events: &[String], restart: usize) -> Vec<Alert> {
+    let (ruleset, defaults) = (ruleset(), defaults());
+    let mut scanner = Scanner::new(&ruleset);
+    let mut correlator = Correlator::new(Arc::clone(&ruleset));
+    let mut sink = AlertSink::new(&defaults);
+    for (index, event) in events.iter().enumerate() {
+        scanner.scan(event.as_bytes(), &mut sink).expect("an event");
+        if let Some((event, hits)) = sink.finish_event() {
+            correlator.observe(&event, &hits, sink.alerts());
+        }
+        if index % restart == restart - 1 {
+            correlator = Correlator::restore(Arc::clone(&ruleset), &correlator.snapshot()).expect("restores");
+        }
+    }
+    std::mem::take(sink.alerts())
+}
+
+fn names(alerts: &[Alert]) -> Vec<(&str, &str, u64)> {
+    alerts
+        .iter()
+        .map(|alert| {
+            let count = alert.window.as_ref().map_or(0, |window| window.count);
+            (alert.producer.name.as_str(), alert.entity.value.as_str(), count)
+        })
+        .collect()
+}
+
+#[test]
+fn a_scan_is_one_alert_however_long() {
+    for source in ["192.0.2.1", "2001:db8::1"] {
+        let events: Vec<String> = (0..600).map(|n| flow(source, n / 10, 1000 + n as u16)).collect();
+        let alerts = run(&events, usize::MAX);
+        assert_eq!(names(&alerts), [("Scan", source, 5), ("Many", source, 8)]);
+        assert_eq!(alerts[0].entity.field, "source.ip");
+    }
+}
+
+#[test]
+fn below_the_threshold_or_too_slow_is_nothing() {
+    let same_port: Vec<String> = (0..7).map(|n| flow("192.0.2.1", n, 80)).collect();
+    assert_eq!(names(&run(&same_port, usize::MAX)), []);
+    let slow: Vec<String> = (0..50).map(|n| flow("192.0.2.1", n * 15, n as u16)).collect();
+    assert_eq!(names(&run(&slow, usize::MAX)), []);
+}
+
+#[test]
+fn a_new_episode_is_a_new_alert_and_repeated_events_are_none() {
+    let first: Vec<String> = (0..5).map(|n| flow("192.0.2.1", n, n as u16)).collect();
+    let later: Vec<String> = (0..5).map(|n| flow("192.0.2.1", 600 + n, n as u16)).collect();
+    let twice = [first.clone(), first.clone(), first.clone(), later].concat();
+    let alerts = run(&twice, usize::MAX);
+    assert_eq!(
+        names(&alerts),
+        [("Scan", "192.0.2.1", 5), ("Scan", "192.0.2.1", 5)]
+    );
+    assert_ne!(alerts[0].id, alerts[1].id);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn restarts_change_nothing(
+        flows in proptest::collection::vec((0..3_u8, 0..300_u32, 0..12_u16), 1..120),
+        restart in 1..20_usize,
+    ) {
+        let events: Vec<String> = flows
+            .iter()
+            .map(|(source, second, port)| flow(&format!("2001:db8::{source}"), *second, *port))
+            .collect();
+        let bytes = |alerts: Vec<Alert>| alerts.iter().map(encode).collect::<Vec<_>>();
+        prop_assert_eq!(bytes(run(&events, usize::MAX)), bytes(run(&events, restart)));
+    }
+}
