@@ -1,5 +1,14 @@
 //! Counting over event time: one alert per episode, whatever comes twice, late, or after a restart.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "test support outside `#[test]` functions"
+)]
+
 use std::sync::Arc;
 
 use detect_alert::{Alert, encode};

@@ -1,5 +1,14 @@
 //! Indicators from their file to their match, with what must not match beside what must.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "test support outside `#[test]` functions"
+)]
+
 use detect_engine::{Compiler, EventView, Match, MatchSink, Origin, Scanner};
 use detect_rules::check_indicators;
 

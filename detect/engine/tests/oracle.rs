@@ -3,6 +3,15 @@
 //! Log sources are policy, not matching: the oracle is asked about those rules only that ours are for. Needs the
 //! captures (`VARDE_CAPTURES`); says so when they are not there.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "test support outside `#[test]` functions"
+)]
+
 use std::{
     collections::BTreeSet,
     io::Read as _,

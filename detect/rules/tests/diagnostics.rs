@@ -1,6 +1,15 @@
 //! Every code has a golden pair under `tests/diagnostics/`: `R….in` and what is said of it, `R….out`.
 //! With `VARDE_BLESS=1` the `.out` files are written anew; read them before you commit them.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "test support outside `#[test]` functions"
+)]
+
 use std::{fs, path::Path};
 
 use detect_rules::{Code, SourceText, check, check_indicators};
