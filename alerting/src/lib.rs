@@ -1,1 +1,23 @@
+//! The alerting service: alerts come in from the bus, become incidents, reach the responder, and are answered.
+//!
+//! A dull service around a pure core (crate `alerting-incident`, D9): [`service::run`] starts the loop that applies
+//! alerts (`intake`), the outbox that sends what was decided (`outbox`, `channel`, `notice`), and the HTTP side with
+//! console, API and metrics (`api`). Everything durable is in `store`, in one transaction per step.
+
 #![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod metrics;
+pub mod registry;
+pub mod service;
+
+mod answer;
+mod api;
+mod channel;
+mod intake;
+mod link;
+mod notice;
+mod outbox;
+mod state;
+mod store;

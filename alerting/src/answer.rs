@@ -1,0 +1,92 @@
+//! Answers come in: someone saw, took, judged or closed an incident.
+//!
+//! One transaction per answer, with whatever it makes due (a call for help tells the CERT).
+
+use alerting_incident::{
+    Actor, Change, IncidentId, NotificationId, Route, Verdict, acknowledge, close, decide, judge, seen,
+};
+
+use crate::{
+    intake::search_text,
+    state::State,
+    store::{Store, Stored},
+};
+
+/// What someone said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Opened the link.
+    Seen,
+    /// Takes it.
+    Acknowledge,
+    /// Concludes.
+    Verdict(Verdict),
+    /// Ends it.
+    Close,
+}
+
+/// Records an answer; the same answer twice is one. `notification` is the one it answers, if any. `None` if there is
+/// no such incident.
+pub(crate) async fn record(
+    state: &State,
+    id: &IncidentId,
+    notification: Option<&NotificationId>,
+    actor: &Actor,
+    answer: Answer,
+    note: &str,
+) -> sqlx::Result<Option<Stored>> {
+    let now = state.now();
+    let mut write = state.store.begin().await?;
+    let Some(stored) = Store::incident_in(&mut write, id).await? else { return Ok(None) };
+    let incident = &stored.incident;
+    let change = match answer {
+        Answer::Seen => seen(incident, actor, now),
+        Answer::Acknowledge => acknowledge(incident, actor, note, now),
+        Answer::Verdict(verdict) => judge(incident, actor, verdict, note, now),
+        Answer::Close => close(incident, actor, note, now),
+    };
+    let mut is_due = false;
+    if let Some(change) = &change {
+        let search = search_text(state, &change.incident, stored.owner);
+        Store::save_change(&mut write, change, stored.owner, &stored.route, &search).await?;
+        is_due = tell(state, &mut write, change).await?;
+    }
+    if let Some(notification) = notification {
+        let (has_acknowledged, verdict) = match answer {
+            Answer::Seen => (false, None),
+            Answer::Acknowledge | Answer::Close => (true, None),
+            Answer::Verdict(verdict) => (true, Some(verdict)),
+        };
+        Store::save_answer(&mut write, notification, has_acknowledged, verdict, now).await?;
+    }
+    let after = Store::incident_in(&mut write, id).await?;
+    state.store.commit(write).await?;
+    if change.is_some() {
+        state.metrics.answers.with_label_values(&[answer.kind()]).inc();
+    }
+    if is_due {
+        state.decided.all();
+    }
+    Ok(after)
+}
+
+/// Puts into the outbox what an answer makes due. An answer tells no responder anew: only the CERT's own contact.
+async fn tell(state: &State, write: &mut crate::store::Write, change: &Change) -> sqlx::Result<bool> {
+    let nobody = Route { owner: None, responders: vec![], steps: vec![] };
+    let due = decide(change, &nobody, state.registry.routes.registry().duty(), state.now());
+    for notification in &due {
+        Store::add_notification(write, notification, change.incident.severity(), 0).await?;
+    }
+    Ok(!due.is_empty())
+}
+
+impl Answer {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Acknowledge => "acknowledged",
+            Self::Verdict(_) => "verdict",
+            Self::Close => "closed",
+        }
+    }
+}

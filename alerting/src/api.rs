@@ -1,0 +1,136 @@
+//! The HTTP side: console, API, metrics and health, on one address.
+
+mod console;
+mod incidents;
+mod problem;
+mod responder;
+mod stream;
+pub(crate) mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State as Shared},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::state::State;
+use problem::Problem;
+
+/// The largest request body: a note of a page fits many times.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A request that takes longer is answered with 408.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Older than this, the last canary no longer shows that the way is open.
+const CANARY_AGE_MAX: Duration = Duration::from_mins(5);
+/// Longer than this without asking the bus, the intake is stuck.
+const POLL_AGE_MAX: Duration = Duration::from_secs(30);
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; \
+     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// What a handler gets.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) state: Arc<State>,
+    pub(crate) streams: Arc<stream::Streams>,
+    pub(crate) bad_links: Arc<responder::BadLinks>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// Every route.
+pub(crate) fn router(state: Arc<State>, shutdown: CancellationToken) -> Router {
+    let api = Api { state, streams: Arc::default(), bad_links: Arc::default(), shutdown };
+    let quick = Router::new()
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
+        .route("/api/v1/incidents/{id}/verdict", post(incidents::verdict))
+        .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route("/api/v1/organizations", get(incidents::organizations))
+        .route("/api/v1/responder/{token}", get(responder::view))
+        .route("/api/v1/responder/{token}/seen", post(responder::seen))
+        .route("/api/v1/responder/{token}/acknowledge", post(responder::acknowledge))
+        .route("/api/v1/responder/{token}/verdict", post(responder::verdict))
+        .route("/api/v1/demo/mailbox", get(mailbox))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));
+    quick
+        .route("/api/v1/stream", get(stream::stream))
+        .fallback(console::serve)
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
+        })
+        .layer(middleware::from_fn(guard))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(api)
+}
+
+/// Refuses what another site's page could send, and puts the protecting headers on every answer.
+async fn guard(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let asked = request.headers().get("x-requested-with").is_some_and(|value| value == "varde");
+    let mut answer = if changes_something && !asked {
+        Problem::new(StatusCode::FORBIDDEN, "send the header `x-requested-with: varde`").into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // The address of a responder's page is its key.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_api || !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    answer
+}
+
+async fn mailbox(Shared(api): Shared<Api>) -> Response {
+    match &api.state.mailbox {
+        Some(mailbox) => {
+            let mails: Vec<_> =
+                mailbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().cloned().collect();
+            Json(mails).into_response()
+        }
+        None => Problem::new(StatusCode::NOT_FOUND, "there is a mailbox only in a demo").into_response(),
+    }
+}
+
+async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
+    let state = &api.state;
+    state.metrics.incidents_open.set(state.store.open_incidents().await?);
+    state.metrics.notifications_pending.set(state.store.pending().await?);
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, state.metrics.text()).into_response())
+}
+
+/// Ready means: the store takes writes, the bus is being read, and a canary came out lately.
+async fn ready(Shared(api): Shared<Api>) -> Response {
+    let state = &api.state;
+    let now = state.now();
+    let polled = ingest_event::Timestamp::from_nanos(state.polled_at.load(std::sync::atomic::Ordering::Relaxed));
+    let store = state.store.probe().await.is_ok();
+    let bus = now.since(polled) < POLL_AGE_MAX;
+    let last = state.store.last_canary().await.ok().flatten();
+    let canary = last.is_some_and(|last| now.since(last) < CANARY_AGE_MAX);
+    let status = if store && bus && canary { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let last = last.map(|last| last.to_string());
+    (status, Json(json!({"store": store, "bus": bus, "canary": canary, "last_canary": last}))).into_response()
+}

@@ -1,0 +1,193 @@
+//! The analyst's side: list, one, acknowledge, verdict, close, organisations.
+
+use std::str::FromStr;
+
+use alerting_incident::{Actor, IncidentId, State, Verdict};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, RawQuery, State as Shared},
+    http::StatusCode,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use detect_alert::Severity;
+use ingest_event::{OrganizationNumber, Timestamp};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use super::{Api, problem::Problem, view};
+use crate::{
+    answer::{self, Answer},
+    store::Filter,
+};
+
+/// Rows in one answer, unless asked otherwise, and at most.
+const LIMIT: u32 = 50;
+const LIMIT_MAX: u32 = 200;
+/// A search longer than this is no search.
+const TEXT_CHARS_MAX: usize = 200;
+/// The longest note: a page.
+pub(super) const NOTE_CHARS_MAX: usize = 2_000;
+
+/// What is asked of the list.
+#[derive(Debug)]
+struct Listing {
+    filter: Filter,
+    after: Option<(Timestamp, IncidentId)>,
+    limit: u32,
+}
+
+/// The body of an acknowledgement.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoteBody {
+    #[serde(default)]
+    pub(super) note: Option<String>,
+}
+
+/// The body of a verdict.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerdictBody {
+    pub(super) verdict: String,
+    #[serde(default)]
+    pub(super) note: Option<String>,
+}
+
+pub(super) async fn list(Shared(api): Shared<Api>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+    let listing = Listing::read(query.as_deref().unwrap_or_default())
+        .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
+    let page = api.state.store.page(&listing.filter, listing.after.as_ref(), listing.limit).await?;
+    let next = page.next.map(|(updated, id)| URL_SAFE_NO_PAD.encode(format!("{}.{id}", updated.as_nanos())));
+    let rows: Vec<_> = page.incidents.iter().map(|stored| view::row(&api.state, stored)).collect();
+    Ok(Json(json!({ "incidents": rows, "next_cursor": next, "total": page.total })))
+}
+
+pub(super) async fn one(Shared(api): Shared<Api>, Path(id): Path<String>) -> Result<Json<Map<String, Value>>, Problem> {
+    let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
+    let stored = api.state.store.incident(&id).await?.ok_or_else(Problem::no_incident)?;
+    Ok(Json(view::detail(&api.state, &stored).await?))
+}
+
+pub(super) async fn acknowledge(
+    shared: Shared<Api>,
+    path: Path<String>,
+    body: Bytes,
+) -> Result<Json<Map<String, Value>>, Problem> {
+    let body: NoteBody = read_body(&body)?;
+    answered(shared, path, Answer::Acknowledge, &read_note(body.note)?).await
+}
+
+pub(super) async fn verdict(
+    shared: Shared<Api>,
+    path: Path<String>,
+    body: Bytes,
+) -> Result<Json<Map<String, Value>>, Problem> {
+    let body: VerdictBody = read_body(&body)?;
+    let verdict = read_verdict(&body.verdict)?;
+    answered(shared, path, Answer::Verdict(verdict), &read_note(body.note)?).await
+}
+
+pub(super) async fn close(
+    shared: Shared<Api>,
+    path: Path<String>,
+    body: Bytes,
+) -> Result<Json<Map<String, Value>>, Problem> {
+    let body: NoteBody = read_body(&body)?;
+    answered(shared, path, Answer::Close, &read_note(body.note)?).await
+}
+
+pub(super) async fn organizations(Shared(api): Shared<Api>) -> Result<Json<Value>, Problem> {
+    let numbers = api.state.store.owners().await?;
+    let list = numbers
+        .into_iter()
+        .map(|number| json!({ "number": number, "name": api.state.organization_name(number) }));
+    Ok(Json(list.collect()))
+}
+
+async fn answered(
+    Shared(api): Shared<Api>,
+    Path(id): Path<String>,
+    answer: Answer,
+    note: &str,
+) -> Result<Json<Map<String, Value>>, Problem> {
+    let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
+    // Until there is a login, whoever reaches the console is the CERT.
+    let actor = Actor::Analyst { name: api.state.cert.name.clone() };
+    let stored = answer::record(&api.state, &id, None, &actor, answer, note).await?;
+    let stored = stored.ok_or_else(Problem::no_incident)?;
+    Ok(Json(view::detail(&api.state, &stored).await?))
+}
+
+impl Listing {
+    /// Reads a query; the error names the parameter and what it may be.
+    fn read(query: &str) -> Result<Self, String> {
+        let mut listing = Self { filter: Filter::default(), after: None, limit: LIMIT };
+        let Ok(pairs) = serde_urlencoded(query) else { return Err("the query is not form-encoded".to_owned()) };
+        for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+            let refuse = |mend: String| format!("query parameter `{name}`: {mend}");
+            match name.as_str() {
+                "state" => listing.filter.states = read_list::<State>(value).map_err(refuse)?,
+                "severity" => listing.filter.severities = read_list::<Severity>(value).map_err(refuse)?,
+                "organization" => {
+                    let number = OrganizationNumber::parse(value).map_err(|error| refuse(error.to_string()))?;
+                    listing.filter.organization = Some(number);
+                }
+                "q" if TEXT_CHARS_MAX < value.chars().count() => {
+                    return Err(refuse(format!("at most {TEXT_CHARS_MAX} characters")));
+                }
+                "q" => listing.filter.text.clone_from(value),
+                "cursor" => {
+                    let place = read_cursor(value);
+                    listing.after = Some(place.ok_or_else(|| refuse("pass on `next_cursor` as it was".to_owned()))?);
+                }
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                    listing.limit = limit.ok_or_else(|| refuse(format!("a number from 1 to {LIMIT_MAX}")))?;
+                }
+                _ => {
+                    return Err(refuse(
+                        "unknown; known are state, severity, organization, q, cursor, limit".to_owned(),
+                    ));
+                }
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// Names and values of a form-encoded query.
+fn serde_urlencoded(query: &str) -> Result<Vec<(String, String)>, ()> {
+    let uri = format!("/?{query}").parse::<axum::http::Uri>().map_err(|_| ())?;
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0).map_err(|_| ())
+}
+
+fn read_list<T: FromStr<Err: std::fmt::Display>>(value: &str) -> Result<Vec<T>, String> {
+    value.split(',').map(|part| part.trim().parse().map_err(|error: T::Err| error.to_string())).collect()
+}
+
+fn read_cursor(value: &str) -> Option<(Timestamp, IncidentId)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
+    let (nanos, id) = text.split_once('.')?;
+    Some((Timestamp::from_nanos(nanos.parse().ok()?), IncidentId::parse(id)?))
+}
+
+/// An empty body is an empty object.
+pub(super) fn read_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("read the body as JSON: {error}")))
+}
+
+pub(super) fn read_note(note: Option<String>) -> Result<String, Problem> {
+    let note = note.unwrap_or_default().trim().to_owned();
+    if NOTE_CHARS_MAX < note.chars().count() {
+        let detail = format!("`note`: at most {NOTE_CHARS_MAX} characters");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    Ok(note)
+}
+
+pub(super) fn read_verdict(code: &str) -> Result<Verdict, Problem> {
+    code.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("`verdict`: {error}")))
+}

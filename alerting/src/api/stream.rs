@@ -1,0 +1,86 @@
+//! Server-sent events: each incident as it changes, resumable by the number of its change.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State as Shared,
+    http::{HeaderMap, StatusCode},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::{Stream, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::{Api, problem::Problem, view};
+use crate::store::Stored;
+
+/// Open streams: a room of analysts with a few tabs each.
+const STREAMS_MAX: usize = 64;
+/// Sent in one go before looking again.
+const LOOK_MAX: u32 = 100;
+/// A comment at least this often, so that a proxy does not cut a quiet stream.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Places for streams.
+#[derive(Debug)]
+pub(crate) struct Streams(std::sync::Arc<Semaphore>);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(std::sync::Arc::new(Semaphore::new(STREAMS_MAX)))
+    }
+}
+
+struct Reader {
+    api: Api,
+    last: i64,
+    changes: watch::Receiver<u64>,
+    waiting: std::vec::IntoIter<Stored>,
+    _place: OwnedSemaphorePermit,
+}
+
+pub(super) async fn stream(Shared(api): Shared<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+    let place = std::sync::Arc::clone(&api.streams.0)
+        .try_acquire_owned()
+        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many open streams; close some pages"))?;
+    let changes = api.state.store.changes();
+    let resume = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    let last = match resume {
+        Some(last) => last,
+        None => api.state.store.last_change().await?,
+    };
+    let reader = Reader { api, last, changes, waiting: Vec::new().into_iter(), _place: place };
+    Ok(Sse::new(events(reader)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+}
+
+fn events(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(reader, |mut reader| async move {
+        loop {
+            if let Some(stored) = reader.waiting.next() {
+                reader.last = stored.change;
+                let event = Event::default()
+                    .event("incident")
+                    .id(stored.change.to_string())
+                    .json_data(view::row(&reader.api.state, &stored))
+                    .unwrap_or_default();
+                return Some((Ok(event), reader));
+            }
+            reader.changes.mark_unchanged();
+            match reader.api.state.store.changed_since(reader.last, LOOK_MAX).await {
+                Ok(changed) if changed.is_empty() => {}
+                Ok(changed) => {
+                    reader.waiting = changed.into_iter();
+                    continue;
+                }
+                // The browser comes back with the last id.
+                Err(_) => return None,
+            }
+            tokio::select! {
+                woken = reader.changes.changed() => if woken.is_err() { return None },
+                () = reader.api.shutdown.cancelled() => return None,
+            }
+        }
+    })
+}

@@ -1,0 +1,91 @@
+//! `varde-alerting run|check --config FILE`: reads the configuration, runs the service, turns errors into exit codes.
+#![forbid(unsafe_code)]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use alerting::{clock, config::Config, registry, service};
+use clap::{Parser, Subcommand};
+use ingest_bus::Bus;
+use tokio_util::sync::CancellationToken;
+
+/// Wrong usage, and wrong configuration (sysexits.h).
+const USAGE: u8 = 64;
+const CONFIG: u8 = 78;
+
+#[derive(Parser)]
+#[command(name = "varde-alerting", version, about = "Turns alerts into incidents and tells the right responder")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the service.
+    Run {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Checks the configuration and the registry, and ends.
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let (path, runs) = match arguments.command {
+        Command::Run { config } => (config, true),
+        Command::Check { config } => (config, false),
+    };
+    let config = match Config::read(&path).and_then(|config| registry::load(&config).map(|_| config)) {
+        Ok(config) => config,
+        Err(error) => return fail(&error.into(), CONFIG),
+    };
+    if !runs {
+        return ExitCode::SUCCESS;
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+#[tokio::main]
+async fn run(config: Config) -> anyhow::Result<()> {
+    let bus = Bus::open(&config.bus.bus_config("varde-alerting")).await?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.cancel();
+        Some(())
+    });
+    service::run(config, bus, clock::machine(), shutdown, |running| {
+        tracing::info!(address = %running.address, "varde-alerting takes requests");
+    })
+    .await
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where a person reads why it did not start")]
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("varde-alerting: failed to {error:#}");
+    ExitCode::from(code)
+}

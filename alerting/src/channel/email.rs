@@ -1,0 +1,142 @@
+//! Mail: by SMTP (RFC 5321), or as `.eml` files in a folder for a demo.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, MultiPart, header::{HeaderName, HeaderValue}},
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Tls, TlsParameters},
+    },
+};
+
+use super::DeliveryError;
+use crate::{
+    config::{MailSettings, MailTransport, SmtpSettings, SmtpTls},
+    notice::Notice,
+    state::{DemoMail, State},
+    store::{Stored, StoredNotification},
+};
+
+/// Sends mail.
+#[derive(Debug)]
+pub(crate) struct Email {
+    from: Mailbox,
+    transport: Transport,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Directory(PathBuf),
+}
+
+impl Email {
+    /// Prepares the transport; connects only when there is something to send.
+    ///
+    /// # Errors
+    /// If the sender, the password or the folder can't be used.
+    pub(crate) fn open(settings: &MailSettings) -> anyhow::Result<Self> {
+        let from = settings.from.parse().with_context(|| format!("read `{}` as a mail address", settings.from))?;
+        let transport = match &settings.transport {
+            MailTransport::Smtp(smtp) => Transport::Smtp(smtp_transport(smtp)?),
+            MailTransport::Directory { path } => {
+                std::fs::create_dir_all(path).with_context(|| format!("make the folder {}", path.display()))?;
+                Transport::Directory(path.clone())
+            }
+        };
+        Ok(Self { from, transport })
+    }
+
+    /// Hands a notification over; the receipt is the server's answer.
+    pub(crate) async fn send(
+        &self,
+        state: &State,
+        notification: &StoredNotification,
+        stored: &Stored,
+    ) -> Result<String, DeliveryError> {
+        let notice = state
+            .notices
+            .render(state, notification, stored)
+            .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
+        let message = self
+            .message(notification, &notice)
+            .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
+        let receipt = match &self.transport {
+            Transport::Smtp(smtp) => {
+                let answer = smtp.send(message).await.map_err(|error| {
+                    let reason = format!("the mail server: {}", chain(&error));
+                    if error.is_permanent() { DeliveryError::Permanent(reason) } else { DeliveryError::Transient(reason) }
+                })?;
+                format!("{} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" "))
+            }
+            Transport::Directory(folder) => {
+                // The same notification gives the same file: written again, it is still one.
+                let file = folder.join(format!("{}.eml", notification.id));
+                let failed = |error: std::io::Error| DeliveryError::Transient(format!("write {}: {error}", file.display()));
+                tokio::fs::write(&file, message.formatted()).await.map_err(failed)?;
+                file.display().to_string()
+            }
+        };
+        state.keep_for_demo(DemoMail {
+            to: notification.channel.address().to_owned(),
+            subject: notice.subject,
+            text: notice.text,
+            html: notice.html,
+            link: notice.link,
+        });
+        Ok(receipt)
+    }
+
+    fn message(&self, notification: &StoredNotification, notice: &Notice) -> anyhow::Result<Message> {
+        let to: lettre::Address = notification.channel.address().parse().context("read the address")?;
+        let body = MultiPart::alternative_plain_html(notice.text.clone(), notice.html.clone());
+        let builder = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(Some(notification.responder_name.clone()), to))
+            .subject(notice.subject.clone())
+            .message_id(Some(format!("<{}@{}>", notification.id, self.from.email.domain())))
+            // RFC 3834: no out-of-office answers, please.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ))
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Content-Language"),
+                notification.language.as_str().to_owned(),
+            ));
+        Ok(builder.multipart(body)?)
+    }
+}
+
+fn smtp_transport(settings: &SmtpSettings) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
+    let parameters = || TlsParameters::new(settings.host.clone()).context("prepare TLS for the mail server");
+    let tls = match settings.tls {
+        SmtpTls::None => Tls::None,
+        SmtpTls::Starttls => Tls::Required(parameters()?),
+        SmtpTls::Tls => Tls::Wrapper(parameters()?),
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
+        .port(settings.port)
+        .tls(tls)
+        .timeout(Some(Duration::from_secs(settings.timeout_secs)));
+    if let (Some(user), Some(password)) = (&settings.user, settings.password()?) {
+        builder = builder.credentials(Credentials::new(user.clone(), password));
+    }
+    Ok(builder.build())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

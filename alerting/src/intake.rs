@@ -1,0 +1,239 @@
+//! Alerts come in: poll, apply, route, decide, store, commit.
+//!
+//! Everything that one batch causes is one transaction with the positions it was read at; the bus learns of the
+//! positions afterwards. A crash before the transaction repeats the batch, a crash after it makes the bus deliver
+//! again what the stored positions then pass over.
+
+use std::time::Duration;
+
+use alerting_incident::{Change, ChangeKind, DedupKey, History, Incident, Question, apply, decide, route};
+use detect_alert::{Alert, AlertDecodeError};
+use ingest_bus::{Batch, Consumer, Delivery, ErrorClass, PollLimit, Position};
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    state::State,
+    store::{Store, Stored, Write},
+};
+
+/// The producer id of the alerts that only show that the way is open.
+pub(crate) const CANARY: &str = "varde:canary";
+
+/// Large enough that a transaction's flush to disk is shared by many alerts, small enough that the first of them
+/// does not wait for the last.
+const BATCH: PollLimit =
+    PollLimit { records: 256, bytes: 8 * 1024 * 1024, wait: Duration::from_millis(500) };
+
+/// Between two attempts at what failed and may recover.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Runs until `shutdown`, or until the bus says that it won't get better.
+pub(crate) async fn run(state: &State, mut consumer: Consumer, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    while !shutdown.is_cancelled() {
+        let polled = tokio::select! {
+            polled = consumer.poll(BATCH) => polled,
+            () = shutdown.cancelled() => break,
+        };
+        let batch = match polled {
+            Ok(batch) => batch,
+            Err(error) => match error.class() {
+                ErrorClass::Transient => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "read alerts; will try again");
+                    state.metrics.retries.with_label_values(&["poll"]).inc();
+                    pause(shutdown).await;
+                    continue;
+                }
+                ErrorClass::Permanent | ErrorClass::Poison => return Err(error.into()),
+            },
+        };
+        state.polled();
+        if batch.deliveries.is_empty() {
+            continue;
+        }
+        let Some(positions) = apply_until_stored(state, &batch, shutdown).await else { break };
+        if let Err(error) = consumer.commit(&positions).await {
+            // Harmless: the positions in the store pass over what is delivered again.
+            tracing::warn!(error = &error as &dyn std::error::Error, "commit positions; the next batch does");
+            state.metrics.retries.with_label_values(&["commit"]).inc();
+        }
+    }
+    consumer.close().await;
+    Ok(())
+}
+
+/// Repeats a batch until the store takes it. `None` if the service stops first.
+async fn apply_until_stored(state: &State, batch: &Batch, shutdown: &CancellationToken) -> Option<Vec<Position>> {
+    while !shutdown.is_cancelled() {
+        match apply_batch(state, batch).await {
+            Ok(positions) => return Some(positions),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "store a batch of alerts; will try again");
+                state.metrics.retries.with_label_values(&["apply"]).inc();
+                pause(shutdown).await;
+            }
+        }
+    }
+    None
+}
+
+async fn pause(shutdown: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(PAUSE) => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// What a batch did, to be counted once it is durable.
+#[derive(Default)]
+struct Tally {
+    applied: u64,
+    repeated: u64,
+    opened: u64,
+    decided: u64,
+    refused: Vec<&'static str>,
+    canary: Option<ingest_event::Timestamp>,
+}
+
+async fn apply_batch(state: &State, batch: &Batch) -> sqlx::Result<Vec<Position>> {
+    let mut write = state.store.begin().await?;
+    let mut tally = Tally::default();
+    let mut positions: Vec<Position> = Vec::new();
+    for delivery in &batch.deliveries {
+        let place = &delivery.position;
+        let known = positions.iter_mut().find(|next| next.topic == place.topic && next.partition == place.partition);
+        let next = match known {
+            Some(next) => next,
+            None => {
+                let offset = Store::next_offset(&mut write, place.topic.as_str(), place.partition).await?;
+                positions.push(Position { topic: place.topic.clone(), partition: place.partition, offset });
+                let Some(next) = positions.last_mut() else { continue };
+                next
+            }
+        };
+        if place.offset < next.offset {
+            tally.repeated += 1;
+            continue;
+        }
+        next.offset = place.offset + 1;
+        apply_delivery(state, &mut write, delivery, &mut tally).await?;
+    }
+    for next in &positions {
+        Store::save_position(&mut write, next).await?;
+    }
+    state.store.commit(write).await?;
+    count(state, &tally);
+    Ok(positions)
+}
+
+async fn apply_delivery(
+    state: &State,
+    write: &mut Write,
+    delivery: &Delivery,
+    tally: &mut Tally,
+) -> sqlx::Result<()> {
+    let alert = match detect_alert::decode(&delivery.record.value) {
+        Ok(alert) => alert,
+        Err(error) => {
+            let place = &delivery.position;
+            tracing::warn!(
+                error = &error as &dyn std::error::Error, topic = %place.topic, partition = place.partition,
+                offset = place.offset, "passed over a record that is no alert"
+            );
+            tally.refused.push(reason(&error));
+            return Ok(());
+        }
+    };
+    if alert.producer.id.0 == CANARY {
+        let now = state.now();
+        tally.canary = Some(now);
+        return Store::save_canary(write, now).await;
+    }
+    let latest = Store::latest(write, &DedupKey::of(&alert)).await?;
+    let history = History {
+        applied: Store::is_applied(write, &alert.id).await?,
+        latest: latest.as_ref().map(|latest| &latest.incident),
+    };
+    let Some(change) = apply(history, &alert, state.now()) else {
+        tally.repeated += 1;
+        return Ok(());
+    };
+    tally.applied += 1;
+    store_change(state, write, &change, latest.as_ref(), delivery.appended_ms, tally).await?;
+    Store::save_alert(write, &alert.id, &change.incident.id).await
+}
+
+async fn store_change(
+    state: &State,
+    write: &mut Write,
+    change: &Change,
+    latest: Option<&Stored>,
+    appended_ms: i64,
+    tally: &mut Tally,
+) -> sqlx::Result<()> {
+    let incident = &change.incident;
+    match (change.kind, latest) {
+        // Nobody is told, so nobody is looked up: a storm of alerts costs one write each.
+        (ChangeKind::Added, Some(latest)) => {
+            let search = search_text(state, incident, latest.owner);
+            return Store::save_change(write, change, latest.owner, &latest.route, &search).await;
+        }
+        (ChangeKind::Opened | ChangeKind::Relapsed, _) => tally.opened += 1,
+        (ChangeKind::Added | ChangeKind::Raised { .. } | ChangeKind::HelpNeeded | ChangeKind::Progressed, _) => {}
+    }
+    let routes = &state.registry.routes;
+    let route = route(routes, &Question::of(incident));
+    let owner = route.owner.unwrap_or(incident.key.organization);
+    let steps = route
+        .steps
+        .iter()
+        .map(|step| json!({"step": step.kind.as_str(), "result": step.result.as_str(), "detail": step.detail}));
+    let search = search_text(state, incident, owner);
+    Store::save_change(write, change, owner, &steps.collect::<Json>(), &search).await?;
+    for notification in decide(change, &route, routes.registry().duty(), state.now()) {
+        Store::add_notification(write, &notification, incident.severity(), appended_ms).await?;
+        tally.decided += 1;
+    }
+    Ok(())
+}
+
+/// What a search looks in, in lower case.
+pub(crate) fn search_text(state: &State, incident: &Incident, owner: ingest_event::OrganizationNumber) -> String {
+    let alert: &Alert = &incident.lead;
+    let mut parts = vec![
+        incident.id.to_string(),
+        alert.producer.name.clone(),
+        alert.producer.id.0.clone(),
+        alert.entity.value.clone(),
+        owner.to_string(),
+        state.organization_name(owner),
+    ];
+    parts.extend(alert.producer.summary.values().cloned());
+    parts.extend(alert.indicator.iter().map(|indicator| indicator.value.clone()));
+    parts.join("\n").to_lowercase()
+}
+
+fn reason(error: &AlertDecodeError) -> &'static str {
+    match error {
+        AlertDecodeError::NotJson(_) => "not_json",
+        AlertDecodeError::BadField { .. } => "bad_field",
+        AlertDecodeError::SchemaTooNew { .. } => "schema_too_new",
+    }
+}
+
+fn count(state: &State, tally: &Tally) {
+    let metrics = &state.metrics;
+    metrics.alerts_applied.inc_by(tally.applied);
+    metrics.alerts_repeated.inc_by(tally.repeated);
+    metrics.incidents_opened.inc_by(tally.opened);
+    metrics.notifications_decided.inc_by(tally.decided);
+    for reason in &tally.refused {
+        metrics.alerts_refused.with_label_values(&[reason]).inc();
+    }
+    if let Some(at) = tally.canary {
+        metrics.canary_seconds.set(at.as_millis() / 1_000);
+    }
+    if 0 < tally.decided {
+        state.decided.all();
+    }
+}

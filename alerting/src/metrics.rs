@@ -1,0 +1,140 @@
+//! What the alerting service counts. Names are an interface.
+//!
+//! | name | meaning |
+//! |---|---|
+//! | `alerting_alerts_applied_total` | alerts that opened or joined an incident |
+//! | `alerting_alerts_repeated_total` | alerts passed over since they were applied before |
+//! | `alerting_alerts_refused_total{reason}` | records that are no alert this version can read |
+//! | `alerting_incidents_opened_total` | incidents opened |
+//! | `alerting_notifications_decided_total` | notifications put into the outbox |
+//! | `alerting_notifications_sent_total{channel}` | notifications handed over |
+//! | `alerting_notifications_retried_total{channel}` | attempts that failed and will be repeated |
+//! | `alerting_notifications_failed_total{channel}` | notifications given up |
+//! | `alerting_notification_delay_seconds` | from the alert's place on the bus to the hand-over |
+//! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
+//! | `alerting_links_refused_total{reason}` | links that were unknown or expired |
+//! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
+//! | `alerting_canary_timestamp_seconds` | when the last canary came out, seconds since 1970 |
+//! | `alerting_incidents_open`, `alerting_notifications_pending` | how many there are now |
+//!
+//! No organisation, address or rule is ever a label: labels are bounded by lists in the code.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// Counters of one service.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Alerts applied.
+    pub alerts_applied: IntCounter,
+    /// Alerts passed over.
+    pub alerts_repeated: IntCounter,
+    /// Records refused.
+    pub alerts_refused: IntCounterVec,
+    /// Incidents opened.
+    pub incidents_opened: IntCounter,
+    /// Notifications decided.
+    pub notifications_decided: IntCounter,
+    /// Notifications handed over.
+    pub notifications_sent: IntCounterVec,
+    /// Attempts to be repeated.
+    pub notifications_retried: IntCounterVec,
+    /// Notifications given up.
+    pub notifications_failed: IntCounterVec,
+    /// From bus to hand-over.
+    pub notification_delay: Histogram,
+    /// Answers that came in.
+    pub answers: IntCounterVec,
+    /// Links refused.
+    pub links_refused: IntCounterVec,
+    /// Operations repeated.
+    pub retries: IntCounterVec,
+    /// Last canary.
+    pub canary_seconds: IntGauge,
+    /// Incidents open now.
+    pub incidents_open: IntGauge,
+    /// Notifications waiting now.
+    pub notifications_pending: IntGauge,
+}
+
+impl Metrics {
+    /// Registers all of them, at zero.
+    ///
+    /// # Errors
+    /// Only if two have the same name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let labelled = |name: &str, help: &str, label: &str, values: &[&str]| {
+            let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(vector.clone()))?;
+            for value in values {
+                vector.with_label_values(&[value]).inc_by(0);
+            }
+            Ok::<_, prometheus::Error>(vector)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let channels = &["email", "webhook"];
+        let notification_delay = Histogram::with_opts(
+            HistogramOpts::new("alerting_notification_delay_seconds", "From the alert's place on the bus to the hand-over.")
+                .buckets(prometheus::exponential_buckets(0.005, 2.0, 16)?),
+        )?;
+        registry.register(Box::new(notification_delay.clone()))?;
+        Ok(Self {
+            alerts_applied: counter("alerting_alerts_applied_total", "Alerts that opened or joined an incident.")?,
+            alerts_repeated: counter("alerting_alerts_repeated_total", "Alerts passed over: applied before.")?,
+            alerts_refused: labelled(
+                "alerting_alerts_refused_total",
+                "Records that are no alert this version can read.",
+                "reason",
+                &["not_json", "bad_field", "schema_too_new"],
+            )?,
+            incidents_opened: counter("alerting_incidents_opened_total", "Incidents opened.")?,
+            notifications_decided: counter("alerting_notifications_decided_total", "Notifications put into the outbox.")?,
+            notifications_sent: labelled("alerting_notifications_sent_total", "Notifications handed over.", "channel", channels)?,
+            notifications_retried: labelled("alerting_notifications_retried_total", "Attempts to be repeated.", "channel", channels)?,
+            notifications_failed: labelled("alerting_notifications_failed_total", "Notifications given up.", "channel", channels)?,
+            notification_delay,
+            answers: labelled("alerting_answers_total", "Answers that came in.", "kind", &["seen", "acknowledged", "verdict", "closed"])?,
+            links_refused: labelled("alerting_links_refused_total", "Links refused.", "reason", &["unknown", "expired", "too_many"])?,
+            retries: labelled("alerting_retries_total", "Operations that had to be repeated.", "of", &["poll", "apply", "commit"])?,
+            canary_seconds: gauge("alerting_canary_timestamp_seconds", "When the last canary came out, seconds since 1970.")?,
+            incidents_open: gauge("alerting_incidents_open", "Incidents that are not closed.")?,
+            notifications_pending: gauge("alerting_notifications_pending", "Notifications that wait to leave.")?,
+            registry,
+        })
+    }
+
+    /// The text exposition format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut bytes = Vec::new();
+        // Writing to a Vec does not fail.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut bytes);
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_at_the_top_names_every_metric() {
+        let source = include_str!("metrics.rs");
+        let table: String = source.lines().take_while(|line| line.starts_with("//!")).collect();
+        for family in Metrics::new().expect("registered").registry.gather() {
+            assert!(table.contains(&format!("`{}", family.name())), "{}", family.name());
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The sentences, by language. A language that lacks one does not compile.
+
+use alerting_incident::{Language, NotifyReason};
+use detect_alert::{Confidence, Severity};
+use serde::Serialize;
+
+/// Every sentence that a notice can hold.
+#[derive(Debug, Serialize)]
+pub(super) struct Words {
+    pub(super) exercise: &'static str,
+    pub(super) exercise_long: &'static str,
+    pub(super) municipality: &'static str,
+    pub(super) greeting: &'static str,
+    pub(super) what_seen: &'static str,
+    pub(super) about: &'static str,
+    pub(super) when: &'static str,
+    pub(super) until: &'static str,
+    pub(super) times: &'static str,
+    pub(super) events: &'static str,
+    pub(super) matched: &'static str,
+    pub(super) how_sure: &'static str,
+    pub(super) harmless: &'static str,
+    pub(super) do_first: &'static str,
+    pub(super) first_step_default: &'static str,
+    pub(super) answer: &'static str,
+    pub(super) answer_how: &'static str,
+    pub(super) answer_button: &'static str,
+    pub(super) link_private: &'static str,
+    pub(super) call: &'static str,
+    pub(super) call_how: &'static str,
+    pub(super) why_you: &'static str,
+    pub(super) why_you_how: &'static str,
+    pub(super) sharing: &'static str,
+    pub(super) details: &'static str,
+    pub(super) incident: &'static str,
+    pub(super) rule: &'static str,
+    pub(super) sensor: &'static str,
+    pub(super) severity_label: &'static str,
+    severities: [&'static str; 5],
+    confidences: [&'static str; 3],
+    reasons: [&'static str; 4],
+}
+
+/// The sentences of a language.
+pub(super) fn words(language: Language) -> &'static Words {
+    match language {
+        Language::Nb => &NB,
+        Language::Nn => &NN,
+        Language::En => &EN,
+    }
+}
+
+impl Words {
+    pub(super) fn severity(&self, severity: Severity) -> &'static str {
+        let [informational, low, medium, high, critical] = self.severities;
+        match severity {
+            Severity::Informational => informational,
+            Severity::Low => low,
+            Severity::Medium => medium,
+            Severity::High => high,
+            Severity::Critical => critical,
+        }
+    }
+
+    pub(super) fn confidence(&self, confidence: Confidence) -> &'static str {
+        let [low, medium, high] = self.confidences;
+        match confidence {
+            Confidence::Low => low,
+            Confidence::Medium => medium,
+            Confidence::High => high,
+        }
+    }
+
+    pub(super) fn reason(&self, reason: NotifyReason) -> &'static str {
+        let [opened, relapsed, raised, help_needed] = self.reasons;
+        match reason {
+            NotifyReason::Opened => opened,
+            NotifyReason::Relapsed => relapsed,
+            NotifyReason::Raised => raised,
+            NotifyReason::HelpNeeded => help_needed,
+        }
+    }
+}
+
+const NB: Words = Words {
+    exercise: "ØVELSE",
+    exercise_long: "ØVELSE – dette er ikke en virkelig hendelse. Gjør det dere ville gjort, så langt øvelsen sier.",
+    municipality: "kommune",
+    greeting: "Hei",
+    what_seen: "Hva vi så",
+    about: "Gjelder",
+    when: "Når",
+    until: "til",
+    times: "Antall varsler",
+    events: "Antall hendelser i nettet",
+    matched: "Dette slo ut",
+    how_sure: "Hvor sikre vi er",
+    harmless: "Kan være ufarlig hvis",
+    do_first: "Gjør dette først",
+    first_step_default: "Finn ut hvilken maskin det gjelder og hvem som bruker den. La den stå på, og ta kontakt med oss hvis dere er i tvil.",
+    answer: "Svar oss",
+    answer_how: "Åpne lenken for å bekrefte at dere har tatt tak i saken, og for å si om varselet stemmer eller om dere trenger hjelp:",
+    answer_button: "Åpne hendelsen og bekreft",
+    link_private: "Lenken er personlig og virker i 30 dager. Ikke send den videre.",
+    call: "Hvem dere kan ringe",
+    call_how: "Trenger dere hjelp med en gang, så ring:",
+    why_you: "Hvorfor dere får dette",
+    why_you_how: "Dere er registrert som mottaker for",
+    sharing: "Deling",
+    details: "Opplysninger til den som undersøker",
+    incident: "Hendelse",
+    rule: "Regel",
+    sensor: "Sensor",
+    severity_label: "Alvorlighet",
+    severities: ["Til orientering", "Lav", "Middels", "Høy", "Kritisk"],
+    confidences: [
+        "Usikkert: dette kan godt være ufarlig.",
+        "Trolig riktig, men det finnes ufarlige forklaringer.",
+        "Nesten helt sikkert riktig.",
+    ],
+    reasons: [
+        "Dette er en ny hendelse.",
+        "Dette har kommet tilbake etter at en tidligere hendelse ble avsluttet.",
+        "Hendelsen har blitt mer alvorlig enn da dere fikk vite om den.",
+        "En mottaker ber om hjelp med denne hendelsen.",
+    ],
+};
+
+const NN: Words = Words {
+    exercise: "ØVING",
+    exercise_long: "ØVING (ØVELSE) – dette er ikkje ei verkeleg hending. Gjer det de ville gjort, så langt øvinga seier.",
+    municipality: "kommune",
+    greeting: "Hei",
+    what_seen: "Kva vi såg",
+    about: "Gjeld",
+    when: "Når",
+    until: "til",
+    times: "Talet på varsel",
+    events: "Talet på hendingar i nettet",
+    matched: "Dette slo ut",
+    how_sure: "Kor sikre vi er",
+    harmless: "Kan vere ufarleg dersom",
+    do_first: "Gjer dette først",
+    first_step_default: "Finn ut kva maskin det gjeld og kven som bruker han. Lat han stå på, og ta kontakt med oss om de er i tvil.",
+    answer: "Svar oss",
+    answer_how: "Opne lenkja for å stadfeste at de har teke tak i saka, og for å seie om varselet stemmer eller om de treng hjelp:",
+    answer_button: "Opne hendinga og stadfest",
+    link_private: "Lenkja er personleg og verkar i 30 dagar. Ikkje send henne vidare.",
+    call: "Kven de kan ringje",
+    call_how: "Treng de hjelp med ein gong, så ring:",
+    why_you: "Kvifor de får dette",
+    why_you_how: "De er registrerte som mottakar for",
+    sharing: "Deling",
+    details: "Opplysningar til den som undersøkjer",
+    incident: "Hending",
+    rule: "Regel",
+    sensor: "Sensor",
+    severity_label: "Alvor",
+    severities: ["Til orientering", "Låg", "Middels", "Høg", "Kritisk"],
+    confidences: [
+        "Usikkert: dette kan godt vere ufarleg.",
+        "Truleg rett, men det finst ufarlege forklaringar.",
+        "Nesten heilt sikkert rett.",
+    ],
+    reasons: [
+        "Dette er ei ny hending.",
+        "Dette har kome att etter at ei tidlegare hending vart avslutta.",
+        "Hendinga har vorte meir alvorleg enn då de fekk vite om henne.",
+        "Ein mottakar bed om hjelp med denne hendinga.",
+    ],
+};
+
+const EN: Words = Words {
+    exercise: "EXERCISE (ØVELSE)",
+    exercise_long: "EXERCISE (ØVELSE) – this is not a real incident. Do what you would do, as far as the exercise says.",
+    municipality: "municipality",
+    greeting: "Hello",
+    what_seen: "What we saw",
+    about: "Concerns",
+    when: "When",
+    until: "to",
+    times: "Alerts",
+    events: "Events in the network",
+    matched: "What matched",
+    how_sure: "How sure we are",
+    harmless: "May be harmless if",
+    do_first: "Do this first",
+    first_step_default: "Find out which machine this is and who uses it. Leave it running, and contact us if in doubt.",
+    answer: "Answer us",
+    answer_how: "Open the link to confirm that you have taken this on, and to say whether the alert is right or you need help:",
+    answer_button: "Open the incident and confirm",
+    link_private: "The link is personal and works for 30 days. Do not pass it on.",
+    call: "Whom you can call",
+    call_how: "If you need help at once, call:",
+    why_you: "Why you get this",
+    why_you_how: "You are registered as a responder for",
+    sharing: "Sharing",
+    details: "Details for whoever looks into it",
+    incident: "Incident",
+    rule: "Rule",
+    sensor: "Sensor",
+    severity_label: "Severity",
+    severities: ["Informational", "Low", "Medium", "High", "Critical"],
+    confidences: [
+        "Unsure: this may well be harmless.",
+        "Probably right, but there are harmless explanations.",
+        "Almost certainly right.",
+    ],
+    reasons: [
+        "This is a new incident.",
+        "This has come back after an earlier incident was closed.",
+        "The incident has become graver than when you were told.",
+        "A responder asks for help with this incident.",
+    ],
+};

@@ -1,0 +1,248 @@
+//! Notifications leave: one worker per channel takes what is due, sends it, and notes what became of it.
+//!
+//! A channel that is dead delays no other, and an address that is dead takes at most [`PER_ADDRESS_MAX`] of its
+//! channel's places. A crash between hand-over and note sends again with the same id: a mail's Message-ID, a
+//! webhook's `x-varde-notification-id`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use alerting_incident::{Actor, TimelineEntry, TimelineKind, notified};
+use ingest_event::Timestamp;
+use tokio::{sync::Notify, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    channel::{DeliveryError, Email, Webhook},
+    config::RetrySettings,
+    intake::search_text,
+    state::State,
+    store::{Outcome, Store, StoredNotification},
+};
+
+/// At once on one channel: enough to hide a slow receiver behind others, few enough for a small mail server.
+const IN_FLIGHT_MAX: usize = 8;
+/// At once to one address, so that one slow receiver can't take all places.
+const PER_ADDRESS_MAX: u32 = 2;
+/// Looked at in one go.
+const LOOK_MAX: u32 = 64;
+/// The longest rest: a bell that was missed costs no more than this.
+const REST_MAX: Duration = Duration::from_secs(5);
+
+/// Sends by one channel.
+#[derive(Debug)]
+pub(crate) enum Sender {
+    /// By mail; `None` if none is configured.
+    Email(Option<Email>),
+    /// By webhook.
+    Webhook(Webhook),
+}
+
+/// What became of one attempt.
+struct Attempt {
+    notification: StoredNotification,
+    result: Result<String, DeliveryError>,
+}
+
+/// Runs until `shutdown`; what is under way then is finished first.
+pub(crate) async fn run(state: Arc<State>, sender: Sender, retry: RetrySettings, shutdown: CancellationToken) {
+    let sender = Arc::new(sender);
+    let mut under_way: JoinSet<Attempt> = JoinSet::new();
+    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    loop {
+        let rest = if shutdown.is_cancelled() {
+            if under_way.is_empty() {
+                return;
+            }
+            REST_MAX
+        } else {
+            match fill(&state, &sender, &mut under_way, &mut taken, &mut ids).await {
+                Ok(rest) => rest,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "look into the outbox; will try again");
+                    REST_MAX
+                }
+            }
+        };
+        tokio::select! {
+            Some(done) = under_way.join_next() => {
+                let Ok(attempt) = done else { continue };
+                note_until_stored(&state, &sender, &retry, &attempt).await;
+                ids.remove(&attempt.notification.id);
+                let address = attempt.notification.channel.address();
+                if let Some(places) = taken.get_mut(address) {
+                    *places -= 1;
+                    if *places == 0 {
+                        taken.remove(address);
+                    }
+                }
+            }
+            () = sender.bell(&state).notified() => {}
+            () = tokio::time::sleep(rest) => {}
+            () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
+        }
+    }
+}
+
+/// Starts what is due and has a place; says how long there is nothing to start.
+async fn fill(
+    state: &Arc<State>,
+    sender: &Arc<Sender>,
+    under_way: &mut JoinSet<Attempt>,
+    taken: &mut BTreeMap<String, u32>,
+    ids: &mut BTreeSet<alerting_incident::NotificationId>,
+) -> sqlx::Result<Duration> {
+    let now = state.now();
+    if IN_FLIGHT_MAX <= under_way.len() {
+        return Ok(REST_MAX);
+    }
+    for notification in state.store.due(sender.kind(), now, PER_ADDRESS_MAX, LOOK_MAX).await? {
+        let places = taken.get(notification.channel.address()).copied().unwrap_or(0);
+        if ids.contains(&notification.id) || PER_ADDRESS_MAX <= places {
+            continue;
+        }
+        if IN_FLIGHT_MAX <= under_way.len() {
+            break;
+        }
+        ids.insert(notification.id.clone());
+        taken.insert(notification.channel.address().to_owned(), places + 1);
+        let (state, sender) = (Arc::clone(state), Arc::clone(sender));
+        under_way.spawn(async move {
+            let result = sender.send(&state, &notification).await;
+            Attempt { notification, result }
+        });
+    }
+    let next = state.store.next_due(sender.kind(), now).await?;
+    Ok(next.map_or(REST_MAX, |next| next.since(now).clamp(Duration::from_millis(1), REST_MAX)))
+}
+
+/// A receipt that is not noted would be sent again: the store is asked until it takes it, a few times.
+async fn note_until_stored(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &Attempt) {
+    for _ in 0..5 {
+        match note(state, sender, retry, attempt).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "note what became of a notification");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+}
+
+async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &Attempt) -> sqlx::Result<()> {
+    let now = state.now();
+    let notification = &attempt.notification;
+    let outcome = outcome(state, retry, attempt, now);
+    let mut write = state.store.begin().await?;
+    Store::save_outcome(&mut write, &notification.id, &outcome, now).await?;
+    if let Some(stored) = Store::incident_in(&mut write, &notification.incident).await? {
+        let told = format!("{} ({})", notification.responder_name, notification.channel.masked());
+        match &outcome {
+            Outcome::Sent(_) => {
+                let change = notified(&stored.incident, &told, now);
+                let search = search_text(state, &change.incident, stored.owner);
+                Store::save_change(&mut write, &change, stored.owner, &stored.route, &search).await?;
+            }
+            Outcome::Again(..) => {}
+            Outcome::Failed(reason) => {
+                let text = format!("{told}: {reason}");
+                let entry = TimelineEntry { at: now, kind: TimelineKind::Comment, actor: Actor::Varde, text };
+                Store::add_to_timeline(&mut write, &notification.incident, &entry).await?;
+            }
+        }
+    }
+    state.store.commit(write).await?;
+    let (counter, metrics) = (&[sender.kind()], &state.metrics);
+    match outcome {
+        Outcome::Sent(_) => {
+            metrics.notifications_sent.with_label_values(counter).inc();
+            if 0 < notification.appended_ms {
+                let delay = now.since(Timestamp::from_millis(notification.appended_ms));
+                metrics.notification_delay.observe(delay.as_secs_f64());
+            }
+        }
+        Outcome::Again(_, reason) => {
+            metrics.notifications_retried.with_label_values(counter).inc();
+            tracing::warn!(notification = %notification.id, reason, "send a notification; will try again");
+        }
+        Outcome::Failed(reason) => {
+            metrics.notifications_failed.with_label_values(counter).inc();
+            tracing::error!(notification = %notification.id, reason, "gave up a notification");
+        }
+    }
+    Ok(())
+}
+
+fn outcome(state: &State, retry: &RetrySettings, attempt: &Attempt, now: Timestamp) -> Outcome {
+    let attempts = attempt.notification.attempts + 1;
+    match &attempt.result {
+        Ok(receipt) => Outcome::Sent(receipt.clone()),
+        Err(DeliveryError::Permanent(reason)) => Outcome::Failed(reason.clone()),
+        Err(DeliveryError::Transient(reason)) if retry.attempts <= attempts => {
+            Outcome::Failed(format!("gave up after {attempts} attempts: {reason}"))
+        }
+        Err(DeliveryError::Transient(reason)) => {
+            let spread = spread(state.key.seed(), attempt.notification.id.as_str(), attempts);
+            Outcome::Again(now.saturating_add(retry.wait(attempts, spread)), reason.clone())
+        }
+    }
+}
+
+/// A number that differs from notification to notification and from installation to installation, and is always the
+/// same for one attempt.
+fn spread(seed: u64, id: &str, attempts: u32) -> u64 {
+    let digits = ingest_event::derive_id(&[&seed.to_le_bytes(), id.as_bytes(), &attempts.to_le_bytes()]);
+    digits.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(seed)
+}
+
+impl Sender {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Email(_) => "email",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+
+    fn bell<'s>(&self, state: &'s State) -> &'s Notify {
+        match self {
+            Self::Email(_) => &state.decided.email,
+            Self::Webhook(_) => &state.decided.webhook,
+        }
+    }
+
+    async fn send(&self, state: &State, notification: &StoredNotification) -> Result<String, DeliveryError> {
+        let stored = state.store.incident(&notification.incident).await;
+        let stored = stored
+            .map_err(|error| DeliveryError::Transient(format!("read the incident: {error}")))?
+            .ok_or_else(|| DeliveryError::Permanent("the incident is gone".to_owned()))?;
+        match self {
+            Self::Email(Some(email)) => email.send(state, notification, &stored).await,
+            Self::Email(None) => Err(DeliveryError::Permanent("no mail transport is configured".to_owned())),
+            Self::Webhook(webhook) => webhook.send(state, notification, &stored).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_ceiling_and_are_spread_by_up_to_half() {
+        let retry = RetrySettings { base_ms: 1_000, ceiling_ms: 60_000, attempts: 9 };
+        for (attempts, full) in [(1, 1_000), (2, 2_000), (3, 4_000), (6, 32_000), (7, 60_000), (400, 60_000)] {
+            assert_eq!(retry.wait(attempts, 0), Duration::from_millis(full), "{attempts}");
+            for id in ["a", "b", "c"] {
+                let wait = retry.wait(attempts, spread(7, id, attempts));
+                assert!(Duration::from_millis(full / 2) <= wait && wait <= Duration::from_millis(full), "{wait:?}");
+            }
+        }
+        assert_eq!(spread(7, "a", 1), spread(7, "a", 1));
+        assert_ne!(spread(7, "a", 1), spread(8, "a", 1));
+        assert_ne!(spread(7, "a", 1), spread(7, "b", 1));
+    }
+}

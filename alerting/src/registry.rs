@@ -1,0 +1,282 @@
+//! Reads the registry's files: municipalities from CSV, everything about their networks and responders from YAML.
+//!
+//! The nouns are `alerting-incident`'s; here is only how they are spelled in files, and what is refused.
+
+use std::{collections::BTreeMap, path::Path};
+
+use alerting_incident::{
+    Channel, County, Language, Organization, Registry, Responder, ResponderId, RouteTable, Validity,
+};
+use detect_alert::Severity;
+use ingest_event::{OrganizationNumber, SensorId, Timestamp};
+use serde::{Deserialize, Deserializer};
+
+use crate::config::{CertSettings, Config, ConfigError, default_language, language, read_text};
+
+/// The columns of the municipalities' file.
+const COLUMNS: &str = "number,name_nb,name_se,name_smj,name_sma,name_fkv,county_number,county,\
+                       organization_number,valid_from,number_before_2024";
+
+/// The registry, and the keys that webhooks are signed with.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The registry, arranged for routing.
+    pub routes: RouteTable,
+    /// For each webhook its URL and key.
+    pub webhook_keys: BTreeMap<String, WebhookKey>,
+}
+
+/// A key that a webhook's requests are signed with.
+#[derive(Clone)]
+pub struct WebhookKey(pub Vec<u8>);
+
+impl std::fmt::Debug for WebhookKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookKey(…)")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RespondersFile {
+    organizations: Vec<OrganizationEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrganizationEntry {
+    number: OrganizationNumber,
+    #[serde(default)]
+    names: BTreeMap<String, String>,
+    #[serde(default)]
+    networks: Vec<String>,
+    #[serde(default)]
+    sensors: Vec<SensorId>,
+    #[serde(default)]
+    operator: Option<OrganizationNumber>,
+    #[serde(default)]
+    valid_from: Option<String>,
+    #[serde(default)]
+    valid_until: Option<String>,
+    #[serde(default)]
+    responders: Vec<ResponderEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResponderEntry {
+    name: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    webhook: Option<WebhookEntry>,
+    #[serde(default = "default_language", deserialize_with = "language")]
+    language: Language,
+    #[serde(default = "low", deserialize_with = "severity")]
+    minimum_severity: Severity,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookEntry {
+    url: String,
+    key_file: std::path::PathBuf,
+}
+
+fn low() -> Severity {
+    Severity::Low
+}
+
+fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+/// Reads the files that a configuration names.
+///
+/// # Errors
+/// If one can't be read, says something that can't be, or the two contradict each other.
+pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
+    let path = &config.registry.municipalities;
+    let mut organizations = municipalities(&read_text(path)?, path)?;
+    let path = &config.registry.responders;
+    let file: RespondersFile = serde_saphyr::from_str(&read_text(path)?)
+        .map_err(|error| ConfigError::Parse { path: path.clone(), detail: error.to_string() })?;
+    let mut webhook_keys = BTreeMap::new();
+    for entry in file.organizations {
+        merge(&mut organizations, entry, path, &mut webhook_keys)?;
+    }
+    let registry = Registry::new(organizations, duty(&config.cert))
+        .map_err(|error| ConfigError::Parse { path: path.clone(), detail: error.to_string() })?;
+    Ok(Loaded { routes: RouteTable::new(registry), webhook_keys })
+}
+
+fn duty(cert: &CertSettings) -> Responder {
+    Responder {
+        id: ResponderId::derive("duty", &cert.name),
+        name: cert.name.clone(),
+        language: cert.language,
+        minimum_severity: Severity::Informational,
+        channels: vec![Channel::Email(cert.email.clone())],
+    }
+}
+
+/// Reads the municipalities' file: a head line, then one row each, without quotes.
+///
+/// # Errors
+/// Names the file, the line and the mend.
+pub fn municipalities(text: &str, path: &Path) -> Result<Vec<Organization>, ConfigError> {
+    let refuse = |line: usize, mend: String| {
+        let detail = format!("line {line}: {mend}");
+        Err(ConfigError::Parse { path: path.to_owned(), detail })
+    };
+    let mut lines = text.lines().zip(1..);
+    match lines.next() {
+        Some((head, _)) if head.trim_start_matches('\u{feff}') == COLUMNS => {}
+        _ => return refuse(1, format!("the first line must be `{COLUMNS}`")),
+    }
+    let mut rows = Vec::new();
+    for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
+        match municipality(line) {
+            Ok(row) => rows.push(row),
+            Err(mend) => return refuse(number, mend),
+        }
+    }
+    Ok(rows)
+}
+
+fn municipality(line: &str) -> Result<Organization, String> {
+    let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+    let [number, nb, se, smj, sma, fkv, county_number, county, organization, valid_from, _before] = *cells else {
+        return Err(format!("it has {} columns, the head line has {}", cells.len(), COLUMNS.split(',').count()));
+    };
+    if number.len() != 4 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("`{number}` is no municipality number: write four digits"));
+    }
+    if nb.is_empty() {
+        return Err("the name in Bokmål is missing".to_owned());
+    }
+    let named = [("nb", nb), ("se", se), ("smj", smj), ("sma", sma), ("fkv", fkv)];
+    let names = named.into_iter().filter(|(_, name)| !name.is_empty());
+    Ok(Organization {
+        number: match organization {
+            "" => None,
+            text => Some(text.parse().map_err(|error| format!("`{text}`: {error}"))?),
+        },
+        municipality: Some(number.to_owned()),
+        names: names.map(|(code, name)| (code.to_owned(), name.to_owned())).collect(),
+        county: Some(County { number: county_number.to_owned(), name: county.to_owned() }),
+        validity: Validity { from: date(valid_from)?, until: None },
+        networks: vec![],
+        sensors: vec![],
+        operator: None,
+        responders: vec![],
+    })
+}
+
+/// The start of a day, in UTC; `None` for no date.
+fn date(text: &str) -> Result<Option<Timestamp>, String> {
+    match text {
+        "" => Ok(None),
+        day => format!("{day}T00:00:00Z")
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("`{day}` is no date: write it as 2024-01-01")),
+    }
+}
+
+/// Adds what the responders' file says to the row of the same number, or makes a row for a body that is no
+/// municipality.
+fn merge(
+    organizations: &mut Vec<Organization>,
+    entry: OrganizationEntry,
+    path: &Path,
+    webhook_keys: &mut BTreeMap<String, WebhookKey>,
+) -> Result<(), ConfigError> {
+    let number = entry.number;
+    let refuse = |mend: String| ConfigError::Parse {
+        path: path.to_owned(),
+        detail: format!("organisation {number}: {mend}"),
+    };
+    let mut networks = Vec::new();
+    for network in &entry.networks {
+        let alone = || network.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+        let read = network.parse::<ipnet::IpNet>().or_else(|_| alone());
+        networks.push(read.map_err(|_| {
+            refuse(format!("`{network}` is no network: write it as 203.0.113.0/24 or 2001:db8::/32"))
+        })?);
+    }
+    let responders = entry
+        .responders
+        .into_iter()
+        .map(|responder| responder_from(number, responder, path, webhook_keys))
+        .collect::<Result<Vec<_>, _>>()?;
+    let validity = Validity {
+        from: date(entry.valid_from.as_deref().unwrap_or_default()).map_err(refuse)?,
+        until: date(entry.valid_until.as_deref().unwrap_or_default()).map_err(refuse)?,
+    };
+    match organizations.iter_mut().find(|row| row.number == Some(number)) {
+        Some(row) => {
+            row.names.extend(entry.names);
+            row.networks.extend(networks);
+            row.sensors.extend(entry.sensors);
+            row.operator = entry.operator.or(row.operator);
+            row.responders.extend(responders);
+        }
+        None if entry.names.contains_key("nb") => organizations.push(Organization {
+            number: Some(number),
+            municipality: None,
+            names: entry.names,
+            county: None,
+            validity,
+            networks,
+            sensors: entry.sensors,
+            operator: entry.operator,
+            responders,
+        }),
+        None => return Err(refuse("it is no known municipality: give it `names: { nb: … }`".to_owned())),
+    }
+    Ok(())
+}
+
+fn responder_from(
+    number: OrganizationNumber,
+    entry: ResponderEntry,
+    path: &Path,
+    webhook_keys: &mut BTreeMap<String, WebhookKey>,
+) -> Result<Responder, ConfigError> {
+    let refuse = |mend: String| ConfigError::Parse {
+        path: path.to_owned(),
+        detail: format!("organisation {number}, responder {}: {mend}", entry.name),
+    };
+    let mut channels = Vec::new();
+    if let Some(address) = entry.email {
+        if address.parse::<lettre::Address>().is_err() {
+            return Err(refuse(format!("`{address}` is no mail address")));
+        }
+        channels.push(Channel::Email(address));
+    }
+    if let Some(webhook) = entry.webhook {
+        let is_url = reqwest::Url::parse(&webhook.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !is_url {
+            return Err(refuse("`webhook.url` must start with https:// or http://".to_owned()));
+        }
+        // A key lies beside the file that names it.
+        let key = read_text(&path.parent().unwrap_or(path).join(&webhook.key_file))?;
+        let key = key.trim_end_matches(['\r', '\n']).as_bytes().to_vec();
+        if key.len() < 16 {
+            return Err(refuse("the webhook's key has fewer than 16 bytes: make a longer one".to_owned()));
+        }
+        webhook_keys.insert(webhook.url.clone(), WebhookKey(key));
+        channels.push(Channel::Webhook(webhook.url));
+    }
+    if channels.is_empty() {
+        return Err(refuse("give `email`, `webhook` or both".to_owned()));
+    }
+    Ok(Responder {
+        id: ResponderId::derive(number.as_str(), &entry.name),
+        name: entry.name,
+        language: entry.language,
+        minimum_severity: entry.minimum_severity,
+        channels,
+    })
+}

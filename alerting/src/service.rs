@@ -1,0 +1,96 @@
+//! The service: opens what it needs, starts intake, outbox and HTTP, and stops them together.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{Arc, Mutex, atomic::AtomicI64},
+};
+
+use anyhow::Context;
+use ingest_bus::{Bus, Subscription, Topic};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api,
+    channel::{Email, Webhook},
+    clock::Clock,
+    config::Config,
+    intake,
+    link::LinkKey,
+    metrics::Metrics,
+    notice::Notices,
+    outbox::{self, Sender},
+    registry,
+    state::{SharedClock, State, Wake},
+    store::Store,
+};
+
+/// Says that the service takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Where, with the port that was bound.
+    pub address: SocketAddr,
+}
+
+/// Runs until `shutdown`; `ready` is called once, when requests are taken.
+///
+/// # Errors
+/// If something it needs can't be opened, or the bus says that it won't get better.
+pub async fn run(
+    config: Config,
+    bus: Bus,
+    clock: Clock,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(Running) + Send,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let address = listener.local_addr().context("ask for the address that was bound")?;
+    let state = Arc::new(open(&config, clock, address).await?);
+    let email = config.mail.as_ref().map(Email::open).transpose().context("prepare the mail channel")?;
+    let webhook = Webhook::open(state.registry.webhook_keys.clone()).context("prepare the webhook channel")?;
+    let topic = Topic::parse(detect_alert::topic::ALERTS).context("name the topic of alerts")?;
+    let consumer = bus
+        .consumer(&config.group, Subscription::Topics(vec![topic]))
+        .context("join the consumer group of the alerting services")?;
+
+    // Whichever part ends first, by an error too, takes the others with it.
+    let stop = shutdown.child_token();
+    let outboxes = [Sender::Email(email), Sender::Webhook(webhook)].map(|sender| {
+        tokio::spawn(outbox::run(Arc::clone(&state), sender, config.retry.clone(), stop.clone()))
+    });
+    let router = api::router(Arc::clone(&state), stop.clone());
+    let stopped = stop.clone();
+    let server = tokio::spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned()).await;
+        stopped.cancel();
+        served
+    });
+    ready(Running { address });
+    let taken_in = intake::run(&state, consumer, &stop).await;
+    stop.cancel();
+    for outbox in outboxes {
+        outbox.await.context("stop the outbox")?;
+    }
+    server.await.context("stop the HTTP server")?.context("serve HTTP")?;
+    taken_in.context("take in alerts")
+}
+
+async fn open(config: &Config, clock: Clock, address: SocketAddr) -> anyhow::Result<State> {
+    std::fs::create_dir_all(&config.data).with_context(|| format!("make the folder {}", config.data.display()))?;
+    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let now = clock();
+    Ok(State {
+        store: Store::open(&config.data).await?,
+        registry: registry::load(config)?,
+        key: LinkKey::open(&config.data)?,
+        clock: SharedClock(clock),
+        metrics: Metrics::new().context("register the metrics")?,
+        notices: Notices::new().context("prepare the templates")?,
+        cert: config.cert.clone(),
+        public_url: public_url.trim_end_matches('/').to_owned(),
+        decided: Wake::default(),
+        polled_at: AtomicI64::new(now.as_nanos()),
+        mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
+    })
+}

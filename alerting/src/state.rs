@@ -1,0 +1,108 @@
+//! What the parts of the service share.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use alerting_incident::{NotificationId, Organization};
+use ingest_event::{OrganizationNumber, Timestamp};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::{
+    clock::Clock, config::CertSettings, link::LinkKey, metrics::Metrics, notice::Notices, registry::Loaded, store::Store,
+};
+
+/// Mails kept for the demo's mailbox; the oldest leave.
+const MAILBOX_MAX: usize = 100;
+
+/// Shared by intake, outbox and API.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) registry: Loaded,
+    pub(crate) key: LinkKey,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
+    pub(crate) notices: Notices,
+    pub(crate) cert: CertSettings,
+    pub(crate) public_url: String,
+    /// Wakes the outbox.
+    pub(crate) decided: Wake,
+    /// When the bus was last asked, in nanoseconds since 1970.
+    pub(crate) polled_at: AtomicI64,
+    /// The mails that left, if this is a demo.
+    pub(crate) mailbox: Option<Mutex<VecDeque<DemoMail>>>,
+}
+
+/// Tells the time.
+pub(crate) struct SharedClock(pub(crate) Clock);
+
+/// One bell per channel, so that none takes another's.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    pub(crate) email: Notify,
+    pub(crate) webhook: Notify,
+}
+
+/// A mail as the demo shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DemoMail {
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+    pub(crate) link: String,
+}
+
+impl State {
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock.0)()
+    }
+
+    /// Where a responder answers a notification.
+    pub(crate) fn link(&self, notification: &NotificationId) -> String {
+        format!("{}/r/{}", self.public_url, self.key.token(notification))
+    }
+
+    /// The organisation to show for a number.
+    pub(crate) fn organization_name(&self, number: OrganizationNumber) -> String {
+        let name = self.registry.routes.registry().display_name(number, "nb");
+        name.map_or_else(|| number.to_string(), str::to_owned)
+    }
+
+    /// The organisation with a number now.
+    pub(crate) fn organization(&self, number: OrganizationNumber) -> Option<&Organization> {
+        self.registry.routes.registry().find(number, self.now())
+    }
+
+    pub(crate) fn polled(&self) {
+        self.polled_at.store(self.now().as_nanos(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn keep_for_demo(&self, mail: DemoMail) {
+        let Some(mailbox) = &self.mailbox else { return };
+        let mut mailbox = mailbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if mailbox.len() == MAILBOX_MAX {
+            mailbox.pop_front();
+        }
+        mailbox.push_back(mail);
+    }
+}
+
+impl Wake {
+    pub(crate) fn all(&self) {
+        self.email.notify_one();
+        self.webhook.notify_one();
+    }
+}
+
+impl std::fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedClock")
+    }
+}

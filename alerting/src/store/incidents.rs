@@ -1,0 +1,329 @@
+//! Incidents, their alerts and their timeline.
+
+use alerting_incident::{Change, DedupKey, Incident, IncidentId, State, TimelineEntry};
+use detect_alert::{AlertId, Severity};
+use ingest_event::{OrganizationNumber, Timestamp};
+use serde_json::Value as Json;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Store, Write};
+
+/// An incident with what routing added.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The incident.
+    pub incident: Incident,
+    /// Whose it is, after routing.
+    pub owner: OrganizationNumber,
+    /// The steps of the explanation, as JSON.
+    pub route: Json,
+    /// Grows with every change of any incident.
+    pub change: i64,
+}
+
+/// What a list is narrowed to; empty means everything.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only in these states.
+    pub states: Vec<State>,
+    /// Only of these severities.
+    pub severities: Vec<Severity>,
+    /// Only of this organisation.
+    pub organization: Option<OrganizationNumber>,
+    /// Only those with this text.
+    pub text: String,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Newest change first.
+    pub incidents: Vec<Stored>,
+    /// Where the next part begins.
+    pub next: Option<(Timestamp, IncidentId)>,
+    /// How many there are in all parts.
+    pub total: u64,
+}
+
+const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
+                       opened_at, updated_at, version, route, change";
+
+impl Store {
+    /// Whether this alert was applied.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn is_applied(write: &mut Write, alert: &AlertId) -> sqlx::Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM alert WHERE id = $1")
+            .bind(alert.as_str())
+            .fetch_optional(&mut **write)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// The newest incident of a key.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE dedup = "));
+        query.push_bind(key.digest()).push(" ORDER BY opened_at DESC, change DESC LIMIT 1");
+        let row = query.build().fetch_optional(&mut **write).await?;
+        row.as_ref().map(stored).transpose()
+    }
+
+    /// An incident, inside a change.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn incident_in(write: &mut Write, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+        by_id(&mut *write, id).await
+    }
+
+    /// An incident.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn incident(&self, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+        by_id(&mut *self.reader.acquire().await?, id).await
+    }
+
+    /// Writes a change of an incident; `alert` is the one that made it, `search` what a search looks in.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn save_change(
+        write: &mut Write,
+        change: &Change,
+        owner: OrganizationNumber,
+        route: &Json,
+        search: &str,
+    ) -> sqlx::Result<()> {
+        let incident = &change.incident;
+        sqlx::query(
+            "INSERT INTO incident (id, dedup, relapse_of, lead, organization, owner, severity, count, first_seen,
+                 last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, change)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 (SELECT coalesce(max(change), 0) + 1 FROM incident))
+             ON CONFLICT (id) DO UPDATE SET lead = excluded.lead, owner = excluded.owner,
+                 severity = excluded.severity, count = excluded.count, first_seen = excluded.first_seen,
+                 last_seen = excluded.last_seen, state = excluded.state, verdict = excluded.verdict,
+                 priority = excluded.priority, updated_at = excluded.updated_at, version = excluded.version,
+                 route = excluded.route, search = excluded.search, change = excluded.change",
+        )
+        .bind(incident.id.as_str())
+        .bind(incident.key.digest())
+        .bind(incident.relapse_of.as_ref().map(IncidentId::as_str))
+        .bind(detect_alert::encode(&incident.lead))
+        .bind(incident.key.organization.as_str())
+        .bind(owner.as_str())
+        .bind(i64::from(incident.severity().number()))
+        .bind(incident.count.cast_signed())
+        .bind(incident.first_seen.as_nanos())
+        .bind(incident.last_seen.as_nanos())
+        .bind(incident.state.as_str())
+        .bind(incident.verdict.map(alerting_incident::Verdict::as_str))
+        .bind(incident.priority.as_str())
+        .bind(incident.opened_at.as_nanos())
+        .bind(incident.updated_at.as_nanos())
+        .bind(incident.version.cast_signed())
+        .bind(route.to_string())
+        .bind(search)
+        .execute(&mut **write)
+        .await?;
+        for entry in &change.timeline {
+            Self::add_to_timeline(write, &incident.id, entry).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that an alert was applied.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn save_alert(write: &mut Write, alert: &AlertId, incident: &IncidentId) -> sqlx::Result<()> {
+        sqlx::query("INSERT INTO alert (id, incident) VALUES ($1, $2)")
+            .bind(alert.as_str())
+            .bind(incident.as_str())
+            .execute(&mut **write)
+            .await?;
+        Ok(())
+    }
+
+    /// Adds a line to an incident's timeline.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn add_to_timeline(write: &mut Write, id: &IncidentId, entry: &TimelineEntry) -> sqlx::Result<()> {
+        sqlx::query("INSERT INTO timeline (incident, at, kind, actor, text) VALUES ($1, $2, $3, $4, $5)")
+            .bind(id.as_str())
+            .bind(entry.at.as_nanos())
+            .bind(entry.kind.as_str())
+            .bind(entry.actor.name())
+            .bind(&entry.text)
+            .execute(&mut **write)
+            .await?;
+        Ok(())
+    }
+
+    /// An incident's timeline as JSON, the oldest first, at most `limit` lines, the newest if there are more.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn timeline(&self, id: &IncidentId, limit: u32) -> sqlx::Result<Vec<Json>> {
+        let rows = sqlx::query(
+            "SELECT at, kind, actor, text FROM timeline WHERE incident = $1 ORDER BY id DESC LIMIT $2",
+        )
+        .bind(id.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&self.reader)
+        .await?;
+        let entry = |row: &SqliteRow| {
+            serde_json::json!({
+                "at": Timestamp::from_nanos(row.get(0)).to_string(), "kind": row.get::<String, _>(1),
+                "actor": row.get::<String, _>(2), "text": row.get::<String, _>(3),
+            })
+        };
+        Ok(rows.iter().rev().map(entry).collect())
+    }
+
+    /// A part of the list, the newest change first, from `after` on.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn page(
+        &self,
+        filter: &Filter,
+        after: Option<&(Timestamp, IncidentId)>,
+        limit: u32,
+    ) -> sqlx::Result<Page> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM incident WHERE 1 = 1");
+        narrow(&mut query, filter);
+        let total: i64 = query.build().fetch_one(&self.reader).await?.get(0);
+
+        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
+        narrow(&mut query, filter);
+        if let Some((updated, id)) = after {
+            query.push(" AND (updated_at < ").push_bind(updated.as_nanos());
+            query.push(" OR (updated_at = ").push_bind(updated.as_nanos());
+            query.push(" AND id > ").push_bind(id.as_str().to_owned()).push("))");
+        }
+        query.push(" ORDER BY updated_at DESC, id LIMIT ").push_bind(i64::from(limit) + 1);
+        let rows = query.build().fetch_all(&self.reader).await?;
+        let mut incidents = rows.iter().map(stored).collect::<sqlx::Result<Vec<_>>>()?;
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = wanted < incidents.len();
+        incidents.truncate(wanted);
+        let last = incidents.last().filter(|_| has_more);
+        let next = last.map(|last| (last.incident.updated_at, last.incident.id.clone()));
+        Ok(Page { incidents, next, total: total.cast_unsigned() })
+    }
+
+    /// Incidents that changed after a point, in the order of change.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
+        query.push_bind(change).push(" ORDER BY change LIMIT ").push_bind(i64::from(limit));
+        query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
+    }
+
+    /// The newest point of change.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn last_change(&self) -> sqlx::Result<i64> {
+        Ok(sqlx::query("SELECT coalesce(max(change), 0) FROM incident").fetch_one(&self.reader).await?.get(0))
+    }
+
+    /// How many incidents there are that are not closed.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn open_incidents(&self) -> sqlx::Result<i64> {
+        let query = sqlx::query("SELECT count(*) FROM incident WHERE state <> 'closed'");
+        Ok(query.fetch_one(&self.reader).await?.get(0))
+    }
+
+    /// Organisations that have incidents.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn owners(&self) -> sqlx::Result<Vec<OrganizationNumber>> {
+        let rows = sqlx::query("SELECT DISTINCT owner FROM incident ORDER BY owner").fetch_all(&self.reader).await?;
+        Ok(rows.iter().filter_map(|row| row.get::<String, _>(0).parse().ok()).collect())
+    }
+}
+
+async fn by_id(connection: &mut SqliteConnection, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE id = "));
+    query.push_bind(id.as_str().to_owned());
+    query.build().fetch_optional(connection).await?.as_ref().map(stored).transpose()
+}
+
+fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    if !filter.states.is_empty() {
+        query.push(" AND state IN (");
+        let mut list = query.separated(", ");
+        for state in &filter.states {
+            list.push_bind(state.as_str());
+        }
+        query.push(")");
+    }
+    if !filter.severities.is_empty() {
+        query.push(" AND severity IN (");
+        let mut list = query.separated(", ");
+        for severity in &filter.severities {
+            list.push_bind(i64::from(severity.number()));
+        }
+        query.push(")");
+    }
+    if let Some(number) = filter.organization {
+        query.push(" AND owner = ").push_bind(number.as_str().to_owned());
+    }
+    if !filter.text.is_empty() {
+        let literal = filter.text.to_lowercase().replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+        query.push(" AND search LIKE ").push_bind(format!("%{literal}%")).push(r" ESCAPE '\'");
+    }
+}
+
+fn stored(row: &SqliteRow) -> sqlx::Result<Stored> {
+    let unreadable = |column: &str, source: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source,
+    };
+    let lead = detect_alert::decode(row.try_get::<&[u8], _>("lead")?)
+        .map_err(|error| unreadable("lead", Box::new(error)))?;
+    let id = |column: &str, text: &str| {
+        IncidentId::parse(text).ok_or_else(|| unreadable(column, "no incident id".into()))
+    };
+    let time = |column: &str| row.try_get::<i64, _>(column).map(Timestamp::from_nanos);
+    let code = |column: &'static str| row.try_get::<String, _>(column);
+    Ok(Stored {
+        incident: Incident {
+            id: id("id", row.try_get("id")?)?,
+            key: DedupKey::of(&lead),
+            relapse_of: match row.try_get::<Option<&str>, _>("relapse_of")? {
+                Some(text) => Some(id("relapse_of", text)?),
+                None => None,
+            },
+            lead,
+            count: row.try_get::<i64, _>("count")?.cast_unsigned(),
+            first_seen: time("first_seen")?,
+            last_seen: time("last_seen")?,
+            state: code("state")?.parse().map_err(|error| unreadable("state", Box::new(error)))?,
+            verdict: match row.try_get::<Option<String>, _>("verdict")? {
+                Some(text) => Some(text.parse().map_err(|error| unreadable("verdict", Box::new(error)))?),
+                None => None,
+            },
+            priority: code("priority")?.parse().map_err(|error| unreadable("priority", Box::new(error)))?,
+            opened_at: time("opened_at")?,
+            updated_at: time("updated_at")?,
+            version: row.try_get::<i64, _>("version")?.cast_unsigned(),
+        },
+        owner: code("owner")?.parse().map_err(|error| unreadable("owner", Box::new(error)))?,
+        route: serde_json::from_str(row.try_get("route")?).map_err(|error| unreadable("route", Box::new(error)))?,
+        change: row.try_get("change")?,
+    })
+}

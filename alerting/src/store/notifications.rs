@@ -1,0 +1,246 @@
+//! Notifications: the outbox, and what came back.
+
+use alerting_incident::{Channel, IncidentId, Language, Notification, NotificationId, NotifyReason, Verdict};
+use detect_alert::Severity;
+use ingest_event::Timestamp;
+use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
+
+use super::{Store, Write};
+
+/// A notification and how it fared.
+#[derive(Clone, Debug)]
+pub struct StoredNotification {
+    /// Its name.
+    pub id: NotificationId,
+    /// About which incident.
+    pub incident: IncidentId,
+    /// To whom.
+    pub responder_name: String,
+    /// How, and where to.
+    pub channel: Channel,
+    /// In which language.
+    pub language: Language,
+    /// Why.
+    pub reason: NotifyReason,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// `pending`, `sent` or `failed`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was handed over.
+    pub sent_at: Option<Timestamp>,
+    /// Why it was not, last.
+    pub error: Option<String>,
+    /// When the link was opened.
+    pub seen_at: Option<Timestamp>,
+    /// When this responder took it.
+    pub acknowledged_at: Option<Timestamp>,
+    /// What this responder concluded.
+    pub verdict: Option<Verdict>,
+    /// When the alert was put on the bus, in milliseconds since 1970; 0 if no alert caused it.
+    pub appended_ms: i64,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was handed over; the text is the receipt.
+    Sent(String),
+    /// It will be tried again at a time.
+    Again(Timestamp, String),
+    /// It was given up.
+    Failed(String),
+}
+
+const COLUMNS: &str = "id, incident, responder_name, channel, address, language, reason, created_at, state, \
+                       attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms";
+
+impl Store {
+    /// Puts a notification into the outbox, unless it was there before.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn add_notification(
+        write: &mut Write,
+        notification: &Notification,
+        severity: Severity,
+        appended_ms: i64,
+    ) -> sqlx::Result<()> {
+        sqlx::query(
+            "INSERT INTO notification (id, incident, responder, responder_name, channel, address, language, reason,
+                 severity, created_at, state, attempts, next_at, appended_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(notification.id.as_str())
+        .bind(notification.incident.as_str())
+        .bind(notification.responder.as_str())
+        .bind(&notification.responder_name)
+        .bind(notification.channel.kind())
+        .bind(notification.channel.address())
+        .bind(notification.language.as_str())
+        .bind(notification.reason.as_str())
+        .bind(i64::from(severity.number()))
+        .bind(notification.created_at.as_nanos())
+        .bind(appended_ms)
+        .execute(&mut **write)
+        .await?;
+        Ok(())
+    }
+
+    /// Notifications of a channel that are due, the gravest first, at most `per_address` for one address.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn due(
+        &self,
+        channel: &str,
+        now: Timestamp,
+        per_address: u32,
+        limit: u32,
+    ) -> sqlx::Result<Vec<StoredNotification>> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!(
+            "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
+                 ORDER BY severity DESC, created_at, id) AS place FROM notification
+             WHERE state = 'pending' AND channel = "
+        ));
+        query.push_bind(channel.to_owned()).push(" AND next_at <= ").push_bind(now.as_nanos());
+        query.push(") WHERE place <= ").push_bind(i64::from(per_address));
+        query.push(" ORDER BY severity DESC, created_at, id LIMIT ").push_bind(i64::from(limit));
+        query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
+    }
+
+    /// When the next notification of a channel is due.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn next_due(&self, channel: &str, after: Timestamp) -> sqlx::Result<Option<Timestamp>> {
+        let row = sqlx::query(
+            "SELECT min(next_at) FROM notification WHERE state = 'pending' AND channel = $1 AND next_at > $2",
+        )
+        .bind(channel)
+        .bind(after.as_nanos())
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(row.get::<Option<i64>, _>(0).map(Timestamp::from_nanos))
+    }
+
+    /// How many notifications wait to leave.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn pending(&self) -> sqlx::Result<i64> {
+        let query = sqlx::query("SELECT count(*) FROM notification WHERE state = 'pending'");
+        Ok(query.fetch_one(&self.reader).await?.get(0))
+    }
+
+    /// Notes what became of an attempt.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn save_outcome(
+        write: &mut Write,
+        id: &NotificationId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> sqlx::Result<()> {
+        let (state, next, sent, receipt, error) = match outcome {
+            Outcome::Sent(receipt) => ("sent", now, Some(now.as_nanos()), Some(receipt), None),
+            Outcome::Again(at, reason) => ("pending", *at, None, None, Some(reason)),
+            Outcome::Failed(reason) => ("failed", now, None, None, Some(reason)),
+        };
+        sqlx::query(
+            "UPDATE notification SET state = $2, attempts = attempts + 1, next_at = $3, sent_at = $4, receipt = $5,
+                 error = $6 WHERE id = $1 AND state = 'pending'",
+        )
+        .bind(id.as_str())
+        .bind(state)
+        .bind(next.as_nanos())
+        .bind(sent)
+        .bind(receipt)
+        .bind(error)
+        .execute(&mut **write)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes what a responder did: the first opening, the first acknowledgement, the last verdict.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn save_answer(
+        write: &mut Write,
+        id: &NotificationId,
+        has_acknowledged: bool,
+        verdict: Option<Verdict>,
+        now: Timestamp,
+    ) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE notification SET seen_at = coalesce(seen_at, $2),
+                 acknowledged_at = coalesce(acknowledged_at, $3), verdict = coalesce($4, verdict) WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .bind(now.as_nanos())
+        .bind(has_acknowledged.then(|| now.as_nanos()))
+        .bind(verdict.map(Verdict::as_str))
+        .execute(&mut **write)
+        .await?;
+        Ok(())
+    }
+
+    /// A notification.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn notification(&self, id: &NotificationId) -> sqlx::Result<Option<StoredNotification>> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
+        query.push_bind(id.as_str().to_owned());
+        query.build().fetch_optional(&self.reader).await?.as_ref().map(stored).transpose()
+    }
+
+    /// The notifications about an incident, the oldest first.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub async fn notifications_of(&self, incident: &IncidentId) -> sqlx::Result<Vec<StoredNotification>> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
+        query.push_bind(incident.as_str().to_owned()).push(" ORDER BY created_at, id");
+        query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
+    }
+}
+
+fn stored(row: &SqliteRow) -> sqlx::Result<StoredNotification> {
+    let unreadable = |column: &str| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: "a value that this version does not know".into(),
+    };
+    let text = |column: &'static str| row.try_get::<String, _>(column);
+    let time = |column: &'static str| {
+        row.try_get::<Option<i64>, _>(column).map(|nanos| nanos.map(Timestamp::from_nanos))
+    };
+    let address = text("address")?;
+    Ok(StoredNotification {
+        id: NotificationId::parse(row.try_get("id")?).ok_or_else(|| unreadable("id"))?,
+        incident: IncidentId::parse(row.try_get("incident")?).ok_or_else(|| unreadable("incident"))?,
+        responder_name: text("responder_name")?,
+        channel: match text("channel")?.as_str() {
+            "email" => Channel::Email(address),
+            "webhook" => Channel::Webhook(address),
+            _ => return Err(unreadable("channel")),
+        },
+        language: text("language")?.parse().map_err(|_| unreadable("language"))?,
+        reason: text("reason")?.parse().map_err(|_| unreadable("reason"))?,
+        created_at: Timestamp::from_nanos(row.try_get("created_at")?),
+        state: text("state")?,
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        sent_at: time("sent_at")?,
+        error: row.try_get("error")?,
+        seen_at: time("seen_at")?,
+        acknowledged_at: time("acknowledged_at")?,
+        verdict: match row.try_get::<Option<String>, _>("verdict")? {
+            Some(code) => Some(code.parse().map_err(|_| unreadable("verdict"))?),
+            None => None,
+        },
+        appended_ms: row.try_get("appended_ms")?,
+    })
+}
