@@ -81,7 +81,7 @@ test.describe('the list', () => {
     const before = await link(page, 'inc-2').boundingBox();
 
     for (const index of [-1, -2, -3]) server.push(incident(index));
-    const bar = page.getByRole('button', { name: '3 nye hendelser – vis' });
+    const bar = page.getByRole('button', { name: '3 nye eller oppdaterte – vis' });
     await expect(bar).toBeVisible();
     server.push({ ...incident(2), version: 2, state: 'closed' });
     await expect(rows(page).nth(2)).toContainText('Lukket');

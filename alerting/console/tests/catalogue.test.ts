@@ -65,6 +65,10 @@ describe('translate', () => {
     expect(translate('nb', 'list.shown', { shown: 50 })).toBe('Viser 50 av {total}');
   });
 
+  it('shows a word that only a newer service knows as it came', () => {
+    expect(translate('nb', 'state.escalated' as TextKey)).toBe('escalated');
+  });
+
   it('names the fields it knows, and only those', () => {
     expect(fieldName('nb', 'source.ip')).toBe('Avsenderadresse');
     expect(fieldName('nn', 'source.ip')).toBe('Avsendaradresse');

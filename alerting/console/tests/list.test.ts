@@ -74,7 +74,9 @@ describe('live updates', () => {
     expect(receive(list, { ...incident(-1), severity: 'high' })).toBe(list);
   });
 
-  it('leave what belongs on a later page to that page', () => {
+  it('leave what belongs on a later page to that page, whatever the age of its events', () => {
+    const old = { first_seen: '2019-01-01T00:00:00Z', last_seen: '2019-01-01T00:00:00Z' };
+    expect(ids(receive(loaded(3, '3'), { ...incident(-1), ...old }).pending)).toEqual(['inc-new1']);
     expect(receive(loaded(3, '3'), changed(50, {})).pending).toEqual([]);
     expect(ids(receive(loaded(3, null), changed(50, {})).pending)).toEqual(['inc-50']);
   });

@@ -136,16 +136,14 @@ export function detailOf(summary: Incident): IncidentDetail {
       end: last,
       count: 118,
       threshold: 30,
+      condition: '>= 30',
       group_by: ['source.ip', 'destination.ip'],
     },
     route: [
-      { step: 'Sensor', result: summary.organization.name, detail: 'Sensoren er registrert på kommunen.' },
-      {
-        step: 'Organisasjonsnummer',
-        result: summary.organization.number,
-        detail: 'Samme kommune som sensoren.',
-      },
-      { step: 'Mottaker', result: 'IT-vakt', detail: 'Kommunens eget kontaktpunkt.' },
+      { step: 'address', result: 'no_match', detail: summary.entity.value },
+      { step: 'sensor', result: 'matched', detail: `sensor-1: ${summary.organization.name}` },
+      { step: 'organization', result: 'outranked', detail: summary.organization.number },
+      { step: 'responder', result: 'told', detail: 'IT-vakt: high ≥ medium' },
     ],
     notifications: [
       {

@@ -190,13 +190,14 @@ export class FixtureServer {
 function answered(before: IncidentDetail, action: Action, { verdict, note }: Answer): IncidentDetail {
   const now = new Date().toISOString();
   const kind = action === 'acknowledge' ? 'acknowledged' : action;
+  const worded = [verdict, note].filter((part) => part !== undefined).join(': ');
   return {
     ...before,
     state: action === 'acknowledge' ? 'acknowledged' : before.state === 'new' ? 'seen' : before.state,
     verdict: verdict ?? before.verdict,
     version: before.version + 1,
     updated_at: now,
-    timeline: [...before.timeline, { at: now, kind, actor: 'IT-vakt', text: note ?? '' }],
+    timeline: [...before.timeline, { at: now, kind, actor: 'IT-vakt', text: worded }],
   };
 }
 

@@ -7,7 +7,7 @@ export type Connection = 'connecting' | 'live' | 'lost';
 export interface StreamListener {
   onIncident(incident: Incident): void;
   onConnection(connection: Connection): void;
-  /** The stream was reopened without a resume point: what came between must be fetched. */
+  /** The stream has (re)opened: what changed before it did, and after the page was fetched, must be fetched. */
   onGap(): void;
 }
 
@@ -18,12 +18,11 @@ const listeners = new Set<StreamListener>();
 let source: EventSource | null = null;
 let reopenTimer: ReturnType<typeof setTimeout> | null = null;
 let connection: Connection = 'connecting';
-let hadConnection = false;
 
 /** Starts listening; the stream is open for as long as anyone listens. Returns the function that stops. */
 export function listen(listener: StreamListener): () => void {
   listeners.add(listener);
-  if (source === null && reopenTimer === null) open(false);
+  if (source === null && reopenTimer === null) open();
   listener.onConnection(connection);
   return () => {
     listeners.delete(listener);
@@ -31,14 +30,12 @@ export function listen(listener: StreamListener): () => void {
   };
 }
 
-function open(isReopened: boolean): void {
+function open(): void {
   const opened = new EventSource('/api/v1/stream');
   source = opened;
   opened.addEventListener('open', () => {
     setConnection('live');
-    if (isReopened || hadConnection) for (const listener of listeners) listener.onGap();
-    hadConnection = true;
-    isReopened = false;
+    for (const listener of listeners) listener.onGap();
   });
   opened.addEventListener('incident', (event: MessageEvent<string>) => {
     const incident = parseIncident(event.data);
@@ -51,7 +48,7 @@ function open(isReopened: boolean): void {
     source = null;
     reopenTimer = setTimeout(() => {
       reopenTimer = null;
-      open(true);
+      open();
     }, REOPEN_AFTER_MS);
   });
 }
@@ -61,7 +58,6 @@ function close(): void {
   source = null;
   if (reopenTimer !== null) clearTimeout(reopenTimer);
   reopenTimer = null;
-  hadConnection = false;
   connection = 'connecting';
 }
 

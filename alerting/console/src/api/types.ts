@@ -21,7 +21,7 @@ export interface Organization {
 }
 
 export interface Source {
-  kind: 'sigma' | 'correlation' | 'indicator';
+  kind: 'sigma' | 'correlation' | 'indicator' | 'anomaly' | 'integrity' | 'model';
   id: string;
   name: string;
   version: string;
@@ -61,9 +61,10 @@ export interface IncidentEvent {
   fields: Record<string, unknown>;
 }
 
+/** What was looked at to find whom to tell, what that came to, and the values that decided. */
 export interface RouteStep {
-  step: string;
-  result: string;
+  step: 'address' | 'sensor' | 'organization' | 'responder' | 'operator' | 'duty';
+  result: 'matched' | 'no_match' | 'outranked' | 'stranger' | 'told' | 'not_told';
   detail: string;
 }
 
@@ -92,7 +93,10 @@ export interface CorrelationWindow {
   start: string;
   end: string;
   count: number;
-  threshold: number;
+  /** The number in `condition`, where there is one. */
+  threshold: number | null;
+  /** As the rule says it: `>= 10`. */
+  condition: string;
   group_by: string[];
 }
 

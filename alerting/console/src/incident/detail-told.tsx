@@ -2,6 +2,7 @@
 import type { Notification, RouteStep, TimelineEntry } from '../api/types';
 import { Time } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
+import { timelineText } from './timeline-text';
 
 export function Notified({ notifications }: { notifications: Notification[] }) {
   const { t } = usePreferences();
@@ -90,8 +91,7 @@ export function Route({ route }: { route: RouteStep[] }) {
         <ol class="route">
           {route.map((step, index) => (
             <li key={index}>
-              <span class="route-step">{step.step}</span>
-              <strong>{step.result}</strong>
+              {t(`detail.route.step.${step.step}`)} {t(`detail.route.result.${step.result}`)}
               {step.detail !== '' && <span class="subtle below">{step.detail}</span>}
             </li>
           ))}
@@ -102,7 +102,7 @@ export function Route({ route }: { route: RouteStep[] }) {
 }
 
 export function Timeline({ timeline }: { timeline: TimelineEntry[] }) {
-  const { t } = usePreferences();
+  const { t, language } = usePreferences();
   return (
     <section aria-labelledby="timeline">
       <h2 id="timeline" class="ds-heading" data-size="xs">
@@ -118,7 +118,7 @@ export function Timeline({ timeline }: { timeline: TimelineEntry[] }) {
               <strong>{t(`detail.timeline.${entry.kind}`)}</strong>
               {entry.actor !== '' && <span class="subtle"> · {entry.actor}</span>}
             </span>
-            {entry.text !== '' && <span class="timeline-text">{entry.text}</span>}
+            {entry.text !== '' && <span class="timeline-text">{timelineText(entry, language)}</span>}
           </li>
         ))}
       </ol>

@@ -57,7 +57,7 @@ export function Why({ detail, language }: { detail: IncidentDetail; language: La
           <p class="ds-paragraph">
             {t('detail.window.text', {
               count: window.count,
-              threshold: window.threshold,
+              threshold: window.threshold ?? window.condition,
               start: longTime(window.start, language),
               end: longTime(window.end, language),
             })}{' '}

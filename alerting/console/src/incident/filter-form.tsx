@@ -8,6 +8,9 @@ import { isFiltered, NO_FILTER, type Filter } from './filter';
 /** Long enough to type a word without a request a letter, short enough to feel immediate. */
 const TYPING_PAUSE_MS = 250;
 
+/** The service refuses a longer search. */
+const MAX_SEARCH_CHARS = 200;
+
 interface FilterFormProps {
   filter: Filter;
   onChange: (filter: Filter) => void;
@@ -57,6 +60,7 @@ export function FilterForm({ filter, onChange }: FilterFormProps) {
           type="search"
           autocomplete="off"
           spellcheck={false}
+          maxLength={MAX_SEARCH_CHARS}
           placeholder={t('list.search.help')}
           value={text}
           onInput={(event) => {

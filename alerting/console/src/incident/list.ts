@@ -7,7 +7,7 @@ import { matches, type Filter } from './filter';
 export interface IncidentList {
   filter: Filter;
   rows: readonly Incident[];
-  /** Newcomers, newest first, not yet on the screen. At most `MAX_PENDING`. */
+  /** New or changed, and not yet on the screen; the latest first. At most `MAX_PENDING`. */
   pending: readonly Incident[];
   nextCursor: string | null;
   /** How many match at the service, the pending ones not counted. */
@@ -64,11 +64,11 @@ export function showPending(list: IncidentList): IncidentList {
   };
 }
 
-/** An incident older than the last loaded row belongs to a page that "show more" will fetch. */
+/** The service lists the latest change first: what changed before the last row did is on a page still to fetch. */
 function isBelowTheFold(list: IncidentList, incident: Incident): boolean {
   const last = list.rows.at(-1);
   if (list.nextCursor === null || last === undefined) return false;
-  return Date.parse(incident.last_seen) < Date.parse(last.last_seen);
+  return Date.parse(incident.updated_at) < Date.parse(last.updated_at);
 }
 
 function isNewer(incident: Incident, than: Incident | undefined): boolean {

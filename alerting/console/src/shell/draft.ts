@@ -1,8 +1,8 @@
 // A note being written survives a reload and a lost connection: kept in this tab's sessionStorage until it is sent.
 import { useCallback, useState } from 'preact/hooks';
 
-/** A page of text; what is longer belongs in a report. */
-export const MAX_NOTE_CHARS = 4000;
+/** A page of text; what is longer belongs in a report. The service refuses more. */
+export const MAX_NOTE_CHARS = 2000;
 
 export function useDraft(name: string): readonly [string, (text: string) => void] {
   const key = `varde.draft.${name}`;

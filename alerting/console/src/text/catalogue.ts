@@ -22,7 +22,9 @@ export const CATALOGUES: Readonly<Record<Language, Catalogue>> = { nb, nn, en };
 
 /** The text of `key`, with `{name}` filled in from `values`. A name without a value stays visible as it is. */
 export function translate(language: Language, key: TextKey, values: Values = {}): string {
-  return CATALOGUES[language][key].replace(/\{(\w+)\}/g, (placeholder, name: string) => {
+  // A key built from the wire can be one that only a newer service knows: shown as it came, never a broken page.
+  const text = (CATALOGUES[language] as Partial<Catalogue>)[key] ?? key.slice(key.lastIndexOf('.') + 1);
+  return text.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
     const value = values[name];
     return value === undefined ? placeholder : String(value);
   });
