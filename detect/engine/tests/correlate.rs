@@ -124,7 +124,7 @@ fn below_the_threshold_or_too_slow_is_nothing() {
 fn a_new_episode_is_a_new_alert_and_repeated_events_are_none() {
     let first: Vec<String> = (0..5).map(|n| flow("192.0.2.1", n, n as u16)).collect();
     let later: Vec<String> = (0..5).map(|n| flow("192.0.2.1", 600 + n, n as u16)).collect();
-    let twice = [first.clone(), first.clone(), first.clone(), later].concat();
+    let twice = [first.clone(), first.clone(), first, later].concat();
     let alerts = run(&twice, usize::MAX);
     assert_eq!(
         names(&alerts),
