@@ -20,7 +20,10 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {
-                #[expect(clippy::disallowed_methods, reason = "the sensor's clock is read here and nowhere else")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the sensor's clock is read here and nowhere else"
+                )]
                 let now = std::time::SystemTime::now();
                 now.duration_since(std::time::UNIX_EPOCH)
                     .map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.saturating_add(since))

@@ -1,5 +1,7 @@
 //! The sensor from source to bus, on the embedded bus: live and from files, and killed in the middle.
 
+#![expect(clippy::expect_used, reason = "what fails in a test's helper fails the test")]
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;

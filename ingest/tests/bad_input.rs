@@ -1,5 +1,7 @@
 //! What is wrong with an input is said and counted, and nothing after it is lost.
 
+#![expect(clippy::expect_used, reason = "what fails in a test's helper fails the test")]
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -173,7 +173,7 @@ impl Followed {
                 .take(room)
                 .read_until(b'\n', &mut self.partial)? as u64;
             self.partial_bytes += count;
-            if count == 0 && !(last && !self.partial.is_empty()) {
+            if count == 0 && (!last || self.partial.is_empty()) {
                 break;
             }
             let ended = self.partial.last() == Some(&b'\n') || count == 0;
