@@ -1,1 +1,14 @@
+//! Service varde-detector: poll → scan → correlate → raise → publish → checkpoint → commit.
+//!
+//! The loop is [`pipeline`]; what happens to one event is [`detector`], which `varde replay` uses as well.
+
 #![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod clock;
+pub mod config;
+pub mod detector;
+pub mod load;
+pub mod metrics;
+pub mod pipeline;
+pub mod service;

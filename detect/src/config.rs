@@ -1,0 +1,143 @@
+//! The detector's configuration: one YAML file, every key documented in `docs/operating.md`.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use ingest_bus::{BusConfig, kafka::KafkaConfig};
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Everything the detector can be told. Unknown keys are refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where events come from and alerts go to.
+    pub bus: BusSettings,
+    /// Folders or files with Sigma rules and correlations.
+    pub rules: Vec<PathBuf>,
+    /// Indicator files: plain lists and CSV.
+    #[serde(default)]
+    pub indicators: Vec<PathBuf>,
+    /// The consumer group: detectors with the same name share the work.
+    #[serde(default = "default_group")]
+    pub group: String,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Milliseconds between checkpoints: what at the most is scanned again after a crash.
+    #[serde(default = "default_checkpoint_interval_ms")]
+    pub checkpoint_interval_ms: u64,
+}
+
+/// Which bus.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum BusSettings {
+    /// A Kafka cluster.
+    Kafka {
+        /// `HOST:PORT`, several with commas.
+        bootstrap: String,
+        /// librdkafka properties, for example `ssl.ca.location`.
+        #[serde(default)]
+        properties: BTreeMap<String, String>,
+    },
+    /// A folder of this machine.
+    Embedded {
+        /// The folder.
+        directory: PathBuf,
+    },
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("read the configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file does not say what a detector needs; the message has line and key.
+    #[error("understand the configuration {}: {detail}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, key and mend.
+        detail: String,
+    },
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it can't be read, has an unknown key, or lacks a key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        serde_saphyr::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })
+    }
+}
+
+impl BusSettings {
+    /// What the bus is opened with.
+    #[must_use]
+    pub fn bus_config(&self, client_id: &str) -> BusConfig {
+        match self {
+            Self::Kafka {
+                bootstrap,
+                properties,
+            } => BusConfig::Kafka(KafkaConfig {
+                bootstrap: bootstrap.clone(),
+                client_id: client_id.to_owned(),
+                properties: properties.clone(),
+            }),
+            Self::Embedded { directory } => BusConfig::Embedded {
+                directory: directory.clone(),
+            },
+        }
+    }
+}
+
+fn default_group() -> String {
+    "varde-detector".to_owned()
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9465))
+}
+
+fn default_checkpoint_interval_ms() -> u64 {
+    1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_refused_with_file_line_and_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("detector.yml");
+        std::fs::write(
+            &path,
+            "bus: { embedded: { directory: /tmp/x } }\nrules: []\ngruop: x\n",
+        )
+        .expect("written");
+        let error = Config::read(&path).expect_err("refused").to_string();
+        for part in ["detector.yml", "gruop", "line 3", "group"] {
+            assert!(error.contains(part), "{part} in: {error}");
+        }
+    }
+}

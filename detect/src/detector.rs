@@ -1,0 +1,374 @@
+//! One event against everything: scan → correlate → raise, for the service and for `varde replay` alike.
+//!
+//! Pure: no bus, no clock, no file. The same payloads in the same order give the same findings.
+
+use detect_alert::{
+    Alert, AlertId, Confidence, Entity, EventSample, Evidence, Producer, ProducerKind, RuleId, Severity,
+    Texts, Tlp,
+};
+use detect_engine::{AlertSink, Correlator, EventView, Match, MatchSink, Ruleset, Scanner};
+use ingest_event::{
+    Defaults, Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason,
+    QuarantineRecord, RAW_BYTES_MAX, SensorId, Timestamp, Zone,
+};
+
+/// The rule id of canaries: alerts that prove the way is open, never shown as incidents.
+pub const CANARY_RULE: &str = "varde:canary";
+
+/// The dataset of canary events, stamped at each sensor.
+pub const CANARY_DATASET: &str = "varde.canary";
+
+/// The rule id of alerts about events that claim an organisation which their topic does not belong to.
+pub const WRONG_ORGANIZATION_RULE: &str = "varde:wrong-organization";
+
+/// A field of an alert's sample is cut at this: with ten samples an alert stays below the record limit.
+const TEXT_BYTES_MAX: usize = 4_096;
+
+/// So many fields of a sample are kept: real events have under 200.
+const FIELDS_KEPT: usize = 256;
+
+/// So many reasons are kept: a person reads a handful.
+const EVIDENCE_MAX: usize = 50;
+
+/// Where a payload came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Whose topic it came on: proved by the broker, not claimed by the payload (D3).
+    pub organization: OrganizationNumber,
+    /// The topic, or the input file of a replay.
+    pub source: &'a str,
+    /// Offset in the topic, or number of the event in a replay.
+    pub position: u64,
+    /// When it was read.
+    pub observed: Timestamp,
+}
+
+/// What came of some events.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// In the order of the events, and per event in the order of the rules.
+    pub alerts: Vec<Alert>,
+    /// What could not be read or is not believed.
+    pub quarantined: Vec<QuarantineRecord>,
+}
+
+/// Scans events of one thread against one ruleset; its buffers are used again.
+pub struct Detector<'r> {
+    scanner: Scanner<'r>,
+    unnamed_sensor: SensorId,
+    ruleset: &'r Ruleset,
+}
+
+impl<'r> Detector<'r> {
+    /// A detector over a ruleset.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a literal that is a valid sensor id")]
+    pub fn new(ruleset: &'r Ruleset) -> Self {
+        let unnamed_sensor = SensorId::parse("unnamed").expect("a valid sensor id");
+        Self {
+            scanner: Scanner::new(ruleset),
+            unnamed_sensor,
+            ruleset,
+        }
+    }
+
+    /// Scans one event, lets the correlator count it, and adds what came of it to `findings`.
+    pub fn scan(
+        &mut self,
+        correlator: &mut Correlator,
+        payload: &[u8],
+        origin: &Origin<'_>,
+        findings: &mut Findings,
+    ) {
+        let defaults = Defaults {
+            organization: origin.organization,
+            sensor: self.unnamed_sensor.clone(),
+        };
+        let mut intake = Intake {
+            sink: AlertSink::new(&defaults),
+            origin,
+            kind: Admission::Ordinary,
+        };
+        if let Err(error) = self.scanner.scan(payload, &mut intake) {
+            findings
+                .quarantined
+                .push(quarantine(error.reason(), chain(&error), payload, origin));
+            return;
+        }
+        let Intake { mut sink, kind, .. } = intake;
+        match kind {
+            Admission::Ordinary => {
+                if 0 < sink.undecodable()
+                    && let Err(error) = ingest_event::decode(payload, &defaults)
+                {
+                    findings
+                        .quarantined
+                        .push(quarantine(error.reason(), chain(&error), payload, origin));
+                }
+                if let Some((event, hits)) = sink.finish_event()
+                    && !hits.is_empty()
+                {
+                    correlator.observe(&event, &hits, sink.alerts());
+                }
+                findings.alerts.extend(sink.alerts().drain(..).map(bounded));
+            }
+            Admission::Canary => match ingest_event::decode(payload, &defaults) {
+                Ok(event) => findings.alerts.push(self.canary(&event)),
+                Err(error) => {
+                    findings
+                        .quarantined
+                        .push(quarantine(error.reason(), chain(&error), payload, origin));
+                }
+            },
+            Admission::WrongOrganization { claimed } => {
+                let detail = "the event claims another organisation than its topic; give the sensor the organisation \
+                              number that its certificate is for";
+                let reason = QuarantineReason::WrongOrganization;
+                findings
+                    .quarantined
+                    .push(quarantine(reason, detail.to_owned(), payload, origin));
+                findings
+                    .alerts
+                    .push(self.wrong_organization(payload, &claimed, origin, &defaults));
+            }
+        }
+    }
+
+    fn canary(&self, event: &Event) -> Alert {
+        let texts = Texts::new();
+        self.integrity(
+            CANARY_RULE,
+            "Canary",
+            Severity::Informational,
+            event,
+            [texts.clone(), texts],
+            Vec::new(),
+        )
+    }
+
+    fn wrong_organization(
+        &self,
+        payload: &[u8],
+        claimed: &str,
+        origin: &Origin<'_>,
+        defaults: &Defaults,
+    ) -> Alert {
+        // Whatever it claims to be, it is told of as an event of the organisation whose topic it came on.
+        let mut event = ingest_event::decode(payload, defaults).unwrap_or_else(|_| Event {
+            id: EventId::derive(&[b"unreadable", payload]),
+            sensor: defaults.sensor.clone(),
+            organization: origin.organization,
+            sequence: 0,
+            timestamp: origin.observed,
+            observed: origin.observed,
+            dataset: "unknown".to_owned(),
+            zone: Zone::Administration,
+            marking: Marking::Unmarked,
+            purpose: Purpose::SecurityMonitoring,
+            exercise: false,
+            fields: Fields::new(),
+        });
+        event.organization = origin.organization;
+        event.fields = Fields::new();
+        let evidence = Evidence {
+            event: event.id.clone(),
+            field: ingest_event::field::ORGANIZATION_ID.to_owned(),
+            value: claimed.chars().take(64).collect(),
+            matched: format!("is not {}, whose topic it came on", origin.organization),
+        };
+        let summary = [
+            (
+                "nb",
+                "En sensor hos dere sender hendelser på vegne av en annen virksomhet.",
+            ),
+            (
+                "nn",
+                "Ein sensor hos dykk sender hendingar på vegner av ei anna verksemd.",
+            ),
+            (
+                "en",
+                "One of your sensors sends events in the name of another organisation.",
+            ),
+        ];
+        let first_step = [
+            (
+                "nb",
+                "Sjekk organisasjonsnummeret i sensorens oppsett. Er det riktig, kan sensoren være overtatt: ring oss.",
+            ),
+            (
+                "nn",
+                "Sjekk organisasjonsnummeret i oppsettet til sensoren. Er det rett, kan sensoren vere overteken: ring oss.",
+            ),
+            (
+                "en",
+                "Check the organisation number in the sensor's configuration. If it is right, the sensor may be taken over: call us.",
+            ),
+        ];
+        let texts = [texts(summary), texts(first_step)];
+        let name = "Event Claims Another Organisation";
+        self.integrity(
+            WRONG_ORGANIZATION_RULE,
+            name,
+            Severity::High,
+            &event,
+            texts,
+            vec![evidence],
+        )
+    }
+
+    /// An alert that the pipeline raises itself; what it is about is the sensor.
+    fn integrity(
+        &self,
+        rule: &str,
+        name: &str,
+        severity: Severity,
+        event: &Event,
+        [summary, first_step]: [Texts; 2],
+        evidence: Vec<Evidence>,
+    ) -> Alert {
+        let rule = RuleId(rule.to_owned());
+        Alert {
+            id: AlertId::derive(&rule, event.organization, &[event.id.as_str()]),
+            timestamp: event.timestamp,
+            organization: event.organization,
+            sensor: event.sensor.clone(),
+            zone: event.zone,
+            marking: event.marking,
+            exercise: event.exercise,
+            severity,
+            confidence: Confidence::High,
+            tlp: Tlp::Amber,
+            producer: Producer {
+                kind: ProducerKind::Integrity,
+                id: rule,
+                name: name.to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                ruleset: self.ruleset.version().clone(),
+                authors: vec!["Varde".to_owned()],
+                description: String::new(),
+                references: Vec::new(),
+                tags: Vec::new(),
+                false_positives: Vec::new(),
+                summary,
+                first_step,
+            },
+            indicator: None,
+            entity: Entity {
+                field: ingest_event::field::OBSERVER_NAME.to_owned(),
+                value: event.sensor.as_str().to_owned(),
+            },
+            evidence,
+            window: None,
+            events: vec![EventSample {
+                id: event.id.clone(),
+                timestamp: event.timestamp,
+                dataset: event.dataset.clone(),
+                fields: event.fields.clone(),
+            }],
+        }
+    }
+}
+
+/// What is done with an event that could be read.
+enum Admission {
+    /// Rules and indicators look at it.
+    Ordinary,
+    /// It proves that the way is open.
+    Canary,
+    /// It is put aside.
+    WrongOrganization { claimed: String },
+}
+
+struct Intake<'a> {
+    sink: AlertSink<'a>,
+    origin: &'a Origin<'a>,
+    kind: Admission,
+}
+
+impl MatchSink for Intake<'_> {
+    fn admit(&mut self, event: &EventView<'_>) -> bool {
+        self.kind = match event.organization() {
+            Some(claimed) if claimed != self.origin.organization.as_str() => Admission::WrongOrganization {
+                claimed: claimed.to_owned(),
+            },
+            _ if event.dataset() == Some(CANARY_DATASET) => Admission::Canary,
+            _ => Admission::Ordinary,
+        };
+        matches!(self.kind, Admission::Ordinary)
+    }
+
+    fn matched(&mut self, event: &EventView<'_>, hit: Match<'_>) {
+        self.sink.matched(event, hit);
+    }
+}
+
+fn quarantine(
+    reason: QuarantineReason,
+    detail: String,
+    payload: &[u8],
+    origin: &Origin<'_>,
+) -> QuarantineRecord {
+    let kept = payload.get(..RAW_BYTES_MAX).unwrap_or(payload);
+    QuarantineRecord {
+        id: EventId::derive(&[
+            b"quarantine",
+            origin.source.as_bytes(),
+            &origin.position.to_le_bytes(),
+            payload,
+        ]),
+        reason,
+        detail,
+        organization: Some(origin.organization),
+        sensor: None,
+        source: origin.source.to_owned(),
+        position: origin.position,
+        observed: origin.observed,
+        raw: String::from_utf8_lossy(kept).into_owned(),
+        raw_bytes: payload.len() as u64,
+    }
+}
+
+/// Cuts what would not fit in a record of `varde.alerts`: a message of a megabyte says no more in an alert than
+/// its first [`TEXT_BYTES_MAX`] bytes, and the event itself is still on its topic.
+fn bounded(mut alert: Alert) -> Alert {
+    for sample in &mut alert.events {
+        let names: Vec<String> = sample
+            .fields
+            .iter()
+            .filter(|(_, value)| TEXT_BYTES_MAX < value.to_string().len())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in names {
+            if let Some(value) = sample.fields.remove(&name) {
+                let text = value.to_string();
+                let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+                sample.fields.set(
+                    name,
+                    format!("{}… (cut, {} bytes)", text.get(..end).unwrap_or(""), text.len()),
+                );
+            }
+        }
+        sample.fields = std::mem::take(&mut sample.fields)
+            .iter()
+            .take(FIELDS_KEPT)
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect();
+    }
+    alert.evidence.truncate(EVIDENCE_MAX);
+    alert
+}
+
+fn texts(pairs: [(&str, &str); 3]) -> Texts {
+    pairs
+        .into_iter()
+        .map(|(language, text)| (language.to_owned(), text.to_owned()))
+        .collect()
+}
+
+/// The error with its causes: each `Display` leaves its source out.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
