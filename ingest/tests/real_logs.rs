@@ -1,6 +1,10 @@
 //! Real logs by others, read in place: everything is an event or refused with a reason, and nothing panics.
 
-#![expect(clippy::expect_used, reason = "what fails in a test's helper fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it read, and fails with its helpers"
+)]
 
 use std::path::{Path, PathBuf};
 
