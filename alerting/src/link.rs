@@ -21,14 +21,14 @@ const TAG_BYTES: usize = 16;
 
 /// The key that links are signed with.
 #[derive(Clone)]
-pub struct LinkKey([u8; KEY_BYTES]);
+pub(crate) struct LinkKey([u8; KEY_BYTES]);
 
 impl LinkKey {
     /// The key in a folder; made there the first time.
     ///
     /// # Errors
     /// If it can't be read or made, or has another length.
-    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("link.key");
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -49,7 +49,7 @@ impl LinkKey {
 
     /// A number that is this installation's own, to spread retries with.
     #[must_use]
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         let mut seed = [0; 8];
         seed.iter_mut().zip(self.mac(b"seed").iter()).for_each(|(to, from)| *to = *from);
         u64::from_le_bytes(seed)
@@ -57,7 +57,7 @@ impl LinkKey {
 
     /// The token for a notification.
     #[must_use]
-    pub fn token(&self, notification: &NotificationId) -> String {
+    pub(crate) fn token(&self, notification: &NotificationId) -> String {
         let mut bytes = hex::decode(notification.as_str()).unwrap_or_default();
         let tag = self.mac(&bytes);
         bytes.extend(tag.iter().take(TAG_BYTES));
@@ -67,7 +67,7 @@ impl LinkKey {
     /// The notification that a token names; `None` for anything this key did not sign. The comparison takes the same
     /// time wherever the difference is.
     #[must_use]
-    pub fn open_token(&self, token: &str) -> Option<NotificationId> {
+    pub(crate) fn open_token(&self, token: &str) -> Option<NotificationId> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         if bytes.len() != ID_BYTES + TAG_BYTES {
             return None;

@@ -77,23 +77,23 @@ impl Notices {
         let subject = subject(words, alert, language, &organization);
         let link = state.link(&notification.id);
         let context = context! {
-            language => language.as_str(), w => minijinja::Value::from(minijinja::value::Serde(words)), subject => subject, organization => organization,
+            language => language.as_str(), w => minijinja::Value::from(minijinja::value::Serde(words)), subject => subject.clone(), organization => organization,
             severity => severity, severity_code => alert.severity.as_str(),
             confidence => words.confidence(alert.confidence), exercise => alert.exercise,
-            name => alert.producer.name, summary => sentence(&alert.producer.summary, language, &alert.producer.name),
+            name => alert.producer.name.clone(), summary => sentence(&alert.producer.summary, language, &alert.producer.name),
             first_step => sentence(&alert.producer.first_step, language, words.first_step_default),
-            entity_field => alert.entity.field, entity_value => alert.entity.value, count => incident.count,
+            entity_field => alert.entity.field.clone(), entity_value => alert.entity.value.clone(), count => incident.count,
             events => alert.window.as_ref().map(|window| window.count),
             first_seen => self.local(incident.first_seen), last_seen => self.local(incident.last_seen),
             evidence => alert.evidence.iter().take(10).map(|one| context! {
-                field => one.field, value => one.value, matched => one.matched,
+                field => one.field.clone(), value => one.value.clone(), matched => one.matched.clone(),
             }).collect::<Vec<_>>(),
-            harmless => alert.producer.false_positives,
+            harmless => alert.producer.false_positives.clone(),
             reason => words.reason(notification.reason), is_relapse => notification.reason == NotifyReason::Relapsed,
-            responder => notification.responder_name, tlp => alert.tlp.as_str(), incident_id => incident.id.as_str(),
-            rule_id => alert.producer.id.0, rule_version => alert.producer.version,
-            authors => alert.producer.authors.join(", "), sensor => alert.sensor.as_str(), link => link,
-            cert_name => state.cert.name, cert_phone => state.cert.phone, cert_email => state.cert.email,
+            responder => notification.responder_name.clone(), tlp => alert.tlp.as_str(), incident_id => incident.id.as_str(),
+            rule_id => alert.producer.id.0.clone(), rule_version => alert.producer.version.clone(),
+            authors => alert.producer.authors.join(", "), sensor => alert.sensor.as_str(), link => link.clone(),
+            cert_name => state.cert.name.clone(), cert_phone => state.cert.phone.clone(), cert_email => state.cert.email.clone(),
         };
         let render = |name| -> anyhow::Result<String> {
             let template = self.environment.get_template(name)?;

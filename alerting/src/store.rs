@@ -16,29 +16,29 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
-pub use incidents::{Filter, Stored};
-pub use notifications::{Outcome, StoredNotification};
+pub(crate) use incidents::{Filter, Stored};
+pub(crate) use notifications::{Outcome, StoredNotification};
 
 /// Readers: the API's queries are short, and more would only wait for the same disk.
 const READERS_MAX: u32 = 4;
 
 /// The store; clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
     changes: watch::Sender<u64>,
 }
 
 /// A change to the store that is not durable until [`Store::commit`].
-pub type Write = Transaction<'static, Sqlite>;
+pub(crate) type Write = Transaction<'static, Sqlite>;
 
 impl Store {
     /// Opens the store in a folder, and brings it to this version.
     ///
     /// # Errors
     /// If the file can't be opened or was written by a newer version.
-    pub async fn open(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn open(folder: &Path) -> anyhow::Result<Self> {
         let file = folder.join("alerting.sqlite");
         let options = SqliteConnectOptions::new()
             .filename(&file)
@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn begin(&self) -> sqlx::Result<Write> {
+    pub(crate) async fn begin(&self) -> sqlx::Result<Write> {
         self.writer.begin().await
     }
 
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store did not take it; then nothing of it holds.
-    pub async fn commit(&self, write: Write) -> sqlx::Result<()> {
+    pub(crate) async fn commit(&self, write: Write) -> sqlx::Result<()> {
         write.commit().await?;
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
         Ok(())
@@ -85,7 +85,7 @@ impl Store {
 
     /// Wakes whenever something was committed.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
@@ -93,7 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// If it does not.
-    pub async fn probe(&self) -> sqlx::Result<()> {
+    pub(crate) async fn probe(&self) -> sqlx::Result<()> {
         let mut write = self.begin().await?;
         sqlx::query("INSERT INTO mark (name, value) VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = 1 - mark.value")
             .execute(&mut *write)

@@ -10,39 +10,39 @@ use super::{Store, Write};
 
 /// An incident with what routing added.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// The incident.
-    pub incident: Incident,
+    pub(crate) incident: Incident,
     /// Whose it is, after routing.
-    pub owner: OrganizationNumber,
+    pub(crate) owner: OrganizationNumber,
     /// The steps of the explanation, as JSON.
-    pub route: Json,
+    pub(crate) route: Json,
     /// Grows with every change of any incident.
-    pub change: i64,
+    pub(crate) change: i64,
 }
 
 /// What a list is narrowed to; empty means everything.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Only in these states.
-    pub states: Vec<State>,
+    pub(crate) states: Vec<State>,
     /// Only of these severities.
-    pub severities: Vec<Severity>,
+    pub(crate) severities: Vec<Severity>,
     /// Only of this organisation.
-    pub organization: Option<OrganizationNumber>,
+    pub(crate) organization: Option<OrganizationNumber>,
     /// Only those with this text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// A part of a list.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// Newest change first.
-    pub incidents: Vec<Stored>,
+    pub(crate) incidents: Vec<Stored>,
     /// Where the next part begins.
-    pub next: Option<(Timestamp, IncidentId)>,
+    pub(crate) next: Option<(Timestamp, IncidentId)>,
     /// How many there are in all parts.
-    pub total: u64,
+    pub(crate) total: u64,
 }
 
 const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
@@ -53,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn is_applied(write: &mut Write, alert: &AlertId) -> sqlx::Result<bool> {
+    pub(crate) async fn is_applied(write: &mut Write, alert: &AlertId) -> sqlx::Result<bool> {
         let row = sqlx::query("SELECT 1 FROM alert WHERE id = $1")
             .bind(alert.as_str())
             .fetch_optional(&mut **write)
@@ -65,7 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
+    pub(crate) async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
         let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE dedup = "));
         query.push_bind(key.digest()).push(" ORDER BY opened_at DESC, change DESC LIMIT 1");
         let row = query.build().fetch_optional(&mut **write).await?;
@@ -76,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn incident_in(write: &mut Write, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+    pub(crate) async fn incident_in(write: &mut Write, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
         by_id(&mut *write, id).await
     }
 
@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn incident(&self, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+    pub(crate) async fn incident(&self, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
         by_id(&mut *self.reader.acquire().await?, id).await
     }
 
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn save_change(
+    pub(crate) async fn save_change(
         write: &mut Write,
         change: &Change,
         owner: OrganizationNumber,
@@ -141,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn save_alert(write: &mut Write, alert: &AlertId, incident: &IncidentId) -> sqlx::Result<()> {
+    pub(crate) async fn save_alert(write: &mut Write, alert: &AlertId, incident: &IncidentId) -> sqlx::Result<()> {
         sqlx::query("INSERT INTO alert (id, incident) VALUES ($1, $2)")
             .bind(alert.as_str())
             .bind(incident.as_str())
@@ -154,7 +154,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn add_to_timeline(write: &mut Write, id: &IncidentId, entry: &TimelineEntry) -> sqlx::Result<()> {
+    pub(crate) async fn add_to_timeline(write: &mut Write, id: &IncidentId, entry: &TimelineEntry) -> sqlx::Result<()> {
         sqlx::query("INSERT INTO timeline (incident, at, kind, actor, text) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.as_str())
             .bind(entry.at.as_nanos())
@@ -170,7 +170,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn timeline(&self, id: &IncidentId, limit: u32) -> sqlx::Result<Vec<Json>> {
+    pub(crate) async fn timeline(&self, id: &IncidentId, limit: u32) -> sqlx::Result<Vec<Json>> {
         let rows = sqlx::query(
             "SELECT at, kind, actor, text FROM timeline WHERE incident = $1 ORDER BY id DESC LIMIT $2",
         )
@@ -191,7 +191,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn page(
+    pub(crate) async fn page(
         &self,
         filter: &Filter,
         after: Option<&(Timestamp, IncidentId)>,
@@ -223,7 +223,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
+    pub(crate) async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
         let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
         query.push_bind(change).push(" ORDER BY change LIMIT ").push_bind(i64::from(limit));
         query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
@@ -233,7 +233,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn last_change(&self) -> sqlx::Result<i64> {
+    pub(crate) async fn last_change(&self) -> sqlx::Result<i64> {
         Ok(sqlx::query("SELECT coalesce(max(change), 0) FROM incident").fetch_one(&self.reader).await?.get(0))
     }
 
@@ -241,7 +241,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn open_incidents(&self) -> sqlx::Result<i64> {
+    pub(crate) async fn open_incidents(&self) -> sqlx::Result<i64> {
         let query = sqlx::query("SELECT count(*) FROM incident WHERE state <> 'closed'");
         Ok(query.fetch_one(&self.reader).await?.get(0))
     }
@@ -250,7 +250,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn owners(&self) -> sqlx::Result<Vec<OrganizationNumber>> {
+    pub(crate) async fn owners(&self) -> sqlx::Result<Vec<OrganizationNumber>> {
         let rows = sqlx::query("SELECT DISTINCT owner FROM incident ORDER BY owner").fetch_all(&self.reader).await?;
         Ok(rows.iter().filter_map(|row| row.get::<String, _>(0).parse().ok()).collect())
     }

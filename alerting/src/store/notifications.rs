@@ -9,42 +9,42 @@ use super::{Store, Write};
 
 /// A notification and how it fared.
 #[derive(Clone, Debug)]
-pub struct StoredNotification {
+pub(crate) struct StoredNotification {
     /// Its name.
-    pub id: NotificationId,
+    pub(crate) id: NotificationId,
     /// About which incident.
-    pub incident: IncidentId,
+    pub(crate) incident: IncidentId,
     /// To whom.
-    pub responder_name: String,
+    pub(crate) responder_name: String,
     /// How, and where to.
-    pub channel: Channel,
+    pub(crate) channel: Channel,
     /// In which language.
-    pub language: Language,
+    pub(crate) language: Language,
     /// Why.
-    pub reason: NotifyReason,
+    pub(crate) reason: NotifyReason,
     /// When it was decided.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// `pending`, `sent` or `failed`.
-    pub state: String,
+    pub(crate) state: String,
     /// How often it was tried.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// When it was handed over.
-    pub sent_at: Option<Timestamp>,
+    pub(crate) sent_at: Option<Timestamp>,
     /// Why it was not, last.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// When the link was opened.
-    pub seen_at: Option<Timestamp>,
+    pub(crate) seen_at: Option<Timestamp>,
     /// When this responder took it.
-    pub acknowledged_at: Option<Timestamp>,
+    pub(crate) acknowledged_at: Option<Timestamp>,
     /// What this responder concluded.
-    pub verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Verdict>,
     /// When the alert was put on the bus, in milliseconds since 1970; 0 if no alert caused it.
-    pub appended_ms: i64,
+    pub(crate) appended_ms: i64,
 }
 
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It was handed over; the text is the receipt.
     Sent(String),
     /// It will be tried again at a time.
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn add_notification(
+    pub(crate) async fn add_notification(
         write: &mut Write,
         notification: &Notification,
         severity: Severity,
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn due(
+    pub(crate) async fn due(
         &self,
         channel: &str,
         now: Timestamp,
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn next_due(&self, channel: &str, after: Timestamp) -> sqlx::Result<Option<Timestamp>> {
+    pub(crate) async fn next_due(&self, channel: &str, after: Timestamp) -> sqlx::Result<Option<Timestamp>> {
         let row = sqlx::query(
             "SELECT min(next_at) FROM notification WHERE state = 'pending' AND channel = $1 AND next_at > $2",
         )
@@ -129,7 +129,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn pending(&self) -> sqlx::Result<i64> {
+    pub(crate) async fn pending(&self) -> sqlx::Result<i64> {
         let query = sqlx::query("SELECT count(*) FROM notification WHERE state = 'pending'");
         Ok(query.fetch_one(&self.reader).await?.get(0))
     }
@@ -138,7 +138,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn save_outcome(
+    pub(crate) async fn save_outcome(
         write: &mut Write,
         id: &NotificationId,
         outcome: &Outcome,
@@ -168,7 +168,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn save_answer(
+    pub(crate) async fn save_answer(
         write: &mut Write,
         id: &NotificationId,
         has_acknowledged: bool,
@@ -192,7 +192,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn notification(&self, id: &NotificationId) -> sqlx::Result<Option<StoredNotification>> {
+    pub(crate) async fn notification(&self, id: &NotificationId) -> sqlx::Result<Option<StoredNotification>> {
         let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
         query.push_bind(id.as_str().to_owned());
         query.build().fetch_optional(&self.reader).await?.as_ref().map(stored).transpose()
@@ -202,7 +202,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn notifications_of(&self, incident: &IncidentId) -> sqlx::Result<Vec<StoredNotification>> {
+    pub(crate) async fn notifications_of(&self, incident: &IncidentId) -> sqlx::Result<Vec<StoredNotification>> {
         let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
         query.push_bind(incident.as_str().to_owned()).push(" ORDER BY created_at, id");
         query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()

@@ -14,7 +14,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn next_offset(write: &mut Write, topic: &str, partition: u32) -> sqlx::Result<u64> {
+    pub(crate) async fn next_offset(write: &mut Write, topic: &str, partition: u32) -> sqlx::Result<u64> {
         let row = sqlx::query("SELECT next FROM position WHERE topic = $1 AND partition = $2")
             .bind(topic)
             .bind(i64::from(partition))
@@ -27,7 +27,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn save_position(write: &mut Write, next: &Position) -> sqlx::Result<()> {
+    pub(crate) async fn save_position(write: &mut Write, next: &Position) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO position (topic, partition, next) VALUES ($1, $2, $3)
              ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next",
@@ -44,7 +44,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn save_canary(write: &mut Write, at: Timestamp) -> sqlx::Result<()> {
+    pub(crate) async fn save_canary(write: &mut Write, at: Timestamp) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO mark (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = max(mark.value, excluded.value)",
@@ -60,7 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub async fn last_canary(&self) -> sqlx::Result<Option<Timestamp>> {
+    pub(crate) async fn last_canary(&self) -> sqlx::Result<Option<Timestamp>> {
         let row = sqlx::query("SELECT value FROM mark WHERE name = $1")
             .bind(CANARY)
             .fetch_optional(&self.reader)
