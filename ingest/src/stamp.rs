@@ -162,3 +162,70 @@ pub fn put_aside(
         raw_bytes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(envelope: EnvelopeTrust, path: &str, position: u64) -> Event {
+        let context = SensorContext {
+            sensor: SensorId::parse("sensor-1").expect("an id"),
+            organization: OrganizationNumber::parse("964965226").expect("a number"),
+            zone: Zone::Health,
+            marking: Marking::Unmarked,
+            purpose: Purpose::SecurityMonitoring,
+            exercise: false,
+            envelope,
+        };
+        let mut fields = ingest_event::Fields::new();
+        fields.set(field::EVENT_ID, "abc");
+        fields.set(field::ORGANIZATION_ID, "958935420");
+        fields.set(field::VARDE_ZONE, "no such zone");
+        fields.set("source.ip", "2001:db8::1");
+        let draft = Draft {
+            timestamp: Timestamp::EPOCH,
+            dataset: "x.y".into(),
+            fields,
+            position,
+            ordinal: 0,
+        };
+        let source = SourceIdentity {
+            name: path.to_owned(),
+            content: b"start".to_vec(),
+            path: Some(path.to_owned()),
+        };
+        stamp(&context, &source, draft, 7, Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn the_same_place_gives_the_same_id_whatever_the_file_is_called() {
+        let own = |path, position| event(EnvelopeTrust::Own, path, position);
+        assert_eq!(own("a", 1).id, own("b", 1).id);
+        assert_ne!(own("a", 1).id, own("a", 2).id);
+        assert_eq!(own("a", 1).fields.text(field::LOG_FILE_PATH), Some("a"));
+    }
+
+    #[test]
+    fn an_envelope_that_came_along_is_believed_in_a_replay_only() {
+        let own = event(EnvelopeTrust::Own, "a", 1);
+        assert_eq!((own.organization.as_str(), own.zone), ("964965226", Zone::Health));
+        assert_eq!(own.fields.text("varde.original_id"), Some("abc"));
+        let written = event(EnvelopeTrust::AsWritten, "a", 1);
+        assert_eq!(
+            (written.organization.as_str(), written.id.as_str()),
+            ("958935420", "abc")
+        );
+        assert_eq!(
+            written.zone,
+            Zone::Health,
+            "what can't be read is left as the sensor has it"
+        );
+        for event in [own, written] {
+            assert!(
+                field::ENVELOPE
+                    .iter()
+                    .all(|name| event.fields.get(name).is_none())
+            );
+        }
+    }
+}
