@@ -45,7 +45,7 @@ fn suricata_flow() {
     let flow = r#","app_proto":"failed","flow":{"pkts_toserver":3,"pkts_toclient":2,"bytes_toserver":300,"bytes_toclient":200,"start":"2026-03-02T09:14:58+0100","end":"2026-03-02T09:15:00+0100","state":"closed"},"community_id":"1:x"}"#;
     check(
         Format::Eve,
-        &eve("flow", flow.trim_end_matches('}')).replace("\"1:x\"", "\"1:x\""),
+        &eve("flow", flow.trim_end_matches('}')),
         "network.flow",
         &[
             ("event.module", "suricata"),
