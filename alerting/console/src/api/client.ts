@@ -69,13 +69,16 @@ async function call<T>(path: string, init: RequestInit): Promise<T> {
   try {
     response = await fetch(BASE + path, { ...init, cache: 'no-store', credentials: 'same-origin' });
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    if (isAbort(error)) throw error;
     throw new ApiError(0, 'no answer');
   }
   if (!response.ok) throw new ApiError(response.status, await problemText(response));
   try {
     return (await response.json()) as T;
-  } catch {
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    // A body cut off by the network is no answer; one that is whole but not JSON is the service's fault.
+    if (!(error instanceof SyntaxError)) throw new ApiError(0, 'no answer');
     throw new ApiError(response.status, 'the answer is not JSON');
   }
 }
