@@ -37,7 +37,9 @@ pub(crate) async fn record(
 ) -> sqlx::Result<Option<Stored>> {
     let now = state.now();
     let mut write = state.store.begin().await?;
-    let Some(stored) = Store::incident_in(&mut write, id).await? else { return Ok(None) };
+    let Some(stored) = Store::incident_in(&mut write, id).await? else {
+        return Ok(None);
+    };
     let incident = &stored.incident;
     let change = match answer {
         Answer::Seen => seen(incident, actor, now),
@@ -72,8 +74,17 @@ pub(crate) async fn record(
 
 /// Puts into the outbox what an answer makes due. An answer tells no responder anew: only the CERT's own contact.
 async fn tell(state: &State, write: &mut crate::store::Write, change: &Change) -> sqlx::Result<bool> {
-    let nobody = Route { owner: None, responders: vec![], steps: vec![] };
-    let due = decide(change, &nobody, state.registry.routes.registry().duty(), state.now());
+    let nobody = Route {
+        owner: None,
+        responders: vec![],
+        steps: vec![],
+    };
+    let due = decide(
+        change,
+        &nobody,
+        state.registry.routes.registry().duty(),
+        state.now(),
+    );
     for notification in &due {
         Store::add_notification(write, notification, change.incident.severity(), 0).await?;
     }

@@ -47,7 +47,12 @@ pub(crate) struct Api {
 
 /// Every route.
 pub(crate) fn router(state: Arc<State>, shutdown: CancellationToken) -> Router {
-    let api = Api { state, streams: Arc::default(), bad_links: Arc::default(), shutdown };
+    let api = Api {
+        state,
+        streams: Arc::default(),
+        bad_links: Arc::default(),
+        shutdown,
+    };
     let quick = Router::new()
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
@@ -57,18 +62,27 @@ pub(crate) fn router(state: Arc<State>, shutdown: CancellationToken) -> Router {
         .route("/api/v1/organizations", get(incidents::organizations))
         .route("/api/v1/responder/{token}", get(responder::view))
         .route("/api/v1/responder/{token}/seen", post(responder::seen))
-        .route("/api/v1/responder/{token}/acknowledge", post(responder::acknowledge))
+        .route(
+            "/api/v1/responder/{token}/acknowledge",
+            post(responder::acknowledge),
+        )
         .route("/api/v1/responder/{token}/verdict", post(responder::verdict))
         .route("/api/v1/demo/mailbox", get(mailbox))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            TIMEOUT,
+        ));
     quick
         .route("/api/v1/stream", get(stream::stream))
         .fallback(console::serve)
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address does not take that method",
+            )
         })
         .layer(middleware::from_fn(guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -79,7 +93,10 @@ pub(crate) fn router(state: Arc<State>, shutdown: CancellationToken) -> Router {
 async fn guard(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let asked = request.headers().get("x-requested-with").is_some_and(|value| value == "varde");
+    let asked = request
+        .headers()
+        .get("x-requested-with")
+        .is_some_and(|value| value == "varde");
     let mut answer = if changes_something && !asked {
         Problem::new(StatusCode::FORBIDDEN, "send the header `x-requested-with: varde`").into_response()
     } else {
@@ -91,8 +108,14 @@ async fn guard(request: Request, next: Next) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // The address of a responder's page is its key.
         (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -105,8 +128,12 @@ async fn guard(request: Request, next: Next) -> Response {
 async fn mailbox(Shared(api): Shared<Api>) -> Response {
     match &api.state.mailbox {
         Some(mailbox) => {
-            let mails: Vec<_> =
-                mailbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().cloned().collect();
+            let mails: Vec<_> = mailbox
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .iter()
+                .cloned()
+                .collect();
             Json(mails).into_response()
         }
         None => Problem::new(StatusCode::NOT_FOUND, "there is a mailbox only in a demo").into_response(),
@@ -115,8 +142,14 @@ async fn mailbox(Shared(api): Shared<Api>) -> Response {
 
 async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
     let state = &api.state;
-    state.metrics.incidents_open.set(state.store.open_incidents().await?);
-    state.metrics.notifications_pending.set(state.store.pending().await?);
+    state
+        .metrics
+        .incidents_open
+        .set(state.store.open_incidents().await?);
+    state
+        .metrics
+        .notifications_pending
+        .set(state.store.pending().await?);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, state.metrics.text()).into_response())
 }
@@ -125,12 +158,21 @@ async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
 async fn ready(Shared(api): Shared<Api>) -> Response {
     let state = &api.state;
     let now = state.now();
-    let polled = ingest_event::Timestamp::from_nanos(state.polled_at.load(std::sync::atomic::Ordering::Relaxed));
+    let polled =
+        ingest_event::Timestamp::from_nanos(state.polled_at.load(std::sync::atomic::Ordering::Relaxed));
     let store = state.store.probe().await.is_ok();
     let bus = now.since(polled) < POLL_AGE_MAX;
     let last = state.store.last_canary().await.ok().flatten();
     let canary = last.is_some_and(|last| now.since(last) < CANARY_AGE_MAX);
-    let status = if store && bus && canary { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if store && bus && canary {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let last = last.map(|last| last.to_string());
-    (status, Json(json!({"store": store, "bus": bus, "canary": canary, "last_canary": last}))).into_response()
+    (
+        status,
+        Json(json!({"store": store, "bus": bus, "canary": canary, "last_canary": last})),
+    )
+        .into_response()
 }

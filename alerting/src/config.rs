@@ -201,8 +201,10 @@ impl Config {
     /// If it can't be read, has an unknown key, lacks one, or a value can't be.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path)?;
-        let config: Self = serde_saphyr::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), detail: error.to_string() })?;
+        let config: Self = serde_saphyr::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?;
         config.check(path)?;
         Ok(config)
     }
@@ -212,7 +214,13 @@ impl Config {
     /// # Errors
     /// If a value can't be.
     pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let refuse = |key, mend: String| Err(ConfigError::Value { path: path.to_owned(), key, mend });
+        let refuse = |key, mend: String| {
+            Err(ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                mend,
+            })
+        };
         if !self.listen.ip().is_loopback() && !self.allow_unauthenticated {
             return refuse(
                 "listen",
@@ -226,10 +234,16 @@ impl Config {
         if let Some(url) = &self.public_url
             && !(url.starts_with("https://") || url.starts_with("http://"))
         {
-            return refuse("public_url", "write it with https://, as responders open it".to_owned());
+            return refuse(
+                "public_url",
+                "write it with https://, as responders open it".to_owned(),
+            );
         }
         if self.public_url.is_none() && !self.listen.ip().is_loopback() {
-            return refuse("public_url", "set it to the address that responders can open".to_owned());
+            return refuse(
+                "public_url",
+                "set it to the address that responders can open".to_owned(),
+            );
         }
         if self.retry.attempts == 0 {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
@@ -263,7 +277,9 @@ impl SmtpSettings {
         if let Some(path) = &self.password_file {
             return Ok(Some(read_text(path)?.trim_end_matches(['\r', '\n']).to_owned()));
         }
-        let Some(name) = &self.password_env else { return Ok(None) };
+        let Some(name) = &self.password_env else {
+            return Ok(None);
+        };
         std::env::var(name).map(Some).map_err(|_| ConfigError::Value {
             path: PathBuf::from("the environment"),
             key: "mail.transport.smtp.password_env",
@@ -277,12 +293,17 @@ impl BusSettings {
     #[must_use]
     pub fn bus_config(&self, client_id: &str) -> BusConfig {
         match self {
-            Self::Kafka { bootstrap, properties } => BusConfig::Kafka(KafkaConfig {
+            Self::Kafka {
+                bootstrap,
+                properties,
+            } => BusConfig::Kafka(KafkaConfig {
                 bootstrap: bootstrap.clone(),
                 client_id: client_id.to_owned(),
                 properties: properties.clone(),
             }),
-            Self::Embedded { directory } => BusConfig::Embedded { directory: directory.clone() },
+            Self::Embedded { directory } => BusConfig::Embedded {
+                directory: directory.clone(),
+            },
         }
     }
 }
@@ -291,7 +312,11 @@ impl Default for RetrySettings {
     fn default() -> Self {
         // Fourteen attempts from 2 s, doubled up to 15 min, last a bit more than an hour: longer than a mail server's
         // restart, shorter than a night.
-        Self { base_ms: 2_000, ceiling_ms: 900_000, attempts: 14 }
+        Self {
+            base_ms: 2_000,
+            ceiling_ms: 900_000,
+            attempts: 14,
+        }
     }
 }
 
@@ -300,7 +325,9 @@ impl RetrySettings {
     /// (any number), so that what failed together does not come back together.
     #[must_use]
     pub fn wait(&self, attempts: u32, spread: u64) -> Duration {
-        let doubled = self.base_ms.saturating_mul(1_u64 << attempts.saturating_sub(1).min(30));
+        let doubled = self
+            .base_ms
+            .saturating_mul(1_u64 << attempts.saturating_sub(1).min(30));
         let full = doubled.min(self.ceiling_ms).max(1);
         Duration::from_millis(full - spread % (full / 2 + 1))
     }
@@ -308,11 +335,16 @@ impl RetrySettings {
 
 /// A language code as `nb`, `nn`, `en`.
 pub(crate) fn language<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Language, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn default_group() -> String {

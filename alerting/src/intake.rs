@@ -22,14 +22,21 @@ pub(crate) const CANARY: &str = "varde:canary";
 
 /// Large enough that a transaction's flush to disk is shared by many alerts, small enough that the first of them
 /// does not wait for the last.
-const BATCH: PollLimit =
-    PollLimit { records: 256, bytes: 8 * 1024 * 1024, wait: Duration::from_millis(500) };
+const BATCH: PollLimit = PollLimit {
+    records: 256,
+    bytes: 8 * 1024 * 1024,
+    wait: Duration::from_millis(500),
+};
 
 /// Between two attempts at what failed and may recover.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until `shutdown`, or until the bus says that it won't get better.
-pub(crate) async fn run(state: &State, mut consumer: Consumer, shutdown: &CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    state: &State,
+    mut consumer: Consumer,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     while !shutdown.is_cancelled() {
         let polled = tokio::select! {
             polled = consumer.poll(BATCH) => polled,
@@ -39,7 +46,10 @@ pub(crate) async fn run(state: &State, mut consumer: Consumer, shutdown: &Cancel
             Ok(batch) => batch,
             Err(error) => match error.class() {
                 ErrorClass::Transient => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "read alerts; will try again");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "read alerts; will try again"
+                    );
                     state.metrics.retries.with_label_values(&["poll"]).inc();
                     pause(shutdown).await;
                     continue;
@@ -51,10 +61,15 @@ pub(crate) async fn run(state: &State, mut consumer: Consumer, shutdown: &Cancel
         if batch.deliveries.is_empty() {
             continue;
         }
-        let Some(positions) = apply_until_stored(state, &batch, shutdown).await else { break };
+        let Some(positions) = apply_until_stored(state, &batch, shutdown).await else {
+            break;
+        };
         if let Err(error) = consumer.commit(&positions).await {
             // Harmless: the positions in the store pass over what is delivered again.
-            tracing::warn!(error = &error as &dyn std::error::Error, "commit positions; the next batch does");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "commit positions; the next batch does"
+            );
             state.metrics.retries.with_label_values(&["commit"]).inc();
         }
     }
@@ -63,12 +78,19 @@ pub(crate) async fn run(state: &State, mut consumer: Consumer, shutdown: &Cancel
 }
 
 /// Repeats a batch until the store takes it. `None` if the service stops first.
-async fn apply_until_stored(state: &State, batch: &Batch, shutdown: &CancellationToken) -> Option<Vec<Position>> {
+async fn apply_until_stored(
+    state: &State,
+    batch: &Batch,
+    shutdown: &CancellationToken,
+) -> Option<Vec<Position>> {
     while !shutdown.is_cancelled() {
         match apply_batch(state, batch).await {
             Ok(positions) => return Some(positions),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "store a batch of alerts; will try again");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "store a batch of alerts; will try again"
+                );
                 state.metrics.retries.with_label_values(&["apply"]).inc();
                 pause(shutdown).await;
             }
@@ -101,13 +123,21 @@ async fn apply_batch(state: &State, batch: &Batch) -> sqlx::Result<Vec<Position>
     let mut positions: Vec<Position> = Vec::new();
     for delivery in &batch.deliveries {
         let place = &delivery.position;
-        let known = positions.iter_mut().find(|next| next.topic == place.topic && next.partition == place.partition);
+        let known = positions
+            .iter_mut()
+            .find(|next| next.topic == place.topic && next.partition == place.partition);
         let next = match known {
             Some(next) => next,
             None => {
                 let offset = Store::next_offset(&mut write, place.topic.as_str(), place.partition).await?;
-                positions.push(Position { topic: place.topic.clone(), partition: place.partition, offset });
-                let Some(next) = positions.last_mut() else { continue };
+                positions.push(Position {
+                    topic: place.topic.clone(),
+                    partition: place.partition,
+                    offset,
+                });
+                let Some(next) = positions.last_mut() else {
+                    continue;
+                };
                 next
             }
         };
@@ -159,7 +189,15 @@ async fn apply_delivery(
         return Ok(());
     };
     tally.applied += 1;
-    store_change(state, write, &change, latest.as_ref(), delivery.appended_ms, tally).await?;
+    store_change(
+        state,
+        write,
+        &change,
+        latest.as_ref(),
+        delivery.appended_ms,
+        tally,
+    )
+    .await?;
     Store::save_alert(write, &alert.id, &change.incident.id).await
 }
 
@@ -179,15 +217,17 @@ async fn store_change(
             return Store::save_change(write, change, latest.owner, &latest.route, &search).await;
         }
         (ChangeKind::Opened | ChangeKind::Relapsed, _) => tally.opened += 1,
-        (ChangeKind::Added | ChangeKind::Raised { .. } | ChangeKind::HelpNeeded | ChangeKind::Progressed, _) => {}
+        (
+            ChangeKind::Added | ChangeKind::Raised { .. } | ChangeKind::HelpNeeded | ChangeKind::Progressed,
+            _,
+        ) => {}
     }
     let routes = &state.registry.routes;
     let route = route(routes, &Question::of(incident));
     let owner = route.owner.unwrap_or(incident.key.organization);
-    let steps = route
-        .steps
-        .iter()
-        .map(|step| json!({"step": step.kind.as_str(), "result": step.result.as_str(), "detail": step.detail}));
+    let steps = route.steps.iter().map(
+        |step| json!({"step": step.kind.as_str(), "result": step.result.as_str(), "detail": step.detail}),
+    );
     let search = search_text(state, incident, owner);
     Store::save_change(write, change, owner, &steps.collect::<Json>(), &search).await?;
     for notification in decide(change, &route, routes.registry().duty(), state.now()) {
@@ -198,7 +238,11 @@ async fn store_change(
 }
 
 /// What a search looks in, in lower case.
-pub(crate) fn search_text(state: &State, incident: &Incident, owner: ingest_event::OrganizationNumber) -> String {
+pub(crate) fn search_text(
+    state: &State,
+    incident: &Incident,
+    owner: ingest_event::OrganizationNumber,
+) -> String {
     let alert: &Alert = &incident.lead;
     let mut parts = vec![
         incident.id.to_string(),

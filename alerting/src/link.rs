@@ -33,13 +33,17 @@ impl LinkKey {
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let key = bytes.try_into().ok().with_context(|| {
-                    format!("read {}: it must have {KEY_BYTES} bytes; remove it to make all links void", path.display())
+                    format!(
+                        "read {}: it must have {KEY_BYTES} bytes; remove it to make all links void",
+                        path.display()
+                    )
                 })?;
                 Ok(Self(key))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let mut key = [0; KEY_BYTES];
-                getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("ask for random bytes: {error}"))?;
+                getrandom::fill(&mut key)
+                    .map_err(|error| anyhow::anyhow!("ask for random bytes: {error}"))?;
                 write_secret(&path, &key).with_context(|| format!("write {}", path.display()))?;
                 Ok(Self(key))
             }
@@ -51,7 +55,9 @@ impl LinkKey {
     #[must_use]
     pub(crate) fn seed(&self) -> u64 {
         let mut seed = [0; 8];
-        seed.iter_mut().zip(self.mac(b"seed").iter()).for_each(|(to, from)| *to = *from);
+        seed.iter_mut()
+            .zip(self.mac(b"seed").iter())
+            .for_each(|(to, from)| *to = *from);
         u64::from_le_bytes(seed)
     }
 
@@ -125,7 +131,11 @@ mod tests {
         for place in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
             bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
-            assert_eq!(key.open_token(&String::from_utf8(bytes).expect("ascii")), None, "{place}");
+            assert_eq!(
+                key.open_token(&String::from_utf8(bytes).expect("ascii")),
+                None,
+                "{place}"
+            );
         }
         for text in ["", "x", "=", &token[..42], &format!("{token}A")] {
             assert_eq!(key.open_token(text), None, "{text}");
@@ -138,7 +148,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let first = LinkKey::open(folder.path()).expect("made");
-        let mode = std::fs::metadata(folder.path().join("link.key")).expect("there").permissions().mode();
+        let mode = std::fs::metadata(folder.path().join("link.key"))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(LinkKey::open(folder.path()).expect("read").0, first.0);
         std::fs::write(folder.path().join("link.key"), "short").expect("written");

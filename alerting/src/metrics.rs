@@ -86,13 +86,22 @@ impl Metrics {
         };
         let channels = &["email", "webhook"];
         let notification_delay = Histogram::with_opts(
-            HistogramOpts::new("alerting_notification_delay_seconds", "From the alert's place on the bus to the hand-over.")
-                .buckets(prometheus::exponential_buckets(0.005, 2.0, 16)?),
+            HistogramOpts::new(
+                "alerting_notification_delay_seconds",
+                "From the alert's place on the bus to the hand-over.",
+            )
+            .buckets(prometheus::exponential_buckets(0.005, 2.0, 16)?),
         )?;
         registry.register(Box::new(notification_delay.clone()))?;
         Ok(Self {
-            alerts_applied: counter("alerting_alerts_applied_total", "Alerts that opened or joined an incident.")?,
-            alerts_repeated: counter("alerting_alerts_repeated_total", "Alerts passed over: applied before.")?,
+            alerts_applied: counter(
+                "alerting_alerts_applied_total",
+                "Alerts that opened or joined an incident.",
+            )?,
+            alerts_repeated: counter(
+                "alerting_alerts_repeated_total",
+                "Alerts passed over: applied before.",
+            )?,
             alerts_refused: labelled(
                 "alerting_alerts_refused_total",
                 "Records that are no alert this version can read.",
@@ -100,17 +109,56 @@ impl Metrics {
                 &["not_json", "bad_field", "schema_too_new"],
             )?,
             incidents_opened: counter("alerting_incidents_opened_total", "Incidents opened.")?,
-            notifications_decided: counter("alerting_notifications_decided_total", "Notifications put into the outbox.")?,
-            notifications_sent: labelled("alerting_notifications_sent_total", "Notifications handed over.", "channel", channels)?,
-            notifications_retried: labelled("alerting_notifications_retried_total", "Attempts to be repeated.", "channel", channels)?,
-            notifications_failed: labelled("alerting_notifications_failed_total", "Notifications given up.", "channel", channels)?,
+            notifications_decided: counter(
+                "alerting_notifications_decided_total",
+                "Notifications put into the outbox.",
+            )?,
+            notifications_sent: labelled(
+                "alerting_notifications_sent_total",
+                "Notifications handed over.",
+                "channel",
+                channels,
+            )?,
+            notifications_retried: labelled(
+                "alerting_notifications_retried_total",
+                "Attempts to be repeated.",
+                "channel",
+                channels,
+            )?,
+            notifications_failed: labelled(
+                "alerting_notifications_failed_total",
+                "Notifications given up.",
+                "channel",
+                channels,
+            )?,
             notification_delay,
-            answers: labelled("alerting_answers_total", "Answers that came in.", "kind", &["seen", "acknowledged", "verdict", "closed"])?,
-            links_refused: labelled("alerting_links_refused_total", "Links refused.", "reason", &["unknown", "expired", "too_many"])?,
-            retries: labelled("alerting_retries_total", "Operations that had to be repeated.", "of", &["poll", "apply", "commit"])?,
-            canary_seconds: gauge("alerting_canary_timestamp_seconds", "When the last canary came out, seconds since 1970.")?,
+            answers: labelled(
+                "alerting_answers_total",
+                "Answers that came in.",
+                "kind",
+                &["seen", "acknowledged", "verdict", "closed"],
+            )?,
+            links_refused: labelled(
+                "alerting_links_refused_total",
+                "Links refused.",
+                "reason",
+                &["unknown", "expired", "too_many"],
+            )?,
+            retries: labelled(
+                "alerting_retries_total",
+                "Operations that had to be repeated.",
+                "of",
+                &["poll", "apply", "commit"],
+            )?,
+            canary_seconds: gauge(
+                "alerting_canary_timestamp_seconds",
+                "When the last canary came out, seconds since 1970.",
+            )?,
             incidents_open: gauge("alerting_incidents_open", "Incidents that are not closed.")?,
-            notifications_pending: gauge("alerting_notifications_pending", "Notifications that wait to leave.")?,
+            notifications_pending: gauge(
+                "alerting_notifications_pending",
+                "Notifications that wait to leave.",
+            )?,
             registry,
         })
     }
@@ -132,9 +180,16 @@ mod tests {
     #[test]
     fn the_table_at_the_top_names_every_metric() {
         let source = include_str!("metrics.rs");
-        let table: String = source.lines().take_while(|line| line.starts_with("//!")).collect();
+        let table: String = source
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
         for family in Metrics::new().expect("registered").registry.gather() {
-            assert!(table.contains(&format!("`{}", family.name())), "{}", family.name());
+            assert!(
+                table.contains(&format!("`{}", family.name())),
+                "{}",
+                family.name()
+            );
         }
     }
 }

@@ -49,7 +49,12 @@ impl Notices {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()?,
+        );
         environment.add_template("mail.txt", include_str!("notice/mail.txt"))?;
         environment.add_template("mail.html", include_str!("notice/mail.html"))?;
         let oslo = TimeZone::posix(OSLO).context("read the time zone")?;
@@ -97,33 +102,56 @@ impl Notices {
         };
         let render = |name| -> anyhow::Result<String> {
             let template = self.environment.get_template(name)?;
-            template.render(&context).with_context(|| format!("render {name}"))
+            template
+                .render(&context)
+                .with_context(|| format!("render {name}"))
         };
-        Ok(Notice { subject: subject.clone(), text: render("mail.txt")?, html: render("mail.html")?, link })
+        Ok(Notice {
+            subject: subject.clone(),
+            text: render("mail.txt")?,
+            html: render("mail.html")?,
+            link,
+        })
     }
 
     /// Local time, to the second.
     fn local(&self, time: Timestamp) -> String {
         let utc = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
-        utc.to_zoned(self.oslo.clone()).strftime("%d.%m.%Y %H:%M:%S").to_string()
+        utc.to_zoned(self.oslo.clone())
+            .strftime("%d.%m.%Y %H:%M:%S")
+            .to_string()
     }
 }
 
 fn subject(words: &Words, alert: &Alert, language: Language, organization: &str) -> String {
     let summary = sentence(&alert.producer.summary, language, &alert.producer.name);
     let short = summary.trim_end_matches('.');
-    let what = if short.chars().count() <= SUBJECT_CHARS_MAX { short } else { alert.producer.name.as_str() };
-    let exercise = if alert.exercise { format!("{}: ", words.exercise) } else { String::new() };
+    let what = if short.chars().count() <= SUBJECT_CHARS_MAX {
+        short
+    } else {
+        alert.producer.name.as_str()
+    };
+    let exercise = if alert.exercise {
+        format!("{}: ", words.exercise)
+    } else {
+        String::new()
+    };
     let severity = words.severity(alert.severity);
     // A line break in a value of the network's must not start a header.
-    format!("{exercise}[Varde] {severity}: {what} – {} ({organization})", alert.entity.value)
-        .replace(|c: char| c.is_control(), " ")
+    format!(
+        "{exercise}[Varde] {severity}: {what} – {} ({organization})",
+        alert.entity.value
+    )
+    .replace(|c: char| c.is_control(), " ")
 }
 
 /// The text in the language, else in Bokmål, else in English, else `instead`.
 fn sentence<'t>(texts: &'t Texts, language: Language, instead: &'t str) -> &'t str {
     let tried = [language.as_str(), "nb", "en"];
-    tried.into_iter().find_map(|code| texts.get(code)).map_or(instead, String::as_str)
+    tried
+        .into_iter()
+        .find_map(|code| texts.get(code))
+        .map_or(instead, String::as_str)
 }
 
 fn full_name(organization: &Organization, language: Language, words: &Words) -> String {

@@ -48,7 +48,12 @@ struct Attempt {
 }
 
 /// Runs until `shutdown`; what is under way then is finished first.
-pub(crate) async fn run(state: Arc<State>, sender: Sender, retry: RetrySettings, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    state: Arc<State>,
+    sender: Sender,
+    retry: RetrySettings,
+    shutdown: CancellationToken,
+) {
     let sender = Arc::new(sender);
     let mut under_way: JoinSet<Attempt> = JoinSet::new();
     let mut taken: BTreeMap<String, u32> = BTreeMap::new();
@@ -63,7 +68,10 @@ pub(crate) async fn run(state: Arc<State>, sender: Sender, retry: RetrySettings,
             match fill(&state, &sender, &mut under_way, &mut taken, &mut ids).await {
                 Ok(rest) => rest,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "look into the outbox; will try again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "look into the outbox; will try again"
+                    );
                     REST_MAX
                 }
             }
@@ -100,7 +108,11 @@ async fn fill(
     if IN_FLIGHT_MAX <= under_way.len() {
         return Ok(REST_MAX);
     }
-    for notification in state.store.due(sender.kind(), now, PER_ADDRESS_MAX, LOOK_MAX).await? {
+    for notification in state
+        .store
+        .due(sender.kind(), now, PER_ADDRESS_MAX, LOOK_MAX)
+        .await?
+    {
         let places = taken.get(notification.channel.address()).copied().unwrap_or(0);
         if ids.contains(&notification.id) || PER_ADDRESS_MAX <= places {
             continue;
@@ -117,7 +129,9 @@ async fn fill(
         });
     }
     let next = state.store.next_due(sender.kind(), now).await?;
-    Ok(next.map_or(REST_MAX, |next| next.since(now).clamp(Duration::from_millis(1), REST_MAX)))
+    Ok(next.map_or(REST_MAX, |next| {
+        next.since(now).clamp(Duration::from_millis(1), REST_MAX)
+    }))
 }
 
 /// A receipt that is not noted would be sent again: the store is asked until it takes it, a few times.
@@ -126,7 +140,10 @@ async fn note_until_stored(state: &State, sender: &Sender, retry: &RetrySettings
         match note(state, sender, retry, attempt).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "note what became of a notification");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "note what became of a notification"
+                );
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
@@ -140,7 +157,11 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
     let mut write = state.store.begin().await?;
     Store::save_outcome(&mut write, &notification.id, &outcome, now).await?;
     if let Some(stored) = Store::incident_in(&mut write, &notification.incident).await? {
-        let told = format!("{} ({})", notification.responder_name, notification.channel.masked());
+        let told = format!(
+            "{} ({})",
+            notification.responder_name,
+            notification.channel.masked()
+        );
         match &outcome {
             Outcome::Sent(_) => {
                 let change = notified(&stored.incident, &told, now);
@@ -150,7 +171,12 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
             Outcome::Again(..) => {}
             Outcome::Failed(reason) => {
                 let text = format!("{told}: {reason}");
-                let entry = TimelineEntry { at: now, kind: TimelineKind::Comment, actor: Actor::Varde, text };
+                let entry = TimelineEntry {
+                    at: now,
+                    kind: TimelineKind::Comment,
+                    actor: Actor::Varde,
+                    text,
+                };
                 Store::add_to_timeline(&mut write, &notification.incident, &entry).await?;
             }
         }
@@ -196,7 +222,10 @@ fn outcome(state: &State, retry: &RetrySettings, attempt: &Attempt, now: Timesta
 /// same for one attempt.
 fn spread(seed: u64, id: &str, attempts: u32) -> u64 {
     let digits = ingest_event::derive_id(&[&seed.to_le_bytes(), id.as_bytes(), &attempts.to_le_bytes()]);
-    digits.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(seed)
+    digits
+        .get(..16)
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .unwrap_or(seed)
 }
 
 impl Sender {
@@ -221,7 +250,9 @@ impl Sender {
             .ok_or_else(|| DeliveryError::Permanent("the incident is gone".to_owned()))?;
         match self {
             Self::Email(Some(email)) => email.send(state, notification, &stored).await,
-            Self::Email(None) => Err(DeliveryError::Permanent("no mail transport is configured".to_owned())),
+            Self::Email(None) => Err(DeliveryError::Permanent(
+                "no mail transport is configured".to_owned(),
+            )),
             Self::Webhook(webhook) => webhook.send(state, notification, &stored).await,
         }
     }
@@ -233,12 +264,26 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_ceiling_and_are_spread_by_up_to_half() {
-        let retry = RetrySettings { base_ms: 1_000, ceiling_ms: 60_000, attempts: 9 };
-        for (attempts, full) in [(1, 1_000), (2, 2_000), (3, 4_000), (6, 32_000), (7, 60_000), (400, 60_000)] {
+        let retry = RetrySettings {
+            base_ms: 1_000,
+            ceiling_ms: 60_000,
+            attempts: 9,
+        };
+        for (attempts, full) in [
+            (1, 1_000),
+            (2, 2_000),
+            (3, 4_000),
+            (6, 32_000),
+            (7, 60_000),
+            (400, 60_000),
+        ] {
             assert_eq!(retry.wait(attempts, 0), Duration::from_millis(full), "{attempts}");
             for id in ["a", "b", "c"] {
                 let wait = retry.wait(attempts, spread(7, id, attempts));
-                assert!(Duration::from_millis(full / 2) <= wait && wait <= Duration::from_millis(full), "{wait:?}");
+                assert!(
+                    Duration::from_millis(full / 2) <= wait && wait <= Duration::from_millis(full),
+                    "{wait:?}"
+                );
             }
         }
         assert_eq!(spread(7, "a", 1), spread(7, "a", 1));

@@ -88,7 +88,9 @@ fn low() -> Severity {
 }
 
 fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 /// Reads the files that a configuration names.
@@ -99,15 +101,23 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
     let path = &config.registry.municipalities;
     let mut organizations = municipalities(&read_text(path)?, path)?;
     let path = &config.registry.responders;
-    let file: RespondersFile = serde_saphyr::from_str(&read_text(path)?)
-        .map_err(|error| ConfigError::Parse { path: path.clone(), detail: error.to_string() })?;
+    let file: RespondersFile =
+        serde_saphyr::from_str(&read_text(path)?).map_err(|error| ConfigError::Parse {
+            path: path.clone(),
+            detail: error.to_string(),
+        })?;
     let mut webhook_keys = BTreeMap::new();
     for entry in file.organizations {
         merge(&mut organizations, entry, path, &mut webhook_keys)?;
     }
-    let registry = Registry::new(organizations, duty(&config.cert))
-        .map_err(|error| ConfigError::Parse { path: path.clone(), detail: error.to_string() })?;
-    Ok(Loaded { routes: RouteTable::new(registry), webhook_keys })
+    let registry = Registry::new(organizations, duty(&config.cert)).map_err(|error| ConfigError::Parse {
+        path: path.clone(),
+        detail: error.to_string(),
+    })?;
+    Ok(Loaded {
+        routes: RouteTable::new(registry),
+        webhook_keys,
+    })
 }
 
 fn duty(cert: &CertSettings) -> Responder {
@@ -127,7 +137,10 @@ fn duty(cert: &CertSettings) -> Responder {
 pub fn municipalities(text: &str, path: &Path) -> Result<Vec<Organization>, ConfigError> {
     let refuse = |line: usize, mend: String| {
         let detail = format!("line {line}: {mend}");
-        Err(ConfigError::Parse { path: path.to_owned(), detail })
+        Err(ConfigError::Parse {
+            path: path.to_owned(),
+            detail,
+        })
     };
     let mut lines = text.lines().zip(1..);
     match lines.next() {
@@ -146,8 +159,25 @@ pub fn municipalities(text: &str, path: &Path) -> Result<Vec<Organization>, Conf
 
 fn municipality(line: &str) -> Result<Organization, String> {
     let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-    let [number, nb, se, smj, sma, fkv, county_number, county, organization, valid_from, _before] = *cells else {
-        return Err(format!("it has {} columns, the head line has {}", cells.len(), COLUMNS.split(',').count()));
+    let [
+        number,
+        nb,
+        se,
+        smj,
+        sma,
+        fkv,
+        county_number,
+        county,
+        organization,
+        valid_from,
+        _before,
+    ] = *cells
+    else {
+        return Err(format!(
+            "it has {} columns, the head line has {}",
+            cells.len(),
+            COLUMNS.split(',').count()
+        ));
     };
     if number.len() != 4 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("`{number}` is no municipality number: write four digits"));
@@ -163,9 +193,17 @@ fn municipality(line: &str) -> Result<Organization, String> {
             text => Some(text.parse().map_err(|error| format!("`{text}`: {error}"))?),
         },
         municipality: Some(number.to_owned()),
-        names: names.map(|(code, name)| (code.to_owned(), name.to_owned())).collect(),
-        county: Some(County { number: county_number.to_owned(), name: county.to_owned() }),
-        validity: Validity { from: date(valid_from)?, until: None },
+        names: names
+            .map(|(code, name)| (code.to_owned(), name.to_owned()))
+            .collect(),
+        county: Some(County {
+            number: county_number.to_owned(),
+            name: county.to_owned(),
+        }),
+        validity: Validity {
+            from: date(valid_from)?,
+            until: None,
+        },
         networks: vec![],
         sensors: vec![],
         operator: None,
@@ -202,7 +240,9 @@ fn merge(
         let alone = || network.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
         let read = network.parse::<ipnet::IpNet>().or_else(|_| alone());
         networks.push(read.map_err(|_| {
-            refuse(format!("`{network}` is no network: write it as 203.0.113.0/24 or 2001:db8::/32"))
+            refuse(format!(
+                "`{network}` is no network: write it as 203.0.113.0/24 or 2001:db8::/32"
+            ))
         })?);
     }
     let responders = entry
@@ -233,7 +273,11 @@ fn merge(
             operator: entry.operator,
             responders,
         }),
-        None => return Err(refuse("it is no known municipality: give it `names: { nb: … }`".to_owned())),
+        None => {
+            return Err(refuse(
+                "it is no known municipality: give it `names: { nb: … }`".to_owned(),
+            ));
+        }
     }
     Ok(())
 }
@@ -256,15 +300,20 @@ fn responder_from(
         channels.push(Channel::Email(address));
     }
     if let Some(webhook) = entry.webhook {
-        let is_url = reqwest::Url::parse(&webhook.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        let is_url =
+            reqwest::Url::parse(&webhook.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         if !is_url {
-            return Err(refuse("`webhook.url` must start with https:// or http://".to_owned()));
+            return Err(refuse(
+                "`webhook.url` must start with https:// or http://".to_owned(),
+            ));
         }
         // A key lies beside the file that names it.
         let key = read_text(&path.parent().unwrap_or(path).join(&webhook.key_file))?;
         let key = key.trim_end_matches(['\r', '\n']).as_bytes().to_vec();
         if key.len() < 16 {
-            return Err(refuse("the webhook's key has fewer than 16 bytes: make a longer one".to_owned()));
+            return Err(refuse(
+                "the webhook's key has fewer than 16 bytes: make a longer one".to_owned(),
+            ));
         }
         webhook_keys.insert(webhook.url.clone(), WebhookKey(key));
         channels.push(Channel::Webhook(webhook.url));

@@ -44,11 +44,21 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(Running) + Send,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let address = listener.local_addr().context("ask for the address that was bound")?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listen on {}", config.listen))?;
+    let address = listener
+        .local_addr()
+        .context("ask for the address that was bound")?;
     let state = Arc::new(open(&config, clock, address).await?);
-    let email = config.mail.as_ref().map(Email::open).transpose().context("prepare the mail channel")?;
-    let webhook = Webhook::open(state.registry.webhook_keys.clone()).context("prepare the webhook channel")?;
+    let email = config
+        .mail
+        .as_ref()
+        .map(Email::open)
+        .transpose()
+        .context("prepare the mail channel")?;
+    let webhook =
+        Webhook::open(state.registry.webhook_keys.clone()).context("prepare the webhook channel")?;
     let topic = Topic::parse(detect_alert::topic::ALERTS).context("name the topic of alerts")?;
     let consumer = bus
         .consumer(&config.group, Subscription::Topics(vec![topic]))
@@ -57,12 +67,19 @@ pub async fn run(
     // Whichever part ends first, by an error too, takes the others with it.
     let stop = shutdown.child_token();
     let outboxes = [Sender::Email(email), Sender::Webhook(webhook)].map(|sender| {
-        tokio::spawn(outbox::run(Arc::clone(&state), sender, config.retry.clone(), stop.clone()))
+        tokio::spawn(outbox::run(
+            Arc::clone(&state),
+            sender,
+            config.retry.clone(),
+            stop.clone(),
+        ))
     });
     let router = api::router(Arc::clone(&state), stop.clone());
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned()).await;
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(stopped.clone().cancelled_owned())
+            .await;
         stopped.cancel();
         served
     });
@@ -72,13 +89,20 @@ pub async fn run(
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
     }
-    server.await.context("stop the HTTP server")?.context("serve HTTP")?;
+    server
+        .await
+        .context("stop the HTTP server")?
+        .context("serve HTTP")?;
     taken_in.context("take in alerts")
 }
 
 async fn open(config: &Config, clock: Clock, address: SocketAddr) -> anyhow::Result<State> {
-    std::fs::create_dir_all(&config.data).with_context(|| format!("make the folder {}", config.data.display()))?;
-    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("make the folder {}", config.data.display()))?;
+    let public_url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
     let now = clock();
     Ok(State {
         store: Store::open(&config.data).await?,

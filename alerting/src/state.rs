@@ -14,7 +14,8 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::{
-    clock::Clock, config::CertSettings, link::LinkKey, metrics::Metrics, notice::Notices, registry::Loaded, store::Store,
+    clock::Clock, config::CertSettings, link::LinkKey, metrics::Metrics, notice::Notices, registry::Loaded,
+    store::Store,
 };
 
 /// Mails kept for the demo's mailbox; the oldest leave.

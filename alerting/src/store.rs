@@ -62,7 +62,11 @@ impl Store {
             .connect_with(options.read_only(true))
             .await
             .with_context(|| format!("open the store {} for reading", file.display()))?;
-        Ok(Self { writer, reader, changes: watch::Sender::new(0) })
+        Ok(Self {
+            writer,
+            reader,
+            changes: watch::Sender::new(0),
+        })
     }
 
     /// Starts a change; waits for the one before.
@@ -79,7 +83,8 @@ impl Store {
     /// If the store did not take it; then nothing of it holds.
     pub(crate) async fn commit(&self, write: Write) -> sqlx::Result<()> {
         write.commit().await?;
-        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+        self.changes
+            .send_modify(|changes| *changes = changes.wrapping_add(1));
         Ok(())
     }
 

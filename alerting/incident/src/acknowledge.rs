@@ -13,6 +13,11 @@ pub fn acknowledge(incident: &Incident, actor: &Actor, note: &str, now: Timestam
     let mut next = incident.changed(now);
     next.advance(State::Acknowledged);
     let text = note.to_owned();
-    let entry = TimelineEntry { at: now, kind: TimelineKind::Acknowledged, actor: actor.clone(), text };
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Acknowledged,
+        actor: actor.clone(),
+        text,
+    };
     Some(Change::progressed(next, entry))
 }

@@ -53,10 +53,23 @@ fn open(closed: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
         updated_at: now,
         version: 1,
     };
-    let kind = if closed.is_some() { ChangeKind::Relapsed } else { ChangeKind::Opened };
+    let kind = if closed.is_some() {
+        ChangeKind::Relapsed
+    } else {
+        ChangeKind::Opened
+    };
     let text = closed.map(|closed| closed.id.to_string()).unwrap_or_default();
-    let entry = TimelineEntry { at: now, kind: TimelineKind::Opened, actor: Actor::Varde, text };
-    Change { incident, kind, timeline: vec![entry] }
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Opened,
+        actor: Actor::Varde,
+        text,
+    };
+    Change {
+        incident,
+        kind,
+        timeline: vec![entry],
+    }
 }
 
 fn add(open: &Incident, alert: &Alert, now: Timestamp) -> Change {
@@ -68,17 +81,40 @@ fn add(open: &Incident, alert: &Alert, now: Timestamp) -> Change {
     incident.lead = merge(&open.lead, alert);
     let from = open.severity();
     if alert.severity <= from {
-        return Change { incident, kind: ChangeKind::Added, timeline: vec![] };
+        return Change {
+            incident,
+            kind: ChangeKind::Added,
+            timeline: vec![],
+        };
     }
     let text = format!("{from} → {}", alert.severity);
-    let entry = TimelineEntry { at: now, kind: TimelineKind::Alert, actor: Actor::Varde, text };
-    Change { incident, kind: ChangeKind::Raised { from }, timeline: vec![entry] }
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Alert,
+        actor: Actor::Varde,
+        text,
+    };
+    Change {
+        incident,
+        kind: ChangeKind::Raised { from },
+        timeline: vec![entry],
+    }
 }
 
 /// The graver of the two explains; the earlier among equals, the smaller id among those.
 fn merge(lead: &Alert, alert: &Alert) -> Alert {
-    let rank = |alert: &Alert| (std::cmp::Reverse(alert.severity), alert.timestamp, alert.id.clone());
-    let mut merged = if rank(alert) < rank(lead) { alert.clone() } else { lead.clone() };
+    let rank = |alert: &Alert| {
+        (
+            std::cmp::Reverse(alert.severity),
+            alert.timestamp,
+            alert.id.clone(),
+        )
+    };
+    let mut merged = if rank(alert) < rank(lead) {
+        alert.clone()
+    } else {
+        lead.clone()
+    };
     merged.tlp = lead.tlp.max(alert.tlp);
     merged.marking = lead.marking.max(alert.marking);
     merged.confidence = lead.confidence.max(alert.confidence);

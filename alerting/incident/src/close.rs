@@ -14,6 +14,11 @@ pub fn close(incident: &Incident, actor: &Actor, note: &str, now: Timestamp) -> 
     next.advance(State::Closed);
     next.priority = Priority::Normal;
     let text = note.to_owned();
-    let entry = TimelineEntry { at: now, kind: TimelineKind::Closed, actor: actor.clone(), text };
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Closed,
+        actor: actor.clone(),
+        text,
+    };
     Some(Change::progressed(next, entry))
 }

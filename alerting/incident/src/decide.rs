@@ -23,7 +23,11 @@ pub fn decide(change: &Change, route: &Route, duty: &Responder, now: Timestamp) 
         ChangeKind::Opened => to_each(&|_| NotifyReason::Opened),
         ChangeKind::Relapsed => to_each(&|_| NotifyReason::Relapsed),
         ChangeKind::Raised { from } => to_each(&|responder| {
-            if responder.minimum_severity <= from { NotifyReason::Raised } else { NotifyReason::Opened }
+            if responder.minimum_severity <= from {
+                NotifyReason::Raised
+            } else {
+                NotifyReason::Opened
+            }
         }),
         ChangeKind::HelpNeeded => {
             let occasion = change.incident.version.to_string();

@@ -211,13 +211,20 @@ impl IncidentId {
     /// From what its alerts have in common and the alert that opened it.
     #[must_use]
     pub fn derive(key: &DedupKey, first: &AlertId) -> Self {
-        Self(derive_id(&[b"incident", key.digest().as_bytes(), first.as_str().as_bytes()]))
+        Self(derive_id(&[
+            b"incident",
+            key.digest().as_bytes(),
+            first.as_str().as_bytes(),
+        ]))
     }
 
     /// Reads 32 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let fits = text.len() == 32
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -297,6 +304,10 @@ impl Incident {
 
 impl Change {
     pub(crate) fn progressed(incident: Incident, entry: TimelineEntry) -> Self {
-        Self { incident, kind: ChangeKind::Progressed, timeline: vec![entry] }
+        Self {
+            incident,
+            kind: ChangeKind::Progressed,
+            timeline: vec![entry],
+        }
     }
 }

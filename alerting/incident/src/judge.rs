@@ -30,7 +30,20 @@ pub fn judge(
             ChangeKind::Progressed
         }
     };
-    let text = if note.is_empty() { verdict.to_string() } else { format!("{verdict}: {note}") };
-    let entry = TimelineEntry { at: now, kind: TimelineKind::Verdict, actor: actor.clone(), text };
-    Some(Change { incident: next, kind, timeline: vec![entry] })
+    let text = if note.is_empty() {
+        verdict.to_string()
+    } else {
+        format!("{verdict}: {note}")
+    };
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Verdict,
+        actor: actor.clone(),
+        text,
+    };
+    Some(Change {
+        incident: next,
+        kind,
+        timeline: vec![entry],
+    })
 }

@@ -93,7 +93,11 @@ impl ResponderId {
     /// From whom they answer for (an organisation number, or `duty`) and their name.
     #[must_use]
     pub fn derive(answers_for: &str, name: &str) -> Self {
-        Self(derive_id(&[b"responder", answers_for.as_bytes(), name.as_bytes()]))
+        Self(derive_id(&[
+            b"responder",
+            answers_for.as_bytes(),
+            name.as_bytes(),
+        ]))
     }
 
     /// An id as it was stored.
@@ -158,7 +162,10 @@ impl Organization {
     /// Its name in a language, else in Bokmål.
     #[must_use]
     pub fn name(&self, language: &str) -> &str {
-        self.names.get(language).or_else(|| self.names.get("nb")).map_or("", String::as_str)
+        self.names
+            .get(language)
+            .or_else(|| self.names.get("nb"))
+            .map_or("", String::as_str)
     }
 }
 
@@ -169,10 +176,19 @@ mod tests {
     #[test]
     fn masked_addresses_keep_what_is_recognised_and_hide_the_rest() {
         for (channel, masked) in [
-            (Channel::Email("kari.nordmann@kommune.example".into()), "k…@kommune.example"),
+            (
+                Channel::Email("kari.nordmann@kommune.example".into()),
+                "k…@kommune.example",
+            ),
             (Channel::Email("nonsense".into()), "…"),
-            (Channel::Webhook("https://u:p@hook.example/secret?t=1".into()), "https://hook.example/…"),
-            (Channel::Webhook("https://[2001:db8::1]:8443/x".into()), "https://[2001:db8::1]:8443/…"),
+            (
+                Channel::Webhook("https://u:p@hook.example/secret?t=1".into()),
+                "https://hook.example/…",
+            ),
+            (
+                Channel::Webhook("https://[2001:db8::1]:8443/x".into()),
+                "https://[2001:db8::1]:8443/…",
+            ),
         ] {
             assert_eq!(channel.masked(), masked);
         }

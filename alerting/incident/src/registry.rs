@@ -20,7 +20,9 @@ pub struct Registry {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RegistryError {
     /// Two rows for one number hold at the same time.
-    #[error("organisation number {number} is given twice ({first} and {second}) for the same time: end one of them")]
+    #[error(
+        "organisation number {number} is given twice ({first} and {second}) for the same time: end one of them"
+    )]
     NumberTwice {
         /// The number.
         number: OrganizationNumber,
@@ -54,32 +56,49 @@ impl Registry {
             for sensor in &organization.sensors {
                 if let Some(first) = sensors.insert(sensor.clone(), name()) {
                     let sensor = sensor.to_string();
-                    return Err(RegistryError::SensorTwice { sensor, first, second: name() });
+                    return Err(RegistryError::SensorTwice {
+                        sensor,
+                        first,
+                        second: name(),
+                    });
                 }
             }
-            let Some(number) = organization.number else { continue };
+            let Some(number) = organization.number else {
+                continue;
+            };
             let rows = by_number.entry(number).or_default();
             for earlier in rows.iter().filter_map(|row| organizations.get(*row)) {
                 if overlap(earlier, organization) {
                     let first = earlier.name("nb").to_owned();
-                    return Err(RegistryError::NumberTwice { number, first, second: name() });
+                    return Err(RegistryError::NumberTwice {
+                        number,
+                        first,
+                        second: name(),
+                    });
                 }
             }
             rows.push(index);
         }
-        Ok(Self { organizations, by_number, duty })
+        Ok(Self {
+            organizations,
+            by_number,
+            duty,
+        })
     }
 
     /// The organisation with a number at a moment.
     #[must_use]
     pub fn find(&self, number: OrganizationNumber, at: Timestamp) -> Option<&Organization> {
-        self.rows(number).find(|organization| organization.validity.holds(at))
+        self.rows(number)
+            .find(|organization| organization.validity.holds(at))
     }
 
     /// The name to show for a number: that of the newest row.
     #[must_use]
     pub fn display_name(&self, number: OrganizationNumber, language: &str) -> Option<&str> {
-        self.rows(number).max_by_key(|row| row.validity.from).map(|row| row.name(language))
+        self.rows(number)
+            .max_by_key(|row| row.validity.from)
+            .map(|row| row.name(language))
     }
 
     /// All of them, in the order given.

@@ -112,7 +112,11 @@ impl Question {
                 .flat_map(|value| value.each())
                 .filter_map(|value| value.as_str()?.parse().ok())
         });
-        let entity = alert.entity.value.split(", ").filter_map(|part| part.parse().ok());
+        let entity = alert
+            .entity
+            .value
+            .split(", ")
+            .filter_map(|part| part.parse().ok());
         Self {
             organization: alert.organization,
             sensor: alert.sensor.clone(),
@@ -127,7 +131,10 @@ impl RouteTable {
     /// Arranges a registry.
     #[must_use]
     pub fn new(registry: Registry) -> Self {
-        let (mut v4, mut v6) = (PrefixMap::<Ipv4Net, Vec<usize>>::new(), PrefixMap::<Ipv6Net, Vec<usize>>::new());
+        let (mut v4, mut v6) = (
+            PrefixMap::<Ipv4Net, Vec<usize>>::new(),
+            PrefixMap::<Ipv6Net, Vec<usize>>::new(),
+        );
         for (index, organization) in registry.organizations().iter().enumerate() {
             for network in &organization.networks {
                 match network {
@@ -151,15 +158,21 @@ impl RouteTable {
         let rows: Vec<(u8, IpNet, &Vec<usize>)> = match address.to_canonical() {
             IpAddr::V4(address) => {
                 let cover = self.v4.cover(&Ipv4Net::from(address));
-                cover.map(|(network, rows)| (network.prefix_len(), IpNet::V4(network), rows)).collect()
+                cover
+                    .map(|(network, rows)| (network.prefix_len(), IpNet::V4(network), rows))
+                    .collect()
             }
             IpAddr::V6(address) => {
                 let cover = self.v6.cover(&Ipv6Net::from(address));
-                cover.map(|(network, rows)| (network.prefix_len(), IpNet::V6(network), rows)).collect()
+                cover
+                    .map(|(network, rows)| (network.prefix_len(), IpNet::V6(network), rows))
+                    .collect()
             }
         };
         let named = rows.into_iter().flat_map(|(length, network, rows)| {
-            let organizations = rows.iter().filter_map(|row| self.registry.organizations().get(*row));
+            let organizations = rows
+                .iter()
+                .filter_map(|row| self.registry.organizations().get(*row));
             organizations.map(move |organization| (length, network, organization))
         });
         named.collect()
@@ -171,31 +184,63 @@ impl RouteTable {
 pub fn route(table: &RouteTable, question: &Question) -> Route {
     let mut steps = Vec::new();
     let owner = owner(table, question, &mut steps);
-    let mut responders = owner.map(|owner| accepting(owner, question, &mut steps)).unwrap_or_default();
+    let mut responders = owner
+        .map(|owner| accepting(owner, question, &mut steps))
+        .unwrap_or_default();
     if responders.is_empty()
         && let Some(number) = owner.and_then(|owner| owner.operator)
     {
         let operator = table.registry.find(number, question.at);
-        let result = if operator.is_some() { RouteResult::Matched } else { RouteResult::NoMatch };
-        steps.push(RouteStep { kind: StepKind::Operator, result, detail: described(operator, number) });
-        responders = operator.map(|operator| accepting(operator, question, &mut steps)).unwrap_or_default();
+        let result = if operator.is_some() {
+            RouteResult::Matched
+        } else {
+            RouteResult::NoMatch
+        };
+        steps.push(RouteStep {
+            kind: StepKind::Operator,
+            result,
+            detail: described(operator, number),
+        });
+        responders = operator
+            .map(|operator| accepting(operator, question, &mut steps))
+            .unwrap_or_default();
     }
     let duty = table.registry.duty();
-    let result = if responders.is_empty() { RouteResult::Told } else { RouteResult::NotTold };
-    steps.push(RouteStep { kind: StepKind::Duty, result, detail: duty.name.clone() });
+    let result = if responders.is_empty() {
+        RouteResult::Told
+    } else {
+        RouteResult::NotTold
+    };
+    steps.push(RouteStep {
+        kind: StepKind::Duty,
+        result,
+        detail: duty.name.clone(),
+    });
     if responders.is_empty() {
         responders.push(duty.clone());
     }
-    Route { owner: owner.and_then(|owner| owner.number), responders, steps }
+    Route {
+        owner: owner.and_then(|owner| owner.number),
+        responders,
+        steps,
+    }
 }
 
 /// The most specific registered owner within the border of the alert's organisation.
-fn owner<'t>(table: &'t RouteTable, question: &Question, steps: &mut Vec<RouteStep>) -> Option<&'t Organization> {
+fn owner<'t>(
+    table: &'t RouteTable,
+    question: &Question,
+    steps: &mut Vec<RouteStep>,
+) -> Option<&'t Organization> {
     let mut found: Option<&Organization> = None;
     let mut candidates = Vec::new();
     for address in &question.addresses {
         let around = table.around(*address);
-        candidates.extend(around.into_iter().map(|(length, network, who)| (length, *address, network, who)));
+        candidates.extend(
+            around
+                .into_iter()
+                .map(|(length, network, who)| (length, *address, network, who)),
+        );
     }
     // Prefix lengths of the two families are compared as host bits left: 10.0.0.0/24 and 2001:db8::/120 are alike.
     candidates.sort_by_key(|(length, address, _, _)| host_bits(*length, *address));
@@ -203,7 +248,11 @@ fn owner<'t>(table: &'t RouteTable, question: &Question, steps: &mut Vec<RouteSt
         let detail = format!("{address} in {network}: {}", who.name("nb"));
         weigh(&mut found, who, question, StepKind::Address, detail, steps);
     }
-    let watched = table.registry.organizations().iter().find(|who| who.sensors.contains(&question.sensor));
+    let watched = table
+        .registry
+        .organizations()
+        .iter()
+        .find(|who| who.sensors.contains(&question.sensor));
     match watched {
         Some(who) => {
             let detail = format!("{}: {}", question.sensor, who.name("nb"));
@@ -219,7 +268,11 @@ fn owner<'t>(table: &'t RouteTable, question: &Question, steps: &mut Vec<RouteSt
     let detail = described(own, question.organization);
     match own {
         Some(who) => weigh(&mut found, who, question, StepKind::Organization, detail, steps),
-        None => steps.push(RouteStep { kind: StepKind::Organization, result: RouteResult::NoMatch, detail }),
+        None => steps.push(RouteStep {
+            kind: StepKind::Organization,
+            result: RouteResult::NoMatch,
+            detail,
+        }),
     }
     found
 }
@@ -250,13 +303,28 @@ fn accepting(who: &Organization, question: &Question, steps: &mut Vec<RouteStep>
     let mut told = Vec::new();
     if who.responders.is_empty() {
         let detail = format!("{}: nobody is registered", who.name("nb"));
-        steps.push(RouteStep { kind: StepKind::Responder, result: RouteResult::NotTold, detail });
+        steps.push(RouteStep {
+            kind: StepKind::Responder,
+            result: RouteResult::NotTold,
+            detail,
+        });
     }
     for responder in &who.responders {
         let accepts = responder.minimum_severity <= question.severity;
-        let (result, sign) = if accepts { (RouteResult::Told, "≥") } else { (RouteResult::NotTold, "<") };
-        let detail = format!("{}: {} {sign} {}", responder.name, question.severity, responder.minimum_severity);
-        steps.push(RouteStep { kind: StepKind::Responder, result, detail });
+        let (result, sign) = if accepts {
+            (RouteResult::Told, "≥")
+        } else {
+            (RouteResult::NotTold, "<")
+        };
+        let detail = format!(
+            "{}: {} {sign} {}",
+            responder.name, question.severity, responder.minimum_severity
+        );
+        steps.push(RouteStep {
+            kind: StepKind::Responder,
+            result,
+            detail,
+        });
         if accepts {
             told.push(responder.clone());
         }

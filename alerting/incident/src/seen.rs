@@ -12,7 +12,11 @@ pub fn seen(incident: &Incident, actor: &Actor, now: Timestamp) -> Option<Change
     }
     let mut next = incident.changed(now);
     next.advance(State::Seen);
-    let entry =
-        TimelineEntry { at: now, kind: TimelineKind::Seen, actor: actor.clone(), text: String::new() };
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Seen,
+        actor: actor.clone(),
+        text: String::new(),
+    };
     Some(Change::progressed(next, entry))
 }

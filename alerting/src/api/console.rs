@@ -31,9 +31,15 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
     match Pages::get(path).filter(|_| !path.is_empty()) {
         Some(file) => {
             // Vite puts a hash of the content into the name of everything below assets/.
-            let cache =
-                if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-            let headers = [(header::CONTENT_TYPE, content_type(path)), (header::CACHE_CONTROL, cache)];
+            let cache = if path.starts_with("assets/") {
+                "public, max-age=31536000, immutable"
+            } else {
+                "no-cache"
+            };
+            let headers = [
+                (header::CONTENT_TYPE, content_type(path)),
+                (header::CACHE_CONTROL, cache),
+            ];
             (headers, file.data.into_owned()).into_response()
         }
         None if path.starts_with("assets/") => {
@@ -41,8 +47,10 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
         }
         None => match Pages::get("index.html") {
             Some(file) => {
-                let headers =
-                    [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+                let headers = [
+                    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                    (header::CACHE_CONTROL, "no-store"),
+                ];
                 (headers, file.data.into_owned()).into_response()
             }
             None => (StatusCode::OK, Html(NOT_BUILT)).into_response(),

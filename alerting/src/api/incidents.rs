@@ -54,18 +54,41 @@ pub(super) struct VerdictBody {
     pub(super) note: Option<String>,
 }
 
-pub(super) async fn list(Shared(api): Shared<Api>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(
+    Shared(api): Shared<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
     let listing = Listing::read(query.as_deref().unwrap_or_default())
         .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
-    let page = api.state.store.page(&listing.filter, listing.after.as_ref(), listing.limit).await?;
-    let next = page.next.map(|(updated, id)| URL_SAFE_NO_PAD.encode(format!("{}.{id}", updated.as_nanos())));
-    let rows: Vec<_> = page.incidents.iter().map(|stored| view::row(&api.state, stored)).collect();
-    Ok(Json(json!({ "incidents": rows, "next_cursor": next, "total": page.total })))
+    let page = api
+        .state
+        .store
+        .page(&listing.filter, listing.after.as_ref(), listing.limit)
+        .await?;
+    let next = page
+        .next
+        .map(|(updated, id)| URL_SAFE_NO_PAD.encode(format!("{}.{id}", updated.as_nanos())));
+    let rows: Vec<_> = page
+        .incidents
+        .iter()
+        .map(|stored| view::row(&api.state, stored))
+        .collect();
+    Ok(Json(
+        json!({ "incidents": rows, "next_cursor": next, "total": page.total }),
+    ))
 }
 
-pub(super) async fn one(Shared(api): Shared<Api>, Path(id): Path<String>) -> Result<Json<Map<String, Value>>, Problem> {
+pub(super) async fn one(
+    Shared(api): Shared<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Map<String, Value>>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
-    let stored = api.state.store.incident(&id).await?.ok_or_else(Problem::no_incident)?;
+    let stored = api
+        .state
+        .store
+        .incident(&id)
+        .await?
+        .ok_or_else(Problem::no_incident)?;
     Ok(Json(view::detail(&api.state, &stored).await?))
 }
 
@@ -113,7 +136,9 @@ async fn answered(
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
     // Until there is a login, whoever reaches the console is the CERT.
-    let actor = Actor::Analyst { name: api.state.cert.name.clone() };
+    let actor = Actor::Analyst {
+        name: api.state.cert.name.clone(),
+    };
     let stored = answer::record(&api.state, &id, None, &actor, answer, note).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     Ok(Json(view::detail(&api.state, &stored).await?))
@@ -122,15 +147,22 @@ async fn answered(
 impl Listing {
     /// Reads a query; the error names the parameter and what it may be.
     fn read(query: &str) -> Result<Self, String> {
-        let mut listing = Self { filter: Filter::default(), after: None, limit: LIMIT };
-        let Ok(pairs) = serde_urlencoded(query) else { return Err("the query is not form-encoded".to_owned()) };
+        let mut listing = Self {
+            filter: Filter::default(),
+            after: None,
+            limit: LIMIT,
+        };
+        let Ok(pairs) = serde_urlencoded(query) else {
+            return Err("the query is not form-encoded".to_owned());
+        };
         for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
             let refuse = |mend: String| format!("query parameter `{name}`: {mend}");
             match name.as_str() {
                 "state" => listing.filter.states = read_list::<State>(value).map_err(refuse)?,
                 "severity" => listing.filter.severities = read_list::<Severity>(value).map_err(refuse)?,
                 "organization" => {
-                    let number = OrganizationNumber::parse(value).map_err(|error| refuse(error.to_string()))?;
+                    let number =
+                        OrganizationNumber::parse(value).map_err(|error| refuse(error.to_string()))?;
                     listing.filter.organization = Some(number);
                 }
                 "q" if TEXT_CHARS_MAX < value.chars().count() => {
@@ -139,7 +171,8 @@ impl Listing {
                 "q" => listing.filter.text.clone_from(value),
                 "cursor" => {
                     let place = read_cursor(value);
-                    listing.after = Some(place.ok_or_else(|| refuse("pass on `next_cursor` as it was".to_owned()))?);
+                    listing.after =
+                        Some(place.ok_or_else(|| refuse("pass on `next_cursor` as it was".to_owned()))?);
                 }
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
@@ -159,11 +192,16 @@ impl Listing {
 /// Names and values of a form-encoded query.
 fn serde_urlencoded(query: &str) -> Result<Vec<(String, String)>, ()> {
     let uri = format!("/?{query}").parse::<axum::http::Uri>().map_err(|_| ())?;
-    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0).map_err(|_| ())
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
+        .map(|pairs| pairs.0)
+        .map_err(|_| ())
 }
 
 fn read_list<T: FromStr<Err: std::fmt::Display>>(value: &str) -> Result<Vec<T>, String> {
-    value.split(',').map(|part| part.trim().parse().map_err(|error: T::Err| error.to_string())).collect()
+    value
+        .split(',')
+        .map(|part| part.trim().parse().map_err(|error: T::Err| error.to_string()))
+        .collect()
 }
 
 fn read_cursor(value: &str) -> Option<(Timestamp, IncidentId)> {
@@ -189,5 +227,6 @@ pub(super) fn read_note(note: Option<String>) -> Result<String, Problem> {
 }
 
 pub(super) fn read_verdict(code: &str) -> Result<Verdict, Problem> {
-    code.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("`verdict`: {error}")))
+    code.parse()
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("`verdict`: {error}")))
 }

@@ -16,7 +16,10 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self {
+            status,
+            detail: detail.into(),
+        }
     }
 
     /// For an incident that is not there, or not the asker's: the same words for both.
@@ -27,7 +30,10 @@ impl Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "answer a request from the store");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "answer a request from the store"
+        );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store is away; try again")
     }
 }

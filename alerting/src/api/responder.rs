@@ -38,9 +38,17 @@ const BAD_WINDOW: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct BadLinks(Mutex<(Timestamp, u32)>);
 
-pub(super) async fn view(Shared(api): Shared<Api>, Path(token): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn view(
+    Shared(api): Shared<Api>,
+    Path(token): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let notification = open(&api, &token).await?;
-    let stored = api.state.store.incident(&notification.incident).await?.ok_or_else(Problem::no_incident)?;
+    let stored = api
+        .state
+        .store
+        .incident(&notification.incident)
+        .await?
+        .ok_or_else(Problem::no_incident)?;
     Ok(Json(shown(&api, &notification, &stored)))
 }
 
@@ -57,7 +65,11 @@ pub(super) async fn acknowledge(
     answered(shared, path, Answer::Acknowledge, &read_note(body.note)?).await
 }
 
-pub(super) async fn verdict(shared: Shared<Api>, path: Path<String>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(super) async fn verdict(
+    shared: Shared<Api>,
+    path: Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let body: VerdictBody = read_body(&body)?;
     let verdict = read_verdict(&body.verdict)?;
     answered(shared, path, Answer::Verdict(verdict), &read_note(body.note)?).await
@@ -70,7 +82,9 @@ async fn answered(
     note: &str,
 ) -> Result<Json<Value>, Problem> {
     let notification = open(&api, &token).await?;
-    let actor = Actor::Responder { name: notification.responder_name.clone() };
+    let actor = Actor::Responder {
+        name: notification.responder_name.clone(),
+    };
     let (incident, id) = (&notification.incident, &notification.id);
     let stored = answer::record(&api.state, incident, Some(id), &actor, answer, note).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
@@ -89,14 +103,23 @@ async fn open(api: &Api, token: &str) -> Result<StoredNotification, Problem> {
     let Some(notification) = named else {
         if api.bad_links.is_too_many(now) {
             refused.with_label_values(&["too_many"]).inc();
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many links that do not exist; wait a minute"));
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many links that do not exist; wait a minute",
+            ));
         }
         refused.with_label_values(&["unknown"]).inc();
-        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such link; is it complete?"));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such link; is it complete?",
+        ));
     };
     if VALID <= now.since(notification.created_at) {
         refused.with_label_values(&["expired"]).inc();
-        let detail = format!("the link is older than 30 days; call {} at {}", state.cert.name, state.cert.phone);
+        let detail = format!(
+            "the link is older than 30 days; call {} at {}",
+            state.cert.name, state.cert.phone
+        );
         return Err(Problem::new(StatusCode::GONE, detail));
     }
     Ok(notification)
@@ -122,7 +145,11 @@ impl BadLinks {
     fn is_too_many(&self, now: Timestamp) -> bool {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) = *held;
-        *held = if BAD_WINDOW <= now.since(since) { (now, 1) } else { (since, count.saturating_add(1)) };
+        *held = if BAD_WINDOW <= now.since(since) {
+            (now, 1)
+        } else {
+            (since, count.saturating_add(1))
+        };
         BAD_MAX < held.1
     }
 }

@@ -44,15 +44,30 @@ struct Reader {
 pub(super) async fn stream(Shared(api): Shared<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     let place = std::sync::Arc::clone(&api.streams.0)
         .try_acquire_owned()
-        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many open streams; close some pages"))?;
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many open streams; close some pages",
+            )
+        })?;
     let changes = api.state.store.changes();
-    let resume = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    let resume = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
     let last = match resume {
         Some(last) => last,
         None => api.state.store.last_change().await?,
     };
-    let reader = Reader { api, last, changes, waiting: Vec::new().into_iter(), _place: place };
-    Ok(Sse::new(events(reader)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+    let reader = Reader {
+        api,
+        last,
+        changes,
+        waiting: Vec::new().into_iter(),
+        _place: place,
+    };
+    Ok(Sse::new(events(reader))
+        .keep_alive(KeepAlive::new().interval(HEARTBEAT))
+        .into_response())
 }
 
 fn events(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {

@@ -107,7 +107,10 @@ fn window(window: &Window) -> Value {
 /// The same sentence in each language; where one is missing, Bokmål's, then English's, then `instead`.
 fn in_all_languages(texts: &Texts, instead: &str) -> Value {
     let text = |code: &str| {
-        [code, "nb", "en"].into_iter().find_map(|code| texts.get(code)).map_or(instead, String::as_str)
+        [code, "nb", "en"]
+            .into_iter()
+            .find_map(|code| texts.get(code))
+            .map_or(instead, String::as_str)
     };
     json!({ "nb": text("nb"), "nn": text("nn"), "en": texts.get("en").map_or_else(|| text("en"), String::as_str) })
 }

@@ -13,7 +13,11 @@ const USAGE: u8 = 64;
 const CONFIG: u8 = 78;
 
 #[derive(Parser)]
-#[command(name = "varde-alerting", version, about = "Turns alerts into incidents and tells the right responder")]
+#[command(
+    name = "varde-alerting",
+    version,
+    about = "Turns alerts into incidents and tells the right responder"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -40,7 +44,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     let (path, runs) = match arguments.command {
@@ -55,7 +63,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     match run(config) {
@@ -84,7 +94,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
     .await
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where a person reads why it did not start")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where a person reads why it did not start"
+)]
 fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
     eprintln!("varde-alerting: failed to {error:#}");
     ExitCode::from(code)

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{Mailbox, MultiPart, header::{HeaderName, HeaderValue}},
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue},
+    },
     transport::smtp::{
         authentication::Credentials,
         client::{Tls, TlsParameters},
@@ -39,11 +42,15 @@ impl Email {
     /// # Errors
     /// If the sender, the password or the folder can't be used.
     pub(crate) fn open(settings: &MailSettings) -> anyhow::Result<Self> {
-        let from = settings.from.parse().with_context(|| format!("read `{}` as a mail address", settings.from))?;
+        let from = settings
+            .from
+            .parse()
+            .with_context(|| format!("read `{}` as a mail address", settings.from))?;
         let transport = match &settings.transport {
             MailTransport::Smtp(smtp) => Transport::Smtp(smtp_transport(smtp)?),
             MailTransport::Directory { path } => {
-                std::fs::create_dir_all(path).with_context(|| format!("make the folder {}", path.display()))?;
+                std::fs::create_dir_all(path)
+                    .with_context(|| format!("make the folder {}", path.display()))?;
                 Transport::Directory(path.clone())
             }
         };
@@ -68,15 +75,27 @@ impl Email {
             Transport::Smtp(smtp) => {
                 let answer = smtp.send(message).await.map_err(|error| {
                     let reason = format!("the mail server: {}", chain(&error));
-                    if error.is_permanent() { DeliveryError::Permanent(reason) } else { DeliveryError::Transient(reason) }
+                    if error.is_permanent() {
+                        DeliveryError::Permanent(reason)
+                    } else {
+                        DeliveryError::Transient(reason)
+                    }
                 })?;
-                format!("{} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" "))
+                format!(
+                    "{} {}",
+                    answer.code(),
+                    answer.message().collect::<Vec<_>>().join(" ")
+                )
             }
             Transport::Directory(folder) => {
                 // The same notification gives the same file: written again, it is still one.
                 let file = folder.join(format!("{}.eml", notification.id));
-                let failed = |error: std::io::Error| DeliveryError::Transient(format!("write {}: {error}", file.display()));
-                tokio::fs::write(&file, message.formatted()).await.map_err(failed)?;
+                let failed = |error: std::io::Error| {
+                    DeliveryError::Transient(format!("write {}: {error}", file.display()))
+                };
+                tokio::fs::write(&file, message.formatted())
+                    .await
+                    .map_err(failed)?;
                 file.display().to_string()
             }
         };
@@ -91,13 +110,21 @@ impl Email {
     }
 
     fn message(&self, notification: &StoredNotification, notice: &Notice) -> anyhow::Result<Message> {
-        let to: lettre::Address = notification.channel.address().parse().context("read the address")?;
+        let to: lettre::Address = notification
+            .channel
+            .address()
+            .parse()
+            .context("read the address")?;
         let body = MultiPart::alternative_plain_html(notice.text.clone(), notice.html.clone());
         let builder = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(Some(notification.responder_name.clone()), to))
             .subject(notice.subject.clone())
-            .message_id(Some(format!("<{}@{}>", notification.id, self.from.email.domain())))
+            .message_id(Some(format!(
+                "<{}@{}>",
+                notification.id,
+                self.from.email.domain()
+            )))
             // RFC 3834: no out-of-office answers, please.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),

@@ -65,7 +65,9 @@ impl Webhook {
         });
         let body = body.to_string();
         let timestamp = (state.now().as_millis() / 1_000).to_string();
-        let signature = keyed(&key.0, format!("{timestamp}.{body}").as_bytes()).finalize().into_bytes();
+        let signature = keyed(&key.0, format!("{timestamp}.{body}").as_bytes())
+            .finalize()
+            .into_bytes();
         let answer = self
             .client
             .post(url)
@@ -92,7 +94,10 @@ fn judge(status: StatusCode) -> Result<String, DeliveryError> {
     {
         Err(DeliveryError::Transient(reason()))
     } else if status.is_redirection() {
-        Err(DeliveryError::Permanent(format!("{}; redirects are not followed: register the new address", reason())))
+        Err(DeliveryError::Permanent(format!(
+            "{}; redirects are not followed: register the new address",
+            reason()
+        )))
     } else {
         Err(DeliveryError::Permanent(reason()))
     }
@@ -114,11 +119,22 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_later_is_tried_again() {
-        for (status, is_again) in
-            [(500, true), (503, true), (429, true), (408, true), (301, false), (400, false), (401, false), (404, false)]
-        {
+        for (status, is_again) in [
+            (500, true),
+            (503, true),
+            (429, true),
+            (408, true),
+            (301, false),
+            (400, false),
+            (401, false),
+            (404, false),
+        ] {
             let outcome = judge(StatusCode::from_u16(status).expect("a status"));
-            assert_eq!(matches!(outcome, Err(DeliveryError::Transient(_))), is_again, "{status}");
+            assert_eq!(
+                matches!(outcome, Err(DeliveryError::Transient(_))),
+                is_again,
+                "{status}"
+            );
         }
         assert!(judge(StatusCode::NO_CONTENT).is_ok());
     }

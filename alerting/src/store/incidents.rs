@@ -67,7 +67,9 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
         let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE dedup = "));
-        query.push_bind(key.digest()).push(" ORDER BY opened_at DESC, change DESC LIMIT 1");
+        query
+            .push_bind(key.digest())
+            .push(" ORDER BY opened_at DESC, change DESC LIMIT 1");
         let row = query.build().fetch_optional(&mut **write).await?;
         row.as_ref().map(stored).transpose()
     }
@@ -141,7 +143,11 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn save_alert(write: &mut Write, alert: &AlertId, incident: &IncidentId) -> sqlx::Result<()> {
+    pub(crate) async fn save_alert(
+        write: &mut Write,
+        alert: &AlertId,
+        incident: &IncidentId,
+    ) -> sqlx::Result<()> {
         sqlx::query("INSERT INTO alert (id, incident) VALUES ($1, $2)")
             .bind(alert.as_str())
             .bind(incident.as_str())
@@ -154,7 +160,11 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn add_to_timeline(write: &mut Write, id: &IncidentId, entry: &TimelineEntry) -> sqlx::Result<()> {
+    pub(crate) async fn add_to_timeline(
+        write: &mut Write,
+        id: &IncidentId,
+        entry: &TimelineEntry,
+    ) -> sqlx::Result<()> {
         sqlx::query("INSERT INTO timeline (incident, at, kind, actor, text) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.as_str())
             .bind(entry.at.as_nanos())
@@ -206,9 +216,14 @@ impl Store {
         if let Some((updated, id)) = after {
             query.push(" AND (updated_at < ").push_bind(updated.as_nanos());
             query.push(" OR (updated_at = ").push_bind(updated.as_nanos());
-            query.push(" AND id > ").push_bind(id.as_str().to_owned()).push("))");
+            query
+                .push(" AND id > ")
+                .push_bind(id.as_str().to_owned())
+                .push("))");
         }
-        query.push(" ORDER BY updated_at DESC, id LIMIT ").push_bind(i64::from(limit) + 1);
+        query
+            .push(" ORDER BY updated_at DESC, id LIMIT ")
+            .push_bind(i64::from(limit) + 1);
         let rows = query.build().fetch_all(&self.reader).await?;
         let mut incidents = rows.iter().map(stored).collect::<sqlx::Result<Vec<_>>>()?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -216,7 +231,11 @@ impl Store {
         incidents.truncate(wanted);
         let last = incidents.last().filter(|_| has_more);
         let next = last.map(|last| (last.incident.updated_at, last.incident.id.clone()));
-        Ok(Page { incidents, next, total: total.cast_unsigned() })
+        Ok(Page {
+            incidents,
+            next,
+            total: total.cast_unsigned(),
+        })
     }
 
     /// Incidents that changed after a point, in the order of change.
@@ -224,9 +243,19 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
-        query.push_bind(change).push(" ORDER BY change LIMIT ").push_bind(i64::from(limit));
-        query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
+        let mut query =
+            QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
+        query
+            .push_bind(change)
+            .push(" ORDER BY change LIMIT ")
+            .push_bind(i64::from(limit));
+        query
+            .build()
+            .fetch_all(&self.reader)
+            .await?
+            .iter()
+            .map(stored)
+            .collect()
     }
 
     /// The newest point of change.
@@ -234,7 +263,10 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn last_change(&self) -> sqlx::Result<i64> {
-        Ok(sqlx::query("SELECT coalesce(max(change), 0) FROM incident").fetch_one(&self.reader).await?.get(0))
+        Ok(sqlx::query("SELECT coalesce(max(change), 0) FROM incident")
+            .fetch_one(&self.reader)
+            .await?
+            .get(0))
     }
 
     /// How many incidents there are that are not closed.
@@ -251,15 +283,26 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn owners(&self) -> sqlx::Result<Vec<OrganizationNumber>> {
-        let rows = sqlx::query("SELECT DISTINCT owner FROM incident ORDER BY owner").fetch_all(&self.reader).await?;
-        Ok(rows.iter().filter_map(|row| row.get::<String, _>(0).parse().ok()).collect())
+        let rows = sqlx::query("SELECT DISTINCT owner FROM incident ORDER BY owner")
+            .fetch_all(&self.reader)
+            .await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| row.get::<String, _>(0).parse().ok())
+            .collect())
     }
 }
 
 async fn by_id(connection: &mut SqliteConnection, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
     let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE id = "));
     query.push_bind(id.as_str().to_owned());
-    query.build().fetch_optional(connection).await?.as_ref().map(stored).transpose()
+    query
+        .build()
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(stored)
+        .transpose()
 }
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
@@ -283,16 +326,25 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
         query.push(" AND owner = ").push_bind(number.as_str().to_owned());
     }
     if !filter.text.is_empty() {
-        let literal = filter.text.to_lowercase().replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-        query.push(" AND search LIKE ").push_bind(format!("%{literal}%")).push(r" ESCAPE '\'");
+        let literal = filter
+            .text
+            .to_lowercase()
+            .replace('\\', r"\\")
+            .replace('%', r"\%")
+            .replace('_', r"\_");
+        query
+            .push(" AND search LIKE ")
+            .push_bind(format!("%{literal}%"))
+            .push(r" ESCAPE '\'");
     }
 }
 
 fn stored(row: &SqliteRow) -> sqlx::Result<Stored> {
-    let unreadable = |column: &str, source: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
-        index: column.to_owned(),
-        source,
-    };
+    let unreadable =
+        |column: &str, source: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
+            index: column.to_owned(),
+            source,
+        };
     let lead = detect_alert::decode(row.try_get::<&[u8], _>("lead")?)
         .map_err(|error| unreadable("lead", Box::new(error)))?;
     let id = |column: &str, text: &str| {
@@ -312,18 +364,28 @@ fn stored(row: &SqliteRow) -> sqlx::Result<Stored> {
             count: row.try_get::<i64, _>("count")?.cast_unsigned(),
             first_seen: time("first_seen")?,
             last_seen: time("last_seen")?,
-            state: code("state")?.parse().map_err(|error| unreadable("state", Box::new(error)))?,
+            state: code("state")?
+                .parse()
+                .map_err(|error| unreadable("state", Box::new(error)))?,
             verdict: match row.try_get::<Option<String>, _>("verdict")? {
-                Some(text) => Some(text.parse().map_err(|error| unreadable("verdict", Box::new(error)))?),
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|error| unreadable("verdict", Box::new(error)))?,
+                ),
                 None => None,
             },
-            priority: code("priority")?.parse().map_err(|error| unreadable("priority", Box::new(error)))?,
+            priority: code("priority")?
+                .parse()
+                .map_err(|error| unreadable("priority", Box::new(error)))?,
             opened_at: time("opened_at")?,
             updated_at: time("updated_at")?,
             version: row.try_get::<i64, _>("version")?.cast_unsigned(),
         },
-        owner: code("owner")?.parse().map_err(|error| unreadable("owner", Box::new(error)))?,
-        route: serde_json::from_str(row.try_get("route")?).map_err(|error| unreadable("route", Box::new(error)))?,
+        owner: code("owner")?
+            .parse()
+            .map_err(|error| unreadable("owner", Box::new(error)))?,
+        route: serde_json::from_str(row.try_get("route")?)
+            .map_err(|error| unreadable("route", Box::new(error)))?,
         change: row.try_get("change")?,
     })
 }

@@ -104,10 +104,21 @@ impl Store {
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
              WHERE state = 'pending' AND channel = "
         ));
-        query.push_bind(channel.to_owned()).push(" AND next_at <= ").push_bind(now.as_nanos());
+        query
+            .push_bind(channel.to_owned())
+            .push(" AND next_at <= ")
+            .push_bind(now.as_nanos());
         query.push(") WHERE place <= ").push_bind(i64::from(per_address));
-        query.push(" ORDER BY severity DESC, created_at, id LIMIT ").push_bind(i64::from(limit));
-        query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
+        query
+            .push(" ORDER BY severity DESC, created_at, id LIMIT ")
+            .push_bind(i64::from(limit));
+        query
+            .build()
+            .fetch_all(&self.reader)
+            .await?
+            .iter()
+            .map(stored)
+            .collect()
     }
 
     /// When the next notification of a channel is due.
@@ -193,19 +204,38 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn notification(&self, id: &NotificationId) -> sqlx::Result<Option<StoredNotification>> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
+        let mut query =
+            QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
         query.push_bind(id.as_str().to_owned());
-        query.build().fetch_optional(&self.reader).await?.as_ref().map(stored).transpose()
+        query
+            .build()
+            .fetch_optional(&self.reader)
+            .await?
+            .as_ref()
+            .map(stored)
+            .transpose()
     }
 
     /// The notifications about an incident, the oldest first.
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn notifications_of(&self, incident: &IncidentId) -> sqlx::Result<Vec<StoredNotification>> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
-        query.push_bind(incident.as_str().to_owned()).push(" ORDER BY created_at, id");
-        query.build().fetch_all(&self.reader).await?.iter().map(stored).collect()
+    pub(crate) async fn notifications_of(
+        &self,
+        incident: &IncidentId,
+    ) -> sqlx::Result<Vec<StoredNotification>> {
+        let mut query =
+            QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
+        query
+            .push_bind(incident.as_str().to_owned())
+            .push(" ORDER BY created_at, id");
+        query
+            .build()
+            .fetch_all(&self.reader)
+            .await?
+            .iter()
+            .map(stored)
+            .collect()
     }
 }
 
@@ -216,7 +246,8 @@ fn stored(row: &SqliteRow) -> sqlx::Result<StoredNotification> {
     };
     let text = |column: &'static str| row.try_get::<String, _>(column);
     let time = |column: &'static str| {
-        row.try_get::<Option<i64>, _>(column).map(|nanos| nanos.map(Timestamp::from_nanos))
+        row.try_get::<Option<i64>, _>(column)
+            .map(|nanos| nanos.map(Timestamp::from_nanos))
     };
     let address = text("address")?;
     Ok(StoredNotification {

@@ -1,0 +1,222 @@
+//! The whole way of an alert through the service: bus in, real SMTP listener and real webhook receiver out, link
+//! opened, answer on the API. And what must not happen: twice, to strangers, or lost to a `kill -9`.
+
+mod service;
+
+use serde_json::{Value, json};
+use service::{Alerts, Service, http};
+
+const STAVANGER: &str = "964965226";
+const BERGEN: &str = "964338531";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_becomes_a_mail_whose_link_answers_on_the_incident() {
+    let service = Service::start().await;
+    let text = "Portskanning: á č đ ŋ š ŧ ž æøå ÆØÅ";
+    let alerts = [
+        Alerts::new(STAVANGER).summary(text).make(1),
+        Alerts::new(STAVANGER).summary(text).make(2),
+        Alerts::new(STAVANGER).summary(text).make(1),
+        Alerts::new(BERGEN).entity("2001:db8::7").exercise().make(3),
+    ];
+    service.publish(&alerts).await;
+    let mails = service.mails(2).await;
+
+    let stavanger = mails
+        .iter()
+        .find(|mail| mail.to == "vakt@stavanger.example")
+        .expect("Stavanger is told");
+    assert!(
+        stavanger
+            .subject
+            .starts_with("[Varde] Høy: Portskanning: á č đ ŋ š ŧ ž æøå ÆØÅ – 10.1.2.3"),
+        "{}",
+        stavanger.subject
+    );
+    assert!(
+        stavanger.subject.ends_with("(Stavanger kommune)"),
+        "{}",
+        stavanger.subject
+    );
+    for part in [
+        text,
+        "10.1.2.3",
+        "Gjør dette først",
+        "Koble maskinen fra nettet.",
+        "+47 22 00 00 00",
+        "TLP:AMBER",
+    ] {
+        assert!(stavanger.html.contains(part), "{part} in {}", stavanger.html);
+        let in_text = stavanger.text.contains(part) || stavanger.text.contains(&part.to_uppercase());
+        assert!(in_text, "{part} in {}", stavanger.text);
+    }
+    assert!(
+        stavanger.html.contains("<html lang=\"nb\">") && !stavanger.html.contains("<img"),
+        "{}",
+        stavanger.html
+    );
+    assert!(!stavanger.text.contains("ØVELSE"));
+
+    let bergen = mails
+        .iter()
+        .find(|mail| mail.to == "vakt@bergen.example")
+        .expect("Bergen is told");
+    assert!(
+        bergen.subject.starts_with("ØVING: [Varde] Høg:"),
+        "{}",
+        bergen.subject
+    );
+    for (mail, foreign) in [
+        (stavanger, ["Bergen", BERGEN, "2001:db8::7"]),
+        (bergen, ["Stavanger", STAVANGER, "10.1.2.3"]),
+    ] {
+        for word in foreign {
+            assert!(
+                !mail.raw_text().contains(word),
+                "{word} is another's: {}",
+                mail.raw_text()
+            );
+        }
+    }
+
+    let list = service.get("/api/v1/incidents?organization=964965226").await.1;
+    assert_eq!(list["total"], 1, "{list}");
+    assert_eq!(
+        list["incidents"][0]["count"], 2,
+        "a repeated alert counts once: {list}"
+    );
+    let id = list["incidents"][0]["id"].as_str().expect("an id").to_owned();
+
+    let token = stavanger.token();
+    let path = format!("/api/v1/responder/{token}");
+    let (status, view) = service.get(&path).await;
+    assert_eq!((status, &view["incident"]["id"]), (200, &json!(id)), "{view}");
+    for hidden in ["route", "notifications", "timeline"] {
+        assert!(
+            view["incident"].get(hidden).is_none(),
+            "{hidden} is not for responders: {view}"
+        );
+    }
+    assert!(!view.to_string().contains("Bergen"), "{view}");
+    assert_eq!(service.post(&format!("{path}/seen"), json!({})).await.0, 200);
+    assert_eq!(
+        service
+            .post(&format!("{path}/acknowledge"), json!({"note": "vi ser på det"}))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        service
+            .post(&format!("{path}/acknowledge"), json!({"note": "vi ser på det"}))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        service
+            .post(&format!("{path}/verdict"), json!({"verdict": "need_help"}))
+            .await
+            .0,
+        200
+    );
+
+    let detail = service.get(&format!("/api/v1/incidents/{id}")).await.1;
+    assert_eq!(
+        (&detail["state"], &detail["verdict"]),
+        (&json!("acknowledged"), &json!("need_help")),
+        "{detail}"
+    );
+    let kinds: Vec<_> = detail["timeline"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|line| line["kind"].clone())
+        .collect();
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "acknowledged").count(),
+        1,
+        "{kinds:?}"
+    );
+    let first = &detail["notifications"][0];
+    assert_eq!(first["address_masked"], "v…@stavanger.example");
+    assert!(
+        first["seen_at"].is_string() && first["acknowledged_at"].is_string(),
+        "{first}"
+    );
+    let help = service.mails(3).await;
+    assert!(
+        help.iter().any(|mail| mail.to == "duty@cert.example"),
+        "the CERT hears the call for help"
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_wrongly_is_refused_with_its_name() {
+    let service = Service::start().await;
+    for (path, status, named) in [
+        ("/api/v1/incidents?state=gone", 400, "state"),
+        ("/api/v1/incidents?severity=bad", 400, "severity"),
+        ("/api/v1/incidents?organization=123456789", 400, "organization"),
+        ("/api/v1/incidents?limit=0", 400, "limit"),
+        ("/api/v1/incidents?cursor=x", 400, "cursor"),
+        ("/api/v1/incidents?color=red", 400, "color"),
+        ("/api/v1/incidents/0123", 404, "incident"),
+        ("/api/v1/responder/AAAA", 404, "link"),
+        ("/api/v1/demo/mailbox", 404, "demo"),
+        ("/api/v1/nowhere", 404, "API"),
+    ] {
+        let (found, body) = service.get(path).await;
+        assert_eq!(found, status, "{path}: {body}");
+        assert!(
+            body["detail"].as_str().expect("a problem").contains(named),
+            "{path}: {body}"
+        );
+    }
+    let id = "0".repeat(32);
+    let raw = http(
+        service.address,
+        "POST",
+        &format!("/api/v1/incidents/{id}/acknowledge"),
+        &[],
+        "{}",
+    )
+    .await;
+    assert!(raw.starts_with("HTTP/1.1 403"), "without the header: {raw}");
+    let page = http(service.address, "GET", "/r/abc", &[], "")
+        .await
+        .to_lowercase();
+    for header in [
+        "content-security-policy: default-src 'self'",
+        "referrer-policy: no-referrer",
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+    ] {
+        assert!(page.contains(header), "{header} in {page}");
+    }
+    let metrics = http(service.address, "GET", "/metrics", &[], "").await;
+    assert!(
+        metrics.contains("alerting_links_refused_total{reason=\"unknown\"} 1"),
+        "{metrics}"
+    );
+
+    assert!(
+        http(service.address, "GET", "/readyz", &[], "")
+            .await
+            .starts_with("HTTP/1.1 503"),
+        "no canary yet"
+    );
+    service
+        .publish(&[
+            Alerts::new(STAVANGER).rule("varde:canary").make(9),
+            Alerts::new(STAVANGER).make(1),
+        ])
+        .await;
+    service.mails(1).await;
+    let ready = http(service.address, "GET", "/readyz", &[], "").await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let list: Value = service.get("/api/v1/incidents").await.1;
+    assert_eq!(list["total"], 1, "a canary is no incident: {list}");
+    service.stop().await;
+}

@@ -1,0 +1,348 @@
+//! A service, its bus and a real SMTP listener, all in one folder and on free ports.
+
+use std::{
+    io::BufRead,
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use alerting::{clock, config::Config, service};
+use detect_alert::{
+    Alert, AlertId, Confidence, Entity, EventSample, Evidence, Producer, ProducerKind, RuleId,
+    RulesetVersion, Severity, Tlp,
+};
+use ingest_bus::{Bus, Cleanup, Record, Topic, TopicSpec};
+use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A mail that the listener took.
+#[derive(Clone, Debug)]
+pub(crate) struct Mail {
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+}
+
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    bus: Bus,
+    shutdown: CancellationToken,
+    running: tokio::task::JoinHandle<anyhow::Result<()>>,
+    mails: watch::Receiver<Vec<Mail>>,
+    _listener: Listener,
+    _folder: tempfile::TempDir,
+}
+
+/// A process that ends with the test.
+pub(crate) struct Listener(Child);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Makes alerts of one organisation.
+pub(crate) struct Alerts {
+    alert: Alert,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (listener, port, mails) = smtp();
+        let config = configure(folder.path(), port);
+        let bus = Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
+        ensure_topic(&bus).await;
+        let shutdown = CancellationToken::new();
+        let (started, address) = tokio::sync::oneshot::channel();
+        let run = service::run(
+            config,
+            bus.clone(),
+            clock::machine(),
+            shutdown.clone(),
+            move |running| {
+                let _ = started.send(running.address);
+            },
+        );
+        let running = tokio::spawn(run);
+        let address = address.await.expect("started");
+        Self {
+            address,
+            bus,
+            shutdown,
+            running,
+            mails,
+            _listener: listener,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn publish(&self, alerts: &[Alert]) {
+        publish(&self.bus, alerts).await;
+    }
+
+    /// Waits until that many mails came.
+    pub(crate) async fn mails(&self, count: usize) -> Vec<Mail> {
+        self.mails
+            .clone()
+            .wait_for(|mails| count <= mails.len())
+            .await
+            .expect("the listener runs")
+            .clone()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        read(&http(self.address, "GET", path, &[], "").await)
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let headers = ["x-requested-with: varde", "content-type: application/json"];
+        read(&http(self.address, "POST", path, &headers, &body.to_string()).await)
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.expect("no panic").expect("a clean end");
+    }
+}
+
+impl Mail {
+    pub(crate) fn token(&self) -> String {
+        let start = self.text.find("/r/").expect("a link") + 3;
+        self.text[start..]
+            .split_whitespace()
+            .next()
+            .expect("a token")
+            .to_owned()
+    }
+
+    pub(crate) fn raw_text(&self) -> String {
+        format!("{}\n{}\n{}\n{}", self.to, self.subject, self.text, self.html)
+    }
+}
+
+impl Alerts {
+    pub(crate) fn new(organization: &str) -> Self {
+        let organization = OrganizationNumber::parse(organization).expect("valid");
+        let texts = |text: &str| [("nb".to_owned(), text.to_owned())].into();
+        let alert = Alert {
+            id: AlertId::parse("0").expect("hexadecimal"),
+            timestamp: Timestamp::EPOCH,
+            organization,
+            sensor: SensorId::parse("s-1").expect("valid"),
+            zone: Zone::Administration,
+            marking: Marking::Unmarked,
+            exercise: false,
+            severity: Severity::High,
+            confidence: Confidence::Medium,
+            tlp: Tlp::Amber,
+            producer: Producer {
+                kind: ProducerKind::Sigma,
+                id: RuleId("rule-1".to_owned()),
+                name: "Port scan".to_owned(),
+                version: "0011223344556677".to_owned(),
+                ruleset: RulesetVersion("8899aabbccddeeff".to_owned()),
+                authors: vec!["Varde".to_owned()],
+                description: "d".to_owned(),
+                references: vec![],
+                tags: vec![],
+                false_positives: vec!["En sårbarhetsskanner som dere selv kjører".to_owned()],
+                summary: texts("Portskanning"),
+                first_step: texts("Koble maskinen fra nettet."),
+            },
+            indicator: None,
+            entity: Entity {
+                field: "source.ip".to_owned(),
+                value: "10.1.2.3".to_owned(),
+            },
+            evidence: vec![],
+            window: None,
+            events: vec![],
+        };
+        Self { alert }
+    }
+
+    pub(crate) fn summary(mut self, text: &str) -> Self {
+        self.alert
+            .producer
+            .summary
+            .insert("nb".to_owned(), text.to_owned());
+        self
+    }
+
+    pub(crate) fn entity(mut self, value: &str) -> Self {
+        self.alert.entity.value = value.to_owned();
+        self
+    }
+
+    pub(crate) fn rule(mut self, id: &str) -> Self {
+        self.alert.producer.id = RuleId(id.to_owned());
+        self
+    }
+
+    pub(crate) fn exercise(mut self) -> Self {
+        self.alert.exercise = true;
+        self
+    }
+
+    /// The alert with a number: the same number, the same alert.
+    pub(crate) fn make(mut self, number: u32) -> Alert {
+        let event = EventId::derive(&[&number.to_le_bytes()]);
+        let alert = &mut self.alert;
+        alert.timestamp = Timestamp::from_millis(1_772_438_400_000 + i64::from(number) * 1_000);
+        alert.id = AlertId::derive(
+            &alert.producer.id,
+            alert.organization,
+            &[event.as_str(), &alert.entity.value],
+        );
+        let mut fields = Fields::new();
+        fields.set("source.ip", alert.entity.value.as_str());
+        alert.evidence = vec![Evidence {
+            event: event.clone(),
+            field: "source.ip".to_owned(),
+            value: alert.entity.value.clone(),
+            matched: "is it".to_owned(),
+        }];
+        alert.events = vec![EventSample {
+            id: event,
+            timestamp: alert.timestamp,
+            dataset: "flow".to_owned(),
+            fields,
+        }];
+        self.alert
+    }
+}
+
+pub(crate) async fn ensure_topic(bus: &Bus) {
+    let topic = Topic::parse(detect_alert::topic::ALERTS).expect("a name");
+    let cleanup = Cleanup::Delete {
+        retention: std::time::Duration::from_hours(24),
+    };
+    let spec = TopicSpec {
+        topic,
+        partitions: 2,
+        cleanup,
+        max_record_bytes: 1_000_000,
+    };
+    bus.ensure_topics(&[spec]).await.expect("a topic");
+}
+
+pub(crate) async fn publish(bus: &Bus, alerts: &[Alert]) {
+    let topic = Topic::parse(detect_alert::topic::ALERTS).expect("a name");
+    let records = alerts
+        .iter()
+        .map(|alert| Record::new(detect_alert::encode(alert)).with_key(alert.organization.as_str()))
+        .collect();
+    bus.producer()
+        .expect("a producer")
+        .publish(&topic, records)
+        .await
+        .expect("published");
+}
+
+/// Writes a configuration and its registry into a folder.
+pub(crate) fn configure(folder: &Path, smtp_port: u16) -> Config {
+    let responders = "organizations:\n\
+        - { number: '964965226', responders: [{ name: Vakta i Stavanger, email: vakt@stavanger.example }] }\n\
+        - { number: '964338531', responders: [{ name: Vakta i Bergen, email: vakt@bergen.example, language: nn }] }\n";
+    std::fs::write(folder.join("responders.yml"), responders).expect("written");
+    let municipalities = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../rulesets/routing/municipalities.csv")
+        .canonicalize()
+        .expect("there");
+    let text = format!(
+        "bus: {{ embedded: {{ directory: {bus} }} }}\ndata: {data}\nlisten: 127.0.0.1:0\n\
+         registry: {{ municipalities: {municipalities}, responders: {responders} }}\n\
+         mail: {{ from: 'Varde <varde@cert.example>', transport: {{ smtp: {{ host: 127.0.0.1, port: {smtp_port}, tls: none }} }} }}\n\
+         cert: {{ name: KommuneCERT, phone: '+47 22 00 00 00', email: duty@cert.example }}\n\
+         retry: {{ base_ms: 20, ceiling_ms: 200, attempts: 100 }}\n",
+        bus = folder.join("bus").display(),
+        data = folder.join("data").display(),
+        municipalities = municipalities.display(),
+        responders = folder.join("responders.yml").display(),
+    );
+    std::fs::write(folder.join("alerting.yml"), text).expect("written");
+    Config::read(&folder.join("alerting.yml")).expect("a configuration")
+}
+
+/// A real SMTP listener; what it takes shows up in the channel.
+pub(crate) fn smtp() -> (Listener, u16, watch::Receiver<Vec<Mail>>) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp.py");
+    let mut child = Command::new("/usr/bin/python3")
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 with aiosmtpd: scripts/provision test installs it");
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+    let first = lines
+        .next()
+        .expect("python3 needs aiosmtpd: scripts/provision test")
+        .expect("readable");
+    let (sender, receiver) = watch::channel(Vec::new());
+    std::thread::spawn(move || {
+        while let Some(Ok(line)) = lines.next() {
+            let mail = decode(&line);
+            sender.send_modify(|mails| mails.push(mail));
+        }
+    });
+    (Listener(child), first.parse().expect("a port"), receiver)
+}
+
+/// Reads what the listener's own mail library made of it.
+fn decode(line: &str) -> Mail {
+    let json: Value = serde_json::from_str(line).expect("JSON");
+    let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+    Mail {
+        to: text("to"),
+        subject: text("subject"),
+        text: text("text"),
+        html: text("html"),
+    }
+}
+
+/// One request over a connection of its own; the answer as it came.
+pub(crate) async fn http(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    stream
+        .write_all(format!("{head}\r\n{body}").as_bytes())
+        .await
+        .expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("read");
+    String::from_utf8(answer).expect("UTF-8")
+}
+
+fn read(answer: &str) -> (u16, Value) {
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .expect("a status");
+    let body = answer.split_once("\r\n\r\n").expect("a body").1;
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}

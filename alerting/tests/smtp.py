@@ -1,0 +1,43 @@
+"""A real SMTP listener for the tests: prints its port, then one line of JSON per mail it took.
+
+The mail is taken apart by Python's own mail library, so that the tests see what a mail program would.
+"""
+
+import asyncio
+import email
+import email.policy
+import json
+import sys
+
+from aiosmtpd.smtp import SMTP
+
+
+class Take:
+    async def handle_DATA(self, server, session, envelope):
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        part = lambda kind: mail.get_body(preferencelist=(kind,)).get_content()
+        print(
+            json.dumps(
+                {
+                    "to": envelope.rcpt_tos[0],
+                    "subject": mail["Subject"],
+                    "message_id": mail["Message-ID"],
+                    "text": part("plain"),
+                    "html": part("html"),
+                }
+            ),
+            flush=True,
+        )
+        return "250 OK taken"
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    server = await loop.create_server(lambda: SMTP(Take()), "127.0.0.1", port)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    # Ends with the test: its standard input closes then.
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main())
