@@ -27,7 +27,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     };
     let first = read(Arguments::command());
     let Err(error) = &first else { return first };
-    if error.kind() != ErrorKind::MissingRequiredArgument {
+    if !matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::ValueValidation) {
         return first;
     }
     let single = Arguments::command().mut_subcommand("replay", |replay| {
@@ -273,6 +273,7 @@ mod tests {
             ("varde replay a.pcap --indicators f.csv g.txt", &["a.pcap"][..], &["f.csv", "g.txt"][..]),
             ("varde replay --indicators f.csv a.pcap", &["a.pcap"], &["f.csv"]),
             ("varde replay --indicators f.csv --rules r a.pcap b.pcap", &["a.pcap", "b.pcap"], &["f.csv"]),
+            ("varde replay --indicators f.csv --home 10.0.0.0/8 a.pcap", &["a.pcap"], &["f.csv"]),
             ("varde replay a.pcap --indicators f.csv --indicators g.txt", &["a.pcap"], &["f.csv", "g.txt"]),
         ] {
             let arguments = replay(line);

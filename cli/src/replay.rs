@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use detect::{Detector, Findings, Origin};
+use detect::detector::{Detector, Findings, Origin};
 use detect_alert::Alert;
 use detect_engine::{Correlator, Ruleset};
 use ingest_event::{QuarantineRecord, Timestamp, Zone};
@@ -131,9 +131,9 @@ pub fn replay<E>(
 }
 
 /// The second half: scan, correlate, raise.
-struct Stage {
-    detector: Detector,
-    ruleset: Arc<Ruleset>,
+struct Stage<'r> {
+    detector: Detector<'r>,
+    ruleset: &'r Arc<Ruleset>,
     correlator: Correlator,
     newest: Timestamp,
     input_begins: bool,
@@ -146,13 +146,13 @@ struct Stage {
 /// in the wrong order. The correlator forgets quiet groups after an hour of event time.
 const BACK_MAX: Duration = Duration::from_secs(3600);
 
-impl Stage {
-    fn new(ruleset: &Arc<Ruleset>) -> Self {
+impl<'r> Stage<'r> {
+    fn new(ruleset: &'r Arc<Ruleset>) -> Self {
         Self {
-            ruleset: Arc::clone(ruleset),
+            ruleset,
             newest: Timestamp::EPOCH,
             input_begins: true,
-            detector: Detector::new(Arc::clone(ruleset)),
+            detector: Detector::new(ruleset),
             correlator: Correlator::new(Arc::clone(ruleset)),
             findings: Findings::default(),
             summary: Summary { ruleset: ruleset.version().0.clone(), ..Summary::default() },
@@ -200,7 +200,7 @@ impl Stage {
     ) -> Result<(), E> {
         self.summary.events += 1;
         if std::mem::take(&mut self.input_begins) && payload.timestamp.saturating_add(BACK_MAX) < self.newest {
-            self.correlator = Correlator::new(Arc::clone(&self.ruleset));
+            self.correlator = Correlator::new(Arc::clone(self.ruleset));
         }
         self.newest = self.newest.max(payload.timestamp);
         let path = self.summary.inputs.last_mut().map_or("", |input| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::inputs::Input;
-use crate::text::number;
+use crate::text::counted;
 
 /// Redraws per second: enough to look alive, too few to cost anything.
 const DRAWS_PER_SECOND: u8 = 8;
@@ -42,7 +42,8 @@ impl Progress {
     /// So far in the input that is being read.
     pub(super) fn at(&self, bytes: u64, events: u64, alerts: u64) {
         self.bar.set_position(self.finished_bytes + bytes);
-        self.bar.set_message(format!("{} events, {} alerts", number(events), number(alerts)));
+        let (events, alerts) = (counted(events, "event", "events"), counted(alerts, "alert", "alerts"));
+        self.bar.set_message(format!("{events}, {alerts}"));
     }
 
     /// An input has been read.

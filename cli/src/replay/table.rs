@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use detect_alert::{Alert, Severity};
 use ingest_event::{Fields, Timestamp, field};
 
@@ -60,8 +60,8 @@ impl Rows {
         self.rows.push(Row {
             time: alert.timestamp,
             severity: alert.severity,
-            rule: shown(&rule, CELL_CHARACTERS_MAX),
-            entity: shown(&alert.entity.value, CELL_CHARACTERS_MAX),
+            rule: cell(&rule),
+            entity: cell(&alert.entity.value),
             way: alert.events.last().map(|event| way(&event.fields)).unwrap_or_default(),
             alerts: 1,
             events,
@@ -84,8 +84,12 @@ impl Rows {
             table.set_width(WIDTH_DEFAULT);
         }
         let heading = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
-        let names = ["TIME (UTC)", "SEVERITY", "RULE OR INDICATOR", "ABOUT", "SOURCE → DESTINATION", "EVENTS"];
+        let names = ["TIME (UTC)", "SEVERITY", "RULE OR INDICATOR", "ABOUT", "SOURCE\n→ DESTINATION", "EVENTS"];
         table.set_header(names.map(heading).to_vec());
+        // Times and levels are compared down the column: they stay on one line.
+        for column in table.column_iter_mut().take(2) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         for row in &self.rows {
             table.add_row(vec![
                 Cell::new(clock(row.time)),
@@ -135,13 +139,16 @@ fn way(fields: &Fields) -> String {
     let source = side(field::SOURCE_IP, field::SOURCE_PORT);
     let destination = side(field::DESTINATION_IP, field::DESTINATION_PORT)
         .or_else(|| fields.get(field::HOST_NAME).map(ToString::to_string));
-    let text = match (source, destination) {
-        (Some(source), Some(destination)) => format!("{source} → {destination}"),
-        (Some(source), None) => source,
-        (None, Some(destination)) => format!("→ {destination}"),
+    match (source, destination) {
+        (Some(source), Some(destination)) => format!("{}\n→ {}", cell(&source), cell(&destination)),
+        (Some(source), None) => cell(&source),
+        (None, Some(destination)) => format!("→ {}", cell(&destination)),
         (None, None) => String::new(),
-    };
-    shown(&text, 2 * CELL_CHARACTERS_MAX)
+    }
+}
+
+fn cell(text: &str) -> String {
+    shown(text, CELL_CHARACTERS_MAX)
 }
 
 fn colour(severity: Severity) -> Color {
@@ -162,13 +169,13 @@ mod tests {
         for (pairs, text) in [
             (
                 &[("source.ip", "192.0.2.1"), ("source.port", "4000"), ("destination.ip", "198.51.100.2")][..],
-                "192.0.2.1:4000 → 198.51.100.2",
+                "192.0.2.1:4000\n→ 198.51.100.2",
             ),
             (
                 &[("source.ip", "2001:db8::1"), ("source.port", "4000"), ("destination.ip", "2001:db8::2")],
-                "[2001:db8::1]:4000 → 2001:db8::2",
+                "[2001:db8::1]:4000\n→ 2001:db8::2",
             ),
-            (&[("source.ip", "2001:db8::1"), ("host.name", "db1")], "2001:db8::1 → db1"),
+            (&[("source.ip", "2001:db8::1"), ("host.name", "db1")], "2001:db8::1\n→ db1"),
             (&[], ""),
         ] {
             let mut fields = Fields::new();

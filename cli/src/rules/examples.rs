@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use detect::{Detector, Findings, Origin};
+use detect::detector::{Detector, Findings, Origin};
 use detect_engine::{Correlator, Ruleset};
 use detect_rules::{SourceText, check};
 use ingest_event::{Timestamp, field};
@@ -163,7 +163,7 @@ fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Find
     let (Ok(organization), Ok(start)) = (PLACEHOLDER_ORGANIZATION.parse(), START.parse::<Timestamp>()) else {
         return;
     };
-    let mut detector = Detector::new(Arc::clone(ruleset));
+    let mut detector = Detector::new(ruleset);
     let mut correlator = Correlator::new(Arc::clone(ruleset));
     for (position, event) in (0_u64..).zip(&example.events) {
         let mut event = event.clone();
