@@ -231,10 +231,10 @@ fn wrong_rules_and_indicators_are_78() {
     for (arguments, parts) in [
         (&["--rules", "missing"][..], &["missing", "no such file"][..]),
         (&["--rules", "empty"], &["no rule loads from empty"]),
-        (&["--rules", "bad"], &["bad/bad.yml:9", "endswiht", "no rule loads"]),
+        (&["--rules", "bad"], &["bad/bad.yml:10", "endswiht", "no rule loads"]),
         (&["--rules", "rules", "--indicators", "missing.csv"], &["missing.csv"]),
         (&["--rules", "rules", "--indicators", "feed.csv"], &["feed.csv:1"]),
-        (&["--rules", "rules", "bad", "--strict"], &["bad/bad.yml:9", "--strict"]),
+        (&["--rules", "rules", "bad", "--strict"], &["bad/bad.yml:10", "--strict"]),
     ] {
         let ran = place.varde(&[&["replay", "events.ndjson"], arguments].concat()).ended(78, parts);
         assert!(ran.out.is_empty(), "{arguments:?}");
@@ -245,7 +245,7 @@ fn wrong_rules_and_indicators_are_78() {
 fn a_refused_rule_among_good_ones_is_told_and_the_others_count() {
     let place = Place::new();
     place.write("rules/bad.yml", RULE.replace("|endswith", "|endswiht").replace("0f5c2a1e", "1f5c2a1e"));
-    let ran = place.replay(&["events.ndjson"]).ended(0, &["rules/bad.yml:9", "endswiht", "help:", "refused"]);
+    let ran = place.replay(&["events.ndjson"]).ended(0, &["rules/bad.yml:10", "endswiht", "help:", "refused"]);
     assert_eq!(ran.alerts().len(), 2);
 }
 
