@@ -107,7 +107,7 @@ impl Pipeline {
             max_record_bytes,
         };
         let specs = [
-            spec(&topics.alerts, by_time.clone(), 1 << 20),
+            spec(&topics.alerts, by_time, 1 << 20),
             spec(&topics.quarantine, by_time, 1 << 20),
             // A checkpoint holds every open window of one organisation.
             spec(&topics.checkpoints, Cleanup::Compact, 16 << 20),
