@@ -329,3 +329,44 @@ fn responder_from(
         channels,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_municipality_of_2024_is_there_once() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rulesets/routing/municipalities.csv");
+        // A number whose check digit does not fit is refused by the reader.
+        let rows = municipalities(&read_text(&path).expect("readable"), &path).expect("valid");
+        assert_eq!(rows.len(), 357);
+        let distinct: BTreeSet<_> = rows.iter().map(|row| row.municipality.clone()).collect();
+        assert_eq!(distinct.len(), 357);
+        let numbers: BTreeSet<_> = rows.iter().filter_map(|row| row.number).collect();
+        assert_eq!(numbers.len(), 356, "all but Haram's, and none twice");
+        let haram = rows.iter().find(|row| row.number.is_none()).expect("Haram");
+        assert_eq!((haram.name("nb"), haram.municipality.as_deref()), ("Haram", Some("1580")));
+        let renumbered = rows.iter().filter(|row| row.validity.from.is_some()).count();
+        assert_eq!(renumbered, 115, "114 renumbered and Haram");
+        let porsanger = rows.iter().find(|row| row.name("nb") == "Porsanger").expect("there");
+        assert_eq!((porsanger.name("se"), porsanger.name("fkv")), ("Porsáŋgu", "Porsanki"));
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_is_refused_with_its_line() {
+        for (row, named) in [
+            ("0301,Oslo", "columns"),
+            ("301,Oslo,,,,,03,Oslo,958935420,,", "four digits"),
+            ("0301,,,,,,03,Oslo,958935420,,", "Bokmål"),
+            ("0301,Oslo,,,,,03,Oslo,958935421,,", "check digit"),
+            ("0301,Oslo,,,,,03,Oslo,958935420,1.1.2024,", "2024-01-01"),
+        ] {
+            let text = format!("{COLUMNS}\n{row}\n");
+            let error = municipalities(&text, Path::new("m.csv")).expect_err(row).to_string();
+            assert!(error.contains(named) && error.contains("line 2") && error.contains("m.csv"), "{error}");
+        }
+        assert!(municipalities("number\n", Path::new("m.csv")).is_err());
+    }
+}

@@ -220,3 +220,110 @@ async fn what_is_asked_wrongly_is_refused_with_its_name() {
     assert_eq!(list["total"], 1, "a canary is no incident: {list}");
     service.stop().await;
 }
+
+/// `kill -9` at a few points of the way: every incident is there once, every mail at least once, and what is sent
+/// again carries the same Message-ID.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_kill_9_every_incident_is_there_exactly_once() {
+    const ALERTS: u32 = 600;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_listener, port, mut mails) = service::smtp();
+    let config = service::configure(folder.path(), port);
+    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
+    service::ensure_topic(&bus).await;
+    let alerts: Vec<_> = (0..ALERTS)
+        .map(|number| {
+            let organization = if number % 2 == 0 { STAVANGER } else { BERGEN };
+            Alerts::new(organization).entity(&format!("2001:db8::{:x}", number / 4)).make(number)
+        })
+        .collect();
+    service::publish(&bus, &alerts).await;
+    drop(bus);
+    let keys = usize::try_from(ALERTS).expect("small") / 2;
+    let start = || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
+            .args(["run", "--config"])
+            .arg(folder.path().join("alerting.yml"))
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("started")
+    };
+    let mut distinct = std::collections::BTreeSet::new();
+    for enough in [1, keys / 3, keys] {
+        let mut child = start();
+        loop {
+            mails.changed().await.expect("the listener runs");
+            distinct = mails.borrow_and_update().iter().map(|mail| mail.message_id.clone()).collect();
+            if enough <= distinct.len() {
+                break;
+            }
+        }
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+    }
+    assert_eq!(distinct.len(), keys, "one notification for each incident, however often it was killed");
+
+    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
+    let service = Service::start_in(folder, config, bus).await;
+    service.publish(&[Alerts::new(STAVANGER).entity("last").make(ALERTS)]).await;
+    mails.wait_for(|mails| mails.iter().any(|mail| mail.text.contains("last"))).await.expect("the last one came");
+    let list = service.get("/api/v1/incidents?limit=200").await.1;
+    assert_eq!(list["total"], keys + 1, "each incident once");
+    let cursor = list["next_cursor"].as_str().expect("more").to_owned();
+    let rest = service.get(&format!("/api/v1/incidents?limit=200&cursor={cursor}")).await.1;
+    let counts: Vec<u64> = [&list, &rest]
+        .iter()
+        .flat_map(|page| page["incidents"].as_array().expect("a list"))
+        .map(|row| row["count"].as_u64().expect("a count"))
+        .collect();
+    assert_eq!(counts.len(), keys + 1, "no row is on two pages or on none");
+    assert_eq!(counts.iter().sum::<u64>(), u64::from(ALERTS) + 1, "each alert once");
+    service.stop().await;
+}
+
+/// Each is refused with the file, the place and the mend, by `check`, with exit code 78.
+#[test]
+fn a_configuration_that_cannot_be_is_refused_with_its_mend() {
+    let folder = tempfile::tempdir().expect("a folder");
+    service::configure(folder.path(), 25);
+    let (config, responders) = (folder.path().join("alerting.yml"), folder.path().join("responders.yml"));
+    let good = std::fs::read_to_string(&config).expect("there");
+    let check = || {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
+            .args(["check", "--config"])
+            .arg(&config)
+            .output()
+            .expect("run");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    assert_eq!(check(), (Some(0), String::new()));
+    for (from, to, named) in [
+        ("retry:", "retyr:", "retyr"),
+        ("127.0.0.1:0", "0.0.0.0:80", "allow_unauthenticated"),
+        ("127.0.0.1:0", "'[::]:80'", "allow_unauthenticated"),
+        ("duty@cert.example", "duty", "cert.email"),
+        ("Varde <varde@cert.example>", "Varde", "mail.from"),
+        ("attempts: 100", "attempts: 0", "retry.attempts"),
+        ("responders.yml", "nowhere.yml", "nowhere.yml"),
+    ] {
+        std::fs::write(&config, good.replace(from, to)).expect("written");
+        let (code, text) = check();
+        assert_eq!(code, Some(78), "{to}: {text}");
+        assert!(text.contains(named), "{to}: {text}");
+    }
+    std::fs::write(&config, &good).expect("written");
+    for (row, named) in [
+        ("{ number: '123456789' }", "check digit"),
+        ("{ number: '100000008' }", "no known municipality"),
+        ("{ number: '964965226', networks: [10.0.0.0/99] }", "10.0.0.0/99"),
+        ("{ number: '964965226', networks: ['2001:db8::/999'] }", "2001:db8::/999"),
+        ("{ number: '964965226', responders: [{ name: A, email: a }] }", "no mail address"),
+        ("{ number: '964965226', responders: [{ name: A }] }", "give `email`"),
+        ("{ number: '964965226', colour: red }", "colour"),
+    ] {
+        std::fs::write(&responders, format!("organizations:\n- {row}\n")).expect("written");
+        let (code, text) = check();
+        assert_eq!(code, Some(78), "{row}: {text}");
+        assert!(text.contains(named) && text.contains("responders.yml"), "{row}: {text}");
+    }
+}

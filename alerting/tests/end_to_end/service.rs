@@ -29,6 +29,7 @@ pub(crate) struct Mail {
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: String,
+    pub(crate) message_id: String,
 }
 
 pub(crate) struct Service {
@@ -37,7 +38,7 @@ pub(crate) struct Service {
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<anyhow::Result<()>>,
     mails: watch::Receiver<Vec<Mail>>,
-    _listener: Listener,
+    _listener: Option<Listener>,
     _folder: tempfile::TempDir,
 }
 
@@ -63,6 +64,21 @@ impl Service {
         let config = configure(folder.path(), port);
         let bus = Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
         ensure_topic(&bus).await;
+        Self::start_with(folder, config, bus, Some((listener, mails))).await
+    }
+
+    /// On what another service left behind; mail goes where `config` says.
+    pub(crate) async fn start_in(folder: tempfile::TempDir, config: Config, bus: Bus) -> Self {
+        Self::start_with(folder, config, bus, None).await
+    }
+
+    async fn start_with(
+        folder: tempfile::TempDir,
+        config: Config,
+        bus: Bus,
+        own: Option<(Listener, watch::Receiver<Vec<Mail>>)>,
+    ) -> Self {
+        let (listener, mails) = own.map_or_else(|| (None, watch::channel(vec![]).1), |(one, mails)| (Some(one), mails));
         let shutdown = CancellationToken::new();
         let (started, address) = tokio::sync::oneshot::channel();
         let run = service::run(
@@ -307,7 +323,7 @@ fn decode(line: &str) -> Mail {
         to: text("to"),
         subject: text("subject"),
         text: text("text"),
-        html: text("html"),
+        html: text("html"), message_id: text("message_id"),
     }
 }
 
