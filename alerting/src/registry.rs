@@ -347,11 +347,20 @@ mod tests {
         let numbers: BTreeSet<_> = rows.iter().filter_map(|row| row.number).collect();
         assert_eq!(numbers.len(), 356, "all but Haram's, and none twice");
         let haram = rows.iter().find(|row| row.number.is_none()).expect("Haram");
-        assert_eq!((haram.name("nb"), haram.municipality.as_deref()), ("Haram", Some("1580")));
+        assert_eq!(
+            (haram.name("nb"), haram.municipality.as_deref()),
+            ("Haram", Some("1580"))
+        );
         let renumbered = rows.iter().filter(|row| row.validity.from.is_some()).count();
         assert_eq!(renumbered, 115, "114 renumbered and Haram");
-        let porsanger = rows.iter().find(|row| row.name("nb") == "Porsanger").expect("there");
-        assert_eq!((porsanger.name("se"), porsanger.name("fkv")), ("Porsáŋgu", "Porsanki"));
+        let porsanger = rows
+            .iter()
+            .find(|row| row.name("nb") == "Porsanger")
+            .expect("there");
+        assert_eq!(
+            (porsanger.name("se"), porsanger.name("fkv")),
+            ("Porsáŋgu", "Porsanki")
+        );
     }
 
     #[test]
@@ -364,8 +373,13 @@ mod tests {
             ("0301,Oslo,,,,,03,Oslo,958935420,1.1.2024,", "2024-01-01"),
         ] {
             let text = format!("{COLUMNS}\n{row}\n");
-            let error = municipalities(&text, Path::new("m.csv")).expect_err(row).to_string();
-            assert!(error.contains(named) && error.contains("line 2") && error.contains("m.csv"), "{error}");
+            let error = municipalities(&text, Path::new("m.csv"))
+                .expect_err(row)
+                .to_string();
+            assert!(
+                error.contains(named) && error.contains("line 2") && error.contains("m.csv"),
+                "{error}"
+            );
         }
         assert!(municipalities("number\n", Path::new("m.csv")).is_err());
     }

@@ -229,12 +229,16 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_listener, port, mut mails) = service::smtp();
     let config = service::configure(folder.path(), port);
-    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
+    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test"))
+        .await
+        .expect("a bus");
     service::ensure_topic(&bus).await;
     let alerts: Vec<_> = (0..ALERTS)
         .map(|number| {
             let organization = if number % 2 == 0 { STAVANGER } else { BERGEN };
-            Alerts::new(organization).entity(&format!("2001:db8::{:x}", number / 4)).make(number)
+            Alerts::new(organization)
+                .entity(&format!("2001:db8::{:x}", number / 4))
+                .make(number)
         })
         .collect();
     service::publish(&bus, &alerts).await;
@@ -253,7 +257,11 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
         let mut child = start();
         loop {
             mails.changed().await.expect("the listener runs");
-            distinct = mails.borrow_and_update().iter().map(|mail| mail.message_id.clone()).collect();
+            distinct = mails
+                .borrow_and_update()
+                .iter()
+                .map(|mail| mail.message_id.clone())
+                .collect();
             if enough <= distinct.len() {
                 break;
             }
@@ -261,23 +269,41 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
         child.kill().expect("killed");
         child.wait().expect("gone");
     }
-    assert_eq!(distinct.len(), keys, "one notification for each incident, however often it was killed");
+    assert_eq!(
+        distinct.len(),
+        keys,
+        "one notification for each incident, however often it was killed"
+    );
 
-    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
+    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test"))
+        .await
+        .expect("a bus");
     let service = Service::start_in(folder, config, bus).await;
-    service.publish(&[Alerts::new(STAVANGER).entity("last").make(ALERTS)]).await;
-    mails.wait_for(|mails| mails.iter().any(|mail| mail.text.contains("last"))).await.expect("the last one came");
+    service
+        .publish(&[Alerts::new(STAVANGER).entity("last").make(ALERTS)])
+        .await;
+    mails
+        .wait_for(|mails| mails.iter().any(|mail| mail.text.contains("last")))
+        .await
+        .expect("the last one came");
     let list = service.get("/api/v1/incidents?limit=200").await.1;
     assert_eq!(list["total"], keys + 1, "each incident once");
     let cursor = list["next_cursor"].as_str().expect("more").to_owned();
-    let rest = service.get(&format!("/api/v1/incidents?limit=200&cursor={cursor}")).await.1;
+    let rest = service
+        .get(&format!("/api/v1/incidents?limit=200&cursor={cursor}"))
+        .await
+        .1;
     let counts: Vec<u64> = [&list, &rest]
         .iter()
         .flat_map(|page| page["incidents"].as_array().expect("a list"))
         .map(|row| row["count"].as_u64().expect("a count"))
         .collect();
     assert_eq!(counts.len(), keys + 1, "no row is on two pages or on none");
-    assert_eq!(counts.iter().sum::<u64>(), u64::from(ALERTS) + 1, "each alert once");
+    assert_eq!(
+        counts.iter().sum::<u64>(),
+        u64::from(ALERTS) + 1,
+        "each alert once"
+    );
     service.stop().await;
 }
 
@@ -286,7 +312,10 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
 fn a_configuration_that_cannot_be_is_refused_with_its_mend() {
     let folder = tempfile::tempdir().expect("a folder");
     service::configure(folder.path(), 25);
-    let (config, responders) = (folder.path().join("alerting.yml"), folder.path().join("responders.yml"));
+    let (config, responders) = (
+        folder.path().join("alerting.yml"),
+        folder.path().join("responders.yml"),
+    );
     let good = std::fs::read_to_string(&config).expect("there");
     let check = || {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
@@ -294,7 +323,10 @@ fn a_configuration_that_cannot_be_is_refused_with_its_mend() {
             .arg(&config)
             .output()
             .expect("run");
-        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).expect("UTF-8"),
+        )
     };
     assert_eq!(check(), (Some(0), String::new()));
     for (from, to, named) in [
@@ -316,14 +348,26 @@ fn a_configuration_that_cannot_be_is_refused_with_its_mend() {
         ("{ number: '123456789' }", "check digit"),
         ("{ number: '100000008' }", "no known municipality"),
         ("{ number: '964965226', networks: [10.0.0.0/99] }", "10.0.0.0/99"),
-        ("{ number: '964965226', networks: ['2001:db8::/999'] }", "2001:db8::/999"),
-        ("{ number: '964965226', responders: [{ name: A, email: a }] }", "no mail address"),
-        ("{ number: '964965226', responders: [{ name: A }] }", "give `email`"),
+        (
+            "{ number: '964965226', networks: ['2001:db8::/999'] }",
+            "2001:db8::/999",
+        ),
+        (
+            "{ number: '964965226', responders: [{ name: A, email: a }] }",
+            "no mail address",
+        ),
+        (
+            "{ number: '964965226', responders: [{ name: A }] }",
+            "give `email`",
+        ),
         ("{ number: '964965226', colour: red }", "colour"),
     ] {
         std::fs::write(&responders, format!("organizations:\n- {row}\n")).expect("written");
         let (code, text) = check();
         assert_eq!(code, Some(78), "{row}: {text}");
-        assert!(text.contains(named) && text.contains("responders.yml"), "{row}: {text}");
+        assert!(
+            text.contains(named) && text.contains("responders.yml"),
+            "{row}: {text}"
+        );
     }
 }

@@ -78,7 +78,10 @@ impl Service {
         bus: Bus,
         own: Option<(Listener, watch::Receiver<Vec<Mail>>)>,
     ) -> Self {
-        let (listener, mails) = own.map_or_else(|| (None, watch::channel(vec![]).1), |(one, mails)| (Some(one), mails));
+        let (listener, mails) = own.map_or_else(
+            || (None, watch::channel(vec![]).1),
+            |(one, mails)| (Some(one), mails),
+        );
         let shutdown = CancellationToken::new();
         let (started, address) = tokio::sync::oneshot::channel();
         let run = service::run(
@@ -323,7 +326,8 @@ fn decode(line: &str) -> Mail {
         to: text("to"),
         subject: text("subject"),
         text: text("text"),
-        html: text("html"), message_id: text("message_id"),
+        html: text("html"),
+        message_id: text("message_id"),
     }
 }
 

@@ -1,0 +1,312 @@
+//! The state machine against a naive model: random alerts, repeated and out of order, with answers between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alerting_incident::{
+    Actor, Change, Channel, DedupKey, History, Incident, Language, Notification, Organization, Question,
+    Registry, Responder, ResponderId, RouteResult, RouteTable, State, Validity, Verdict, acknowledge, apply,
+    close, decide, judge, route, seen,
+};
+use detect_alert::{
+    Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
+    Severity, Tlp,
+};
+use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use proptest::prelude::*;
+
+const OSLO: &str = "958935420";
+const BERGEN: &str = "964338531";
+
+fn alert(organization: &str, entity: &str, severity: Severity, number: u8) -> Alert {
+    let event = EventId::derive(&[&[number]]);
+    let timestamp = Timestamp::from_millis(i64::from(number) * 1_000);
+    let mut fields = Fields::new();
+    fields.set("source.ip", entity);
+    let rule = RuleId("rule".to_owned());
+    let organization = OrganizationNumber::parse(organization).expect("valid");
+    Alert {
+        id: AlertId::derive(&rule, organization, &[entity, event.as_str()]),
+        timestamp,
+        organization,
+        sensor: SensorId::parse("s-1").expect("valid"),
+        zone: Zone::Administration,
+        marking: Marking::Unmarked,
+        exercise: false,
+        severity,
+        confidence: Confidence::Medium,
+        tlp: Tlp::Amber,
+        producer: Producer {
+            kind: ProducerKind::Sigma,
+            id: rule,
+            name: "rule".to_owned(),
+            version: String::new(),
+            ruleset: RulesetVersion(String::new()),
+            authors: vec![],
+            description: String::new(),
+            references: vec![],
+            tags: vec![],
+            false_positives: vec![],
+            summary: BTreeMap::new(),
+            first_step: BTreeMap::new(),
+        },
+        indicator: None,
+        entity: Entity {
+            field: "source.ip".to_owned(),
+            value: entity.to_owned(),
+        },
+        evidence: vec![],
+        window: None,
+        events: vec![EventSample {
+            id: event,
+            timestamp,
+            dataset: "flow".to_owned(),
+            fields,
+        }],
+    }
+}
+
+fn organization(
+    number: &str,
+    networks: &[&str],
+    minimum: &[Severity],
+    operator: Option<&str>,
+) -> Organization {
+    let parse = |text: &str| OrganizationNumber::parse(text).expect("valid");
+    let responders = minimum.iter().map(|minimum| responder(number, *minimum));
+    Organization {
+        number: Some(parse(number)),
+        municipality: None,
+        names: [("nb".to_owned(), number.to_owned())].into(),
+        county: None,
+        validity: Validity::default(),
+        networks: networks
+            .iter()
+            .map(|network| network.parse().expect("a network"))
+            .collect(),
+        sensors: vec![],
+        operator: operator.map(parse),
+        responders: responders.collect(),
+    }
+}
+
+fn responder(of: &str, minimum_severity: Severity) -> Responder {
+    let name = format!("{of} from {minimum_severity}");
+    Responder {
+        id: ResponderId::derive(of, &name),
+        channels: vec![Channel::Email(format!("{minimum_severity}@{of}.example"))],
+        name,
+        language: Language::Nb,
+        minimum_severity,
+    }
+}
+
+fn table(organizations: Vec<Organization>) -> RouteTable {
+    RouteTable::new(Registry::new(organizations, responder("duty", Severity::Informational)).expect("valid"))
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Alert {
+        organization: bool,
+        entity: u8,
+        severity: usize,
+        number: u8,
+    },
+    Seen(u8),
+    Acknowledge(u8),
+    Judge(u8, usize),
+    Close(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (any::<bool>(), 0..3_u8, 0..5_usize, 0..40_u8).prop_map(|(organization, entity, severity, number)| {
+            Step::Alert { organization, entity, severity, number }
+        }),
+        1 => any::<u8>().prop_map(Step::Seen),
+        1 => any::<u8>().prop_map(Step::Acknowledge),
+        1 => (any::<u8>(), 0..3_usize).prop_map(|(which, verdict)| Step::Judge(which, verdict)),
+        1 => any::<u8>().prop_map(Step::Close),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+/// What is stored: incidents in the order of opening, alerts applied, notifications by id.
+#[derive(Default)]
+struct Book {
+    incidents: Vec<Incident>,
+    applied: BTreeSet<AlertId>,
+    notifications: BTreeMap<String, Notification>,
+}
+
+impl Book {
+    fn take(&mut self, change: Option<Change>, routes: &RouteTable, now: Timestamp) {
+        let Some(change) = change else { return };
+        let route = route(routes, &Question::of(&change.incident));
+        for notification in decide(&change, &route, routes.registry().duty(), now) {
+            self.notifications
+                .insert(notification.id.to_string(), notification);
+        }
+        match self
+            .incidents
+            .iter_mut()
+            .find(|incident| incident.id == change.incident.id)
+        {
+            Some(incident) => *incident = change.incident,
+            None => self.incidents.push(change.incident),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_lives_agree_with_a_naive_model(steps in steps()) {
+        let low = [Severity::Low, Severity::High];
+        let routes = table(vec![organization(OSLO, &[], &low, None), organization(BERGEN, &[], &low, None)]);
+        let mut book = Book::default();
+        // The model: for each key a list of lives, each the set of its alerts and whether it was closed.
+        let mut model: BTreeMap<DedupKey, Vec<(Vec<Alert>, bool)>> = BTreeMap::new();
+        let mut known = BTreeSet::new();
+        let actor = Actor::Responder { name: "r".to_owned() };
+        for (at, step) in steps.iter().enumerate() {
+            let now = Timestamp::from_millis(1_000_000 + i64::try_from(at).expect("small"));
+            let pick = |which: u8| (!book.incidents.is_empty()).then(|| &book.incidents[usize::from(which) % book.incidents.len()]);
+            let change = match step {
+                Step::Alert { organization, entity, severity, number } => {
+                    let to = if *organization { OSLO } else { BERGEN };
+                    let alert = alert(to, &format!("2001:db8::{entity}"), Severity::ALL[*severity], *number);
+                    let key = DedupKey::of(&alert);
+                    let latest = book.incidents.iter().rfind(|incident| incident.key == key);
+                    let change = apply(History { applied: book.applied.contains(&alert.id), latest }, &alert, now);
+                    book.applied.insert(alert.id.clone());
+                    if known.insert(alert.id.clone()) {
+                        let lives = model.entry(key).or_default();
+                        match lives.last_mut() {
+                            Some((alerts, false)) => alerts.push(alert),
+                            Some((_, true)) | None => lives.push((vec![alert], false)),
+                        }
+                    }
+                    change
+                }
+                Step::Seen(which) => pick(*which).and_then(|incident| seen(incident, &actor, now)),
+                Step::Acknowledge(which) => pick(*which).and_then(|incident| acknowledge(incident, &actor, "", now)),
+                Step::Judge(which, verdict) => {
+                    pick(*which).and_then(|incident| judge(incident, &actor, Verdict::ALL[*verdict], "", now))
+                }
+                Step::Close(which) => {
+                    let change = pick(*which).and_then(|incident| close(incident, &actor, "", now));
+                    if let Some(change) = &change {
+                        let lives = model.get_mut(&change.incident.key).expect("known");
+                        lives.last_mut().expect("a life").1 = true;
+                    }
+                    change
+                }
+            };
+            book.take(change, &routes, now);
+        }
+        for (key, lives) in &model {
+            let incidents: Vec<_> = book.incidents.iter().filter(|incident| incident.key == *key).collect();
+            prop_assert_eq!(incidents.len(), lives.len());
+            for (place, (incident, (alerts, closed))) in incidents.iter().zip(lives).enumerate() {
+                prop_assert_eq!(incident.count, alerts.len() as u64);
+                prop_assert_eq!(Some(incident.severity()), alerts.iter().map(|alert| alert.severity).max());
+                prop_assert_eq!(Some(incident.first_seen), alerts.iter().map(|alert| alert.timestamp).min());
+                prop_assert_eq!(Some(incident.last_seen), alerts.iter().map(|alert| alert.timestamp).max());
+                prop_assert_eq!(incident.state == State::Closed, *closed);
+                prop_assert_eq!(incident.relapse_of.as_ref(), place.checked_sub(1).map(|before| &incidents[before].id));
+                let mut times: Vec<_> = alerts.iter().map(|alert| alert.timestamp).collect();
+                times.sort();
+                times.dedup();
+                let kept: Vec<_> = incident.lead.events.iter().map(|event| event.timestamp).collect();
+                let expected: Vec<_> = if times.len() <= 10 { times } else {
+                    times[..5].iter().chain(&times[times.len() - 5..]).copied().collect()
+                };
+                prop_assert_eq!(kept, expected);
+            }
+        }
+        // Nobody hears of another's incident, nobody of what lies below their minimum, and nobody twice of one thing.
+        for notification in book.notifications.values() {
+            let incident = book.incidents.iter().find(|incident| incident.id == notification.incident).expect("there");
+            let address = notification.channel.address();
+            let of = incident.key.organization;
+            let is_low = incident.severity() < Severity::Low;
+            prop_assert!(address.contains(of.as_str()) || address.contains("duty"), "{} {}", address, of);
+            prop_assert!(!is_low || address.contains("duty"));
+        }
+    }
+}
+
+#[test]
+fn the_most_specific_statement_inside_the_border_wins_and_strangers_are_never_told() {
+    let (child, stranger) = ("944496394", "972418013");
+    let routes = table(vec![
+        organization(OSLO, &["10.0.0.0/8", "2001:db8::/32"], &[Severity::Low], None),
+        organization(
+            child,
+            &["10.1.0.0/16", "2001:db8:1::/48"],
+            &[Severity::High],
+            Some(OSLO),
+        ),
+        organization(
+            stranger,
+            &["10.1.2.0/24", "2001:db8:1:2::/64"],
+            &[Severity::Low],
+            None,
+        ),
+        organization(BERGEN, &[], &[], None),
+    ]);
+    for (to, entity, severity, told) in [
+        (OSLO, "10.9.9.9", Severity::High, "low@958935420.example"),
+        (OSLO, "2001:db8:9::9", Severity::High, "low@958935420.example"),
+        (OSLO, "10.1.9.9", Severity::High, "high@944496394.example"),
+        (OSLO, "2001:db8:1:9::9", Severity::High, "high@944496394.example"),
+        (OSLO, "::ffff:10.1.9.9", Severity::High, "high@944496394.example"),
+        // Nobody there accepts it: the operator does.
+        (OSLO, "10.1.9.9", Severity::Low, "low@958935420.example"),
+        // A stranger's longer prefix changes nothing.
+        (OSLO, "10.1.2.3", Severity::High, "high@944496394.example"),
+        (OSLO, "2001:db8:1:2::3", Severity::High, "high@944496394.example"),
+        // Below every minimum, nobody registered, or not in the registry: the CERT's duty contact.
+        (
+            OSLO,
+            "10.9.9.9",
+            Severity::Informational,
+            "informational@duty.example",
+        ),
+        (BERGEN, "10.9.9.9", Severity::High, "informational@duty.example"),
+        (
+            "840029212",
+            "10.9.9.9",
+            Severity::High,
+            "informational@duty.example",
+        ),
+    ] {
+        let incident = apply(
+            History {
+                applied: false,
+                latest: None,
+            },
+            &alert(to, entity, severity, 1),
+            Timestamp::EPOCH,
+        )
+        .expect("opened")
+        .incident;
+        let route = route(&routes, &Question::of(&incident));
+        let addresses: Vec<_> = route
+            .responders
+            .iter()
+            .map(|one| one.channels[0].address().to_owned())
+            .collect();
+        assert_eq!(addresses, [told], "{to} {entity} {severity}: {:#?}", route.steps);
+        if entity.ends_with(":2::3") || entity == "10.1.2.3" {
+            assert!(
+                route
+                    .steps
+                    .iter()
+                    .any(|step| step.result == RouteResult::Stranger),
+                "{:#?}",
+                route.steps
+            );
+        }
+    }
+}
