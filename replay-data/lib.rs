@@ -94,7 +94,10 @@ pub struct CaseError {
 pub fn cases() -> Result<Vec<Case>, CaseError> {
     let mut cases = Vec::new();
     for path in Files::iter() {
-        let Some(folder) = path.strip_suffix(DESCRIPTION).and_then(|folder| folder.strip_suffix('/')) else {
+        let Some(folder) = path
+            .strip_suffix(DESCRIPTION)
+            .and_then(|folder| folder.strip_suffix('/'))
+        else {
             continue;
         };
         cases.push(read(folder)?);
@@ -104,14 +107,21 @@ pub fn cases() -> Result<Vec<Case>, CaseError> {
 }
 
 fn read(folder: &str) -> Result<Case, CaseError> {
-    let fail = |detail: String| CaseError { folder: folder.to_owned(), detail };
-    let file = Files::get(&format!("{folder}/{DESCRIPTION}")).ok_or_else(|| fail("it is not there".to_owned()))?;
+    let fail = |detail: String| CaseError {
+        folder: folder.to_owned(),
+        detail,
+    };
+    let file =
+        Files::get(&format!("{folder}/{DESCRIPTION}")).ok_or_else(|| fail("it is not there".to_owned()))?;
     let text = String::from_utf8_lossy(&file.data);
     let mut case: Case = serde_saphyr::from_str(&text).map_err(|error| fail(error.to_string()))?;
     folder.clone_into(&mut case.folder);
     for input in &case.inputs {
         if case.file(&input.file).is_none() {
-            return Err(fail(format!("`inputs` names {}, which is not in the folder", input.file)));
+            return Err(fail(format!(
+                "`inputs` names {}, which is not in the folder",
+                input.file
+            )));
         }
     }
     Ok(case)
@@ -132,8 +142,15 @@ mod tests {
     #[test]
     fn every_folder_of_cases_is_a_case() {
         let cases = cases().expect("every case.yml is right");
-        let folders: std::collections::BTreeSet<String> =
-            Files::iter().filter_map(|path| path.split_once('/').map(|(folder, _)| folder.to_owned())).collect();
-        assert_eq!(cases.iter().map(|case| case.folder.clone()).collect::<std::collections::BTreeSet<_>>(), folders);
+        let folders: std::collections::BTreeSet<String> = Files::iter()
+            .filter_map(|path| path.split_once('/').map(|(folder, _)| folder.to_owned()))
+            .collect();
+        assert_eq!(
+            cases
+                .iter()
+                .map(|case| case.folder.clone())
+                .collect::<std::collections::BTreeSet<_>>(),
+            folders
+        );
     }
 }

@@ -60,7 +60,10 @@ fn embedded<Folder: RustEmbed>() -> Vec<File> {
     Folder::iter()
         .filter_map(|path| {
             let content = Folder::get(&path)?.data;
-            Some(File { path: path.into_owned(), content })
+            Some(File {
+                path: path.into_owned(),
+                content,
+            })
         })
         .collect()
 }

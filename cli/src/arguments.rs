@@ -27,11 +27,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     };
     let first = read(Arguments::command());
     let Err(error) = &first else { return first };
-    if !matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::ValueValidation) {
+    if !matches!(
+        error.kind(),
+        ErrorKind::MissingRequiredArgument | ErrorKind::ValueValidation
+    ) {
         return first;
     }
     let single = Arguments::command().mut_subcommand("replay", |replay| {
-        SEVERAL.iter().fold(replay, |replay, name| replay.mut_arg(name, |option| option.num_args(1)))
+        SEVERAL.iter().fold(replay, |replay, name| {
+            replay.mut_arg(name, |option| option.num_args(1))
+        })
     });
     read(single).or(first)
 }
@@ -270,14 +275,34 @@ mod tests {
     fn inputs_may_stand_before_and_after_options_with_several_values() {
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
         for (line, inputs, indicators) in [
-            ("varde replay a.pcap --indicators f.csv g.txt", &["a.pcap"][..], &["f.csv", "g.txt"][..]),
+            (
+                "varde replay a.pcap --indicators f.csv g.txt",
+                &["a.pcap"][..],
+                &["f.csv", "g.txt"][..],
+            ),
             ("varde replay --indicators f.csv a.pcap", &["a.pcap"], &["f.csv"]),
-            ("varde replay --indicators f.csv --rules r a.pcap b.pcap", &["a.pcap", "b.pcap"], &["f.csv"]),
-            ("varde replay --indicators f.csv --home 10.0.0.0/8 a.pcap", &["a.pcap"], &["f.csv"]),
-            ("varde replay a.pcap --indicators f.csv --indicators g.txt", &["a.pcap"], &["f.csv", "g.txt"]),
+            (
+                "varde replay --indicators f.csv --rules r a.pcap b.pcap",
+                &["a.pcap", "b.pcap"],
+                &["f.csv"],
+            ),
+            (
+                "varde replay --indicators f.csv --home 10.0.0.0/8 a.pcap",
+                &["a.pcap"],
+                &["f.csv"],
+            ),
+            (
+                "varde replay a.pcap --indicators f.csv --indicators g.txt",
+                &["a.pcap"],
+                &["f.csv", "g.txt"],
+            ),
         ] {
             let arguments = replay(line);
-            assert_eq!((arguments.inputs, arguments.indicators), (paths(inputs), paths(indicators)), "{line}");
+            assert_eq!(
+                (arguments.inputs, arguments.indicators),
+                (paths(inputs), paths(indicators)),
+                "{line}"
+            );
         }
     }
 

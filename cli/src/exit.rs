@@ -59,7 +59,10 @@ impl From<Exit> for ExitCode {
 impl Failure {
     /// Ends with `exit` after saying `message`.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: Some(message.into()) }
+        Self {
+            exit,
+            message: Some(message.into()),
+        }
     }
 
     /// The rules, the indicators or the configuration are wrong.
@@ -80,7 +83,10 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self { exit: Exit::Closed, message: None };
+            return Self {
+                exit: Exit::Closed,
+                message: None,
+            };
         }
         Self::new(Exit::Failed, format!("cannot write the output: {error}"))
     }

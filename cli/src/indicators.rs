@@ -46,13 +46,27 @@ pub fn check(arguments: &IndicatorsArguments, terminal: &mut Terminal<'_>) -> En
 
 fn line(path: &Path, kinds: &BTreeMap<IndicatorKind, u64>, diagnostics: &[Diagnostic]) -> String {
     let total = counted(kinds.values().sum(), "indicator", "indicators");
-    let by_kind: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {}", number(*count))).collect();
-    let by_kind = if by_kind.is_empty() { String::new() } else { format!(" ({})", by_kind.join(", ")) };
-    format!("{}: {total}{by_kind}, {}", path.display(), rules::found(diagnostics))
+    let by_kind: Vec<String> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{kind} {}", number(*count)))
+        .collect();
+    let by_kind = if by_kind.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", by_kind.join(", "))
+    };
+    format!(
+        "{}: {total}{by_kind}, {}",
+        path.display(),
+        rules::found(diagnostics)
+    )
 }
 
 fn document(path: &Path, kinds: &BTreeMap<IndicatorKind, u64>, diagnostics: &[Diagnostic]) -> Json {
-    let kinds: BTreeMap<&str, u64> = kinds.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    let kinds: BTreeMap<&str, u64> = kinds
+        .iter()
+        .map(|(kind, count)| (kind.as_str(), *count))
+        .collect();
     let mut document = rules::findings(diagnostics);
     if let Some(members) = document.as_object_mut() {
         members.insert("path".to_owned(), json!(path.display().to_string()));

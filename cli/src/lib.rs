@@ -38,7 +38,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // A closed terminal is all that can go wrong here, and then there is nobody to tell.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            }
+            .into();
         }
     };
     run(arguments.command, &mut Terminal::standard()).into()
@@ -49,11 +54,15 @@ pub fn run(command: Command, terminal: &mut Terminal<'_>) -> Exit {
     let ended = match command {
         Command::Up(arguments) => up::run(&arguments, terminal),
         Command::Replay(arguments) => replay::run(&arguments, terminal),
-        Command::Rules { command: RulesCommand::Check(arguments) } => rules::check(&arguments, terminal),
-        Command::Rules { command: RulesCommand::Test(arguments) } => rules::test(&arguments, terminal),
-        Command::Indicators { command: IndicatorsCommand::Check(arguments) } => {
-            indicators::check(&arguments, terminal)
-        }
+        Command::Rules {
+            command: RulesCommand::Check(arguments),
+        } => rules::check(&arguments, terminal),
+        Command::Rules {
+            command: RulesCommand::Test(arguments),
+        } => rules::test(&arguments, terminal),
+        Command::Indicators {
+            command: IndicatorsCommand::Check(arguments),
+        } => indicators::check(&arguments, terminal),
     };
     ended.unwrap_or_else(|failure| failure.report(terminal))
 }

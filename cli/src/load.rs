@@ -53,13 +53,24 @@ pub fn ruleset(
     tell(&loaded.diagnostics, terminal);
     let refused = refused(&loaded.diagnostics);
     if strict && 0 < refused {
-        let what = counted(refused as u64, "rule or indicator was", "rules or indicators were");
-        return Err(Failure::configuration(format!("{what} refused; mend them, or leave out --strict")));
+        let what = counted(
+            refused as u64,
+            "rule or indicator was",
+            "rules or indicators were",
+        );
+        return Err(Failure::configuration(format!(
+            "{what} refused; mend them, or leave out --strict"
+        )));
     }
     if loaded.rules.rules.is_empty() && loaded.rules.correlations.is_empty() {
         return Err(Failure::configuration(format!(
             "no rule loads from {}: `varde rules check` says why",
-            sources.rules.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+            sources
+                .rules
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
         )));
     }
     compile(loaded.rules, loaded.indicators)
@@ -72,7 +83,11 @@ pub fn ruleset(
 pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
     let mut loaded = Loaded::default();
     let texts = if sources.rules.is_empty() {
-        rulesets::files().iter().filter(|file| file.is_rule()).map(bundled_text).collect()
+        rulesets::files()
+            .iter()
+            .filter(|file| file.is_rule())
+            .map(bundled_text)
+            .collect()
     } else {
         must_exist("rules", sources.rules)?;
         let (texts, diagnostics) = read_rules(sources.rules);
@@ -84,7 +99,9 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
     loaded.diagnostics.extend(checked.diagnostics);
     if sources.rules.is_empty() && sources.indicators.is_empty() {
         for file in rulesets::files().iter().filter(|file| file.is_indicators()) {
-            let name = Path::new(&file.path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let name = Path::new(&file.path)
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
             let (indicators, diagnostics) =
                 check_indicators(&bundled_name(&file.path), &name.unwrap_or_default(), &file.text());
             loaded.indicators.extend(indicators);
@@ -94,8 +111,14 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
     must_exist("indicators", sources.indicators)?;
     for path in sources.indicators {
         let (indicators, diagnostics) = read_indicators(path);
-        if let (true, Some(first)) = (indicators.is_empty(), diagnostics.iter().find(|found| found.is_error())) {
-            return Err(Failure::configuration(format!("no indicator loads from {}\n{first}", path.display())));
+        if let (true, Some(first)) = (
+            indicators.is_empty(),
+            diagnostics.iter().find(|found| found.is_error()),
+        ) {
+            return Err(Failure::configuration(format!(
+                "no indicator loads from {}\n{first}",
+                path.display()
+            )));
         }
         loaded.indicators.extend(indicators);
         loaded.diagnostics.extend(diagnostics);
@@ -109,7 +132,9 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
 /// If a limit of the engine is met.
 pub fn compile(rules: CheckedRules, indicators: Vec<Indicator>) -> Result<Arc<Ruleset>, Failure> {
     let compiled = Compiler::new().rules(rules).indicators(indicators).compile();
-    compiled.map(Arc::new).map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))
+    compiled
+        .map(Arc::new)
+        .map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))
 }
 
 /// Every path must be there: a mistyped one must not load nothing in silence.
@@ -125,12 +150,19 @@ pub(crate) fn must_exist(what: &str, paths: &[PathBuf]) -> Result<(), Failure> {
 
 /// How many rules or indicators were refused.
 pub(crate) fn refused(diagnostics: &[Diagnostic]) -> usize {
-    diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .count()
 }
 
 fn tell(diagnostics: &[Diagnostic], terminal: &mut Terminal<'_>) {
     let refused = refused(diagnostics);
-    for diagnostic in diagnostics.iter().filter(|found| found.is_error()).take(DIAGNOSTICS_TOLD_MAX) {
+    for diagnostic in diagnostics
+        .iter()
+        .filter(|found| found.is_error())
+        .take(DIAGNOSTICS_TOLD_MAX)
+    {
         terminal.tell(&diagnostic.to_string());
     }
     if 0 < refused {
@@ -140,7 +172,10 @@ fn tell(diagnostics: &[Diagnostic], terminal: &mut Terminal<'_>) {
 }
 
 fn bundled_text(file: &rulesets::File) -> SourceText {
-    SourceText { path: bundled_name(&file.path), text: file.text().into_owned() }
+    SourceText {
+        path: bundled_name(&file.path),
+        text: file.text().into_owned(),
+    }
 }
 
 fn bundled_name(path: &str) -> String {

@@ -49,7 +49,10 @@ pub fn run(arguments: &ReplayArguments, terminal: &mut Terminal<'_>) -> Ended {
         .transpose()
         .map_err(Failure::configuration)?;
     let ruleset = load::ruleset(
-        &load::Sources { rules: &arguments.rules, indicators: &arguments.indicators },
+        &load::Sources {
+            rules: &arguments.rules,
+            indicators: &arguments.indicators,
+        },
         arguments.strict,
         terminal,
     )?;
@@ -70,7 +73,9 @@ pub fn run(arguments: &ReplayArguments, terminal: &mut Terminal<'_>) -> Ended {
         view.happened(happened, summary, arguments, terminal)
     })?;
     view.progress.finish();
-    view.refusals.finish(terminal).map_err(|error| unwritten(arguments, &error))?;
+    view.refusals
+        .finish(terminal)
+        .map_err(|error| unwritten(arguments, &error))?;
     let colours = terminal.colours && terminal.out_is_terminal;
     printer.finish(&summary, &mut *terminal.out, colours)?;
     terminal.out.flush()?;
@@ -83,9 +88,14 @@ pub fn run(arguments: &ReplayArguments, terminal: &mut Terminal<'_>) -> Ended {
         Format::Json | Format::Ndjson if arguments.summary => terminal.tell(&line),
         Format::Json | Format::Ndjson => {}
     }
-    let differs = expectation.zip(arguments.expect.as_deref()).and_then(|(expectation, path)| {
-        expectation.diff(&path.display().to_string(), terminal.colours && terminal.err_is_terminal)
-    });
+    let differs = expectation
+        .zip(arguments.expect.as_deref())
+        .and_then(|(expectation, path)| {
+            expectation.diff(
+                &path.display().to_string(),
+                terminal.colours && terminal.err_is_terminal,
+            )
+        });
     if let Some(diff) = &differs {
         terminal.tell(diff.trim_end());
     }
@@ -155,7 +165,10 @@ impl<'r> Stage<'r> {
             detector: Detector::new(ruleset),
             correlator: Correlator::new(Arc::clone(ruleset)),
             findings: Findings::default(),
-            summary: Summary { ruleset: ruleset.version().0.clone(), ..Summary::default() },
+            summary: Summary {
+                ruleset: ruleset.version().0.clone(),
+                ..Summary::default()
+            },
             observed: clock::now(),
         }
     }
@@ -169,7 +182,11 @@ impl<'r> Stage<'r> {
             Piece::Opened { path, format } => {
                 self.input_begins = true;
                 let (path, format) = (path.clone(), format.clone());
-                self.summary.inputs.push(InputSummary { path, format, ..InputSummary::default() });
+                self.summary.inputs.push(InputSummary {
+                    path,
+                    format,
+                    ..InputSummary::default()
+                });
             }
             Piece::Batch(batch) => {
                 for record in &batch.refused {
@@ -199,7 +216,8 @@ impl<'r> Stage<'r> {
         told: &mut dyn FnMut(&Happened<'_>, &Summary) -> Result<(), E>,
     ) -> Result<(), E> {
         self.summary.events += 1;
-        if std::mem::take(&mut self.input_begins) && payload.timestamp.saturating_add(BACK_MAX) < self.newest {
+        if std::mem::take(&mut self.input_begins) && payload.timestamp.saturating_add(BACK_MAX) < self.newest
+        {
             self.correlator = Correlator::new(Arc::clone(self.ruleset));
         }
         self.newest = self.newest.max(payload.timestamp);
@@ -215,10 +233,14 @@ impl<'r> Stage<'r> {
         };
         self.findings.alerts.clear();
         self.findings.quarantined.clear();
-        self.detector.scan(&mut self.correlator, payload.bytes, &origin, &mut self.findings);
+        self.detector
+            .scan(&mut self.correlator, payload.bytes, &origin, &mut self.findings);
         for alert in &self.findings.alerts {
             self.summary.alerts += 1;
-            told(&Happened::Alert(alert, &detect_alert::encode(alert)), &self.summary)?;
+            told(
+                &Happened::Alert(alert, &detect_alert::encode(alert)),
+                &self.summary,
+            )?;
         }
         for record in std::mem::take(&mut self.findings.quarantined) {
             self.refuse(&record, told)?;
@@ -257,7 +279,10 @@ impl View {
         // Alerts that stream to the same terminal would tear the bar apart.
         let streams = terminal.out_is_terminal && format == Format::Ndjson;
         let visible = terminal.err_is_terminal && !arguments.no_progress && !streams;
-        Ok(Self { progress: Progress::new(&source.inputs, visible), refusals })
+        Ok(Self {
+            progress: Progress::new(&source.inputs, visible),
+            refusals,
+        })
     }
 
     fn happened(
@@ -284,24 +309,39 @@ impl View {
 }
 
 fn unwritten(arguments: &ReplayArguments, error: &std::io::Error) -> Failure {
-    let path = arguments.quarantine.as_deref().unwrap_or(Path::new("--quarantine"));
+    let path = arguments
+        .quarantine
+        .as_deref()
+        .unwrap_or(Path::new("--quarantine"));
     Failure::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
 }
 
 fn source(arguments: &ReplayArguments) -> Result<Source, Failure> {
     let paths = inputs::expand(&arguments.inputs).map_err(|(path, error)| {
-        Failure::new(Exit::Input, format!("cannot list the folder {}: {error}", path.display()))
+        Failure::new(
+            Exit::Input,
+            format!("cannot list the folder {}: {error}", path.display()),
+        )
     })?;
     if paths.is_empty() {
-        return Err(Failure::new(Exit::Input, "the folder has no files; name the files or another folder"));
+        return Err(Failure::new(
+            Exit::Input,
+            "the folder has no files; name the files or another folder",
+        ));
     }
     let organization = match arguments.organization {
         Some(organization) => Whose::Always(organization),
         None => Whose::UnlessSaid(
-            PLACEHOLDER_ORGANIZATION.parse().map_err(|_| Failure::new(Exit::Usage, "name an --organization"))?,
+            PLACEHOLDER_ORGANIZATION
+                .parse()
+                .map_err(|_| Failure::new(Exit::Usage, "name an --organization"))?,
         ),
     };
-    let input = |path| Input { path, dataset: arguments.dataset.clone(), year: arguments.year };
+    let input = |path| Input {
+        path,
+        dataset: arguments.dataset.clone(),
+        year: arguments.year,
+    };
     Ok(Source {
         inputs: paths.into_iter().map(input).collect(),
         organization,

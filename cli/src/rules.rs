@@ -32,8 +32,16 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
                 writeln!(terminal.out, "{kind:<11} {}  {}", producer.id.0, producer.name)?;
             }
             let rules = counted(checked.rules.rules.len() as u64, "rule", "rules");
-            let correlations = counted(checked.rules.correlations.len() as u64, "correlation", "correlations");
-            writeln!(terminal.out, "{rules} and {correlations} load, {}", found(&diagnostics))?;
+            let correlations = counted(
+                checked.rules.correlations.len() as u64,
+                "correlation",
+                "correlations",
+            );
+            writeln!(
+                terminal.out,
+                "{rules} and {correlations} load, {}",
+                found(&diagnostics)
+            )?;
         }
         ReportFormat::Json => {
             let loaded: Vec<Json> = producers(&checked.rules)
@@ -51,7 +59,11 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
         }
     }
     terminal.out.flush()?;
-    Ok(if load::refused(&diagnostics) == 0 { Exit::Done } else { Exit::Differs })
+    Ok(if load::refused(&diagnostics) == 0 {
+        Exit::Done
+    } else {
+        Exit::Differs
+    })
 }
 
 /// Runs the examples beside each rule, one line for each rule. Exit 1 if any fails or a rule is refused.
@@ -103,21 +115,33 @@ fn read(paths: &[PathBuf]) -> Result<(Vec<SourceText>, Vec<Diagnostic>), Failure
     let (sources, diagnostics) = read_rules(paths);
     if sources.is_empty() && diagnostics.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::configuration(format!("there is no rule (*.yml, *.yaml) in {}", names.join(", "))));
+        return Err(Failure::configuration(format!(
+            "there is no rule (*.yml, *.yaml) in {}",
+            names.join(", ")
+        )));
     }
     Ok((sources, diagnostics))
 }
 
 fn producers(rules: &CheckedRules) -> impl Iterator<Item = (&'static str, &Producer)> {
     let single = rules.rules.iter().map(|rule| ("rule", &rule.producer));
-    single.chain(rules.correlations.iter().map(|correlation| ("correlation", &correlation.producer)))
+    single.chain(
+        rules
+            .correlations
+            .iter()
+            .map(|correlation| ("correlation", &correlation.producer)),
+    )
 }
 
 /// `2 refused, 1 warning`.
 pub(crate) fn found(diagnostics: &[Diagnostic]) -> String {
     let refused = load::refused(diagnostics);
     let warnings = diagnostics.len() - refused;
-    format!("{} refused, {}", number(refused as u64), counted(warnings as u64, "warning", "warnings"))
+    format!(
+        "{} refused, {}",
+        number(refused as u64),
+        counted(warnings as u64, "warning", "warnings")
+    )
 }
 
 /// Refusals and warnings as JSON.

@@ -68,12 +68,18 @@ impl<'a> Terminal<'a> {
     /// `text` in a colour (an SGR code) where a person reads it, else as it is.
     #[must_use]
     pub fn paint(&self, code: &str, text: &str, is_terminal: bool) -> String {
-        if self.colours && is_terminal { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colours && is_terminal {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
 impl std::fmt::Debug for Terminal<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Terminal").field("out_is_terminal", &self.out_is_terminal).finish_non_exhaustive()
+        f.debug_struct("Terminal")
+            .field("out_is_terminal", &self.out_is_terminal)
+            .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::arguments::UpArguments;
 use crate::exit::{Ended, Failure};
-use crate::text::counted;
+use crate::text::number;
 use crate::{Exit, Terminal};
 
 use folder::Folder;
@@ -66,14 +66,17 @@ fn tell(arguments: &UpArguments, folder: &Folder, parts: &Parts, terminal: &mut 
         Some(bootstrap) => format!("Kafka at {bootstrap}"),
         None => "embedded".to_owned(),
     };
-    let sensors = counted(parts.sensors.len() as u64, "sensor", "sensors");
+    let sensors = number(parts.sensors.len() as u64);
     let sensors = match (arguments.demo, parts.sensors.is_empty()) {
-        (true, _) => format!("{sensors} playing the bundled cases"),
+        (true, _) => format!("{sensors}, playing the bundled cases"),
         (false, true) => "none: --demo plays the bundled cases, --config FILE reads your sources".to_owned(),
         (false, false) => sensors,
     };
     let mail = folder.path("mail");
-    terminal.tell(&format!("Starting Varde {} in one process.", env!("CARGO_PKG_VERSION")));
+    terminal.tell(&format!(
+        "Starting Varde {} in one process.",
+        env!("CARGO_PKG_VERSION")
+    ));
     for (name, text) in [
         ("data", folder.path("").display().to_string()),
         ("bus", bus),
@@ -85,9 +88,16 @@ fn tell(arguments: &UpArguments, folder: &Folder, parts: &Parts, terminal: &mut 
 }
 
 /// Starts the parts and waits: for a signal, or for one of them to fail.
-async fn supervise(arguments: &UpArguments, parts: Parts, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+async fn supervise(
+    arguments: &UpArguments,
+    parts: Parts,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| failed(&anyhow::Error::from(error)))?;
-    let bus = Bus::open(&parts.bus).await.context("open the bus").map_err(|error| failed(&error))?;
+    let bus = Bus::open(&parts.bus)
+        .await
+        .context("open the bus")
+        .map_err(|error| failed(&error))?;
     let stop = CancellationToken::new();
     let (ready, mut is_ready) = oneshot::channel();
     let mut running = start(parts, &bus, ready, &stop);
@@ -131,11 +141,19 @@ fn start(
     ready: oneshot::Sender<std::net::SocketAddr>,
     stop: &CancellationToken,
 ) -> JoinSet<PartEnded> {
-    let Parts { sensors, detector, alerting, .. } = parts;
+    let Parts {
+        sensors,
+        detector,
+        alerting,
+        ..
+    } = parts;
     let mut running = JoinSet::new();
     let (detector_bus, detector_stop) = (bus.clone(), stop.clone());
     running.spawn(async move {
-        ("the detector", detect::service::run(detector, detector_bus, false, detector_stop).await)
+        (
+            "the detector",
+            detect::service::run(detector, detector_bus, false, detector_stop).await,
+        )
     });
     let (alerting_bus, alerting_stop) = (bus.clone(), stop.clone());
     running.spawn(async move {
@@ -144,7 +162,10 @@ fn start(
             let _ = ready.send(running.address);
         };
         let clock = alerting::clock::machine();
-        ("alerting", alerting::service::run(alerting, alerting_bus, clock, alerting_stop, told).await)
+        (
+            "alerting",
+            alerting::service::run(alerting, alerting_bus, clock, alerting_stop, told).await,
+        )
     });
     for sensor in sensors {
         let (bus, stop) = (bus.clone(), stop.clone());
@@ -213,7 +234,10 @@ struct Signals {
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {
@@ -228,5 +252,9 @@ impl Signals {
 fn log() {
     let filter = EnvFilter::try_from_env("VARDE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second subscriber in one process, as in a test, is no reason not to run.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .try_init();
 }

@@ -52,11 +52,19 @@ fn varde(folder: &TempDir, arguments: &[&str]) -> (Option<i32>, String, String) 
 
 #[test]
 fn check_names_file_line_and_mend_of_what_it_refuses() {
-    let bad = RULE.replace("|endswith", "|endswiht").replace("0f5c2a1e", "1f5c2a1e");
+    let bad = RULE
+        .replace("|endswith", "|endswiht")
+        .replace("0f5c2a1e", "1f5c2a1e");
     let folder = place(&[("good.yml", RULE), ("bad.yml", &bad)]);
     let (code, out, _) = varde(&folder, &["rules", "check", "."]);
     assert_eq!(code, Some(1));
-    for part in ["bad.yml:10", "endswiht", "help:", "Trap Asked For", "1 rule and 0 correlations load, 1 refused"] {
+    for part in [
+        "bad.yml:10",
+        "endswiht",
+        "help:",
+        "Trap Asked For",
+        "1 rule and 0 correlations load, 1 refused",
+    ] {
         assert!(out.contains(part), "{part} in:\n{out}");
     }
     let (code, out, _) = varde(&folder, &["rules", "check", ".", "--format", "json"]);
@@ -73,9 +81,17 @@ fn examples_decide_whether_a_rule_passes() {
     let wrong = EXAMPLES.replace("trap.example.no", "no.trap.example");
     let no_event = "match:\n  - { event.dataset: network.dns, \"@timestamp\": yesterday }\n";
     for (examples, code, parts) in [
-        (EXAMPLES, 0, &["ok", "trap.yml (3 examples)", "1 file, 0 failed"][..]),
+        (
+            EXAMPLES,
+            0,
+            &["ok", "trap.yml (3 examples)", "1 file, 0 failed"][..],
+        ),
         (&wrong, 1, &["FAIL", "no_match 1: it must stay silent and fires"]),
-        (&EXAMPLES.replace("b.trap", "b.fine"), 1, &["match 2: it must fire and stays silent"]),
+        (
+            &EXAMPLES.replace("b.trap", "b.fine"),
+            1,
+            &["match 2: it must fire and stays silent"],
+        ),
         (no_event, 1, &["match 1: no event", "@timestamp", "RFC 3339"]),
         ("mach: []\n", 1, &["trap.yml", "mach", "line 1"]),
     ] {
@@ -103,7 +119,8 @@ correlation:
   condition: { gte: 2 }
 level: high
 ";
-    let event = "{ event.dataset: network.dns, dns.type: query, dns.question.name: a.trap.example, source.ip: ";
+    let event =
+        "{ event.dataset: network.dns, dns.type: query, dns.question.name: a.trap.example, source.ip: ";
     let twice = format!("match:\n  - - {event}192.0.2.1 }}\n    - {event}192.0.2.1 }}\n");
     let two_senders = format!("no_match:\n  - - {event}192.0.2.1 }}\n    - {event}\"2001:db8::1\" }}\n");
     let folder = place(&[
@@ -118,14 +135,23 @@ level: high
 
 #[test]
 fn indicator_files_are_checked_line_by_line() {
-    let folder = place(&[("good.txt", "192.0.2.1\n2001:db8::/32\nbad.example\n"), ("bad.txt", "192.0.2.1\n10.0.0.256\n")]);
+    let folder = place(&[
+        ("good.txt", "192.0.2.1\n2001:db8::/32\nbad.example\n"),
+        ("bad.txt", "192.0.2.1\n10.0.0.256\n"),
+    ]);
     let (code, out, _) = varde(&folder, &["indicators", "check", "good.txt"]);
     assert_eq!(code, Some(0), "{out}");
-    assert!(out.contains("good.txt: 3 indicators (ip 1, cidr 1, domain 1), 0 refused"), "{out}");
+    assert!(
+        out.contains("good.txt: 3 indicators (ip 1, cidr 1, domain 1), 0 refused"),
+        "{out}"
+    );
     let (code, out, _) = varde(&folder, &["indicators", "check", "good.txt", "bad.txt"]);
     assert_eq!(code, Some(1));
     for part in ["bad.txt:2", "help:", "1 refused"] {
         assert!(out.contains(part), "{part} in:\n{out}");
     }
-    assert_eq!(varde(&folder, &["indicators", "check", "missing.txt"]).0, Some(78));
+    assert_eq!(
+        varde(&folder, &["indicators", "check", "missing.txt"]).0,
+        Some(78)
+    );
 }

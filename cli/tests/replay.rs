@@ -35,7 +35,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().expect("a folder") };
+        let place = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
         place.write("rules/trap.yml", RULE);
         place.write("events.ndjson", EVENTS);
         place
@@ -88,7 +90,10 @@ impl Ran {
     }
 
     fn alerts(&self) -> Vec<Json> {
-        self.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        self.out
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
     }
 }
 
@@ -98,14 +103,26 @@ fn ndjson_has_one_alert_a_line_with_the_documented_fields() {
     let ran = place.replay(&["events.ndjson"]).ended(0, &[]);
     let alerts = ran.alerts();
     assert_eq!(alerts.len(), 2, "{}", ran.out);
-    let [first, second] = &alerts[..] else { panic!("two") };
-    for name in ["@timestamp", "event.id", "rule.id", "rule.name", "event.severity", "log.file.path"] {
+    let [first, second] = &alerts[..] else {
+        panic!("two")
+    };
+    for name in [
+        "@timestamp",
+        "event.id",
+        "rule.id",
+        "rule.name",
+        "event.severity",
+        "log.file.path",
+    ] {
         assert!(!first[name].is_null(), "{name} is missing");
     }
     assert_eq!(first["rule.name"], "Trap Asked For");
     assert_eq!(first["event.severity"], 4);
     assert_eq!(first["log.file.path"], "events.ndjson");
-    assert_eq!((&first["source.ip"], &first["destination.ip"]), (&"10.0.0.2".into(), &"10.0.0.53".into()));
+    assert_eq!(
+        (&first["source.ip"], &first["destination.ip"]),
+        (&"10.0.0.2".into(), &"10.0.0.53".into())
+    );
     assert_eq!(second["source.ip"], "2001:db8::2");
 }
 
@@ -113,8 +130,14 @@ fn ndjson_has_one_alert_a_line_with_the_documented_fields() {
 fn indicators_are_named_in_the_alert() {
     let place = Place::new();
     place.write("feed.txt", "10.0.0.53\n2001:db8::53\n");
-    let ran = place.replay(&["events.ndjson", "--indicators", "feed.txt"]).ended(0, &[]);
-    let addresses: Vec<Json> = ran.alerts().iter().map(|alert| alert["threat.indicator.ip"].clone()).collect();
+    let ran = place
+        .replay(&["events.ndjson", "--indicators", "feed.txt"])
+        .ended(0, &[]);
+    let addresses: Vec<Json> = ran
+        .alerts()
+        .iter()
+        .map(|alert| alert["threat.indicator.ip"].clone())
+        .collect();
     for address in ["10.0.0.53", "2001:db8::53"] {
         assert!(addresses.contains(&address.into()), "{address} in {addresses:?}");
     }
@@ -123,9 +146,16 @@ fn indicators_are_named_in_the_alert() {
 #[test]
 fn two_runs_print_the_same_bytes_in_every_format() {
     let place = Place::new();
-    place.write("broken.ndjson", "{\"@timestamp\":\"2026-03-02T08:00:00Z\",\"event.dataset\":\"x\"}\nno JSON\n");
+    place.write(
+        "broken.ndjson",
+        "{\"@timestamp\":\"2026-03-02T08:00:00Z\",\"event.dataset\":\"x\"}\nno JSON\n",
+    );
     for format in ["ndjson", "json"] {
-        let run = || place.replay(&["events.ndjson", "broken.ndjson", "--format", format]).ended(0, &[]);
+        let run = || {
+            place
+                .replay(&["events.ndjson", "broken.ndjson", "--format", format])
+                .ended(0, &[])
+        };
         let (first, second) = (run(), run());
         assert!(!first.out.is_empty());
         assert_eq!((first.out, first.err), (second.out, second.err), "{format}");
@@ -147,8 +177,16 @@ fn json_is_one_document_with_a_summary() {
 
 #[test]
 fn the_table_has_a_row_for_each_and_a_summary() {
-    let ran = Place::new().replay(&["events.ndjson", "--format", "table"]).ended(0, &[]);
-    for part in ["Trap Asked For", "high", "→ 10.0.0.53", "2001:db8::2", "3 events · 2 alerts"] {
+    let ran = Place::new()
+        .replay(&["events.ndjson", "--format", "table"])
+        .ended(0, &[]);
+    for part in [
+        "Trap Asked For",
+        "high",
+        "→ 10.0.0.53",
+        "2001:db8::2",
+        "3 events · 2 alerts",
+    ] {
         assert!(ran.out.contains(part), "{part} in:\n{}", ran.out);
     }
     assert!(!ran.out.contains('\u{1b}'), "no colours where nobody looks");
@@ -173,22 +211,45 @@ fn a_folder_standard_input_and_compressed_files_are_inputs() {
 fn expectations_decide_the_exit_code_and_show_a_diff() {
     let place = Place::new();
     for (name, text, code, parts) in [
-        ("right.yml", "expect:\n  - { rule: Trap Asked For, count: 2 }\n", 0, &[][..]),
-        ("right.ndjson", "{\"source.ip\":\"2001:db8::2\"}\n{\"source.ip\":\"10.0.0.2\"}\n", 0, &[]),
+        (
+            "right.yml",
+            "expect:\n  - { rule: Trap Asked For, count: 2 }\n",
+            0,
+            &[][..],
+        ),
+        (
+            "right.ndjson",
+            "{\"source.ip\":\"2001:db8::2\"}\n{\"source.ip\":\"10.0.0.2\"}\n",
+            0,
+            &[],
+        ),
         (
             "wrong.yml",
             "- { rule: Trap Asked For, count: 3 }\n",
             1,
-            &["--- expected by wrong.yml", "-3 × Trap Asked For", "+2 × Trap Asked For"],
+            &[
+                "--- expected by wrong.yml",
+                "-3 × Trap Asked For",
+                "+2 × Trap Asked For",
+            ],
         ),
         ("none.ndjson", "", 1, &["+{", "2001:db8::2"]),
-        ("wrong-key.yml", "expect:\n  - { rule: x, cuont: 1 }\n", 78, &["wrong-key.yml", "line 2", "cuont"]),
+        (
+            "wrong-key.yml",
+            "expect:\n  - { rule: x, cuont: 1 }\n",
+            78,
+            &["wrong-key.yml", "line 2", "cuont"],
+        ),
     ] {
         place.write(name, text);
-        let ran = place.replay(&["events.ndjson", "--expect", name]).ended(code, parts);
+        let ran = place
+            .replay(&["events.ndjson", "--expect", name])
+            .ended(code, parts);
         assert_eq!(ran.alerts().len(), if code == 78 { 0 } else { 2 }, "{name}");
     }
-    place.replay(&["events.ndjson", "--expect", "missing.yml"]).ended(78, &["missing.yml"]);
+    place
+        .replay(&["events.ndjson", "--expect", "missing.yml"])
+        .ended(78, &["missing.yml"]);
 }
 
 #[test]
@@ -206,7 +267,12 @@ fn wrong_usage_is_64_and_help_is_0() {
         let ran = place.varde(arguments).ended(64, &[]);
         assert!(!ran.err.is_empty() && ran.out.is_empty(), "{arguments:?}");
     }
-    for arguments in [&["--help"][..], &["--version"], &["replay", "--help"], &["rules", "test", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["replay", "--help"],
+        &["rules", "test", "--help"],
+    ] {
         assert!(!place.varde(arguments).ended(0, &[]).out.is_empty());
     }
 }
@@ -217,7 +283,9 @@ fn an_input_that_cannot_be_read_is_65_and_the_others_are_read() {
     place.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
     place.write("empty.log", "");
     for input in ["missing.pcap", "picture.png", "empty.log"] {
-        let ran = place.replay(&[input, "events.ndjson"]).ended(65, &["varde: cannot", input]);
+        let ran = place
+            .replay(&[input, "events.ndjson"])
+            .ended(65, &["varde: cannot", input]);
         assert_eq!(ran.alerts().len(), 2, "{input}");
     }
 }
@@ -231,12 +299,23 @@ fn wrong_rules_and_indicators_are_78() {
     for (arguments, parts) in [
         (&["--rules", "missing"][..], &["missing", "no such file"][..]),
         (&["--rules", "empty"], &["no rule loads from empty"]),
-        (&["--rules", "bad"], &["bad/bad.yml:10", "endswiht", "no rule loads"]),
-        (&["--rules", "rules", "--indicators", "missing.csv"], &["missing.csv"]),
+        (
+            &["--rules", "bad"],
+            &["bad/bad.yml:10", "endswiht", "no rule loads"],
+        ),
+        (
+            &["--rules", "rules", "--indicators", "missing.csv"],
+            &["missing.csv"],
+        ),
         (&["--rules", "rules", "--indicators", "feed.csv"], &["feed.csv:1"]),
-        (&["--rules", "rules", "bad", "--strict"], &["bad/bad.yml:10", "--strict"]),
+        (
+            &["--rules", "rules", "bad", "--strict"],
+            &["bad/bad.yml:10", "--strict"],
+        ),
     ] {
-        let ran = place.varde(&[&["replay", "events.ndjson"], arguments].concat()).ended(78, parts);
+        let ran = place
+            .varde(&[&["replay", "events.ndjson"], arguments].concat())
+            .ended(78, parts);
         assert!(ran.out.is_empty(), "{arguments:?}");
     }
 }
@@ -244,8 +323,14 @@ fn wrong_rules_and_indicators_are_78() {
 #[test]
 fn a_refused_rule_among_good_ones_is_told_and_the_others_count() {
     let place = Place::new();
-    place.write("rules/bad.yml", RULE.replace("|endswith", "|endswiht").replace("0f5c2a1e", "1f5c2a1e"));
-    let ran = place.replay(&["events.ndjson"]).ended(0, &["rules/bad.yml:10", "endswiht", "help:", "refused"]);
+    place.write(
+        "rules/bad.yml",
+        RULE.replace("|endswith", "|endswiht")
+            .replace("0f5c2a1e", "1f5c2a1e"),
+    );
+    let ran = place
+        .replay(&["events.ndjson"])
+        .ended(0, &["rules/bad.yml:10", "endswiht", "help:", "refused"]);
     assert_eq!(ran.alerts().len(), 2);
 }
 
@@ -253,17 +338,35 @@ fn a_refused_rule_among_good_ones_is_told_and_the_others_count() {
 fn what_is_refused_is_named_counted_and_kept() {
     let place = Place::new();
     let broken = "not JSON {\n".repeat(25);
-    place.write("mixed.ndjson", format!("{}{broken}{EVENTS}", EVENTS.lines().next().expect("one").to_owned() + "\n"));
+    place.write(
+        "mixed.ndjson",
+        format!(
+            "{}{broken}{EVENTS}",
+            EVENTS.lines().next().expect("one").to_owned() + "\n"
+        ),
+    );
     let ran = place
         .replay(&["mixed.ndjson", "--quarantine", "aside.ndjson", "--summary"])
-        .ended(0, &["mixed.ndjson:2: not_json: ", "5 more not_json", "25 refused (not_json 25)"]);
+        .ended(
+            0,
+            &[
+                "mixed.ndjson:2: not_json: ",
+                "5 more not_json",
+                "25 refused (not_json 25)",
+            ],
+        );
     assert_eq!(ran.alerts().len(), 2, "nothing after it is lost");
     assert_eq!(ran.err.matches(": not_json: ").count(), 20, "{}", ran.err);
     let aside = fs::read_to_string(place.path("aside.ndjson")).expect("kept");
     assert_eq!(aside.lines().count(), 25);
     let first: Json = serde_json::from_str(aside.lines().next().expect("one")).expect("JSON");
-    assert_eq!((&first["position"], &first["reason"]), (&2.into(), &"not_json".into()));
-    place.replay(&["mixed.ndjson", "--quarantine", "no/folder/x"]).ended(70, &["no/folder/x"]);
+    assert_eq!(
+        (&first["position"], &first["reason"]),
+        (&2.into(), &"not_json".into())
+    );
+    place
+        .replay(&["mixed.ndjson", "--quarantine", "no/folder/x"])
+        .ended(70, &["no/folder/x"]);
 }
 
 #[test]
@@ -271,7 +374,10 @@ fn a_reader_that_leaves_ends_it_quietly() {
     let place = Place::new();
     let lines: String = (0..200_000).map(|_| EVENTS).collect();
     place.write("long.ndjson", lines);
-    let script = format!("{} replay long.ndjson --rules rules | head -1", env!("CARGO_BIN_EXE_varde"));
+    let script = format!(
+        "{} replay long.ndjson --rules rules | head -1",
+        env!("CARGO_BIN_EXE_varde")
+    );
     let output = std::process::Command::new("bash")
         .args(["-c", &format!("set -o pipefail; {script}")])
         .current_dir(place.folder.path())
@@ -284,17 +390,31 @@ fn a_reader_that_leaves_ends_it_quietly() {
 #[test]
 fn organization_and_sensor_are_stamped_on_every_alert() {
     let place = Place::new();
-    let ran = place.replay(&["events.ndjson", "--organization", "958935420", "--sensor", "probe-1"]).ended(0, &[]);
+    let ran = place
+        .replay(&[
+            "events.ndjson",
+            "--organization",
+            "958935420",
+            "--sensor",
+            "probe-1",
+        ])
+        .ended(0, &[]);
     for alert in ran.alerts() {
         assert_eq!(alert["organization.id"], "958935420");
         assert_eq!(alert["observer.name"], "probe-1");
     }
-    assert_eq!(place.replay(&["events.ndjson"]).alerts()[0]["organization.id"], "999999999");
+    assert_eq!(
+        place.replay(&["events.ndjson"]).alerts()[0]["organization.id"],
+        "999999999"
+    );
 }
 
 #[test]
 fn the_bundled_rules_are_in_the_binary() {
-    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../replay-data/cases/indicator-hits/events.ndjson");
-    let ran = Place::new().varde(&["replay", case.to_str().expect("UTF-8")]).ended(0, &[]);
+    let case =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../replay-data/cases/indicator-hits/events.ndjson");
+    let ran = Place::new()
+        .varde(&["replay", case.to_str().expect("UTF-8")])
+        .ended(0, &[]);
     assert!(!ran.out.is_empty());
 }

@@ -15,11 +15,17 @@ use ingest_event::Zone;
 use replay_data::{Case, cases};
 
 fn folder(case: &Case) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(&case.folder)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("cases")
+        .join(&case.folder)
 }
 
 fn bundled() -> Arc<Ruleset> {
-    let loaded = load(&Sources { rules: &[], indicators: &[] }).expect("the bundled rules load");
+    let loaded = load(&Sources {
+        rules: &[],
+        indicators: &[],
+    })
+    .expect("the bundled rules load");
     compile(loaded.rules, loaded.indicators).expect("they compile")
 }
 
@@ -33,8 +39,15 @@ fn source(case: &Case) -> Source {
         inputs: case.inputs.iter().map(input).collect(),
         organization: Whose::Always(case.organization.parse().expect("an organisation number")),
         sensor: case.sensor.parse().expect("a sensor id"),
-        zone: case.zone.as_deref().map_or(Zone::Administration, |zone| zone.parse().expect("a zone")),
-        home_networks: case.home_networks.iter().map(|network| network.parse().expect("a network")).collect(),
+        zone: case
+            .zone
+            .as_deref()
+            .map_or(Zone::Administration, |zone| zone.parse().expect("a zone")),
+        home_networks: case
+            .home_networks
+            .iter()
+            .map(|network| network.parse().expect("a network"))
+            .collect(),
     }
 }
 
@@ -60,7 +73,11 @@ fn each_case_raises_what_it_expects_and_nothing_else() {
     for case in cases().expect("every case.yml is right") {
         let (alerts, _, summary) = run(&case, &ruleset);
         for input in summary.inputs.iter().filter(|input| input.failed.is_some()) {
-            let _ = writeln!(problems, "{}: {} can't be read: {:?}", case.folder, input.path, input.failed);
+            let _ = writeln!(
+                problems,
+                "{}: {} can't be read: {:?}",
+                case.folder, input.path, input.failed
+            );
         }
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             rewrite(&case, &alerts);
@@ -71,7 +88,10 @@ fn each_case_raises_what_it_expects_and_nothing_else() {
         if let Some(diff) = expectation.diff(&format!("cases/{}/case.yml", case.folder), false) {
             let _ = writeln!(problems, "{diff}");
         }
-        for alert in alerts.iter().filter(|alert| case.must_not_fire.contains(&alert.producer.id.0)) {
+        for alert in alerts
+            .iter()
+            .filter(|alert| case.must_not_fire.contains(&alert.producer.id.0))
+        {
             let _ = writeln!(problems, "{}: {} must not fire", case.folder, alert.producer.name);
         }
     }
@@ -96,16 +116,28 @@ fn every_correlation_fires_in_some_case() {
     for case in cases().expect("every case.yml is right") {
         fired.extend(run(&case, &ruleset).0.into_iter().map(|alert| alert.producer.id));
     }
-    let loaded = load(&Sources { rules: &[], indicators: &[] }).expect("the bundled rules load");
+    let loaded = load(&Sources {
+        rules: &[],
+        indicators: &[],
+    })
+    .expect("the bundled rules load");
     for correlation in loaded.rules.correlations {
-        assert!(fired.contains(&correlation.producer.id), "no case fires {}", correlation.producer.name);
+        assert!(
+            fired.contains(&correlation.producer.id),
+            "no case fires {}",
+            correlation.producer.name
+        );
     }
 }
 
 #[test]
 fn both_address_families_are_seen_in_every_capture() {
     let ruleset = bundled();
-    for case in cases().expect("every case.yml is right").iter().filter(|case| !case.expect.is_empty()) {
+    for case in cases()
+        .expect("every case.yml is right")
+        .iter()
+        .filter(|case| !case.expect.is_empty())
+    {
         let (alerts, _, _) = run(case, &ruleset);
         let addresses: BTreeSet<bool> = alerts
             .iter()
@@ -113,7 +145,12 @@ fn both_address_families_are_seen_in_every_capture() {
             .map(|address| address.contains(':'))
             .collect();
         if alerts.len() > 1 {
-            assert_eq!(addresses.len(), 2, "{} fires on one address family only", case.folder);
+            assert_eq!(
+                addresses.len(),
+                2,
+                "{} fires on one address family only",
+                case.folder
+            );
         }
     }
 }
@@ -124,15 +161,40 @@ fn rewrite(case: &Case, alerts: &[Alert]) {
     let text = std::fs::read_to_string(&path).expect("readable");
     let mut counts: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
     for alert in alerts {
-        let name = if alert.indicator.is_some() { "" } else { alert.producer.name.as_str() };
-        *counts.entry((&alert.producer.id.0, &alert.entity.value, name)).or_default() += 1;
+        let name = if alert.indicator.is_some() {
+            ""
+        } else {
+            alert.producer.name.as_str()
+        };
+        *counts
+            .entry((&alert.producer.id.0, &alert.entity.value, name))
+            .or_default() += 1;
     }
-    let mut list = if counts.is_empty() { "expect: []\n".to_owned() } else { "expect:\n".to_owned() };
+    let mut list = if counts.is_empty() {
+        "expect: []\n".to_owned()
+    } else {
+        "expect:\n".to_owned()
+    };
     for ((rule, entity, name), count) in counts {
-        let rule = if rule.contains(':') { format!("\"{rule}\"") } else { rule.to_owned() };
-        let entity = if entity.contains(':') { format!("\"{entity}\"") } else { entity.to_owned() };
-        let comment = if name.is_empty() { String::new() } else { format!(" # {name}") };
-        let _ = writeln!(list, "  - {{ rule: {rule}, count: {count}, entity: {entity} }}{comment}");
+        let rule = if rule.contains(':') {
+            format!("\"{rule}\"")
+        } else {
+            rule.to_owned()
+        };
+        let entity = if entity.contains(':') {
+            format!("\"{entity}\"")
+        } else {
+            entity.to_owned()
+        };
+        let comment = if name.is_empty() {
+            String::new()
+        } else {
+            format!(" # {name}")
+        };
+        let _ = writeln!(
+            list,
+            "  - {{ rule: {rule}, count: {count}, entity: {entity} }}{comment}"
+        );
     }
     let (mut out, mut inside) = (String::new(), false);
     for line in text.lines() {

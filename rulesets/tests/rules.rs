@@ -10,12 +10,18 @@ use serde_json::Value as Json;
 
 fn sources() -> Vec<SourceText> {
     let rules = rulesets::files().into_iter().filter(File::is_rule);
-    rules.map(|file| SourceText { path: file.path.clone(), text: file.text().into_owned() }).collect()
+    rules
+        .map(|file| SourceText {
+            path: file.path.clone(),
+            text: file.text().into_owned(),
+        })
+        .collect()
 }
 
 fn documents() -> Vec<(String, Json)> {
     let parse = |source: SourceText| {
-        let document = serde_saphyr::from_str(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path));
+        let document =
+            serde_saphyr::from_str(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path));
         (source.path, document)
     };
     sources().into_iter().map(parse).collect()
@@ -31,11 +37,22 @@ fn every_rule_checks_clean() {
 
 #[test]
 fn every_indicator_file_checks_clean() {
-    let files: Vec<File> = rulesets::files().into_iter().filter(File::is_indicators).collect();
+    let files: Vec<File> = rulesets::files()
+        .into_iter()
+        .filter(File::is_indicators)
+        .collect();
     assert!(!files.is_empty());
     for file in files {
         let (indicators, found) = check_indicators(&file.path, "test", &file.text());
-        assert!(found.is_empty(), "{}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"));
+        assert!(
+            found.is_empty(),
+            "{}",
+            found
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n\n")
+        );
         assert!(!indicators.is_empty(), "{} holds nothing", file.path);
     }
 }
@@ -43,8 +60,11 @@ fn every_indicator_file_checks_clean() {
 #[test]
 fn every_rule_fires_on_its_positives_and_is_silent_on_its_negatives() {
     let all = sources();
-    let tests: BTreeMap<String, File> =
-        rulesets::files().into_iter().filter(File::is_rule_test).map(|file| (file.path.clone(), file)).collect();
+    let tests: BTreeMap<String, File> = rulesets::files()
+        .into_iter()
+        .filter(File::is_rule_test)
+        .map(|file| (file.path.clone(), file))
+        .collect();
     let mut problems = Vec::new();
     for source in all.iter().filter(|source| source.path.starts_with("sigma/")) {
         let path = source.path.replace(".yml", ".test.yml");
@@ -52,14 +72,22 @@ fn every_rule_fires_on_its_positives_and_is_silent_on_its_negatives() {
             problems.push(format!("{}: there is no {path}", source.path));
             continue;
         };
-        let examples = cli::rules::parse_examples(&test.text()).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let examples =
+            cli::rules::parse_examples(&test.text()).unwrap_or_else(|error| panic!("{path}: {error}"));
         for fires in [true, false] {
             if !examples.iter().any(|example| example.fires == fires) {
-                problems.push(format!("{path}: it needs an example under both `match` and `no_match`"));
+                problems.push(format!(
+                    "{path}: it needs an example under both `match` and `no_match`"
+                ));
             }
         }
         let outcome = cli::rules::run_examples(source, &all, &test.text());
-        problems.extend(outcome.problems.iter().map(|problem| format!("{path}: {problem}")));
+        problems.extend(
+            outcome
+                .problems
+                .iter()
+                .map(|problem| format!("{path}: {problem}")),
+        );
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
@@ -67,25 +95,56 @@ fn every_rule_fires_on_its_positives_and_is_silent_on_its_negatives() {
 #[test]
 fn every_rule_says_who_answers_for_it_and_speaks_three_languages() {
     let needed = [
-        "/id", "/title", "/status", "/level", "/author", "/description", "/falsepositives", "/varde/owner",
-        "/varde/review", "/varde/legal_basis", "/varde/purpose",
+        "/id",
+        "/title",
+        "/status",
+        "/level",
+        "/author",
+        "/description",
+        "/falsepositives",
+        "/varde/owner",
+        "/varde/review",
+        "/varde/legal_basis",
+        "/varde/purpose",
     ];
     let languages = ["nb", "nn", "en"];
     for (path, document) in documents() {
         for pointer in needed {
-            assert!(document.pointer(pointer).is_some_and(|value| !value.is_null()), "{path} lacks {pointer}");
+            assert!(
+                document.pointer(pointer).is_some_and(|value| !value.is_null()),
+                "{path} lacks {pointer}"
+            );
         }
         for text in ["summary", "first_step"] {
             for language in languages {
-                let text = document.pointer(&format!("/varde/{text}/{language}")).and_then(Json::as_str);
-                assert!(text.is_some_and(|text| 10 < text.len()), "{path} lacks varde.*.{language}");
+                let text = document
+                    .pointer(&format!("/varde/{text}/{language}"))
+                    .and_then(Json::as_str);
+                assert!(
+                    text.is_some_and(|text| 10 < text.len()),
+                    "{path} lacks varde.*.{language}"
+                );
             }
         }
-        let review = document.pointer("/varde/review").and_then(Json::as_str).unwrap_or_default();
-        assert!(format!("{review}T00:00:00Z").parse::<ingest_event::Timestamp>().is_ok(), "{path}: review {review}");
-        let tags = document.pointer("/tags").and_then(Json::as_array).cloned().unwrap_or_default();
+        let review = document
+            .pointer("/varde/review")
+            .and_then(Json::as_str)
+            .unwrap_or_default();
         assert!(
-            tags.iter().filter_map(Json::as_str).any(|tag| tag.starts_with("attack.t")),
+            format!("{review}T00:00:00Z")
+                .parse::<ingest_event::Timestamp>()
+                .is_ok(),
+            "{path}: review {review}"
+        );
+        let tags = document
+            .pointer("/tags")
+            .and_then(Json::as_array)
+            .cloned()
+            .unwrap_or_default();
+        assert!(
+            tags.iter()
+                .filter_map(Json::as_str)
+                .any(|tag| tag.starts_with("attack.t")),
             "{path} names no ATT&CK technique"
         );
     }
@@ -95,7 +154,11 @@ fn every_rule_says_who_answers_for_it_and_speaks_three_languages() {
 fn no_two_rules_share_a_title() {
     let mut seen = BTreeMap::new();
     for (path, document) in documents() {
-        let title = document.pointer("/title").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let title = document
+            .pointer("/title")
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned();
         if let Some(other) = seen.insert(title.clone(), path.clone()) {
             panic!("{path} and {other} are both called {title}");
         }

@@ -58,15 +58,24 @@ impl Expectation {
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| format!("cannot read the expectation {}: {error}", path.display()))?;
-        let lines = path.extension().is_some_and(|ending| ending == "ndjson" || ending == "jsonl");
-        let parsed = if lines { parse_lines(&text) } else { parse_counts(&text) };
+        let lines = path
+            .extension()
+            .is_some_and(|ending| ending == "ndjson" || ending == "jsonl");
+        let parsed = if lines {
+            parse_lines(&text)
+        } else {
+            parse_counts(&text)
+        };
         parsed.map_err(|detail| format!("cannot understand the expectation {}: {detail}", path.display()))
     }
 
     /// These counts.
     #[must_use]
     pub fn counts(expected: Vec<Expected>) -> Self {
-        Self::Counts(Counts { expected, came: BTreeMap::new() })
+        Self::Counts(Counts {
+            expected,
+            came: BTreeMap::new(),
+        })
     }
 
     /// Takes an alert that came, with its wire form.
@@ -89,25 +98,39 @@ impl Expectation {
 }
 
 fn parse_counts(text: &str) -> Result<Expectation, String> {
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---");
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---");
     let list = match first {
         None => Vec::new(),
         Some(line) if line.starts_with(['-', '[']) => {
             serde_saphyr::from_str(text).map_err(|error| error.to_string())?
         }
-        Some(_) => serde_saphyr::from_str::<WithExpect>(text).map_err(|error| error.to_string())?.expect,
+        Some(_) => {
+            serde_saphyr::from_str::<WithExpect>(text)
+                .map_err(|error| error.to_string())?
+                .expect
+        }
     };
     Ok(Expectation::counts(list))
 }
 
 fn parse_lines(text: &str) -> Result<Expectation, String> {
     let mut expected = Vec::new();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (index, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
         let object = serde_json::from_str(line)
             .map_err(|error| format!("line {}: {error}; each line is one JSON object", index + 1))?;
         expected.push(object);
     }
-    Ok(Expectation::Lines(Lines { expected, came: Vec::new() }))
+    Ok(Expectation::Lines(Lines {
+        expected,
+        came: Vec::new(),
+    }))
 }
 
 impl Counts {
@@ -154,7 +177,10 @@ impl Counts {
 fn count_lines(counts: &BTreeMap<(String, Option<String>), u64>) -> String {
     let mut text = String::new();
     for ((rule, entity), count) in counts {
-        let entity = entity.as_ref().map(|entity| format!(", about {entity}")).unwrap_or_default();
+        let entity = entity
+            .as_ref()
+            .map(|entity| format!(", about {entity}"))
+            .unwrap_or_default();
         text.push_str(&format!("{count} × {rule}{entity}\n"));
     }
     text
@@ -162,10 +188,14 @@ fn count_lines(counts: &BTreeMap<(String, Option<String>), u64>) -> String {
 
 impl Lines {
     fn take(&mut self, encoded: &[u8]) {
-        let Ok(Json::Object(document)) = serde_json::from_slice(encoded) else { return };
+        let Ok(Json::Object(document)) = serde_json::from_slice(encoded) else {
+            return;
+        };
         let known = |name: &String| self.expected.iter().any(|line| line.contains_key(name));
         let named = ["@timestamp", "rule.id", "rule.name", "varde.alert.entity.value"];
-        let kept = document.into_iter().filter(|(name, _)| named.contains(&name.as_str()) || known(name));
+        let kept = document
+            .into_iter()
+            .filter(|(name, _)| named.contains(&name.as_str()) || known(name));
         self.came.push(kept.collect());
     }
 
@@ -176,8 +206,11 @@ impl Lines {
         let mut left: Vec<Option<&Map<String, Json>>> = self.came.iter().map(Some).collect();
         let mut matched = vec![false; self.expected.len()];
         for index in order {
-            let Some(line) = self.expected.get(index) else { continue };
-            let fits = |alert: &Map<String, Json>| line.iter().all(|(name, value)| alert.get(name) == Some(value));
+            let Some(line) = self.expected.get(index) else {
+                continue;
+            };
+            let fits =
+                |alert: &Map<String, Json>| line.iter().all(|(name, value)| alert.get(name) == Some(value));
             if let Some(place) = left.iter_mut().find(|alert| alert.is_some_and(fits)) {
                 *place = None;
                 if let Some(flag) = matched.get_mut(index) {
@@ -237,14 +270,29 @@ mod tests {
     use super::*;
 
     fn expected(rule: &str, count: u64, entity: Option<&str>) -> Expected {
-        Expected { rule: rule.to_owned(), count, entity: entity.map(str::to_owned) }
+        Expected {
+            rule: rule.to_owned(),
+            count,
+            entity: entity.map(str::to_owned),
+        }
     }
 
     fn counts(list: &[Expected], came: &[(&str, &str, u64)]) -> Option<String> {
         let came = came.iter().map(|(name, entity, count)| {
-            (Seen { id: format!("id of {name}"), name: (*name).to_owned(), entity: (*entity).to_owned() }, *count)
+            (
+                Seen {
+                    id: format!("id of {name}"),
+                    name: (*name).to_owned(),
+                    entity: (*entity).to_owned(),
+                },
+                *count,
+            )
         });
-        Expectation::Counts(Counts { expected: list.to_vec(), came: came.collect() }).diff("case.yml", false)
+        Expectation::Counts(Counts {
+            expected: list.to_vec(),
+            came: came.collect(),
+        })
+        .diff("case.yml", false)
     }
 
     #[test]
@@ -253,12 +301,31 @@ mod tests {
         let one = expected("Port scan", 1, Some("2001:db8::7"));
         let two = [("Port scan", "203.0.113.7", 1), ("Port scan", "2001:db8::7", 1)];
         assert_eq!(counts(std::slice::from_ref(&scan), &two), None, "any entity");
-        assert_eq!(counts(&[expected("id of Port scan", 2, None)], &two), None, "by id");
-        assert_eq!(counts(&[one.clone(), expected("Port scan", 1, None)], &two), None, "one named, one not");
+        assert_eq!(
+            counts(&[expected("id of Port scan", 2, None)], &two),
+            None,
+            "by id"
+        );
+        assert_eq!(
+            counts(&[one.clone(), expected("Port scan", 1, None)], &two),
+            None,
+            "one named, one not"
+        );
         assert_eq!(counts(&[], &[]), None, "silence");
         for (list, came, parts) in [
-            (vec![scan.clone()], &two[..1], &["-2 × Port scan", "+1 × Port scan"][..]),
-            (vec![one.clone()], &two, &["+1 × Port scan, about 203.0.113.7", " 1 × Port scan, about 2001:db8::7"]),
+            (
+                vec![scan.clone()],
+                &two[..1],
+                &["-2 × Port scan", "+1 × Port scan"][..],
+            ),
+            (
+                vec![one.clone()],
+                &two,
+                &[
+                    "+1 × Port scan, about 203.0.113.7",
+                    " 1 × Port scan, about 2001:db8::7",
+                ],
+            ),
             (vec![], &two[..1], &["+1 × Port scan, about 203.0.113.7"]),
             (vec![one], &[], &["-1 × Port scan, about 2001:db8::7"]),
         ] {
@@ -271,7 +338,9 @@ mod tests {
 
     fn lines(expected: &str, came: &[&str]) -> Option<String> {
         let mut expectation = parse_lines(expected).expect("lines");
-        let Expectation::Lines(lines) = &mut expectation else { panic!("lines") };
+        let Expectation::Lines(lines) = &mut expectation else {
+            panic!("lines")
+        };
         came.iter().for_each(|alert| lines.take(alert.as_bytes()));
         expectation.diff("alerts.ndjson", false)
     }
@@ -280,19 +349,33 @@ mod tests {
     fn lines_are_compared_on_their_own_names_only() {
         let a = r#"{"rule.name":"A","source.ip":"192.0.2.1","x":1}"#;
         let b = r#"{"rule.name":"A","source.ip":"2001:db8::1","x":2}"#;
-        assert_eq!(lines("{\"rule.name\":\"A\"}\n{\"source.ip\":\"192.0.2.1\"}\n", &[b, a]), None);
+        assert_eq!(
+            lines("{\"rule.name\":\"A\"}\n{\"source.ip\":\"192.0.2.1\"}\n", &[b, a]),
+            None
+        );
         // The general line must not take the alert that the exact one needs.
-        assert_eq!(lines("{\"rule.name\":\"A\"}\n{\"rule.name\":\"A\",\"x\":1}\n", &[a, b]), None);
+        assert_eq!(
+            lines("{\"rule.name\":\"A\"}\n{\"rule.name\":\"A\",\"x\":1}\n", &[a, b]),
+            None
+        );
         let diff = lines("{\"source.ip\":\"192.0.2.9\"}\n", &[a]).expect("differs");
-        assert!(diff.contains(r#"-{"source.ip":"192.0.2.9"}"#) && diff.contains(r#"+{"rule.name":"A""#), "{diff}");
+        assert!(
+            diff.contains(r#"-{"source.ip":"192.0.2.9"}"#) && diff.contains(r#"+{"rule.name":"A""#),
+            "{diff}"
+        );
         assert!(lines("", &[a]).is_some(), "nobody expected it");
         assert!(lines("{}", &[]).is_some(), "it did not come");
     }
 
     #[test]
     fn a_case_and_a_bare_list_are_read_and_errors_name_the_line() {
-        for text in ["name: x\nexpect:\n  - { rule: A, count: 1 }\n", "# the alerts\n- { rule: A, count: 1 }\n"] {
-            let Ok(Expectation::Counts(counts)) = parse_counts(text) else { panic!("{text}") };
+        for text in [
+            "name: x\nexpect:\n  - { rule: A, count: 1 }\n",
+            "# the alerts\n- { rule: A, count: 1 }\n",
+        ] {
+            let Ok(Expectation::Counts(counts)) = parse_counts(text) else {
+                panic!("{text}")
+            };
             assert_eq!(counts.expected, [expected("A", 1, None)], "{text}");
         }
         assert!(matches!(parse_counts(""), Ok(Expectation::Counts(counts)) if counts.expected.is_empty()));

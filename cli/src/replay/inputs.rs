@@ -38,7 +38,9 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if path.is_file() && !hidden {
             files.push(path);
         }
@@ -60,6 +62,14 @@ mod tests {
         fs::create_dir(folder.path().join("deeper")).expect("made");
         let single = folder.path().join("b.log");
         let files = expand(&[folder.path().to_owned(), single.clone(), PathBuf::from("-")]).expect("listed");
-        assert_eq!(files, [folder.path().join("a.pcap"), single.clone(), single, PathBuf::from("-")]);
+        assert_eq!(
+            files,
+            [
+                folder.path().join("a.pcap"),
+                single.clone(),
+                single,
+                PathBuf::from("-")
+            ]
+        );
     }
 }

@@ -21,7 +21,10 @@ impl Progress {
     /// Over all inputs; pipes have no length and count as nothing until they have been read.
     pub(super) fn new(inputs: &[Input], visible: bool) -> Self {
         if !visible {
-            return Self { bar: ProgressBar::hidden(), finished_bytes: 0 };
+            return Self {
+                bar: ProgressBar::hidden(),
+                finished_bytes: 0,
+            };
         }
         let total = inputs
             .iter()
@@ -29,20 +32,28 @@ impl Progress {
             .filter(std::fs::Metadata::is_file)
             .map(|metadata| metadata.len())
             .sum();
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
-        let template = "{bar:30.cyan/dim} {bytes:>10} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
+        let bar =
+            ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
+        let template =
+            "{bar:30.cyan/dim} {bytes:>10} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
         // The template is a constant that a test below parses.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━─"));
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        Self { bar, finished_bytes: 0 }
+        Self {
+            bar,
+            finished_bytes: 0,
+        }
     }
 
     /// So far in the input that is being read.
     pub(super) fn at(&self, bytes: u64, events: u64, alerts: u64) {
         self.bar.set_position(self.finished_bytes + bytes);
-        let (events, alerts) = (counted(events, "event", "events"), counted(alerts, "alert", "alerts"));
+        let (events, alerts) = (
+            counted(events, "event", "events"),
+            counted(alerts, "alert", "alerts"),
+        );
         self.bar.set_message(format!("{events}, {alerts}"));
     }
 

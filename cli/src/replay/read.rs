@@ -103,19 +103,30 @@ impl Batch {
         let starts = std::iter::once(0).chain(self.events.iter().map(|place| place.end));
         starts.zip(&self.events).filter_map(|(start, place)| {
             let bytes = self.bytes.get(start..place.end)?;
-            Some(Payload { bytes, organization: place.organization, timestamp: place.timestamp })
+            Some(Payload {
+                bytes,
+                organization: place.organization,
+                timestamp: place.timestamp,
+            })
         })
     }
 
     fn push(&mut self, event: &Event) {
         encode(event, &mut self.bytes);
         let (organization, timestamp) = (event.organization, event.timestamp);
-        self.events.push(Place { end: self.bytes.len(), organization, timestamp });
+        self.events.push(Place {
+            end: self.bytes.len(),
+            organization,
+            timestamp,
+        });
     }
 }
 
 /// Starts reading. The channel closes after the last input; dropping the receiver stops it.
-pub(super) fn spawn<'scope, 'env>(scope: &'scope Scope<'scope, 'env>, source: &'env Source) -> Receiver<Piece> {
+pub(super) fn spawn<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    source: &'env Source,
+) -> Receiver<Piece> {
     let (sender, receiver) = sync_channel(PIECES_WAITING_MAX);
     scope.spawn(move || {
         let mut stamper = Stamper::new(source);
@@ -129,7 +140,11 @@ pub(super) fn spawn<'scope, 'env>(scope: &'scope Scope<'scope, 'env>, source: &'
 }
 
 /// Reads one input; an error if nobody listens any more.
-fn read_input(stamper: &mut Stamper<'_>, input: &Input, to: &SyncSender<Piece>) -> Result<(), SendError<Piece>> {
+fn read_input(
+    stamper: &mut Stamper<'_>,
+    input: &Input,
+    to: &SyncSender<Piece>,
+) -> Result<(), SendError<Piece>> {
     let path = input.path.display().to_string();
     let options = FileOptions {
         dataset: input.dataset.clone(),
@@ -140,16 +155,32 @@ fn read_input(stamper: &mut Stamper<'_>, input: &Input, to: &SyncSender<Piece>) 
     let mut file = match open(&input.path, &options) {
         Ok(file) => file,
         Err(error) => {
-            to.send(Piece::Opened { path, format: String::new() })?;
-            return to.send(Piece::Ended { failed: Some(chain(&error)), bytes: 0 });
+            to.send(Piece::Opened {
+                path,
+                format: String::new(),
+            })?;
+            return to.send(Piece::Ended {
+                failed: Some(chain(&error)),
+                bytes: 0,
+            });
         }
     };
-    let identity = SourceIdentity { content: file.identity().to_vec(), path: Some(path.clone()), name: path.clone() };
-    to.send(Piece::Opened { path, format: file.format().as_str().to_owned() })?;
+    let identity = SourceIdentity {
+        content: file.identity().to_vec(),
+        path: Some(path.clone()),
+        name: path.clone(),
+    };
+    to.send(Piece::Opened {
+        path,
+        format: file.format().as_str().to_owned(),
+    })?;
     let mut records = Vec::new();
     let failed = loop {
         let read = file.read(&mut records);
-        let mut batch = Batch { bytes_read: file.bytes_read(), ..Batch::default() };
+        let mut batch = Batch {
+            bytes_read: file.bytes_read(),
+            ..Batch::default()
+        };
         for record in records.drain(..) {
             stamper.stamp(record, &identity, &mut batch);
         }
@@ -160,7 +191,10 @@ fn read_input(stamper: &mut Stamper<'_>, input: &Input, to: &SyncSender<Piece>) 
             Err(error) => break Some(chain(&error)),
         }
     };
-    to.send(Piece::Ended { failed, bytes: file.bytes_read() })
+    to.send(Piece::Ended {
+        failed,
+        bytes: file.bytes_read(),
+    })
 }
 
 /// Puts sensor, organisation, id and sequence number on records, and takes out what a sensor would not disclose.
@@ -183,7 +217,12 @@ impl<'a> Stamper<'a> {
             exercise: false,
             envelope: EnvelopeTrust::AsWritten,
         };
-        Self { source, context, sequence: 0, now: clock::now() }
+        Self {
+            source,
+            context,
+            sequence: 0,
+            now: clock::now(),
+        }
     }
 
     fn stamp(&mut self, record: Record, identity: &SourceIdentity, batch: &mut Batch) {
@@ -200,7 +239,9 @@ impl<'a> Stamper<'a> {
                 batch.push(&event);
             }
             Record::Refused(refusal) => {
-                batch.refused.push(put_aside(&self.context, identity, refusal, self.now));
+                batch
+                    .refused
+                    .push(put_aside(&self.context, identity, refusal, self.now));
             }
         }
     }

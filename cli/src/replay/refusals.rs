@@ -28,7 +28,10 @@ impl Refusals {
     /// Writes to the file `quarantine`, if there is one.
     pub(super) fn new(quarantine: Option<&Path>) -> io::Result<Self> {
         let file = quarantine.map(File::create).transpose()?.map(BufWriter::new);
-        Ok(Self { counts: BTreeMap::new(), file })
+        Ok(Self {
+            counts: BTreeMap::new(),
+            file,
+        })
     }
 
     /// Takes one. `tell` prints a line on standard error.

@@ -69,22 +69,31 @@ impl Summary {
         }
         parts.push(format!("{seconds:.2} s"));
         if 0.0 < seconds {
-            parts.push(format!("{} events/s", number((self.events as f64 / seconds).round() as u64)));
+            parts.push(format!(
+                "{} events/s",
+                number((self.events as f64 / seconds).round() as u64)
+            ));
         }
         parts.join(" · ")
     }
 
     fn reasons(&self) -> String {
-        let reasons: Vec<String> =
-            self.refused.iter().map(|(reason, count)| format!("{reason} {}", number(*count))).collect();
+        let reasons: Vec<String> = self
+            .refused
+            .iter()
+            .map(|(reason, count)| format!("{reason} {}", number(*count)))
+            .collect();
         reasons.join(", ")
     }
 
     /// As JSON, the same for every run.
     #[must_use]
     pub fn json(&self) -> Json {
-        let refused: BTreeMap<&str, u64> =
-            self.refused.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        let refused: BTreeMap<&str, u64> = self
+            .refused
+            .iter()
+            .map(|(reason, count)| (reason.as_str(), *count))
+            .collect();
         let inputs: Vec<Json> = self
             .inputs
             .iter()

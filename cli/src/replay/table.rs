@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
 use detect_alert::{Alert, Severity};
 use ingest_event::{Fields, Timestamp, field};
 
@@ -40,8 +42,15 @@ struct Row {
 impl Rows {
     pub(super) fn take(&mut self, alert: &Alert) {
         let events = alert.window.as_ref().map_or(1, |window| window.count);
-        let indicator = alert.indicator.as_ref().map(|indicator| indicator.value.as_str()).unwrap_or_default();
-        let key = (format!("{}\n{indicator}", alert.producer.id.0), alert.entity.value.clone());
+        let indicator = alert
+            .indicator
+            .as_ref()
+            .map(|indicator| indicator.value.as_str())
+            .unwrap_or_default();
+        let key = (
+            format!("{}\n{indicator}", alert.producer.id.0),
+            alert.entity.value.clone(),
+        );
         if let Some(row) = self.places.get(&key).and_then(|place| self.rows.get_mut(*place)) {
             row.alerts += 1;
             row.events += events;
@@ -62,7 +71,11 @@ impl Rows {
             severity: alert.severity,
             rule: cell(&rule),
             entity: cell(&alert.entity.value),
-            way: alert.events.last().map(|event| way(&event.fields)).unwrap_or_default(),
+            way: alert
+                .events
+                .last()
+                .map(|event| way(&event.fields))
+                .unwrap_or_default(),
             alerts: 1,
             events,
         });
@@ -74,7 +87,9 @@ impl Rows {
             return Ok(());
         }
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
         if colours {
             table.enforce_styling();
         } else {
@@ -84,7 +99,14 @@ impl Rows {
             table.set_width(WIDTH_DEFAULT);
         }
         let heading = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
-        let names = ["TIME (UTC)", "SEVERITY", "RULE OR INDICATOR", "ABOUT", "SOURCE\n→ DESTINATION", "EVENTS"];
+        let names = [
+            "TIME (UTC)",
+            "SEVERITY",
+            "RULE OR INDICATOR",
+            "ABOUT",
+            "SOURCE\n→ DESTINATION",
+            "EVENTS",
+        ];
         table.set_header(names.map(heading).to_vec());
         // Times and levels are compared down the column: they stay on one line.
         for column in table.column_iter_mut().take(2) {
@@ -105,7 +127,10 @@ impl Rows {
         }
         if 0 < self.beyond {
             let more = counted(self.beyond, "alert", "alerts");
-            writeln!(out, "and {more} about more rules and entities; --format ndjson prints them all")?;
+            writeln!(
+                out,
+                "and {more} about more rules and entities; --format ndjson prints them all"
+            )?;
         }
         writeln!(out)
     }
@@ -168,14 +193,25 @@ mod tests {
     fn the_way_is_written_for_both_families_and_for_logs() {
         for (pairs, text) in [
             (
-                &[("source.ip", "192.0.2.1"), ("source.port", "4000"), ("destination.ip", "198.51.100.2")][..],
+                &[
+                    ("source.ip", "192.0.2.1"),
+                    ("source.port", "4000"),
+                    ("destination.ip", "198.51.100.2"),
+                ][..],
                 "192.0.2.1:4000\n→ 198.51.100.2",
             ),
             (
-                &[("source.ip", "2001:db8::1"), ("source.port", "4000"), ("destination.ip", "2001:db8::2")],
+                &[
+                    ("source.ip", "2001:db8::1"),
+                    ("source.port", "4000"),
+                    ("destination.ip", "2001:db8::2"),
+                ],
                 "[2001:db8::1]:4000\n→ 2001:db8::2",
             ),
-            (&[("source.ip", "2001:db8::1"), ("host.name", "db1")], "2001:db8::1\n→ db1"),
+            (
+                &[("source.ip", "2001:db8::1"), ("host.name", "db1")],
+                "2001:db8::1\n→ db1",
+            ),
             (&[], ""),
         ] {
             let mut fields = Fields::new();

@@ -67,7 +67,10 @@ impl Outcome {
     }
 
     fn problem(text: impl Into<String>) -> Self {
-        Self { examples: 0, problems: vec![text.into()] }
+        Self {
+            examples: 0,
+            problems: vec![text.into()],
+        }
     }
 }
 
@@ -86,7 +89,12 @@ pub fn parse(text: &str) -> Result<Vec<Example>, String> {
             },
         }
     };
-    Ok(file.fires.into_iter().map(example(true)).chain(file.silent.into_iter().map(example(false))).collect())
+    Ok(file
+        .fires
+        .into_iter()
+        .map(example(true))
+        .chain(file.silent.into_iter().map(example(false)))
+        .collect())
 }
 
 /// Runs the examples beside a rule file. No file, no examples.
@@ -111,31 +119,54 @@ pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
     // Alone, a rule raises its own alerts even where a correlation would only count them.
     let alone = check(std::slice::from_ref(source));
     let is_alone = alone.diagnostics.iter().all(|diagnostic| !diagnostic.is_error());
-    let checked = if is_alone && alone.rules.correlations.is_empty() { alone } else { check(all) };
+    let checked = if is_alone && alone.rules.correlations.is_empty() {
+        alone
+    } else {
+        check(all)
+    };
     if let Some(refused) = checked
         .diagnostics
         .iter()
         .find(|diagnostic| diagnostic.is_error() && diagnostic.path == source.path)
     {
-        return Outcome::problem(format!("line {}: {}: {}", refused.line, refused.detail, refused.mend));
+        return Outcome::problem(format!(
+            "line {}: {}: {}",
+            refused.line, refused.detail, refused.mend
+        ));
     }
     let ids = ids(&source.text);
     let ruleset = match load::compile(checked.rules, Vec::new()) {
         Ok(ruleset) => ruleset,
         Err(_) => return Outcome::problem("the rule can't be compiled"),
     };
-    let mut outcome = Outcome { examples: examples.len(), problems: Vec::new() };
+    let mut outcome = Outcome {
+        examples: examples.len(),
+        problems: Vec::new(),
+    };
     for (index, example) in examples.iter().enumerate() {
         let mut findings = Findings::default();
         replay_example(&ruleset, example, &mut findings);
-        let fired = findings.alerts.iter().any(|alert| ids.contains(&alert.producer.id.0.as_str()));
-        let place = format!("{} {}", if example.fires { "match" } else { "no_match" }, position(&examples, index));
+        let fired = findings
+            .alerts
+            .iter()
+            .any(|alert| ids.contains(&alert.producer.id.0.as_str()));
+        let place = format!(
+            "{} {}",
+            if example.fires { "match" } else { "no_match" },
+            position(&examples, index)
+        );
         if let Some(refused) = findings.quarantined.first() {
-            outcome.problems.push(format!("{place}: no event: {}", refused.detail));
+            outcome
+                .problems
+                .push(format!("{place}: no event: {}", refused.detail));
         } else if example.fires && !fired {
-            outcome.problems.push(format!("{place}: it must fire and stays silent"));
+            outcome
+                .problems
+                .push(format!("{place}: it must fire and stays silent"));
         } else if !example.fires && fired {
-            outcome.problems.push(format!("{place}: it must stay silent and fires"));
+            outcome
+                .problems
+                .push(format!("{place}: it must stay silent and fires"));
         }
     }
     outcome
@@ -143,7 +174,11 @@ pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
 
 /// Which example of its own list it is, from 1.
 fn position(examples: &[Example], index: usize) -> usize {
-    let same = |example: &&Example| examples.get(index).is_some_and(|this| this.fires == example.fires);
+    let same = |example: &&Example| {
+        examples
+            .get(index)
+            .is_some_and(|this| this.fires == example.fires)
+    };
     examples.iter().take(index + 1).filter(same).count()
 }
 
@@ -168,9 +203,16 @@ fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Find
     for (position, event) in (0_u64..).zip(&example.events) {
         let mut event = event.clone();
         let time = start.saturating_add(Duration::from_secs(position));
-        event.entry(field::TIMESTAMP).or_insert_with(|| Json::String(time.to_string()));
+        event
+            .entry(field::TIMESTAMP)
+            .or_insert_with(|| Json::String(time.to_string()));
         let payload = Json::Object(event).to_string();
-        let origin = Origin { organization, source: "example", position, observed: start };
+        let origin = Origin {
+            organization,
+            source: "example",
+            position,
+            observed: start,
+        };
         detector.scan(&mut correlator, payload.as_bytes(), &origin, findings);
     }
 }

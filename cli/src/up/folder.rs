@@ -25,14 +25,23 @@ impl Folder {
     /// Makes the folder and unpacks the bundled rules into it.
     pub(super) fn open(arguments: &UpArguments) -> Result<Self, Failure> {
         let folder = match (&arguments.data, arguments.demo) {
-            (Some(root), _) => Self { root: root.clone(), temporary: None },
-            (None, false) => Self { root: PathBuf::from(DEFAULT), temporary: None },
+            (Some(root), _) => Self {
+                root: root.clone(),
+                temporary: None,
+            },
+            (None, false) => Self {
+                root: PathBuf::from(DEFAULT),
+                temporary: None,
+            },
             (None, true) => {
                 let temporary = tempfile::Builder::new()
                     .prefix("varde-demo-")
                     .tempdir()
                     .map_err(|error| unmade(&std::env::temp_dir(), &error))?;
-                Self { root: temporary.path().to_owned(), temporary: Some(temporary) }
+                Self {
+                    root: temporary.path().to_owned(),
+                    temporary: Some(temporary),
+                }
             }
         };
         fs::create_dir_all(&folder.root).map_err(|error| unmade(&folder.root, &error))?;
@@ -44,7 +53,11 @@ impl Folder {
 
     /// A path in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.root.clone() } else { self.root.join(name) }
+        if name.is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(name)
+        }
     }
 
     /// Whether it goes away at the end.
@@ -65,7 +78,10 @@ impl Folder {
 
     fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.root.join(name);
-        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, content));
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, content));
         match written {
             Ok(()) => Ok(path),
             Err(error) => Err(unmade(&path, &error)),
@@ -74,6 +90,9 @@ impl Folder {
 }
 
 fn unmade(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("cannot write {}: {error}; name another folder with --data DIR", path.display());
+    let message = format!(
+        "cannot write {}: {error}; name another folder with --data DIR",
+        path.display()
+    );
     Failure::new(Exit::Configuration, message)
 }

@@ -42,7 +42,9 @@ pub(super) fn prepare(arguments: &UpArguments, folder: &Folder) -> Result<Parts,
             client_id: "varde-up".to_owned(),
             properties: BTreeMap::new(),
         }),
-        None => BusConfig::Embedded { directory: folder.path("bus") },
+        None => BusConfig::Embedded {
+            directory: folder.path("bus"),
+        },
     };
     let mut sensors = Vec::new();
     if arguments.demo {
@@ -61,31 +63,46 @@ pub(super) fn prepare(arguments: &UpArguments, folder: &Folder) -> Result<Parts,
     alerting
         .check(Path::new("the command line"))
         .map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))?;
-    Ok(Parts { sensors, detector: detector_config(folder, &bus), alerting, bus })
+    Ok(Parts {
+        sensors,
+        detector: detector_config(folder, &bus),
+        alerting,
+        bus,
+    })
 }
 
 /// A sensor of the lab municipality in which the case was recorded.
 fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::config::Config, Failure> {
     let wrong = |what: &str, text: &str| {
-        Failure::new(Exit::Failed, format!("cases/{}/case.yml: `{what}` can't be `{text}`", case.folder))
+        Failure::new(
+            Exit::Failed,
+            format!("cases/{}/case.yml: `{what}` can't be `{text}`", case.folder),
+        )
     };
     let zone = match &case.zone {
         None => Zone::Administration,
         Some(zone) => zone.parse().map_err(|_| wrong("zone", zone))?,
     };
-    let sources = folder.unpack(case)?.into_iter().zip(&case.inputs).map(|(path, input)| {
-        ingest::config::Source::File(ingest::config::FileSource {
-            path,
-            dataset: input.dataset.clone(),
-            year: input.year,
-            utc_offset_secs: 0,
-            follow: false,
-        })
-    });
+    let sources = folder
+        .unpack(case)?
+        .into_iter()
+        .zip(&case.inputs)
+        .map(|(path, input)| {
+            ingest::config::Source::File(ingest::config::FileSource {
+                path,
+                dataset: input.dataset.clone(),
+                year: input.year,
+                utc_offset_secs: 0,
+                follow: false,
+            })
+        });
     Ok(ingest::config::Config {
         context: ingest::stamp::SensorContext {
             sensor: case.sensor.parse().map_err(|_| wrong("sensor", &case.sensor))?,
-            organization: case.organization.parse().map_err(|_| wrong("organization", &case.organization))?,
+            organization: case
+                .organization
+                .parse()
+                .map_err(|_| wrong("organization", &case.organization))?,
             zone,
             marking: Marking::Unmarked,
             purpose: Purpose::Training,
@@ -110,13 +127,18 @@ fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::
 fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
     use detect::config::BusSettings;
     let rules = folder.path("rulesets");
-    let indicators = rulesets::files().into_iter().filter(rulesets::File::is_indicators);
+    let indicators = rulesets::files()
+        .into_iter()
+        .filter(rulesets::File::is_indicators);
     detect::config::Config {
         bus: match bus {
-            BusConfig::Kafka(kafka) => {
-                BusSettings::Kafka { bootstrap: kafka.bootstrap.clone(), properties: kafka.properties.clone() }
-            }
-            BusConfig::Embedded { directory } => BusSettings::Embedded { directory: directory.clone() },
+            BusConfig::Kafka(kafka) => BusSettings::Kafka {
+                bootstrap: kafka.bootstrap.clone(),
+                properties: kafka.properties.clone(),
+            },
+            BusConfig::Embedded { directory } => BusSettings::Embedded {
+                directory: directory.clone(),
+            },
         },
         rules: vec![rules.join("sigma"), rules.join("correlations")],
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
@@ -134,10 +156,13 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
     let routing = |name: &str| -> PathBuf { folder.path("rulesets/routing").join(name) };
     Config {
         bus: match bus {
-            BusConfig::Kafka(kafka) => {
-                BusSettings::Kafka { bootstrap: kafka.bootstrap.clone(), properties: kafka.properties.clone() }
-            }
-            BusConfig::Embedded { directory } => BusSettings::Embedded { directory: directory.clone() },
+            BusConfig::Kafka(kafka) => BusSettings::Kafka {
+                bootstrap: kafka.bootstrap.clone(),
+                properties: kafka.properties.clone(),
+            },
+            BusConfig::Embedded { directory } => BusSettings::Embedded {
+                directory: directory.clone(),
+            },
         },
         group: ALERTING_GROUP.to_owned(),
         data: folder.path("alerting"),
@@ -149,7 +174,9 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         },
         mail: Some(MailSettings {
             from: "Varde <varde@cert.example>".to_owned(),
-            transport: MailTransport::Directory { path: folder.path("mail") },
+            transport: MailTransport::Directory {
+                path: folder.path("mail"),
+            },
         }),
         cert: CertSettings {
             name: "Varde-CERT".to_owned(),
