@@ -107,7 +107,7 @@ impl Notices {
                 .with_context(|| format!("render {name}"))
         };
         Ok(Notice {
-            subject: subject.clone(),
+            subject,
             text: render("mail.txt")?,
             html: render("mail.html")?,
             link,

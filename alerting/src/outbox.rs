@@ -36,7 +36,7 @@ const REST_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum Sender {
     /// By mail; `None` if none is configured.
-    Email(Option<Email>),
+    Email(Option<Box<Email>>),
     /// By webhook.
     Webhook(Webhook),
 }

@@ -66,7 +66,7 @@ pub async fn run(
 
     // Whichever part ends first, by an error too, takes the others with it.
     let stop = shutdown.child_token();
-    let outboxes = [Sender::Email(email), Sender::Webhook(webhook)].map(|sender| {
+    let outboxes = [Sender::Email(email.map(Box::new)), Sender::Webhook(webhook)].map(|sender| {
         tokio::spawn(outbox::run(
             Arc::clone(&state),
             sender,

@@ -1,4 +1,9 @@
 //! The state machine against a naive model: random alerts, repeated and out of order, with answers between them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what should not be"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,11 @@
 //! The whole way of an alert through the service: bus in, real SMTP listener and real webhook receiver out, link
 //! opened, answer on the API. And what must not happen: twice, to strangers, or lost to a `kill -9`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test stops at what should not be"
+)]
 
 mod service;
 
