@@ -377,3 +377,72 @@ fn a_configuration_that_cannot_be_is_refused_with_its_mend() {
         );
     }
 }
+
+/// The receiver is away once, then checks the signature as the documentation tells it to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_is_signed_tried_again_and_holds_only_its_own_incident() {
+    use hmac::{Hmac, KeyInit, Mac};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let receiver = tokio::net::TcpListener::bind("[::1]:0").await.expect("bound");
+    let url = format!("http://{}/hook", receiver.local_addr().expect("an address"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = service::configure(folder.path(), 9);
+    let key = "0123456789abcdef";
+    std::fs::write(folder.path().join("hook.key"), key).expect("written");
+    let responders = format!(
+        "organizations:\n- {{ number: '{BERGEN}', responders: [{{ name: Vakta, webhook: {{ url: '{url}', key_file: hook.key }} }}] }}\n"
+    );
+    std::fs::write(folder.path().join("responders.yml"), responders).expect("written");
+    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test"))
+        .await
+        .expect("a bus");
+    service::ensure_topic(&bus).await;
+    let service = Service::start_in(folder, config, bus).await;
+    service
+        .publish(&[
+            Alerts::new(STAVANGER).make(1),
+            Alerts::new(BERGEN).entity("2001:db8::7").make(2),
+        ])
+        .await;
+
+    let mut ids = Vec::new();
+    for status in ["503 Service Unavailable", "204 No Content"] {
+        let (mut stream, _) = receiver.accept().await.expect("a request");
+        let mut request = Vec::new();
+        let (head, body) = loop {
+            let mut part = [0; 4096];
+            let length = stream.read(&mut part).await.expect("readable");
+            request.extend_from_slice(&part[..length]);
+            let request = String::from_utf8_lossy(&request);
+            let Some((head, body)) = request.split_once("\r\n\r\n") else {
+                continue;
+            };
+            if body.len().to_string() == header(head, "content-length") {
+                break (head.to_owned(), body.to_owned());
+            }
+        };
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).expect("any length");
+        mac.update(format!("{}.{body}", header(&head, "x-varde-timestamp")).as_bytes());
+        let expected = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        assert_eq!(header(&head, "x-varde-signature"), expected);
+        assert!(
+            body.contains("2001:db8::7") && !body.contains(STAVANGER) && !body.contains("10.1.2.3"),
+            "{body}"
+        );
+        ids.push(header(&head, "x-varde-notification-id"));
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.expect("answered");
+    }
+    assert_eq!(ids[0], ids[1], "the same notification, tried again");
+    service.stop().await;
+}
+
+fn header(head: &str, name: &str) -> String {
+    let line = head.lines().find_map(|line| {
+        line.to_lowercase()
+            .strip_prefix(&format!("{name}: "))
+            .map(str::to_owned)
+    });
+    line.unwrap_or_else(|| panic!("no {name} in {head}"))
+}
