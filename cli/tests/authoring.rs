@@ -1,5 +1,11 @@
 //! `varde rules` and `varde indicators` as a rule's author runs them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::fs;
 
 use assert_cmd::Command;

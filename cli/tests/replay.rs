@@ -1,5 +1,11 @@
 //! `varde replay` as a person or a script runs it: what it prints where, and how it ends.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,12 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p replay-data --test cases` rewrites the `expect:` lists; look at the difference.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,12 @@
 //!
 //! Correlations are exercised by the cases of `replay-data`, which must fire each of them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::collections::BTreeMap;
 
 use detect_rules::{SourceText, check, check_indicators};

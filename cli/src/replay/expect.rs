@@ -313,11 +313,7 @@ mod tests {
         );
         assert_eq!(counts(&[], &[]), None, "silence");
         for (list, came, parts) in [
-            (
-                vec![scan.clone()],
-                &two[..1],
-                &["-2 × Port scan", "+1 × Port scan"][..],
-            ),
+            (vec![scan], &two[..1], &["-2 × Port scan", "+1 × Port scan"][..]),
             (
                 vec![one.clone()],
                 &two,

@@ -135,9 +135,8 @@ pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
         ));
     }
     let ids = ids(&source.text);
-    let ruleset = match load::compile(checked.rules, Vec::new()) {
-        Ok(ruleset) => ruleset,
-        Err(_) => return Outcome::problem("the rule can't be compiled"),
+    let Ok(ruleset) = load::compile(checked.rules, Vec::new()) else {
+        return Outcome::problem("the rule can't be compiled");
     };
     let mut outcome = Outcome {
         examples: examples.len(),
