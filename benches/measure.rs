@@ -1,0 +1,163 @@
+//! How things are measured: contenders run by turns in one process on one pinned core, and only the ratios of
+//! their medians are quoted.
+
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use serde::Serialize;
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The bench it belongs to.
+    pub bench: &'static str,
+    /// What is done.
+    pub work: &'static str,
+    /// On what.
+    pub corpus: String,
+    /// What is counted, for example `events/s`.
+    pub unit: &'static str,
+    /// Ours.
+    pub ours: f64,
+    /// The least that any program must do, in the same run.
+    pub floor: Option<Contender>,
+    /// What others use, in the same run.
+    pub peer: Option<Contender>,
+    /// What is promised, as a ratio.
+    pub bar: Option<Bar>,
+    /// What was checked before a figure counts, for example the number of matches.
+    pub checked: String,
+}
+
+/// Something that ran beside ours.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contender {
+    /// Its name and version.
+    pub name: String,
+    /// Its figure, in the row's unit.
+    pub figure: f64,
+}
+
+/// A promise about a ratio.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bar {
+    /// `ours / floor` or `ours / peer`.
+    pub against: Against,
+    /// At least this.
+    pub at_least: f64,
+}
+
+/// What a bar is measured against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Against {
+    /// The floor.
+    Floor,
+    /// The peer.
+    Peer,
+}
+
+impl Against {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+impl Row {
+    /// `ours / floor`.
+    #[must_use]
+    pub fn to_floor(&self) -> Option<f64> {
+        self.floor.as_ref().map(|floor| self.ours / floor.figure)
+    }
+
+    /// `ours / peer`.
+    #[must_use]
+    pub fn to_peer(&self) -> Option<f64> {
+        self.peer.as_ref().map(|peer| self.ours / peer.figure)
+    }
+
+    /// Whether the promise is kept; `None` without one.
+    #[must_use]
+    pub fn is_met(&self) -> Option<bool> {
+        let bar = self.bar.as_ref()?;
+        let ratio = match bar.against {
+            Against::Floor => self.to_floor(),
+            Against::Peer => self.to_peer(),
+        }?;
+        Some(ratio >= bar.at_least)
+    }
+}
+
+/// Runs each contender once per round, by turns, and gives each one's median CPU time of this thread.
+///
+/// A contender returns what it counted; it must be the same in every round, so that no work is optimised away
+/// or skipped.
+///
+/// # Errors
+/// If a contender counts differently in two rounds.
+pub fn by_turns(
+    rounds: usize,
+    contenders: &mut [(&str, &mut dyn FnMut() -> u64)],
+) -> anyhow::Result<Vec<(Duration, u64)>> {
+    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
+    let mut counts = vec![None; contenders.len()];
+    for _ in 0..rounds {
+        for (((name, run), times), count) in contenders.iter_mut().zip(&mut times).zip(&mut counts) {
+            let start = ThreadTime::now();
+            let counted = run();
+            times.push(start.elapsed());
+            if count.is_some_and(|before| before != counted) {
+                anyhow::bail!("{name} counted {count:?} and then {counted}");
+            }
+            *count = Some(counted);
+        }
+    }
+    Ok(times
+        .into_iter()
+        .zip(counts)
+        .map(|(times, count)| (median(times), count.unwrap_or(0)))
+        .collect())
+}
+
+/// The middle one, or the lower of the two middle ones.
+#[must_use]
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times
+        .get(times.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or_default()
+}
+
+/// `count` per second of `time`.
+#[must_use]
+pub fn rate(count: u64, time: Duration) -> f64 {
+    // Counts are far below 2^52.
+    count as f64 / time.as_secs_f64().max(1e-9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contender_that_counts_differently_is_caught() {
+        let mut calls = 0;
+        let mut drifting = || {
+            calls += 1;
+            calls
+        };
+        assert!(by_turns(2, &mut [("drifting", &mut drifting)]).is_err());
+    }
+
+    #[test]
+    fn medians_are_in_the_middle() {
+        let times = [5, 1, 9].map(Duration::from_secs).to_vec();
+        assert_eq!(median(times), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,139 @@
+//! One core: an event against all bundled rules and indicators, beside only parsing it and beside `rsigma-eval`.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use detect::{
+    detector::{Detector, Findings, Origin},
+    load::load,
+};
+use detect_alert::{Confidence, Indicator, IndicatorKind, Tlp};
+use detect_engine::{Compiler, Correlator, Ruleset};
+use ingest_event::{OrganizationNumber, Timestamp};
+use rsigma_eval::{Engine, JsonEvent, LogSourceExtractor};
+
+use crate::{
+    measure::{Contender, Row, by_turns, rate},
+    workload::{BAD_DOMAIN, HIT_EVERY, benign_day},
+};
+
+/// Events a round: larger than the last-level cache.
+const EVENTS: u64 = 100_000;
+
+/// Rounds, by turns; medians count.
+const ROUNDS: usize = 5;
+
+/// # Errors
+/// If rules do not load, or a contender finds something else than it should.
+pub fn run() -> anyhow::Result<Vec<Row>> {
+    let organization = OrganizationNumber::parse("958935420")?;
+    let payloads = benign_day(organization, 1, EVENTS);
+    let ruleset = ruleset()?;
+    let peer = peer()?;
+
+    let mut parse_only = || {
+        payloads
+            .iter()
+            .map(|payload| u64::from(serde_json::from_slice::<serde_json::Value>(payload).is_ok()))
+            .sum()
+    };
+    let mut ours = || {
+        let mut correlator = Correlator::new(Arc::clone(&ruleset));
+        let mut detector = Detector::new(&ruleset);
+        let mut findings = Findings::default();
+        for (payload, position) in payloads.iter().zip(0..) {
+            let origin = Origin {
+                organization,
+                source: "bench",
+                position,
+                observed: Timestamp::EPOCH,
+            };
+            detector.scan(&mut correlator, payload, &origin, &mut findings);
+        }
+        findings.alerts.len() as u64
+    };
+    let mut rival = || {
+        payloads
+            .iter()
+            .filter_map(|payload| serde_json::from_slice::<serde_json::Value>(payload).ok())
+            .map(|event| peer.evaluate(&JsonEvent::borrow(&event)).len() as u64)
+            .sum()
+    };
+    let measured = by_turns(
+        ROUNDS,
+        &mut [
+            ("parse", &mut parse_only),
+            ("ours", &mut ours),
+            ("rsigma", &mut rival),
+        ],
+    )?;
+    let [(parse_time, parsed), (our_time, alerts), (rival_time, _)] = measured.as_slice() else {
+        anyhow::bail!("three contenders make three results")
+    };
+    anyhow::ensure!(*parsed == EVENTS, "{parsed} of {EVENTS} events could be parsed");
+    anyhow::ensure!(
+        *alerts == EVENTS / HIT_EVERY,
+        "{alerts} alerts instead of {}",
+        EVENTS / HIT_EVERY
+    );
+    Ok(vec![Row {
+        bench: "scan",
+        work: "scan, correlate, raise",
+        corpus: format!(
+            "benign day, {EVENTS} events; {} rules, {} correlations, {} indicators",
+            ruleset.rule_count(),
+            ruleset.correlation_count(),
+            ruleset.indicator_count()
+        ),
+        unit: "events/CPU s",
+        ours: rate(EVENTS, *our_time),
+        floor: Some(Contender {
+            name: "serde_json Value".to_owned(),
+            figure: rate(EVENTS, *parse_time),
+        }),
+        peer: Some(Contender {
+            name: "rsigma-eval 0.23, log-source routing, no indicators".to_owned(),
+            figure: rate(EVENTS, *rival_time),
+        }),
+        bar: None,
+        checked: format!("{alerts} alerts, one for each planted hit"),
+    }])
+}
+
+fn rules() -> [std::path::PathBuf; 2] {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rulesets");
+    [root.join("sigma"), root.join("correlations")]
+}
+
+/// The bundled rules, and the one indicator that the workload hits.
+///
+/// # Errors
+/// If a bundled rule does not load.
+pub fn ruleset() -> anyhow::Result<Arc<Ruleset>> {
+    let loaded = load(&rules(), &[])?;
+    anyhow::ensure!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let (sources, _) = detect_rules::read_rules(&rules());
+    let checked = detect_rules::check(&sources);
+    let indicator = Indicator {
+        kind: IndicatorKind::Domain,
+        value: BAD_DOMAIN.to_owned(),
+        source: "bench".to_owned(),
+        confidence: Confidence::High,
+        tlp: Tlp::Clear,
+        valid_from: None,
+        valid_until: None,
+        description: String::new(),
+    };
+    let compiler = Compiler::new().rules(checked.rules).indicators(vec![indicator]);
+    compiler.compile().map(Arc::new).context("compile the ruleset")
+}
+
+fn peer() -> anyhow::Result<Engine> {
+    let mut engine = Engine::new();
+    let [sigma, _] = rules();
+    let collection = rsigma_parser::parse_sigma_directory(&sigma)?;
+    let refused = engine.add_rules(collection.rules.iter());
+    anyhow::ensure!(refused.is_empty(), "rsigma-eval refused {} rules", refused.len());
+    engine.set_logsource_extractor(Some(LogSourceExtractor::new()));
+    Ok(engine)
+}
