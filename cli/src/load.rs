@@ -50,7 +50,7 @@ pub fn ruleset(
     terminal: &mut Terminal<'_>,
 ) -> Result<Arc<Ruleset>, Failure> {
     let loaded = load(sources)?;
-    tell(&loaded.diagnostics, terminal);
+    tell(&loaded.diagnostics, strict, terminal);
     let refused = refused(&loaded.diagnostics);
     if strict && 0 < refused {
         let what = counted(
@@ -156,16 +156,16 @@ pub(crate) fn refused(diagnostics: &[Diagnostic]) -> usize {
         .count()
 }
 
-fn tell(diagnostics: &[Diagnostic], terminal: &mut Terminal<'_>) {
+fn tell(diagnostics: &[Diagnostic], strict: bool, terminal: &mut Terminal<'_>) {
     let refused = refused(diagnostics);
     for diagnostic in diagnostics
         .iter()
         .filter(|found| found.is_error())
         .take(DIAGNOSTICS_TOLD_MAX)
     {
-        terminal.tell(&diagnostic.to_string());
+        terminal.tell(&format!("{diagnostic}\n"));
     }
-    if 0 < refused {
+    if 0 < refused && !strict {
         let what = counted(refused as u64, "rule or indicator is", "rules or indicators are");
         terminal.warn(&format!("{what} refused, the others count"));
     }

@@ -18,6 +18,23 @@ const TOLD_MAX: u64 = 20;
 /// A line longer than this says no more.
 const DETAIL_CHARACTERS_MAX: usize = 400;
 
+/// What mends it, where the detail is a parser's and does not say.
+const fn mend(reason: QuarantineReason) -> &'static str {
+    match reason {
+        QuarantineReason::NotJson => "; each line of this file must be one JSON object",
+        QuarantineReason::NoTimestamp => "; have the sender write `@timestamp` (RFC 3339)",
+        QuarantineReason::BadField
+        | QuarantineReason::Malformed
+        | QuarantineReason::NotUtf8
+        | QuarantineReason::SchemaTooNew
+        | QuarantineReason::TooLarge
+        | QuarantineReason::TooManyFields
+        | QuarantineReason::Truncated
+        | QuarantineReason::UnknownFormat
+        | QuarantineReason::WrongOrganization => "",
+    }
+}
+
 /// Counts and tells what is refused, and writes it to `--quarantine`.
 pub(super) struct Refusals {
     counts: BTreeMap<QuarantineReason, u64>,
@@ -40,11 +57,12 @@ impl Refusals {
         *count += 1;
         if *count <= TOLD_MAX {
             tell(&format!(
-                "{}:{}: {}: {}",
+                "{}:{}: {}: {}{}",
                 shown(&record.source, DETAIL_CHARACTERS_MAX),
                 record.position,
                 record.reason,
-                shown(&record.detail, DETAIL_CHARACTERS_MAX)
+                shown(&record.detail, DETAIL_CHARACTERS_MAX),
+                mend(record.reason)
             ));
         }
         if let Some(file) = &mut self.file {
