@@ -321,7 +321,7 @@ fn alert(correlation: &Correlation, base: &Base, key: &Key, group: &Group, event
         tlp: correlation.tlp,
         producer: correlation.producer.clone(),
         indicator: None,
-        entity: entity(&group_by, key.organization),
+        entity: entity(correlation.entity, &group_by, key.organization),
         evidence,
         window: Some(Window {
             start: Timestamp::from_nanos(first_at),
@@ -334,8 +334,14 @@ fn alert(correlation: &Correlation, base: &Base, key: &Key, group: &Group, event
     }
 }
 
-/// What the alert is about: the group.
-fn entity(group_by: &[(String, String)], organization: OrganizationNumber) -> Entity {
+/// What the alert is about: the member of the group that the rule's author chose, else the group.
+fn entity(chosen: Option<usize>, group_by: &[(String, String)], organization: OrganizationNumber) -> Entity {
+    if let Some((name, value)) = chosen.and_then(|index| group_by.get(index)) {
+        return Entity {
+            field: name.clone(),
+            value: value.clone(),
+        };
+    }
     if group_by.is_empty() {
         return Entity {
             field: field::ORGANIZATION_ID.to_owned(),

@@ -45,10 +45,10 @@ correlation:
   condition: { gte: 8 }
 ";
 
-fn ruleset() -> Arc<Ruleset> {
+fn ruleset(text: &str) -> Arc<Ruleset> {
     let checked = check(&[SourceText {
         path: "r.yml".to_owned(),
-        text: RULES.to_owned(),
+        text: text.to_owned(),
     }]);
     assert!(checked.diagnostics.is_empty(), "{}", checked.diagnostics[0]);
     Arc::new(Compiler::new().rules(checked.rules).compile().expect("compiles"))
@@ -76,7 +76,11 @@ fn flow(source: &str, second: u32, port: u16) -> String {
 
 /// The alerts of these events, with a snapshot and restore after every `restart` events.
 fn run(events: &[String], restart: usize) -> Vec<Alert> {
-    let (ruleset, defaults) = (ruleset(), defaults());
+    run_rules(RULES, events, restart)
+}
+
+fn run_rules(rules: &str, events: &[String], restart: usize) -> Vec<Alert> {
+    let (ruleset, defaults) = (ruleset(rules), defaults());
     let mut scanner = Scanner::new(&ruleset);
     let mut correlator = Correlator::new(Arc::clone(&ruleset));
     let mut sink = AlertSink::new(&defaults);
@@ -131,6 +135,45 @@ fn a_new_episode_is_a_new_alert_and_repeated_events_are_none() {
         [("Scan", "192.0.2.1", 5), ("Scan", "192.0.2.1", 5)]
     );
     assert_ne!(alerts[0].id, alerts[1].id);
+}
+
+#[test]
+fn the_entity_is_the_chosen_field_of_the_group_and_groups_stay_apart() {
+    for (source, other) in [("192.0.2.1", "192.0.2.7"), ("2001:db8::1", "2001:db8::7")] {
+        let mut events: Vec<String> = (0..5).map(|n| flow(source, n, n as u16)).collect();
+        events.extend((0..5).map(|n| flow(other, n, n as u16)));
+        for (varde, field, joined) in [
+            ("varde: { entity: source.ip }", "source.ip", false),
+            ("varde: { entity: id.orig_h }", "source.ip", false),
+            ("varde: { confidence: high }", "source.ip + event.dataset", true),
+        ] {
+            let rules = RULES.replace(
+                "group-by: [id.orig_h]\n  timespan: 60s\n  condition: { gte: 5, field: id.resp_p }",
+                &format!(
+                    "group-by: [id.orig_h, event.dataset]\n  timespan: 60s\n  condition: {{ gte: 5, field: id.resp_p }}\n{varde}"
+                ),
+            );
+            let alerts = run_rules(&rules, &events, usize::MAX);
+            let entities: Vec<(&str, String)> = alerts
+                .iter()
+                .map(|alert| (alert.entity.field.as_str(), alert.entity.value.clone()))
+                .collect();
+            let value = |address: &str| {
+                if joined {
+                    format!("{address} + network.flow")
+                } else {
+                    address.to_owned()
+                }
+            };
+            assert_eq!(
+                entities,
+                [(field, value(source)), (field, value(other))],
+                "{varde}"
+            );
+            let groups = alerts[0].window.as_ref().map(|window| window.group_by.len());
+            assert_eq!(groups, Some(2), "the alert still shows the whole group");
+        }
+    }
 }
 
 proptest! {

@@ -206,6 +206,8 @@ pub struct Correlation {
     pub bases: Vec<Base>,
     /// What a group is called, in order; the names an alert shows.
     pub group_by: Vec<String>,
+    /// Which member of `group_by` the alert is about: the author's (`varde.entity`), or the only one there is.
+    pub entity: Option<usize>,
     /// The window, in nanoseconds.
     pub timespan_ns: i64,
     /// All must hold for the count.

@@ -8,7 +8,7 @@ use super::{
     document::Document,
     meta::{self, Meta, Refusal},
 };
-use crate::{Base, Code, Correlation, CorrelationKind, Diagnostic, Operator, Rule, field_names};
+use crate::{Base, Code, Correlation, CorrelationKind, Diagnostic, Level, Operator, Rule, field_names};
 
 /// A window may be this long: state is in memory, and longer ones are for baselines.
 const TIMESPAN_SECONDS_MAX: u64 = 7 * 86_400;
@@ -18,7 +18,7 @@ pub(super) fn lower(
     document: &Document<'_>,
     sigma: &CorrelationRule,
     rules: &[Named<Rule>],
-    _diagnostics: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Correlation, Refusal> {
     let about = meta::read(
         document,
@@ -111,6 +111,17 @@ pub(super) fn lower(
         ));
     }
     let group_by = shown(sigma, &bases);
+    let entity = match about.entity {
+        Some(name) => {
+            let found = entity(&name, sigma, &group_by, &bases);
+            if found.is_none() {
+                diagnostics.push(no_entity(document, &name, &sigma.group_by));
+            }
+            found
+        }
+        None => None,
+    };
+    let entity = entity.or((group_by.len() == 1).then_some(0));
     Ok(Correlation {
         producer: about.producer,
         severity: about.severity,
@@ -119,6 +130,7 @@ pub(super) fn lower(
         kind,
         bases,
         group_by,
+        entity,
         timespan_ns: i64::try_from(sigma.timespan.seconds)
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000_000),
@@ -145,6 +157,38 @@ fn shown(sigma: &CorrelationRule, bases: &[Base]) -> Vec<String> {
                 .clone()
         })
         .collect()
+}
+
+/// Which member of `group-by` the author means: by its alias, its ECS name, or a name in one of the bases.
+fn entity(name: &str, sigma: &CorrelationRule, group_by: &[String], bases: &[Base]) -> Option<usize> {
+    let is_base_name = |index: usize| {
+        bases
+            .iter()
+            .filter_map(|base| base.group_by.get(index))
+            .any(|names| names.iter().any(|known| known == name))
+    };
+    sigma
+        .group_by
+        .iter()
+        .position(|known| known == name)
+        .or_else(|| group_by.iter().position(|known| known == name))
+        .or_else(|| (0..group_by.len()).find(|index| is_base_name(*index)))
+}
+
+fn no_entity(document: &Document<'_>, name: &str, group_by: &[String]) -> Diagnostic {
+    let line = document
+        .line_with("entity:")
+        .or_else(|| document.line_with("varde:"))
+        .unwrap_or(1);
+    let detail = format!("the entity `{name}` is not in `group-by`, so alerts are about the whole group");
+    let mend = if group_by.is_empty() {
+        format!("add `group-by: [{name}]` to `correlation:`")
+    } else {
+        format!("add it to `group-by`, or name one of: {}", group_by.join(", "))
+    };
+    let mut diagnostic = document.error(Code::Ignored, line, &detail, &mend);
+    diagnostic.level = Level::Warning;
+    diagnostic
 }
 
 fn base(
