@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
 
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
         "work", "corpus", "unit", "ours", "floor", "peer", "÷ floor", "÷ peer", "bar", "met", "checked",
     ]);
