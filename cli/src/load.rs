@@ -90,7 +90,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
             .collect()
     } else {
         must_exist("rules", sources.rules)?;
-        let (texts, diagnostics) = read_rules(sources.rules);
+        let (texts, diagnostics) = rule_texts(sources.rules);
         loaded.diagnostics.extend(diagnostics);
         texts
     };
@@ -135,6 +135,17 @@ pub fn compile(rules: CheckedRules, indicators: Vec<Indicator>) -> Result<Arc<Ru
     compiled
         .map(Arc::new)
         .map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))
+}
+
+/// Reads rule files. YAML in a folder `routing` is no rule: `--rules rulesets` names the whole tree.
+pub(crate) fn rule_texts(paths: &[PathBuf]) -> (Vec<SourceText>, Vec<Diagnostic>) {
+    let (mut texts, diagnostics) = read_rules(paths);
+    texts.retain(|text| {
+        Path::new(&text.path)
+            .parent()
+            .is_none_or(|folder| !folder.ends_with("routing"))
+    });
+    (texts, diagnostics)
 }
 
 /// Every path must be there: a mistyped one must not load nothing in silence.

@@ -1,6 +1,6 @@
 //! `varde replay`: files in, alerts out, through the same code as in production and without a bus.
 //!
-//! One thread reads, normalises, stamps and encodes ([`read`]); this one decodes, scans, correlates and raises, and
+//! One thread reads, normalises, stamps and encodes (`read`); this one decodes, scans, correlates and raises, and
 //! prints. Between them is a short bounded channel, so memory does not grow with the input, and the order of alerts is
 //! that of the events. Nothing on standard output depends on the clock: two runs print the same bytes.
 

@@ -5,7 +5,7 @@ mod examples;
 use std::path::{Path, PathBuf};
 
 use detect_alert::Producer;
-use detect_rules::{CheckedRules, Diagnostic, SourceText, check as check_rules, read_rules};
+use detect_rules::{CheckedRules, Diagnostic, SourceText, check as check_rules};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::{ReportFormat, RulesArguments};
@@ -112,7 +112,7 @@ pub fn test(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
 
 fn read(paths: &[PathBuf]) -> Result<(Vec<SourceText>, Vec<Diagnostic>), Failure> {
     load::must_exist("rules", paths)?;
-    let (sources, diagnostics) = read_rules(paths);
+    let (sources, diagnostics) = load::rule_texts(paths);
     if sources.is_empty() && diagnostics.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(Failure::configuration(format!(

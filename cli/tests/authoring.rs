@@ -161,3 +161,13 @@ fn indicator_files_are_checked_line_by_line() {
         Some(78)
     );
 }
+
+#[test]
+fn the_whole_tree_of_rulesets_may_be_named() {
+    let tree = concat!(env!("CARGO_MANIFEST_DIR"), "/../rulesets");
+    let folder = place(&[]);
+    for command in ["check", "test"] {
+        let (code, out, err) = varde(&folder, &["rules", command, tree]);
+        assert_eq!(code, Some(0), "{out}{err}");
+    }
+}
