@@ -207,13 +207,13 @@ pub enum Format {
 pub enum RulesCommand {
     /// Say which rules load, which are refused and why
     Check(RulesArguments),
-    /// Run the examples in <rule>.test.yml beside each rule
+    /// Run the examples in RULE.test.yml beside each rule
     #[command(long_about = TEST_HELP)]
     Test(RulesArguments),
 }
 
 const TEST_HELP: &str = "\
-Run the examples in <rule>.test.yml beside each rule.
+Run the examples in RULE.test.yml beside each rule.
 
 The file has two lists of events, flat or nested, with at least event.dataset:
     match:
