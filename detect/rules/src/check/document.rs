@@ -16,7 +16,7 @@ pub(super) struct Document<'s> {
 }
 
 /// The modifiers there are.
-pub(super) const MODIFIERS: [&str; 30] = [
+pub(super) const MODIFIERS: [&str; 34] = [
     "all",
     "base64",
     "base64offset",
@@ -45,8 +45,12 @@ pub(super) const MODIFIERS: [&str; 30] = [
     "s",
     "startswith",
     "utf16",
+    "utf16be",
+    "utf16le",
+    "week",
     "wide",
     "windash",
+    "year",
 ];
 
 /// The documents of a file, divided at lines that begin with `---`.

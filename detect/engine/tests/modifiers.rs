@@ -1,0 +1,615 @@
+//! Every modifier, wildcard, escape and condition of Sigma: values that match, and values that nearly do.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support outside `#[test]` functions"
+)]
+
+use detect_engine::{Compiler, EventView, Match, MatchSink, Ruleset, Scanner};
+use detect_rules::{Code, SourceText, check};
+
+#[derive(Default)]
+struct Count(usize);
+
+impl MatchSink for Count {
+    fn matched(&mut self, _: &EventView<'_>, _: Match<'_>) {
+        self.0 += 1;
+    }
+}
+
+fn rule(detection: &str) -> SourceText {
+    SourceText {
+        path: "r.yml".to_owned(),
+        text: format!(
+            "title: T\nid: 11111111-1111-4111-8111-111111111111\nlogsource: {{ category: test }}\ndetection:\n{detection}\n"
+        ),
+    }
+}
+
+fn compile(detection: &str) -> Ruleset {
+    let mut checked = check(&[rule(detection)]);
+    assert!(
+        checked.diagnostics.is_empty(),
+        "{detection}: {}",
+        checked.diagnostics[0]
+    );
+    for rule in &mut checked.rules.rules {
+        rule.log_source = detect_rules::RuleLogSource::default();
+    }
+    Compiler::new().rules(checked.rules).compile().expect("compiles")
+}
+
+fn holds(ruleset: &Ruleset, members: &str) -> bool {
+    let comma = if members.is_empty() { "" } else { "," };
+    let event = format!("{{\"@timestamp\":\"2026-01-01T00:00:00Z\"{comma}{members}}}");
+    let mut count = Count::default();
+    Scanner::new(ruleset)
+        .scan(event.as_bytes(), &mut count)
+        .unwrap_or_else(|error| panic!("{event}: {error}"));
+    count.0 == 1
+}
+
+/// One item of a rule, against events given as members of a JSON object.
+fn check_item(item: &str, yes: &[&str], no: &[&str]) {
+    check_detection(
+        &format!("  selection: {{ {item} }}\n  condition: selection"),
+        yes,
+        no,
+    );
+}
+
+fn check_detection(detection: &str, yes: &[&str], no: &[&str]) {
+    let ruleset = compile(detection);
+    for members in yes {
+        assert!(holds(&ruleset, members), "should match: {detection} ~ {members}");
+    }
+    for members in no {
+        assert!(
+            !holds(&ruleset, members),
+            "should not match: {detection} ~ {members}"
+        );
+    }
+}
+
+#[test]
+fn text() {
+    for (item, yes, no) in [
+        (
+            "f: abc",
+            &[
+                r#""f":"abc""#,
+                r#""f":"ABC""#,
+                r#""f":["x","aBc"]"#,
+                r#""f":"\u0061bc""#,
+            ][..],
+            &[
+                r#""f":"abcd""#,
+                r#""f":"xabc""#,
+                r#""f":"""#,
+                r#""f":null"#,
+                r#""g":"abc""#,
+                "",
+            ][..],
+        ),
+        (
+            "f|contains: bc",
+            &[r#""f":"aBCd""#, r#""f":"bc""#],
+            &[r#""f":"b c""#, r#""f":"""#, ""],
+        ),
+        (
+            "f|contains: 42",
+            &[r#""f":"a42""#, r#""f":1420"#],
+            &[r#""f":"4 2""#, r#""f":402"#],
+        ),
+        (
+            "f|startswith: ab",
+            &[r#""f":"ABc""#, r#""f":"ab""#],
+            &[r#""f":"xab""#, r#""f":"a""#],
+        ),
+        (
+            "f|endswith: ab",
+            &[r#""f":"cAb""#, r#""f":"ab""#],
+            &[r#""f":"abx""#, r#""f":"b""#],
+        ),
+        (
+            "f|contains|all: [ab, bc]",
+            &[r#""f":"xabcx""#, r#""f":"bc-AB""#, r#""f":["ab","bc"]"#],
+            &[r#""f":"ab""#, r#""f":"bc""#],
+        ),
+        ("f|cased: Ab", &[r#""f":"Ab""#], &[r#""f":"ab""#, r#""f":"AB""#]),
+        ("f|contains|cased: Ab", &[r#""f":"xAby""#], &[r#""f":"xaby""#]),
+        (
+            "f|startswith|cased: A*b",
+            &[r#""f":"Axbz""#],
+            &[r#""f":"axbz""#, r#""f":"AxBz""#],
+        ),
+        (
+            "f: [abc, xyz]",
+            &[r#""f":"xyz""#, r#""f":"abc""#],
+            &[r#""f":"ab""#],
+        ),
+        ("f: ''", &[r#""f":"""#], &[r#""f":" ""#, r#""f":null"#, ""]),
+        (
+            "f: null",
+            &[r#""f":null"#, ""],
+            &[r#""f":"""#, r#""f":0"#, r#""f":"null""#],
+        ),
+        (
+            "f: true",
+            &[r#""f":true"#, r#""f":"true""#, r#""f":"True""#],
+            &[r#""f":false"#, r#""f":"t""#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn wildcards_and_escapes() {
+    for (item, yes, no) in [
+        (
+            "f: 'a*c'",
+            &[r#""f":"ac""#, r#""f":"aBBc""#, r#""f":"a\nc""#][..],
+            &[r#""f":"acd""#, r#""f":"bac""#][..],
+        ),
+        (
+            "f: 'a?c'",
+            &[r#""f":"abc""#, r#""f":"aøc""#, r#""f":"a\nc""#],
+            &[r#""f":"ac""#, r#""f":"abbc""#],
+        ),
+        (
+            "f: '*b*d*'",
+            &[r#""f":"abcd""#, r#""f":"bd""#, r#""f":"bbdb""#],
+            &[r#""f":"db""#],
+        ),
+        (
+            r"f: 'a\*c'",
+            &[r#""f":"a*c""#],
+            &[r#""f":"abc""#, r#""f":"a\\*c""#],
+        ),
+        (r"f: 'a\?c'", &[r#""f":"a?c""#], &[r#""f":"abc""#]),
+        (
+            r"f: 'a\\*c'",
+            &[r#""f":"a\\c""#, r#""f":"a\\xyzc""#],
+            &[r#""f":"a*c""#, r#""f":"abc""#],
+        ),
+        (r"f: 'a\\\*c'", &[r#""f":"a\\*c""#], &[r#""f":"a\\xc""#]),
+        (r"f: 'a\c'", &[r#""f":"a\\c""#, r#""f":"A\\C""#], &[r#""f":"ac""#]),
+        (
+            r"f|endswith: '\cmd.exe'",
+            &[r#""f":"C:\\x\\CMD.exe""#, r#""f":"\u005ccmd\u002eexe""#],
+            &[r#""f":"xcmd.exe""#],
+        ),
+        (
+            "f|contains: 'a*c'",
+            &[r#""f":"xxaYYczz""#],
+            &[r#""f":"xxcYYazz""#],
+        ),
+        (
+            "f|startswith: 'a?c'",
+            &[r#""f":"abcz""#],
+            &[r#""f":"zabc""#, r#""f":"acz""#],
+        ),
+        ("f|endswith: 'a?c'", &[r#""f":"zabc""#], &[r#""f":"abcz""#]),
+        (
+            "f: '*'",
+            &[r#""f":"""#, r#""f":"x""#, r#""f":7"#],
+            &[r#""f":null"#, ""],
+        ),
+        ("f: '?*'", &[r#""f":"x""#, r#""f":"xy""#], &[r#""f":"""#]),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn case_is_unicode() {
+    for (item, yes, no) in [
+        (
+            "f: BLÅBÆRSYLTETØY",
+            &[r#""f":"blåbærsyltetøy""#, r#""f":"Blåbærsyltetøy""#][..],
+            &[r#""f":"blabærsyltetøy""#][..],
+        ),
+        (
+            "f|contains: пароль",
+            &[r#""f":"мой ПАРОЛЬ""#],
+            &[r#""f":"парол""#],
+        ),
+        (
+            "f: σίσυφος",
+            &[r#""f":"ΣΊΣΥΦΟΣ""#, r#""f":"Σίσυφοσ""#],
+            &[r#""f":"σίσυφο""#],
+        ),
+        ("f|cased: Ø", &[r#""f":"Ø""#, r#""f":"\u00d8""#], &[r#""f":"ø""#]),
+        ("f|startswith: 'Ø?x'", &[r#""f":"øæX!""#], &[r#""f":"øx""#]),
+        (
+            "f: 😀",
+            &[r#""f":"😀""#, r#""f":"\ud83d\ude00""#],
+            &[r#""f":"😁""#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn regular_expressions() {
+    for (item, yes, no) in [
+        (
+            "f|re: 'a.c'",
+            &[r#""f":"xabcx""#][..],
+            &[r#""f":"ABC""#, r#""f":"a\nc""#, ""][..],
+        ),
+        ("f|re: '^a$'", &[r#""f":"a""#], &[r#""f":"b\na""#, r#""f":"aa""#]),
+        ("f|re|i: 'a.c'", &[r#""f":"ABC""#], &[r#""f":"AC""#]),
+        (
+            "f|re|m: '^a$'",
+            &[r#""f":"b\na""#],
+            &[r#""f":"b\nA""#, r#""f":"ba""#],
+        ),
+        ("f|re|s: 'a.c'", &[r#""f":"a\nc""#], &[r#""f":"A\nC""#]),
+        ("f|re|i|s: 'a.c'", &[r#""f":"A\nC""#], &[r#""f":"AC""#]),
+        (
+            "f|re: ['^x', 'y$']",
+            &[r#""f":"xa""#, r#""f":"ay""#],
+            &[r#""f":"ax""#],
+        ),
+        ("f|re|all: ['^x', 'y$']", &[r#""f":"xy""#], &[r#""f":"xa""#]),
+        (
+            r"f|re: '\d{3}'",
+            &[r#""f":12345"#, r#""f":"a123""#],
+            &[r#""f":12"#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn prefixes_of_addresses() {
+    for (item, yes, no) in [
+        (
+            "f|cidr: 192.0.2.0/24",
+            &[
+                r#""f":"192.0.2.255""#,
+                r#""f":"::ffff:192.0.2.7""#,
+                r#""f":["x","192.0.2.1"]"#,
+            ][..],
+            &[
+                r#""f":"192.0.3.0""#,
+                r#""f":"192.0.2.1x""#,
+                r#""f":"::ffff:192.0.3.7""#,
+                r#""f":"2001:db8::1""#,
+                "",
+            ][..],
+        ),
+        (
+            "f|cidr: '2001:db8::/32'",
+            &[r#""f":"2001:db8:ffff::1""#, r#""f":"2001:0DB8:0:0::1""#],
+            &[r#""f":"2001:db9::1""#, r#""f":"192.0.2.1""#],
+        ),
+        (
+            "f|cidr: [10.0.0.0/8, 'fe80::/10']",
+            &[r#""f":"10.1.2.3""#, r#""f":"febf::1""#],
+            &[r#""f":"11.0.0.0""#, r#""f":"fec0::1""#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn encodings() {
+    for (item, yes, no) in [
+        // "Varde" is VmFyZGU= in base64.
+        (
+            "f|base64: Varde",
+            &[r#""f":"VmFyZGU=""#][..],
+            &[r#""f":"VmFyZGU""#, r#""f":"xVmFyZGU=""#][..],
+        ),
+        (
+            "f|base64|contains: Varde",
+            &[r#""f":"-e VmFyZGU= x""#],
+            &[r#""f":"VmFyZG""#],
+        ),
+        // At the three offsets, with "/usr/bin/" after nothing, one and two characters.
+        (
+            "f|base64offset|contains: /usr/bin/",
+            &[
+                r#""f":"L3Vzci9iaW4v""#,
+                r#""f":"eC91c3IvYmluLw==""#,
+                r#""f":"eHgvdXNyL2Jpbi8=""#,
+            ],
+            &[r#""f":"L3Vzci9sb2NhbC8=""#],
+        ),
+        // UTF-16, little-endian, in base64: "ping" is cABpAG4AZwA=.
+        (
+            "f|wide|base64: ping",
+            &[r#""f":"cABpAG4AZwA=""#],
+            &[r#""f":"cGluZw==""#],
+        ),
+        (
+            "f|utf16le|base64: ping",
+            &[r#""f":"cABpAG4AZwA=""#],
+            &[r#""f":"AHAAaQBuAGc=""#],
+        ),
+        (
+            "f|utf16be|base64: ping",
+            &[r#""f":"AHAAaQBuAGc=""#],
+            &[r#""f":"cABpAG4AZwA=""#],
+        ),
+        (
+            "f|utf16|base64: ping",
+            &[r#""f":"//5wAGkAbgBnAA==""#],
+            &[r#""f":"cABpAG4AZwA=""#],
+        ),
+        (
+            "f|wide|base64offset|contains: ping",
+            &[r#""f":"xxcABpAG4AZw""#, r#""f":"eABwAGkAbgBnAA==""#],
+            &[r#""f":"cGluZw==""#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn dashes() {
+    check_item(
+        "f|windash|contains: ' -enc'",
+        &[
+            r#""f":"p -enc x""#,
+            r#""f":"p /ENC x""#,
+            r#""f":"p –enc""#,
+            r#""f":"p —enc""#,
+            r#""f":"p ―enc""#,
+            r#""f":"p \u2013enc""#,
+        ],
+        &[r#""f":"p enc""#, r#""f":"p +enc""#],
+    );
+    check_item(
+        "f|windash|contains|all: [' -a', ' -b']",
+        &[r#""f":"x /a –b""#, r#""f":"x -b /a""#],
+        &[r#""f":"x /a /c""#, r#""f":"x -b""#],
+    );
+}
+
+#[test]
+fn presence_and_other_fields() {
+    for (item, yes, no) in [
+        (
+            "f|exists: true",
+            &[r#""f":"""#, r#""f":0"#, r#""f":false"#][..],
+            &[r#""f":null"#, "", r#""ff":1"#][..],
+        ),
+        (
+            "f|exists: false",
+            &[r#""f":null"#, "", r#""ff":1"#],
+            &[r#""f":"""#, r#""f":0"#],
+        ),
+        (
+            "f|fieldref: g",
+            &[r#""f":"a","g":"A""#, r#""f":["x","y"],"g":"y""#],
+            &[r#""f":"a","g":"b""#, r#""f":"a""#, r#""g":"a""#, ""],
+        ),
+        (
+            "f|fieldref|cased: g",
+            &[r#""f":"a","g":"a""#],
+            &[r#""f":"a","g":"A""#],
+        ),
+        (
+            "f|fieldref|startswith: g",
+            &[r#""f":"abc","g":"AB""#],
+            &[r#""f":"abc","g":"bc""#],
+        ),
+        (
+            "f|fieldref|endswith: g",
+            &[r#""f":"abc","g":"BC""#],
+            &[r#""f":"abc","g":"ab""#],
+        ),
+        (
+            "f|fieldref|contains: g",
+            &[r#""f":"abcd","g":"bc""#],
+            &[r#""f":"abcd","g":"ac""#],
+        ),
+        (
+            "f|neq: a",
+            &[r#""f":"b""#, r#""f":"""#],
+            &[r#""f":"a""#, r#""f":"A""#, "", r#""f":["b","a"]"#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn numbers() {
+    for (item, yes, no) in [
+        (
+            "f: 42",
+            &[r#""f":42"#, r#""f":"42""#, r#""f":42.0"#][..],
+            &[r#""f":43"#, r#""f":"42x""#, r#""f":null"#, ""][..],
+        ),
+        ("f: '42'", &[r#""f":42"#, r#""f":"42""#], &[r#""f":"042""#]),
+        (
+            "f|lt: 10",
+            &[r#""f":9"#, r#""f":"9.5""#, r#""f":-1"#],
+            &[r#""f":10"#, r#""f":"ten""#, ""],
+        ),
+        ("f|lte: 10", &[r#""f":10"#, r#""f":"10""#], &[r#""f":10.01"#]),
+        (
+            "f|gt: 10",
+            &[r#""f":11"#, r#""f":"1e2""#],
+            &[r#""f":10"#, r#""f":"9""#, r#""f":true"#],
+        ),
+        (
+            "f|gte: 10",
+            &[r#""f":10"#, r#""f":[1,10]"#],
+            &[r#""f":9.99"#, r#""f":null"#],
+        ),
+        (
+            "f: 18446744073709551615",
+            &[r#""f":18446744073709551615"#],
+            &[r#""f":1"#],
+        ),
+        ("f: -1", &[r#""f":-1"#, r#""f":"-1""#], &[r#""f":1"#]),
+        ("f: 0.5", &[r#""f":0.5"#, r#""f":".5""#], &[r#""f":0"#]),
+    ] {
+        check_item(item, yes, no);
+    }
+}
+
+#[test]
+fn parts_of_a_time() {
+    // A Sunday, in week 53 of 2026; with an offset, the parts are those of the time in UTC.
+    let time = r#""f":"2027-01-03T23:45:06Z""#;
+    let same = r#""f":"2027-01-04T01:45:06+02:00""#;
+    for (item, wrong) in [
+        ("f|minute: 45", "f|minute: 44"),
+        ("f|hour: 23", "f|hour: 1"),
+        ("f|day: 3", "f|day: 4"),
+        ("f|week: 53", "f|week: 1"),
+        ("f|month: 1", "f|month: 12"),
+        ("f|year: 2027", "f|year: 2026"),
+    ] {
+        check_item(item, &[time, same], &[r#""f":"yesterday""#, ""]);
+        check_item(wrong, &[], &[time, same]);
+    }
+}
+
+#[test]
+fn conditions() {
+    for (detection, yes, no) in [
+        (
+            "  x1: { f: a }\n  x2: { g: b }\n  y: { h: c }\n  condition: 1 of x*",
+            &[r#""f":"a""#, r#""g":"b""#][..],
+            &[r#""h":"c""#, ""][..],
+        ),
+        (
+            "  x1: { f: a }\n  x2: { g: b }\n  y: { h: c }\n  condition: all of x*",
+            &[r#""f":"a","g":"b""#],
+            &[r#""f":"a","h":"c""#],
+        ),
+        (
+            "  x1: { f: a }\n  x2: { g: b }\n  _y: { h: c }\n  condition: all of them",
+            &[r#""f":"a","g":"b""#],
+            &[r#""f":"a""#, r#""h":"c""#],
+        ),
+        (
+            "  x: { f: a }\n  y: { g: b }\n  condition: 1 of them",
+            &[r#""f":"a""#, r#""g":"b""#],
+            &[r#""f":"b""#],
+        ),
+        (
+            "  x1: { f: a }\n  x2: { g: b }\n  x3: { h: c }\n  condition: 2 of x*",
+            &[r#""f":"a","h":"c""#, r#""g":"b","h":"c""#],
+            &[r#""h":"c""#],
+        ),
+        (
+            "  x: { f: a }\n  y: { g: b }\n  condition: x and not y",
+            &[r#""f":"a""#, r#""f":"a","g":"c""#],
+            &[r#""f":"a","g":"b""#, ""],
+        ),
+        (
+            "  x: { f: a }\n  condition: not x",
+            &["", r#""f":"b""#],
+            &[r#""f":"a""#],
+        ),
+        (
+            "  x: { f: a }\n  y: { g: b }\n  z: { h: c }\n  condition: x or (y and z)",
+            &[r#""f":"a""#, r#""g":"b","h":"c""#],
+            &[r#""g":"b""#],
+        ),
+        (
+            "  x: { f: a, g: b }\n  condition: x",
+            &[r#""f":"a","g":"b""#],
+            &[r#""f":"a""#, r#""g":"b""#],
+        ),
+        (
+            "  x:\n    - { f: a, g: b }\n    - { h|contains: c }\n  condition: x",
+            &[r#""f":"a","g":"b""#, r#""h":"xcx""#],
+            &[r#""f":"a""#, r#""h":"b""#],
+        ),
+        ("  x: { f: a }\n  condition: [x, not x]", &[r#""f":"a""#, ""], &[]),
+    ] {
+        check_detection(detection, yes, no);
+    }
+}
+
+#[test]
+fn keywords_are_anywhere() {
+    for (detection, yes, no) in [
+        (
+            "  x: [evil, 'b?d']\n  condition: x",
+            &[
+                r#""f":"an EVIL thing""#,
+                r#""f":{"g":["x","so bad"]}"#,
+                r#""any":"\u0065vil""#,
+            ][..],
+            &[r#""f":"ev il""#, r#""evil":"x""#, ""][..],
+        ),
+        (
+            "  x:\n    '|all': [evil, bad]\n  condition: x",
+            &[r#""f":"bad","g":"evil""#],
+            &[r#""f":"bad""#],
+        ),
+        (
+            "  x:\n    '|startswith': [evil]\n  condition: x",
+            &[r#""f":"evil one""#],
+            &[r#""f":"an evil one""#],
+        ),
+        (
+            "  x:\n    '|re': ['e.il$']\n  condition: x",
+            &[r#""f":"an evil""#],
+            &[r#""f":"evils""#],
+        ),
+        (
+            "  x: [4625]\n  condition: x",
+            &[r#""f":"id 4625""#],
+            &[r#""f":"id 462""#],
+        ),
+    ] {
+        check_detection(detection, yes, no);
+    }
+}
+
+#[test]
+fn names_are_dotted_or_nested() {
+    check_item(
+        "a.b.c: x",
+        &[
+            r#""a.b.c":"x""#,
+            r#""a":{"b":{"c":"x"}}"#,
+            r#""a":{"b.c":"X"}"#,
+            r#""a":[{"b":{"c":"y"}},{"b":{"c":"x"}}]"#,
+        ],
+        &[r#""a":{"b":"x"}"#, r#""b.c":"x""#, r#""a":{"c":"x"}"#],
+    );
+    // A name that is given twice is a list.
+    check_item(
+        "f: x",
+        &[r#""f":"y","f":"x""#, r#""f":"x","f":"y""#],
+        &[r#""f":"y","f":"z""#],
+    );
+}
+
+#[test]
+fn what_is_not_done_is_refused() {
+    for (item, code) in [
+        ("f|expand: '%x%'", Code::Unsupported),
+        ("f|nosuch: x", Code::UnknownModifier),
+        ("f|re: '(?=x)'", Code::BadRegex),
+        ("f|cidr: 10.0.0.0/33", Code::BadCidr),
+        ("f|cidr: '2001:db8::/129'", Code::BadCidr),
+        ("f|gt: ten", Code::BadValue),
+        ("f|windash: '-------'", Code::BadValue),
+    ] {
+        let checked = check(&[rule(&format!(
+            "  selection: {{ {item} }}\n  condition: selection"
+        ))]);
+        let codes: Vec<Code> = checked.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, [code], "{item}");
+        assert!(checked.rules.rules.is_empty(), "{item}");
+    }
+}
