@@ -151,7 +151,7 @@ async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
         .notifications_pending
         .set(state.store.pending().await?);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((kind, state.metrics.text()).into_response())
+    Ok((kind, state.metrics.text() + &(state.neighbours.0)()).into_response())
 }
 
 /// Ready means: the store takes writes, the bus is being read, and a canary came out lately.

@@ -1,14 +1,13 @@
 //! The configuration: one YAML file; unknown keys are refused with file and line.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use alerting_incident::Language;
-use ingest_bus::{BusConfig, kafka::KafkaConfig};
+use ingest_bus::BusConfig;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -17,7 +16,7 @@ use thiserror::Error;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where alerts come from.
-    pub bus: BusSettings,
+    pub bus: BusConfig,
     /// The consumer group.
     #[serde(default = "default_group")]
     pub group: String,
@@ -45,25 +44,6 @@ pub struct Config {
     /// Serves to other machines although there is no login yet.
     #[serde(default)]
     pub allow_unauthenticated: bool,
-}
-
-/// Which bus.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum BusSettings {
-    /// A Kafka cluster.
-    Kafka {
-        /// `HOST:PORT`, several with commas.
-        bootstrap: String,
-        /// librdkafka properties, for example `ssl.ca.location`.
-        #[serde(default)]
-        properties: BTreeMap<String, String>,
-    },
-    /// A folder of this machine.
-    Embedded {
-        /// The folder.
-        directory: PathBuf,
-    },
 }
 
 /// The registry's files.
@@ -285,26 +265,6 @@ impl SmtpSettings {
             key: "mail.transport.smtp.password_env",
             mend: format!("set the variable {name}"),
         })
-    }
-}
-
-impl BusSettings {
-    /// What the bus is opened with.
-    #[must_use]
-    pub fn bus_config(&self, client_id: &str) -> BusConfig {
-        match self {
-            Self::Kafka {
-                bootstrap,
-                properties,
-            } => BusConfig::Kafka(KafkaConfig {
-                bootstrap: bootstrap.clone(),
-                client_id: client_id.to_owned(),
-                properties: properties.clone(),
-            }),
-            Self::Embedded { directory } => BusConfig::Embedded {
-                directory: directory.clone(),
-            },
-        }
     }
 }
 

@@ -21,3 +21,5 @@ mod notice;
 mod outbox;
 mod state;
 mod store;
+
+pub use state::Neighbours;

@@ -22,7 +22,7 @@ use crate::{
     notice::Notices,
     outbox::{self, Sender},
     registry,
-    state::{SharedClock, State, Wake},
+    state::{Neighbours, SharedClock, State, Wake},
     store::Store,
 };
 
@@ -44,13 +44,28 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(Running) + Send,
 ) -> anyhow::Result<()> {
+    run_beside(config, bus, clock, shutdown, Neighbours::default(), ready).await
+}
+
+/// As [`run`], serving the metrics of `neighbours` too.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_beside(
+    config: Config,
+    bus: Bus,
+    clock: Clock,
+    shutdown: CancellationToken,
+    neighbours: Neighbours,
+    ready: impl FnOnce(Running) + Send,
+) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
     let address = listener
         .local_addr()
         .context("ask for the address that was bound")?;
-    let state = Arc::new(open(&config, clock, address).await?);
+    let state = Arc::new(open(&config, clock, address, neighbours).await?);
     let email = config
         .mail
         .as_ref()
@@ -96,7 +111,12 @@ pub async fn run(
     taken_in.context("take in alerts")
 }
 
-async fn open(config: &Config, clock: Clock, address: SocketAddr) -> anyhow::Result<State> {
+async fn open(
+    config: &Config,
+    clock: Clock,
+    address: SocketAddr,
+    neighbours: Neighbours,
+) -> anyhow::Result<State> {
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("make the folder {}", config.data.display()))?;
     let public_url = config
@@ -114,6 +134,7 @@ async fn open(config: &Config, clock: Clock, address: SocketAddr) -> anyhow::Res
         cert: config.cert.clone(),
         public_url: public_url.trim_end_matches('/').to_owned(),
         decided: Wake::default(),
+        neighbours,
         polled_at: AtomicI64::new(now.as_nanos()),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })

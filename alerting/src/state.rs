@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -36,8 +36,26 @@ pub(crate) struct State {
     pub(crate) decided: Wake,
     /// When the bus was last asked, in nanoseconds since 1970.
     pub(crate) polled_at: AtomicI64,
+    /// Metrics of services in the same process.
+    pub(crate) neighbours: Neighbours,
     /// The mails that left, if this is a demo.
     pub(crate) mailbox: Option<Mutex<VecDeque<DemoMail>>>,
+}
+
+/// Gives the metrics, as text, of services that share this process and its port.
+#[derive(Clone)]
+pub struct Neighbours(pub Arc<dyn Fn() -> String + Send + Sync>);
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self(Arc::new(String::new))
+    }
+}
+
+impl std::fmt::Debug for Neighbours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Neighbours")
+    }
 }
 
 /// Tells the time.

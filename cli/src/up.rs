@@ -100,7 +100,7 @@ async fn supervise(
         .map_err(|error| failed(&error))?;
     let stop = CancellationToken::new();
     let (ready, mut is_ready) = oneshot::channel();
-    let mut running = start(parts, &bus, ready, &stop);
+    let mut running = start(parts, &bus, ready, &stop).map_err(|error| failed(&error))?;
     let mut problem = None;
     let mut announced = false;
     loop {
@@ -140,7 +140,14 @@ fn start(
     bus: &Bus,
     ready: oneshot::Sender<std::net::SocketAddr>,
     stop: &CancellationToken,
-) -> JoinSet<PartEnded> {
+) -> anyhow::Result<JoinSet<PartEnded>> {
+    let sensor_metrics = ingest::metrics::Metrics::new().context("register the sensors' metrics")?;
+    let detector_metrics = detect::metrics::Metrics::new().context("register the detector's metrics")?;
+    // One process, one port: its /metrics tells of all parts.
+    let neighbours = {
+        let (sensors, detector) = (sensor_metrics.clone(), detector_metrics.clone());
+        alerting::Neighbours(std::sync::Arc::new(move || sensors.render() + &detector.text()))
+    };
     let Parts {
         sensors,
         detector,
@@ -152,7 +159,7 @@ fn start(
     running.spawn(async move {
         (
             "the detector",
-            detect::service::run(detector, detector_bus, false, detector_stop).await,
+            detect::service::run_with(detector, detector_bus, detector_metrics, detector_stop).await,
         )
     });
     let (alerting_bus, alerting_stop) = (bus.clone(), stop.clone());
@@ -164,17 +171,18 @@ fn start(
         let clock = alerting::clock::machine();
         (
             "alerting",
-            alerting::service::run(alerting, alerting_bus, clock, alerting_stop, told).await,
+            alerting::service::run_beside(alerting, alerting_bus, clock, alerting_stop, neighbours, told)
+                .await,
         )
     });
     for sensor in sensors {
-        let (bus, stop) = (bus.clone(), stop.clone());
+        let (bus, stop, metrics) = (bus.clone(), stop.clone(), sensor_metrics.clone());
         running.spawn(async move {
-            let ran = ingest::agent::run(sensor, bus, ingest::clock::Clock::System, stop).await;
+            let ran = ingest::agent::run_with(sensor, bus, ingest::clock::Clock::System, metrics, stop).await;
             ("a sensor", ran.map(drop))
         });
     }
-    running
+    Ok(running)
 }
 
 /// Waits until every part has stopped; what went wrong first.

@@ -1,12 +1,11 @@
 //! The detector's configuration: one YAML file, every key documented in `docs/operating.md`.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use ingest_bus::{BusConfig, kafka::KafkaConfig};
+use ingest_bus::BusConfig;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -15,7 +14,7 @@ use thiserror::Error;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where events come from and alerts go to.
-    pub bus: BusSettings,
+    pub bus: BusConfig,
     /// Folders or files with Sigma rules and correlations.
     pub rules: Vec<PathBuf>,
     /// Indicator files: plain lists and CSV.
@@ -30,25 +29,6 @@ pub struct Config {
     /// Milliseconds between checkpoints: what at the most is scanned again after a crash.
     #[serde(default = "default_checkpoint_interval_ms")]
     pub checkpoint_interval_ms: u64,
-}
-
-/// Which bus.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum BusSettings {
-    /// A Kafka cluster.
-    Kafka {
-        /// `HOST:PORT`, several with commas.
-        bootstrap: String,
-        /// librdkafka properties, for example `ssl.ca.location`.
-        #[serde(default)]
-        properties: BTreeMap<String, String>,
-    },
-    /// A folder of this machine.
-    Embedded {
-        /// The folder.
-        directory: PathBuf,
-    },
 }
 
 /// Why a configuration can't be used.
@@ -87,26 +67,6 @@ impl Config {
             path: path.to_owned(),
             detail: error.to_string(),
         })
-    }
-}
-
-impl BusSettings {
-    /// What the bus is opened with.
-    #[must_use]
-    pub fn bus_config(&self, client_id: &str) -> BusConfig {
-        match self {
-            Self::Kafka {
-                bootstrap,
-                properties,
-            } => BusConfig::Kafka(KafkaConfig {
-                bootstrap: bootstrap.clone(),
-                client_id: client_id.to_owned(),
-                properties: properties.clone(),
-            }),
-            Self::Embedded { directory } => BusConfig::Embedded {
-                directory: directory.clone(),
-            },
-        }
     }
 }
 

@@ -20,12 +20,26 @@ use crate::{
 /// Ready means that a canary came through within this: three of the sensors' intervals.
 const CANARY_AGE_MAX: Duration = Duration::from_secs(90);
 
-/// Runs a detector on `bus` until `stop`. Serves its state at `config.listen` if `serves`.
+/// Runs a detector on `bus` until `stop` and serves its state at `config.listen`.
 ///
 /// # Errors
-/// If no rule loads, the address is taken, or the bus refuses for good.
-pub async fn run(config: Config, bus: Bus, serves: bool, stop: CancellationToken) -> anyhow::Result<()> {
+/// If no rule loads or the bus refuses for good.
+pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
     let metrics = Metrics::new().context("register metrics")?;
+    tokio::spawn(serve(config.listen, metrics.clone(), stop.clone()));
+    run_with(config, bus, metrics, stop).await
+}
+
+/// As [`run`], counting in `metrics`, which the caller serves.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    bus: Bus,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let loaded = load(&config.rules, &config.indicators)?;
     for diagnostic in &loaded.diagnostics {
         match diagnostic.level {
@@ -55,9 +69,6 @@ pub async fn run(config: Config, bus: Bus, serves: bool, stop: CancellationToken
         version = ruleset.version().0,
         "ruleset loaded"
     );
-    if serves {
-        tokio::spawn(serve(config.listen, metrics.clone(), stop.clone()));
-    }
     let pipeline = Pipeline::open(Parts {
         group: config.group,
         checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),

@@ -1,6 +1,13 @@
 //! The broker says who sent an event (D3): one that claims another organisation is put aside and raises an alert
 //! for the organisation whose topic it came on. A restart in the middle of a window loses and doubles nothing.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use detect::{

@@ -14,13 +14,11 @@
 //!   - syslog_tcp: { listen: "[::]:5514" }
 //! ```
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ingest_bus::BusConfig;
-use ingest_bus::kafka::KafkaConfig;
 use ingest_event::{Marking, OrganizationNumber, Purpose, SensorId, Zone};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -149,7 +147,7 @@ struct Written {
     #[serde(default)]
     home_networks: Vec<String>,
     state: PathBuf,
-    bus: WrittenBus,
+    bus: BusConfig,
     #[serde(default)]
     listen: Option<SocketAddr>,
     #[serde(default)]
@@ -159,27 +157,6 @@ struct Written {
     #[serde(default)]
     exit_when_done: bool,
     sources: Vec<Source>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum WrittenBus {
-    Kafka(WrittenKafka),
-    Embedded(WrittenEmbedded),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenKafka {
-    bootstrap: String,
-    #[serde(default)]
-    properties: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenEmbedded {
-    directory: PathBuf,
 }
 
 /// Reads a configuration file.
@@ -229,16 +206,7 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
             "it must be above 0, nothing could be read".to_owned(),
         ));
     }
-    let bus = match written.bus {
-        WrittenBus::Kafka(kafka) => BusConfig::Kafka(KafkaConfig {
-            bootstrap: kafka.bootstrap,
-            client_id: written.sensor.clone(),
-            properties: kafka.properties,
-        }),
-        WrittenBus::Embedded(embedded) => BusConfig::Embedded {
-            directory: embedded.directory,
-        },
-    };
+    let bus = written.bus.named(&written.sensor);
     let canary_secs = written.canary_secs.unwrap_or(CANARY_SECS);
     Ok(Config {
         context: SensorContext {

@@ -1,5 +1,12 @@
 //! What no compiler checks: the direction of dependencies, the size of files, names, links in documents.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -7,13 +14,23 @@ use std::{
 };
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("inside the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("inside the workspace")
+        .to_owned()
 }
 
 fn files(ending: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path()) {
-            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        for entry in fs::read_dir(folder)
+            .expect("readable")
+            .map(|entry| entry.expect("readable").path())
+        {
+            let name = entry
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default()
+                .to_owned();
             if entry.is_dir() {
                 if !["target", "node_modules", "dist", ".git", ".varde"].contains(&name.as_str()) {
                     walk(&entry, ending, found);
@@ -61,9 +78,21 @@ fn dependencies_follow_the_data() {
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),
         ("detect-engine", &["ingest-event", "detect-alert", "detect-rules"]),
-        ("detect", &["ingest-event", "ingest-bus", "detect-alert", "detect-rules", "detect-engine"]),
+        (
+            "detect",
+            &[
+                "ingest-event",
+                "ingest-bus",
+                "detect-alert",
+                "detect-rules",
+                "detect-engine",
+            ],
+        ),
         ("alerting-incident", &["ingest-event", "detect-alert"]),
-        ("alerting", &["ingest-event", "ingest-bus", "detect-alert", "alerting-incident"]),
+        (
+            "alerting",
+            &["ingest-event", "ingest-bus", "detect-alert", "alerting-incident"],
+        ),
     ]);
     for (name, may) in allowed {
         let own: BTreeSet<&str> = all[name]
@@ -72,34 +101,77 @@ fn dependencies_follow_the_data() {
             .filter(|need| all.contains_key(*need))
             .collect();
         let may: BTreeSet<&str> = may.iter().copied().collect();
-        assert!(own.is_subset(&may), "{name} may not depend on {:?}", own.difference(&may).collect::<Vec<_>>());
+        assert!(
+            own.is_subset(&may),
+            "{name} may not depend on {:?}",
+            own.difference(&may).collect::<Vec<_>>()
+        );
     }
 }
 
 #[test]
 fn pure_crates_stay_pure() {
     let all = dependencies();
-    let banned = ["tokio", "rdkafka", "axum", "reqwest", "rusqlite", "sqlx", "lettre", "getrandom", "tracing"];
-    for name in ["ingest-event", "detect-alert", "detect-rules", "detect-engine", "alerting-incident"] {
+    let banned = [
+        "tokio",
+        "rdkafka",
+        "axum",
+        "reqwest",
+        "rusqlite",
+        "sqlx",
+        "lettre",
+        "getrandom",
+        "tracing",
+    ];
+    for name in [
+        "ingest-event",
+        "detect-alert",
+        "detect-rules",
+        "detect-engine",
+        "alerting-incident",
+    ] {
         for ban in banned {
-            assert!(!all[name].contains(ban), "{name} is pure and may not depend on {ban}");
+            assert!(
+                !all[name].contains(ban),
+                "{name} is pure and may not depend on {ban}"
+            );
         }
     }
-    for (hazard, home) in [("rdkafka", &["ingest-bus", "benches"][..]), ("lettre", &["alerting"]), ("sqlx", &["alerting"])]
-    {
+    for (hazard, home) in [
+        ("rdkafka", &["ingest-bus", "benches"][..]),
+        ("lettre", &["alerting"]),
+        ("sqlx", &["alerting"]),
+    ] {
         for (name, needs) in &all {
-            assert!(!needs.contains(hazard) || home.contains(&name.as_str()), "{hazard} belongs in {home:?}, not {name}");
+            assert!(
+                !needs.contains(hazard) || home.contains(&name.as_str()),
+                "{hazard} belongs in {home:?}, not {name}"
+            );
         }
     }
 }
 
 #[test]
 fn pure_crates_read_no_clock_and_no_file() {
-    for folder in ["ingest/event/src", "detect/alert/src", "detect/engine/src", "alerting/incident/src"] {
-        for path in files(".rs").into_iter().filter(|path| path.starts_with(root().join(folder))) {
+    for folder in [
+        "ingest/event/src",
+        "detect/alert/src",
+        "detect/engine/src",
+        "alerting/incident/src",
+    ] {
+        for path in files(".rs")
+            .into_iter()
+            .filter(|path| path.starts_with(root().join(folder)))
+        {
             let text = fs::read_to_string(&path).expect("readable");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for ban in ["SystemTime::now", "Instant::now", "std::fs", "std::net::Tcp", "std::thread"] {
+            for ban in [
+                "SystemTime::now",
+                "Instant::now",
+                "std::fs",
+                "std::net::Tcp",
+                "std::thread",
+            ] {
                 assert!(!code.contains(ban), "{} uses {ban}", path.display());
             }
         }
@@ -113,16 +185,26 @@ const LINES_MAX: usize = 600;
 fn files_are_small_enough_to_read() {
     for path in [".rs", ".ts", ".tsx"].iter().flat_map(|ending| files(ending)) {
         let lines = fs::read_to_string(&path).expect("readable").lines().count();
-        assert!(lines <= LINES_MAX, "{} has {lines} lines, at most {LINES_MAX}", path.display());
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines, at most {LINES_MAX}",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn no_drawer_has_a_name() {
     for path in files(".rs") {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         assert!(
-            !["utils", "util", "common", "helper", "helpers", "manager", "misc", "mod"].contains(&stem),
+            ![
+                "utils", "util", "common", "helper", "helpers", "manager", "misc", "mod"
+            ]
+            .contains(&stem),
             "{}: name the file for what it holds",
             path.display()
         );
@@ -139,7 +221,11 @@ fn every_link_in_a_document_leads_somewhere() {
             if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
-            assert!(folder.join(target).exists(), "{}: the link {target} leads nowhere", path.display());
+            assert!(
+                folder.join(target).exists(),
+                "{}: the link {target} leads nowhere",
+                path.display()
+            );
         }
     }
 }
@@ -148,9 +234,13 @@ fn every_link_in_a_document_leads_somewhere() {
 fn files_named_in_the_architecture_exist() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("readable");
     for name in text.split('`').skip(1).step_by(2) {
-        let looks_like_a_path = name.contains('/') && !name.contains([' ', '<', '*', '{']) && !name.contains("::");
+        let looks_like_a_path =
+            name.contains('/') && !name.contains([' ', '<', '*', '{']) && !name.contains("::");
         if looks_like_a_path {
-            assert!(root().join(name).exists(), "ARCHITECTURE.md names {name}, which is not there");
+            assert!(
+                root().join(name).exists(),
+                "ARCHITECTURE.md names {name}, which is not there"
+            );
         }
     }
 }

@@ -76,7 +76,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
-    let bus = Bus::open(&config.bus.bus_config("varde-alerting")).await?;
+    let bus = Bus::open(&config.bus.clone().named("varde-alerting")).await?;
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     tokio::spawn(async move {

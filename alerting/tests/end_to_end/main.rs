@@ -235,7 +235,7 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_listener, port, mut mails) = service::smtp();
     let config = service::configure(folder.path(), port);
-    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test"))
+    let bus = ingest_bus::Bus::open(&config.bus.clone().named("test"))
         .await
         .expect("a bus");
     service::ensure_topic(&bus).await;
@@ -281,7 +281,7 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
         "one notification for each incident, however often it was killed"
     );
 
-    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test"))
+    let bus = ingest_bus::Bus::open(&config.bus.clone().named("test"))
         .await
         .expect("a bus");
     let service = Service::start_in(folder, config, bus).await;
@@ -394,7 +394,7 @@ async fn a_webhook_is_signed_tried_again_and_holds_only_its_own_incident() {
         "organizations:\n- {{ number: '{BERGEN}', responders: [{{ name: Vakta, webhook: {{ url: '{url}', key_file: hook.key }} }}] }}\n"
     );
     std::fs::write(folder.path().join("responders.yml"), responders).expect("written");
-    let bus = ingest_bus::Bus::open(&config.bus.bus_config("test"))
+    let bus = ingest_bus::Bus::open(&config.bus.clone().named("test"))
         .await
         .expect("a bus");
     service::ensure_topic(&bus).await;

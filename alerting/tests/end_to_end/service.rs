@@ -62,7 +62,7 @@ impl Service {
         let folder = tempfile::tempdir().expect("a folder");
         let (listener, port, mails) = smtp();
         let config = configure(folder.path(), port);
-        let bus = Bus::open(&config.bus.bus_config("test")).await.expect("a bus");
+        let bus = Bus::open(&config.bus.clone().named("test")).await.expect("a bus");
         ensure_topic(&bus).await;
         Self::start_with(folder, config, bus, Some((listener, mails))).await
     }

@@ -125,21 +125,12 @@ fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::
 }
 
 fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
-    use detect::config::BusSettings;
     let rules = folder.path("rulesets");
     let indicators = rulesets::files()
         .into_iter()
         .filter(rulesets::File::is_indicators);
     detect::config::Config {
-        bus: match bus {
-            BusConfig::Kafka(kafka) => BusSettings::Kafka {
-                bootstrap: kafka.bootstrap.clone(),
-                properties: kafka.properties.clone(),
-            },
-            BusConfig::Embedded { directory } => BusSettings::Embedded {
-                directory: directory.clone(),
-            },
-        },
+        bus: bus.clone(),
         rules: vec![rules.join("sigma"), rules.join("correlations")],
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
         group: DETECTOR_GROUP.to_owned(),
@@ -151,19 +142,11 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
 
 fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) -> alerting::config::Config {
     use alerting::config::{
-        BusSettings, CertSettings, Config, MailSettings, MailTransport, RegistrySettings, RetrySettings,
+        CertSettings, Config, MailSettings, MailTransport, RegistrySettings, RetrySettings,
     };
     let routing = |name: &str| -> PathBuf { folder.path("rulesets/routing").join(name) };
     Config {
-        bus: match bus {
-            BusConfig::Kafka(kafka) => BusSettings::Kafka {
-                bootstrap: kafka.bootstrap.clone(),
-                properties: kafka.properties.clone(),
-            },
-            BusConfig::Embedded { directory } => BusSettings::Embedded {
-                directory: directory.clone(),
-            },
-        },
+        bus: bus.clone(),
         group: ALERTING_GROUP.to_owned(),
         data: folder.path("alerting"),
         listen: arguments.listen,

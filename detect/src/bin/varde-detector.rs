@@ -65,10 +65,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    let bus = Bus::open(&config.bus.bus_config("varde-detector")).await?;
+    let bus = Bus::open(&config.bus.clone().named("varde-detector")).await?;
     let stop = CancellationToken::new();
     tokio::spawn(detect::service::cancel_on_signal(stop.clone()));
-    service::run(config, bus, true, stop).await
+    service::run(config, bus, stop).await
 }
 
 fn filter() -> tracing_subscriber::EnvFilter {

@@ -24,14 +24,17 @@ pub use consumer::KafkaConsumer;
 pub use producer::KafkaProducer;
 
 /// Where a Kafka cluster is and how to talk to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KafkaConfig {
     /// `host:port`, several separated by commas.
     pub bootstrap: String,
-    /// How this client names itself to the brokers.
+    /// How this client names itself to the brokers; see [`crate::BusConfig::named`].
+    #[serde(default)]
     pub client_id: String,
     /// Further properties of librdkafka, such as `security.protocol` and `ssl.*`. Those that the bus's promises
     /// depend on are refused with [`OpenError::Reserved`].
+    #[serde(default)]
     pub properties: BTreeMap<String, String>,
 }
 

@@ -28,8 +28,10 @@ pub use topic::{
 use embedded::{EmbeddedBus, EmbeddedConsumer, EmbeddedProducer};
 use kafka::{KafkaBus, KafkaConfig, KafkaConsumer, KafkaProducer};
 
-/// Which bus, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which bus, and where; in every service's configuration under `bus`, for example
+/// `{ kafka: { bootstrap: "127.0.0.1:9092" } }` or `{ embedded: { directory: /var/lib/varde/bus } }`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum BusConfig {
     /// A Kafka cluster.
     Kafka(KafkaConfig),
@@ -38,6 +40,19 @@ pub enum BusConfig {
         /// Where the file is kept.
         directory: PathBuf,
     },
+}
+
+impl BusConfig {
+    /// The same, with the name that the client gives itself to the brokers, unless it has one.
+    #[must_use]
+    pub fn named(mut self, client_id: &str) -> BusConfig {
+        if let BusConfig::Kafka(config) = &mut self
+            && config.client_id.is_empty()
+        {
+            client_id.clone_into(&mut config.client_id);
+        }
+        self
+    }
 }
 
 /// A bus; clones share one connection or file.
