@@ -16,6 +16,7 @@ use alerting_incident::DedupKey;
 use detect_alert::Alert;
 use ingest_bus::{Bus, Cleanup, Record, Topic, TopicSpec};
 use ingest_event::Timestamp;
+use replay_data::{Case, Expected};
 use serde_json::{Value as Json, json as object};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,8 @@ const APPLY: [&str; 3] = [
     "apply: the alert opens an incident",
     "alerting/incident/src/apply.rs",
     "Alerts with the same rule or indicator, organisation and entity are one incident. \
-     The whole case raises many such alerts about this machine; all of them join this incident, and nobody is told twice. \
+     The others of the case join it in silence: nobody is told twice. \
+     It is shown as it is after the mail has left, so its state is `notified` already. \
      `alerting/src/intake.rs` writes alert, incident, route, notifications and the place in `varde.alerts` in one transaction.",
 ];
 
@@ -68,7 +70,7 @@ const ANSWER: [&str; 3] = [
 ];
 
 /// From the alert on the bus to the answer on the incident.
-pub(crate) async fn follow(document: &mut Document, bus: &Bus, alert: &Alert, folder: &Path) {
+pub(crate) async fn follow(document: &mut Document, bus: &Bus, case: &Case, alert: &Alert, folder: &Path) {
     let service = Service::start(bus, folder).await;
     publish(bus, alert).await;
     let mail = service.mail().await;
@@ -77,7 +79,7 @@ pub(crate) async fn follow(document: &mut Document, bus: &Bus, alert: &Alert, fo
     let path = format!("/api/v1/incidents/{id}");
     let opened = service.get(&path).await;
 
-    document.hop(APPLY, &[table(&key(alert)), json(&some(&opened, &OPENED))]);
+    document.hop(APPLY, &[table(&key(case, alert)), json(&some(&opened, &OPENED))]);
     document.hop(ROUTE, &[steps(&opened["route"])]);
     document.hop(DECIDE, &[json(&some(&opened["notifications"][0], &DECIDED))]);
     let text = mail["text"].as_str().expect("a text");
@@ -149,13 +151,21 @@ fn string(value: &Json) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn key(alert: &Alert) -> Vec<(String, String)> {
+fn key(case: &Case, alert: &Alert) -> Vec<(String, String)> {
+    let joins = |expected: &&Expected| {
+        expected.rule == alert.producer.id.0 && expected.entity.as_deref() == Some(&alert.entity.value)
+    };
+    let expected = case.expect.iter().find(joins).expect("the case expects it");
     let key = DedupKey::of(alert);
     [
         ("grouped by", key.producer),
         ("organisation", key.organization.to_string()),
         ("entity", format!("{} {}", key.entity.field, key.entity.value)),
         ("exercise", key.exercise.to_string()),
+        (
+            "alerts of the whole case that join it",
+            expected.count.to_string(),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
