@@ -3,7 +3,8 @@
 //! One transaction per answer, with whatever it makes due (a call for help tells the CERT).
 
 use alerting_incident::{
-    Actor, Change, IncidentId, NotificationId, Route, Verdict, acknowledge, close, decide, judge, seen,
+    Actor, Change, IncidentId, NotificationId, Route, Verdict, acknowledge, close, comment, decide, judge,
+    seen,
 };
 
 use crate::{
@@ -46,6 +47,12 @@ pub(crate) async fn record(
         Answer::Acknowledge => acknowledge(incident, actor, note, now),
         Answer::Verdict(verdict) => judge(incident, actor, verdict, note, now),
         Answer::Close => close(incident, actor, note, now),
+    };
+    // What was said already changes nothing, but the remark that came with it is new.
+    let change = match change {
+        Some(change) => Some(change),
+        None if Store::has_remark(&mut write, id, actor, note).await? => None,
+        None => comment(incident, actor, note, now),
     };
     let mut is_due = false;
     if let Some(change) = &change {

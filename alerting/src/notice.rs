@@ -93,7 +93,7 @@ impl Notices {
             evidence => alert.evidence.iter().take(10).map(|one| context! {
                 field => one.field.clone(), value => one.value.clone(), matched => one.matched.clone(),
             }).collect::<Vec<_>>(),
-            harmless => alert.producer.false_positives.clone(),
+            harmless => harmless(&alert.producer.false_positives, language),
             reason => words.reason(notification.reason), is_relapse => notification.reason == NotifyReason::Relapsed,
             responder => notification.responder_name.clone(), tlp => alert.tlp.as_str(), incident_id => incident.id.as_str(),
             rule_id => alert.producer.id.0.clone(), rule_version => alert.producer.version.clone(),
@@ -120,6 +120,14 @@ impl Notices {
         utc.to_zoned(self.oslo.clone())
             .strftime("%d.%m.%Y %H:%M:%S")
             .to_string()
+    }
+}
+
+/// Rules tell their harmless causes in English only; half a mail in another language helps nobody.
+fn harmless(causes: &[String], language: Language) -> Vec<String> {
+    match language {
+        Language::En => causes.to_vec(),
+        Language::Nb | Language::Nn => Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! (crate `alerting`) stores changes and sends notifications; nothing here knows how.
 //!
 //! The verbs, in the order of an incident's life: [`apply`], [`route`], [`decide`], [`notified`], [`seen`],
-//! [`acknowledge`], [`judge`], [`close`].
+//! [`acknowledge`], [`judge`], [`comment`], [`close`].
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod registry;
 mod acknowledge;
 mod apply;
 mod close;
+mod comment;
 mod decide;
 mod judge;
 mod notified;
@@ -26,6 +27,7 @@ mod seen;
 pub use acknowledge::acknowledge;
 pub use apply::{History, apply};
 pub use close::close;
+pub use comment::comment;
 pub use decide::decide;
 pub use incident::{
     Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, State, TimelineEntry,

@@ -1,6 +1,6 @@
 //! Incidents, their alerts and their timeline.
 
-use alerting_incident::{Change, DedupKey, Incident, IncidentId, State, TimelineEntry};
+use alerting_incident::{Actor, Change, DedupKey, Incident, IncidentId, State, TimelineEntry};
 use detect_alert::{AlertId, Severity};
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde_json::Value as Json;
@@ -174,6 +174,27 @@ impl Store {
             .execute(&mut **write)
             .await?;
         Ok(())
+    }
+
+    /// Whether this actor's remark is on the timeline already, alone or after a verdict: a request sent twice is one.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn has_remark(
+        write: &mut Write,
+        id: &IncidentId,
+        actor: &Actor,
+        note: &str,
+    ) -> sqlx::Result<bool> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM timeline WHERE incident = $1 AND actor = $2 \
+             AND (text = $3 OR (kind = 'verdict' AND substr(text, -length($3) - 2) = ': ' || $3)))",
+        )
+        .bind(id.as_str())
+        .bind(actor.name())
+        .bind(note)
+        .fetch_one(&mut **write)
+        .await
     }
 
     /// An incident's timeline as JSON, the oldest first, at most `limit` lines, the newest if there are more.

@@ -119,6 +119,11 @@ async fn an_alert_becomes_a_mail_whose_link_answers_on_the_incident() {
             .0,
         200
     );
+    // Said before, but with a new remark: sent twice, kept once.
+    for _ in 0..2 {
+        let remark = json!({"note": "leverandøren er varslet"});
+        assert_eq!(service.post(&format!("{path}/acknowledge"), remark).await.0, 200);
+    }
     assert_eq!(
         service
             .post(&format!("{path}/verdict"), json!({"verdict": "need_help"}))
@@ -141,6 +146,11 @@ async fn an_alert_becomes_a_mail_whose_link_answers_on_the_incident() {
         .collect();
     assert_eq!(
         kinds.iter().filter(|kind| **kind == "acknowledged").count(),
+        1,
+        "{kinds:?}"
+    );
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "comment").count(),
         1,
         "{kinds:?}"
     );
