@@ -15,6 +15,7 @@ use std::{
 
 use cli::Exit;
 use detect_rules::{Code, SourceText, check, read_rules};
+use ingest_bus::Cleanup;
 use ingest_event::QuarantineReason;
 
 fn root() -> PathBuf {
@@ -166,6 +167,29 @@ fn exit_codes_and_quarantine_reasons_are_all_there() {
     let reasons = section(&text("docs/wire-format.md"), "## Quarantine");
     for reason in QuarantineReason::ALL {
         assert!(reasons.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+#[test]
+fn topics_are_made_as_the_document_says() {
+    let topics = section(&text("docs/operating.md"), "## Topics");
+    let organization = "964965226".parse().expect("an organisation number");
+    for spec in ingest::publish::Topics::of(organization).expect("names").specs() {
+        let name = spec.topic.as_str().replace("964965226", "<organisation number>");
+        let Cleanup::Delete { retention } = spec.cleanup else {
+            panic!("{name} is kept by time");
+        };
+        let row = topics
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{name}` |")))
+            .unwrap_or_else(|| panic!("{name} has no row"));
+        for part in [
+            format!(" | {} | ", spec.partitions),
+            format!(" | {} days | ", retention.as_secs() / 86_400),
+            format!(" | {} MiB", spec.max_record_bytes >> 20),
+        ] {
+            assert!(row.contains(&part), "{part} is not in {row}");
+        }
     }
 }
 
