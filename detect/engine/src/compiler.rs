@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::{
     indicators::IndicatorIndex,
+    prefilter::Prefilter,
     program::Node,
     record::FieldNames,
     ruleset::{Compiled, Envelope, Ruleset},
@@ -19,6 +20,7 @@ use crate::{
 pub struct Compiler {
     rules: CheckedRules,
     indicators: Vec<Indicator>,
+    is_exhaustive: bool,
 }
 
 /// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
@@ -60,6 +62,14 @@ impl Compiler {
         self
     }
 
+    /// Leaves the prefilter out: every rule of its log sources is evaluated on each event. Slower, and the
+    /// matches are the same; tests hold the one against the other.
+    #[must_use]
+    pub fn exhaustive(mut self) -> Self {
+        self.is_exhaustive = true;
+        self
+    }
+
     /// Builds the ruleset.
     ///
     /// # Errors
@@ -74,6 +84,11 @@ impl Compiler {
         for name in field::ENVELOPE {
             names.intern(name);
         }
+        let prefilter = if self.is_exhaustive {
+            Prefilter::default()
+        } else {
+            Prefilter::build(self.rules.rules.iter().map(|rule| &rule.condition))
+        };
         let mut digests: Vec<[u8; 32]> = Vec::new();
         let mut rules = Vec::with_capacity(self.rules.rules.len());
         let mut sources: BTreeMap<RuleLogSource, Vec<u32>> = BTreeMap::new();
@@ -106,6 +121,7 @@ impl Compiler {
             version,
             names,
             rules,
+            prefilter,
             sources: sources.into_iter().collect(),
             correlations,
             indicators,

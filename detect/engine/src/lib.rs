@@ -15,6 +15,7 @@ mod compiler;
 mod correlate;
 mod indicators;
 mod pattern;
+mod prefilter;
 mod program;
 mod raise;
 mod record;

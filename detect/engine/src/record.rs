@@ -118,6 +118,11 @@ impl Record {
         self.entries.iter().filter(|entry| entry.kind == Kind::Text)
     }
 
+    /// Every value in the event that is kept, as text without regard to case.
+    pub(crate) fn all_folded(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| self.folded(entry))
+    }
+
     /// The field of a value, if somebody asks for it.
     pub(crate) fn field(&self, entry: &Entry) -> Option<FieldId> {
         (entry.field != NONE).then_some(entry.field)

@@ -5,6 +5,7 @@ use detect_rules::{Correlation, RuleLogSource};
 
 use crate::{
     indicators::IndicatorIndex,
+    prefilter::Prefilter,
     program::Node,
     record::{FieldId, FieldNames},
 };
@@ -19,6 +20,7 @@ pub struct Ruleset {
     pub(crate) version: RulesetVersion,
     pub(crate) names: FieldNames,
     pub(crate) rules: Vec<Compiled>,
+    pub(crate) prefilter: Prefilter,
     pub(crate) sources: Vec<(RuleLogSource, Vec<u32>)>,
     pub(crate) correlations: Vec<Correlation>,
     pub(crate) indicators: IndicatorIndex,

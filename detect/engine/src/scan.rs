@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use crate::{
+    prefilter::Marks,
     program::add,
     record::{Kind, Record, TOO_MANY_FIELDS},
     ruleset::{RuleIndex, Ruleset},
@@ -28,6 +29,7 @@ pub struct Scanner<'r> {
     classes: FxHashMap<String, Vec<u32>>,
     key: String,
     findings: Vec<Finding>,
+    marks: Marks,
 }
 
 /// Takes matches. Called once for each rule or indicator that an event matches.
@@ -132,6 +134,7 @@ impl<'r> Scanner<'r> {
             classes: FxHashMap::default(),
             key: String::new(),
             findings: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
@@ -167,7 +170,12 @@ impl<'r> Scanner<'r> {
                 .insert(self.key.clone(), candidates(self.ruleset, &class.traits()));
         }
         let rules = self.classes.get(&self.key).map_or(&[][..], Vec::as_slice);
+        let prefilter = &self.ruleset.prefilter;
+        prefilter.look(&self.record, rules.len(), &mut self.marks);
         for index in rules {
+            if !prefilter.may_match(*index, &self.marks) {
+                continue;
+            }
             let Some(rule) = self.ruleset.rules.get(*index as usize) else {
                 continue;
             };
