@@ -12,6 +12,8 @@ use ingest_event::{
     QuarantineRecord, RAW_BYTES_MAX, SensorId, Timestamp, Zone,
 };
 
+use crate::bound::bounded;
+
 /// The rule id of canaries: alerts that prove the way is open, never shown as incidents.
 pub const CANARY_RULE: &str = "varde:canary";
 
@@ -20,15 +22,6 @@ pub const CANARY_DATASET: &str = "varde.canary";
 
 /// The rule id of alerts about events that claim an organisation which their topic does not belong to.
 pub const WRONG_ORGANIZATION_RULE: &str = "varde:wrong-organization";
-
-/// A field of an alert's sample is cut at this: with ten samples an alert stays below the record limit.
-const TEXT_BYTES_MAX: usize = 4_096;
-
-/// So many fields of a sample are kept: real events have under 200.
-const FIELDS_KEPT: usize = 256;
-
-/// So many reasons are kept: a person reads a handful.
-const EVIDENCE_MAX: usize = 50;
 
 /// Where a payload came from.
 #[derive(Clone, Copy, Debug)]
@@ -326,36 +319,6 @@ fn quarantine(
         raw: String::from_utf8_lossy(kept).into_owned(),
         raw_bytes: payload.len() as u64,
     }
-}
-
-/// Cuts what would not fit in a record of `varde.alerts`: a message of a megabyte says no more in an alert than
-/// its first [`TEXT_BYTES_MAX`] bytes, and the event itself is still on its topic.
-fn bounded(mut alert: Alert) -> Alert {
-    for sample in &mut alert.events {
-        let names: Vec<String> = sample
-            .fields
-            .iter()
-            .filter(|(_, value)| TEXT_BYTES_MAX < value.to_string().len())
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        for name in names {
-            if let Some(value) = sample.fields.remove(&name) {
-                let text = value.to_string();
-                let end = text.floor_char_boundary(TEXT_BYTES_MAX);
-                sample.fields.set(
-                    name,
-                    format!("{}… (cut, {} bytes)", text.get(..end).unwrap_or(""), text.len()),
-                );
-            }
-        }
-        sample.fields = std::mem::take(&mut sample.fields)
-            .iter()
-            .take(FIELDS_KEPT)
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect();
-    }
-    alert.evidence.truncate(EVIDENCE_MAX);
-    alert
 }
 
 fn texts(pairs: [(&str, &str); 3]) -> Texts {

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bound;
 pub mod checkpoint;
 pub mod clock;
 pub mod config;
