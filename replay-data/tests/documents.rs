@@ -9,11 +9,12 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
 
-use cli::Exit;
+use cli::{Exit, Terminal};
 use detect_rules::{Code, SourceText, check, read_rules};
 use ingest_bus::Cleanup;
 use ingest_event::QuarantineReason;
@@ -252,6 +253,55 @@ fn samples_of_rules_load_beside_the_bundled_ones() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_sample_of_a_rule_passes_the_sample_of_its_test() {
+    let samples = blocks(&text("docs/rules.md"), "yaml");
+    let starting = |start: &str| {
+        let found = samples.iter().find(|block| block.starts_with(start));
+        found.unwrap_or_else(|| panic!("no sample begins with {start}"))
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("sample.yml"), starting("title:")).expect("written");
+    fs::write(folder.path().join("sample.test.yml"), starting("match:")).expect("written");
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let command = format!("varde rules test {}", folder.path().display());
+    let command = cli::arguments::parse(command.split(' ').map(OsString::from))
+        .expect("a command")
+        .command;
+    let exit = cli::run(command, &mut Terminal::buffers(&mut out, &mut err));
+    let said = String::from_utf8_lossy(&out).into_owned();
+    assert_eq!(exit, Exit::Done, "{said}{}", String::from_utf8_lossy(&err));
+    assert!(said.contains("3 examples"), "{said}");
+}
+
+#[test]
+fn commands_in_documents_can_be_typed() {
+    let mut typed = 0;
+    for name in [
+        "README.md",
+        "docs/operating.md",
+        "docs/rules.md",
+        "replay-data/README.md",
+        "rulesets/README.md",
+    ] {
+        for block in blocks(&text(name), "sh") {
+            for line in block.replace("\\\n", " ").lines() {
+                let line = line.split(" #").next().unwrap_or_default();
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let is_ours = words
+                    .first()
+                    .is_some_and(|word| word.rsplit('/').next() == Some("varde"));
+                if is_ours {
+                    let parsed = cli::arguments::parse(words.iter().map(OsString::from));
+                    assert!(parsed.is_ok(), "{name}: {line}: {:?}", parsed.err());
+                    typed += 1;
+                }
+            }
+        }
+    }
+    assert!(10 <= typed, "only {typed} commands were found");
 }
 
 #[test]
