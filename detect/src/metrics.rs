@@ -23,6 +23,8 @@ pub struct Metrics {
     pub bus_retries: IntCounter,
     /// Checkpoints published.
     pub checkpoints_published: IntCounter,
+    /// Checkpoints that did not fit in a record and were not written.
+    pub checkpoints_too_large: IntCounter,
     /// Rules, correlations and indicators in the loaded ruleset.
     pub ruleset_size: prometheus::IntGaugeVec,
     /// Time of the last canary, seconds since 1970.
@@ -69,6 +71,10 @@ impl Metrics {
                 "Publishes and polls that had to be tried again.",
             )?,
             checkpoints_published: counter("detect_checkpoints_published_total", "Checkpoints published.")?,
+            checkpoints_too_large: counter(
+                "detect_checkpoints_too_large_total",
+                "Checkpoints that did not fit in a record; the last one that did still holds.",
+            )?,
             ruleset_size: {
                 let vector = prometheus::IntGaugeVec::new(
                     Opts::new(

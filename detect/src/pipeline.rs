@@ -31,6 +31,9 @@ const POLL: PollLimit = PollLimit {
 /// Alerts, checkpoints and quarantine are kept this long where they are kept by time.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// The most bytes of one checkpoint: what its topic takes, less room for the record's head.
+const CHECKPOINT_BYTES_MAX: usize = 15 << 20;
+
 /// The longest wait between two tries: an operator who mends the bus sees it work again within this.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -333,13 +336,26 @@ impl Pipeline {
                 ruleset: self.ruleset.version().0.clone(),
                 state: String::from_utf8(state.correlator.snapshot()).context("snapshot the correlations")?,
             };
-            records.push(checkpoint.record(&self.group, place));
+            let record = checkpoint.record(&self.group, place);
+            if CHECKPOINT_BYTES_MAX < record.bytes() {
+                // The last one that fitted and its position still hold: a restart reads on from there.
+                self.metrics.checkpoints_too_large.inc();
+                tracing::warn!(
+                    bytes = record.bytes(),
+                    "the open windows of one organisation do not fit in a checkpoint: a restart will read more again"
+                );
+                continue;
+            }
+            records.push(record);
             positions.push(Position {
                 topic: place.topic.clone(),
                 partition: place.partition,
                 offset: state.next,
             });
             state.checkpointed = state.next;
+        }
+        if records.is_empty() {
+            return Ok(());
         }
         self.metrics.checkpoints_published.inc_by(records.len() as u64);
         self.publish_all(&self.topics.checkpoints, records)
