@@ -1,6 +1,6 @@
 // The pages against made-up data: keyboard, live updates, layout, errors, accessibility. Fast, and with no service.
 import { expect, test as base, type Page } from '@playwright/test';
-import { expectAccessible, expectReflow, watchForTrouble } from './support/checks';
+import { expectAccessible, expectReflow, THEMES, watchForTrouble, type Theme } from './support/checks';
 import { incident, RESPONDER_TOKEN } from './support/fixtures';
 import { FixtureServer } from './support/server';
 
@@ -42,7 +42,9 @@ test.describe('the list', () => {
     await page.keyboard.press('a');
     await expect(rows(page).nth(1)).toContainText('Kvittert');
     await expect(link(page, 'inc-1')).toBeFocused();
-    await expect(page.getByText('Kvittert: Gjentatte mislykkede innlogginger over SSH')).toBeAttached();
+    await expect(
+      page.getByText('Kvittert: Noen har prøvd mange passord mot en av maskinene deres.'),
+    ).toBeAttached();
     expect(server.posts).toEqual([{ path: '/incidents/inc-1/acknowledge', body: {} }]);
 
     // What is taken care of is not acknowledged twice.
@@ -123,10 +125,15 @@ test.describe('the list', () => {
     await expect(rows(page)).toHaveCount(100);
     await link(page, 'inc-80').click();
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-    await page.goBack();
-    await expect(rows(page)).toHaveCount(100);
-    await expect(link(page, 'inc-80')).toBeFocused();
-    await expect(link(page, 'inc-80')).toBeInViewport();
+    // By the browser's own button, and once more after going forward.
+    for (let turn = 0; turn < 2; turn += 1) {
+      await page.goBack();
+      await expect(rows(page)).toHaveCount(100);
+      await expect(link(page, 'inc-80')).toBeFocused();
+      await expect(link(page, 'inc-80')).toBeInViewport();
+      if (turn === 0) await page.goForward();
+      if (turn === 0) await expect(page.getByRole('heading', { level: 1 })).toBeFocused();
+    }
   });
 
   test('says what is wrong, and mends itself', async ({ page, server, url }) => {
@@ -211,6 +218,16 @@ test.describe('an incident', () => {
     await expect(page.getByLabel('Merknad')).toHaveValue('Sett på to maskiner');
   });
 
+  test('says so when the service did not store the note', async ({ page, server, url }) => {
+    server.details[0] = { ...server.details[0]!, verdict: 'true_positive' };
+    await page.goto(`${url}/incidents/inc-0`);
+    await expect(page.getByLabel('Reell')).toBeChecked();
+    await page.getByLabel('Merknad').fill('Sett på to maskiner');
+    await page.getByRole('button', { name: 'Lagre vurderingen' }).click();
+    await expect(page.getByRole('alert')).toContainText('merknaden ble ikke lagret');
+    await expect(page.getByLabel('Merknad')).toHaveValue('Sett på to maskiner');
+  });
+
   test('changes under the eye of a second analyst', async ({ page, server, url }) => {
     await page.goto(`${url}/incidents/inc-0`);
     await expect(page.getByRole('button', { name: 'Kvitter', exact: true })).toBeVisible();
@@ -265,6 +282,18 @@ test.describe("the responder's page", () => {
     await expectReflow(page);
   });
 
+  test('keeps what was written when it was not stored', async ({ page, url }) => {
+    await page.goto(`${url}/r/${RESPONDER_TOKEN}`);
+    await page.getByLabel('Vil du legge til noe?').fill('Vår skanner');
+    await page.getByRole('button', { name: 'Nei, falsk alarm' }).click();
+    await expect(page.getByText('Takk! Vi har registrert svaret')).toBeFocused();
+    await expect(page.getByLabel('Vil du legge til noe?')).toHaveValue('');
+    await page.getByLabel('Vil du legge til noe?').fill('Vi har sjekket');
+    await page.getByRole('button', { name: 'Nei, falsk alarm' }).click();
+    await expect(page.getByRole('alert')).toContainText('ble ikke lagret');
+    await expect(page.getByLabel('Vil du legge til noe?')).toHaveValue('Vi har sjekket');
+  });
+
   test("speaks the responder's language until told otherwise", async ({ page, server, url }) => {
     server.responder = { ...server.responder, language: 'nn' };
     await page.goto(`${url}/r/${RESPONDER_TOKEN}`);
@@ -286,7 +315,15 @@ test.describe("the responder's page", () => {
   });
 });
 
-for (const language of ['nb', 'nn', 'en']) {
+/** Colours and layout don't depend on the language: each page is read in both themes at both widths in one language,
+ * and once in the other two. */
+const READ: readonly (readonly [language: string, at: Readonly<Record<number, readonly Theme[]>>])[] = [
+  ['nb', { 1440: THEMES, 320: THEMES }],
+  ['nn', { 320: ['light'] }],
+  ['en', { 1440: ['dark'] }],
+];
+
+for (const [language, at] of READ) {
   test(`every page in ${language} is accessible, and fits in 320 px`, async ({ page, server, url }) => {
     server.details.length = 12; // All severities, states and verdicts; axe reads every row.
     await page.addInitScript((chosen) => {
@@ -301,7 +338,7 @@ for (const language of ['nb', 'nn', 'en']) {
         await page.setViewportSize({ width, height: 800 });
         await page.goto(url + path);
         await page.locator(ready).waitFor();
-        await expectAccessible(page, `${name} at ${width} px in ${language}`);
+        await expectAccessible(page, `${name} at ${width} px in ${language}`, at[width] ?? []);
         await expectReflow(page);
       }
     }

@@ -3,6 +3,7 @@
 // the analyst sees it happen.
 import { expect, test, type Page } from '@playwright/test';
 import type { IncidentDetail, IncidentPage, ResponderView } from '../src/api/types';
+import { headline, sourceName } from '../src/incident/wording';
 import { expectAccessible, expectReflow, screenshot, watchForTrouble } from './support/checks';
 import { Varde } from './support/varde';
 
@@ -72,8 +73,10 @@ test('the list fills by itself', async ({ page }) => {
   await expect(page.getByText('Direkte')).toBeVisible();
   await keepPictures(page, 'list');
   await expectAccessible(page, 'list');
-  await page.setViewportSize({ width: 320, height: 800 });
-  await expectReflow(page);
+  for (const width of [320, 1280, 1440, 1920]) {
+    await page.setViewportSize({ width, height: 900 });
+    await expectReflow(page);
+  }
 });
 
 test('an incident is opened, understood, acknowledged and judged by keyboard', async ({ page }) => {
@@ -91,9 +94,9 @@ test('an incident is opened, understood, acknowledged and judged by keyboard', a
   await page.keyboard.press('Enter');
 
   await expect(page).toHaveURL(`${running().url}/incidents/${encodeURIComponent(open.id)}`);
-  await expect(page.getByRole('heading', { level: 1, name: open.title })).toBeFocused();
+  await expect(page.getByRole('heading', { level: 1, name: headline(open, 'nb').text })).toBeFocused();
   await expect(page.getByText(open.summary.nb).first()).toBeVisible();
-  await expect(page.getByText(open.source.name).first()).toBeVisible();
+  await expect(page.locator('#why ~ dl')).toContainText(sourceName(open.source, 'nb'));
   await expect(page.locator('#event-1 mark').first()).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Hvem fikk beskjed?' })).toBeVisible();
   await expect(page.locator('ol.route li').first()).toBeVisible();
@@ -128,6 +131,11 @@ test('an incident is opened, understood, acknowledged and judged by keyboard', a
   await expect(link).toBeFocused();
   await expect(page.locator('tr', { has: link })).toContainText('Kvittert');
   await expect(page.locator('tr', { has: link })).toContainText('Reell');
+  // The browser's own buttons keep the place as well.
+  await page.goForward();
+  await expect(page.getByRole('heading', { level: 1 })).toBeFocused();
+  await page.goBack();
+  await expect(link).toBeFocused();
 });
 
 test('a responder answers from the mail, and the analyst sees it happen', async ({ page, context }) => {
@@ -140,7 +148,7 @@ test('a responder answers from the mail, and the analyst sees it happen', async 
 
   const analyst = await context.newPage();
   await analyst.goto(`${running().url}/incidents/${encodeURIComponent(incident.id)}`);
-  await expect(analyst.getByRole('heading', { level: 1, name: incident.title })).toBeVisible();
+  await expect(analyst.getByRole('heading', { level: 1, name: headline(incident, 'nb').text })).toBeVisible();
 
   await page.setViewportSize({ width: 360, height: 740 });
   await page.goto(running().url + path);
@@ -171,15 +179,15 @@ test('the same in nynorsk and in English', async ({ page }) => {
   const first = incidents[0];
   if (first === undefined) throw new Error('the demo has no incident');
   await page.goto(`${running().url}/incidents/${encodeURIComponent(first.id)}`);
-  for (const [language, why] of [
-    ['nn', 'Kvifor varsla vi?'],
-    ['en', 'Why did we warn?'],
+  for (const [language, why, theme] of [
+    ['nn', 'Kvifor varsla vi?', 'light'],
+    ['en', 'Why did we warn?', 'dark'],
   ] as const) {
     await page.locator('.settings select').first().selectOption(language);
     await expect(page.getByRole('heading', { name: why })).toBeVisible();
     await expect(page.getByText(first.summary[language]).first()).toBeVisible();
     await expect(page.locator('html')).toHaveAttribute('lang', language);
-    await expectAccessible(page, `detail, ${language}`);
+    await expectAccessible(page, `detail, ${language}`, [theme]);
     await screenshot(page, `demo-detail-${language}`);
   }
 });

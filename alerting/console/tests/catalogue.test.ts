@@ -78,7 +78,9 @@ describe('translate', () => {
 
 /** Keys made of a variable first part: `${kind}.title`. */
 function isBuilt(key: string): boolean {
-  return ['list.empty.', 'list.empty.filtered.', 'field.'].some((start) => key.startsWith(start));
+  return ['list.empty.', 'list.empty.filtered.', 'field.', 'indicator.'].some((start) =>
+    key.startsWith(start),
+  );
 }
 
 function sourceText(folder: string): string {

@@ -5,9 +5,16 @@ import { fileURLToPath } from 'node:url';
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** No violation of WCAG 2.2 AA or of axe's best practice, in the light theme and in the dark. */
-export async function expectAccessible(page: Page, name: string): Promise<void> {
-  for (const theme of ['light', 'dark'] as const) {
+export const THEMES = ['light', 'dark'] as const;
+export type Theme = (typeof THEMES)[number];
+
+/** No violation of WCAG 2.2 AA or of axe's best practice, in the light theme and in the dark unless told otherwise. */
+export async function expectAccessible(
+  page: Page,
+  name: string,
+  themes: readonly Theme[] = THEMES,
+): Promise<void> {
+  for (const theme of themes) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
     const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
     const told = violations.map(({ id, help, nodes }) => ({

@@ -37,7 +37,7 @@ const KINDS = [
     source: { kind: 'correlation', name: 'Passordgjetting over SSH' },
   },
   {
-    title: 'Oppslag av navn på liste over skadevare',
+    title: 'Known bad domain: c2.example',
     severity: 'critical',
     field: 'host.ip',
     value: '198.51.100.23',
@@ -46,7 +46,7 @@ const KINDS = [
       nn: 'Ei maskin hos dykk spurde etter eit namn som blir brukt til å styre skadevare.',
       en: 'A machine of yours asked for a name that is used to control malware.',
     },
-    source: { kind: 'indicator', name: 'c2.example' },
+    source: { kind: 'indicator', name: 'Known bad domain: c2.example', id: 'domain:c2.example' },
   },
   {
     title: 'Data smugles ut i DNS-oppslag',
@@ -97,8 +97,8 @@ export function incident(index: number): Incident {
     organization: MUNICIPALITIES[Math.abs(index) % MUNICIPALITIES.length]!,
     entity: { field: kind.field, value: kind.value },
     source: {
-      ...kind.source,
       id: `varde-${Math.abs(index) % KINDS.length}`,
+      ...kind.source,
       version: '2026-11-01',
       author: ['Varde'],
     },

@@ -160,6 +160,7 @@ export class FixtureServer {
     const now = after.updated_at;
     this.responder = {
       ...this.responder,
+      incident: responderOf(after).incident,
       state: {
         seen_at: state.seen_at ?? now,
         acknowledged_at: action[1] === 'acknowledge' ? now : state.acknowledged_at,
@@ -186,8 +187,12 @@ export class FixtureServer {
   }
 }
 
-/** The incident after an answer: its state, its verdict and its timeline, as the service keeps them. */
+/**
+ * The incident after an answer: its state, its verdict and its timeline, as the service keeps them. A verdict that
+ * stands already changes nothing, and its note goes nowhere.
+ */
 function answered(before: IncidentDetail, action: Action, { verdict, note }: Answer): IncidentDetail {
+  if (verdict !== undefined && verdict === before.verdict) return before;
   const now = new Date().toISOString();
   const kind = action === 'acknowledge' ? 'acknowledged' : action;
   const worded = [verdict, note].filter((part) => part !== undefined).join(': ');

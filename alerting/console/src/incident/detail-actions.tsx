@@ -100,9 +100,15 @@ function VerdictForm({
     setIsSaving(true);
     judgeIncident(detail.id, verdict, note)
       .then((updated) => {
+        onSaved(updated);
+        // Whether the service kept the words shows in the timeline alone: a verdict that stands already changes nothing.
+        const words = note.trim();
+        if (words !== '' && !updated.timeline.some(({ text }) => text.endsWith(words))) {
+          setProblem(t('detail.note.not_stored'));
+          return;
+        }
         setNote('');
         setSaved(verdict);
-        onSaved(updated);
         announce(t('detail.verdict.saved', { verdict: t(`verdict.${verdict}`) }));
       })
       .catch((failure: unknown) => {

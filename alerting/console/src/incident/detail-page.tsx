@@ -16,10 +16,12 @@ import {
 } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { cameFrom, navigate } from '../shell/router';
+import { fieldName } from '../text/catalogue';
 import { Actions } from './detail-actions';
 import { Events, EvidenceTable } from './detail-evidence';
 import { Facts, Why } from './detail-why';
 import { Notified, Route, Timeline } from './detail-told';
+import { entityParts, headline } from './wording';
 
 export function DetailPage({ id }: { id: string }) {
   const { t, language } = usePreferences();
@@ -35,7 +37,7 @@ export function DetailPage({ id }: { id: string }) {
     acknowledgeIncident(id, '')
       .then((updated) => {
         setDetail(updated);
-        announce(t('list.acknowledged', { title: updated.title }));
+        announce(t('list.acknowledged', { title: headline(updated, language).text }));
       })
       .catch((reason: unknown) => {
         setFailure(saveError(reason));
@@ -66,17 +68,28 @@ export function DetailPage({ id }: { id: string }) {
       </div>
     );
   }
+  const { text, rule } = headline(detail, language);
   return (
     <article class="detail">
       <BackLink />
       {detail.exercise && <ExerciseBanner />}
       <header class="detail-head">
-        <PageTitle title={detail.title}>{detail.title}</PageTitle>
+        <PageTitle title={text}>{text}</PageTitle>
+        {rule !== null && (
+          <p class="ds-paragraph subtle" lang="en">
+            {rule}
+          </p>
+        )}
         <p class="detail-line">
           <SeverityTag severity={detail.severity} />
           <StateTag state={detail.state} />
           <span>{detail.organization.name}</span>
-          <span class="code">{detail.entity.value}</span>
+          {entityParts(detail.entity).map(({ field, value }, _, parts) => (
+            <span key={field}>
+              {parts.length > 1 && <span class="subtle">{fieldName(language, field) ?? field} </span>}
+              <span class="code">{value}</span>
+            </span>
+          ))}
         </p>
       </header>
       {error !== null && <Failure error={error} onRetry={reload} />}

@@ -4,6 +4,7 @@ import { Time } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { fieldName } from '../text/catalogue';
 import { longTime } from '../time';
+import { entityParts, headline, sourceName } from './wording';
 
 export function Why({ detail, language }: { detail: IncidentDetail; language: Language }) {
   const { t } = usePreferences();
@@ -13,7 +14,9 @@ export function Why({ detail, language }: { detail: IncidentDetail; language: La
       <h2 id="why" class="ds-heading" data-size="xs">
         {t('detail.why')}
       </h2>
-      <p class="ds-paragraph lead">{detail.summary[language]}</p>
+      {headline(detail, language).text !== detail.summary[language] && (
+        <p class="ds-paragraph lead">{detail.summary[language]}</p>
+      )}
       <p class="ds-paragraph">{t(`confidence.${detail.confidence}`)}</p>
       <div class="first-step">
         <h3 class="ds-heading" data-size="2xs">
@@ -24,7 +27,7 @@ export function Why({ detail, language }: { detail: IncidentDetail; language: La
       <dl class="facts facts-wide">
         <div>
           <dt>{t(`detail.source.${source.kind}`)}</dt>
-          <dd>{source.name}</dd>
+          <dd>{sourceName(source, language)}</dd>
         </div>
         <div>
           <dt>{t('detail.source.level')}</dt>
@@ -71,7 +74,7 @@ export function Why({ detail, language }: { detail: IncidentDetail; language: La
       {detail.description !== '' && (
         <>
           <h3 class="ds-heading" data-size="2xs">
-            {t('detail.description')}
+            {t(source.kind === 'indicator' ? 'detail.description.indicator' : 'detail.description')}
           </h3>
           <p class="ds-paragraph">{detail.description}</p>
         </>
@@ -120,10 +123,12 @@ export function Facts({ detail }: { detail: IncidentDetail }) {
             {detail.organization.name} <span class="subtle">({detail.organization.number})</span>
           </dd>
         </div>
-        <div>
-          <dt>{fieldName(language, detail.entity.field) ?? detail.entity.field}</dt>
-          <dd class="code">{detail.entity.value}</dd>
-        </div>
+        {entityParts(detail.entity).map(({ field, value }) => (
+          <div key={field}>
+            <dt>{fieldName(language, field) ?? field}</dt>
+            <dd class="code">{value}</dd>
+          </div>
+        ))}
         <div>
           <dt>{t('list.column.count')}</dt>
           <dd>{detail.count}</dd>

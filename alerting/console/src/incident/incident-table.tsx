@@ -5,6 +5,9 @@ import type { Incident } from '../api/types';
 import { ExerciseTag, SeverityTag, StateTag, Time, VerdictText } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { incidentPath } from '../shell/router';
+import { fieldName } from '../text/catalogue';
+import { shortTime } from '../time';
+import { entityParts, headline } from './wording';
 
 interface IncidentTableProps {
   rows: readonly Incident[];
@@ -23,8 +26,8 @@ export function IncidentTable({ rows, isStale, onOpen }: IncidentTableProps) {
           <Column name={t('list.column.title')} />
           <Column name={t('list.organization')} />
           <Column name={t('list.column.entity')} />
-          <Column name={t('list.column.count')} help={t('list.column.count.help')} isNumber />
-          <Column name={t('list.column.first_seen')} />
+          <Column name={t('list.column.count')} help={t('list.column.count.help')} kind="number" />
+          <Column name={t('list.column.first_seen')} kind="cell-first" />
           <Column name={t('list.column.last_seen')} />
           <Column name={t('state.label')} />
           <Column name={t('verdict.label')} />
@@ -39,9 +42,9 @@ export function IncidentTable({ rows, isStale, onOpen }: IncidentTableProps) {
   );
 }
 
-function Column({ name, help, isNumber = false }: { name: string; help?: string; isNumber?: boolean }) {
+function Column({ name, help, kind }: { name: string; help?: string; kind?: string }) {
   return (
-    <th role="columnheader" scope="col" title={help} class={isNumber ? 'number' : undefined}>
+    <th role="columnheader" scope="col" title={help} class={kind}>
       {name}
     </th>
   );
@@ -54,7 +57,8 @@ const Row = memo(function Row({
   incident: Incident;
   onOpen: (incident: Incident) => void;
 }) {
-  const { t } = usePreferences();
+  const { t, language } = usePreferences();
+  const { text, rule } = headline(incident, language);
   const isSettled = incident.state === 'closed' || incident.state === 'acknowledged';
   return (
     <tr
@@ -73,6 +77,7 @@ const Row = memo(function Row({
         <span class="title-line">
           <a
             class="row-link"
+            title={text}
             href={incidentPath(incident.id)}
             data-incident={incident.id}
             onClick={(event) => {
@@ -82,25 +87,35 @@ const Row = memo(function Row({
               onOpen(incident);
             }}
           >
-            {incident.title}
+            {text}
           </a>
           {incident.exercise && <ExerciseTag />}
         </span>
+        {rule !== null && (
+          <span class="rule-name subtle" lang="en">
+            {rule}
+          </span>
+        )}
       </th>
       <td role="cell" class="cell-organization">
         {incident.organization.name}
       </td>
-      <td role="cell" class="cell-entity" title={incident.entity.field}>
-        <span class="code">{incident.entity.value}</span>
+      <td role="cell" class="cell-entity">
+        {entityParts(incident.entity).map(({ field, value }) => (
+          <span key={field} class="code entity" title={fieldName(language, field) ?? field}>
+            {value}
+          </span>
+        ))}
       </td>
       <td role="cell" class="number" data-label={t('list.column.count')}>
         {incident.count}
       </td>
-      <td role="cell" class="cell-time" data-label={t('list.column.first_seen')}>
+      <td role="cell" class="cell-time cell-first" data-label={t('list.column.first_seen')}>
         <Time at={incident.first_seen} />
       </td>
       <td role="cell" class="cell-time" data-label={t('list.column.last_seen')}>
         <Time at={incident.last_seen} />
+        <Since incident={incident} />
       </td>
       <td role="cell" class="cell-state">
         <StateTag state={incident.state} />
@@ -111,6 +126,15 @@ const Row = memo(function Row({
     </tr>
   );
 });
+
+/** The first time below the last one, where there is no room for a column of its own; empty when they are one. */
+function Since({ incident }: { incident: Incident }) {
+  const { t, language } = usePreferences();
+  const now = new Date();
+  const first = shortTime(incident.first_seen, language, now);
+  const isOne = first === shortTime(incident.last_seen, language, now);
+  return <span class="since subtle">{!isOne && t('list.since', { time: first })}</span>;
+}
 
 /** Most rows have none: a dash is calmer than the words, which are there for the ear. */
 function NoVerdict() {

@@ -7,21 +7,19 @@ import { announce } from '../shell/announce';
 import { useKeys } from '../shell/keys';
 import { Failure, Loading, PageTitle, useSaveError } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
-import { incidentPath, navigate } from '../shell/router';
+import { incidentPath, keepPlace, keptPlace, navigate } from '../shell/router';
 import { filterFromSearch, isFiltered, searchFromFilter, type Filter } from './filter';
 import { FilterForm } from './filter-form';
 import { IncidentTable } from './incident-table';
 import { MAX_PENDING, type IncidentList } from './list';
 import { useList } from './use-list';
+import { headline } from './wording';
 
 /** New incidents are said aloud at most this often: a flood must not talk over the analyst's work. */
 const SAY_NEW_EVERY_MS = 5_000;
 
-/** Where the analyst was when leaving for an incident; used once, on the way back. */
-let leftAt: { id: string; scroll: number } | null = null;
-
 export function ListPage({ search }: { search: string }) {
-  const { t } = usePreferences();
+  const { t, language } = usePreferences();
   const saveError = useSaveError();
   const filter = useMemo(() => filterFromSearch(search), [search]);
   const data = useList(filter);
@@ -37,15 +35,16 @@ export function ListPage({ search }: { search: string }) {
   }, []);
 
   const acknowledge = (incident: Incident) => {
+    const title = headline(incident, language).text;
     if (incident.state === 'acknowledged' || incident.state === 'closed') {
-      announce(t('list.already', { title: incident.title }));
+      announce(t('list.already', { title }));
       return;
     }
     setFailedSave(null);
     acknowledgeIncident(incident.id, '')
       .then((updated) => {
         put(updated);
-        announce(t('list.acknowledged', { title: incident.title }));
+        announce(t('list.acknowledged', { title }));
       })
       .catch((failure: unknown) => {
         setFailedSave(saveError(failure));
@@ -202,9 +201,9 @@ function usePendingSpoken(waiting: number): void {
 /** Back from an incident: the same row focused, the same place on the screen. */
 function useReturn(isReady: boolean): void {
   useLayoutEffect(() => {
-    if (!isReady || leftAt === null) return;
-    const { id, scroll } = leftAt;
-    leftAt = null;
+    const place = keptPlace();
+    if (!isReady || place === null) return;
+    const { id, scroll } = place;
     const link = document.querySelector<HTMLElement>(`[data-incident="${CSS.escape(id)}"]`);
     link?.focus({ preventScroll: true });
     scrollTo({ top: scroll });
@@ -212,7 +211,7 @@ function useReturn(isReady: boolean): void {
 }
 
 function open(incident: Incident): void {
-  leftAt = { id: incident.id, scroll: window.scrollY };
+  keepPlace({ id: incident.id, scroll: window.scrollY });
   navigate(incidentPath(incident.id));
 }
 

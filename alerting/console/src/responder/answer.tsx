@@ -1,6 +1,6 @@
 // The responder's answer: "I take it", what it was, and a few words if they like. Says what is recorded right now.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { responderAcknowledge, responderJudge } from '../api/client';
+import { fetchResponder, responderAcknowledge, responderJudge } from '../api/client';
 import { VERDICTS, type ResponderView, type Verdict } from '../api/types';
 import { MAX_NOTE_CHARS, useDraft } from '../shell/draft';
 import { StateIcon, VerdictIcon } from '../shell/icons';
@@ -28,15 +28,23 @@ export function Answer({ token, view, onChange }: AnswerProps) {
     if (thanks !== null) outcome.current?.focus();
   }, [thanks]);
 
-  const send = (request: Promise<ResponderView>, words: string) => {
+  const send = (request: () => Promise<ResponderView>, words: string) => {
     setIsSaving(true);
     setThanks(null);
     setProblem(null);
-    request
-      .then((updated) => {
+    const hasNote = note.trim() !== '';
+    // An answer that changes nothing takes no note with it, and only the incident's version tells: asked for anew,
+    // as others may have changed the incident since the page was opened.
+    (hasNote ? fetchResponder(token) : Promise.resolve(view))
+      .then(async (before) => {
+        const updated = await request();
+        onChange(updated);
+        if (hasNote && updated.incident.version === before.incident.version) {
+          setProblem(t('responder.note.not_stored'));
+          return;
+        }
         setNote('');
         setThanks(words);
-        onChange(updated);
       })
       .catch((failure: unknown) => {
         setProblem(saveError(failure));
@@ -51,7 +59,7 @@ export function Answer({ token, view, onChange }: AnswerProps) {
       verdict === 'need_help'
         ? t('responder.thanks.need_help')
         : t('responder.thanks.verdict', { verdict: t(`responder.verdict.${verdict}`) });
-    send(responderJudge(token, verdict, note), words);
+    send(() => responderJudge(token, verdict, note), words);
   };
 
   return (
@@ -94,7 +102,7 @@ export function Answer({ token, view, onChange }: AnswerProps) {
           class="ds-button answer-main"
           aria-disabled={isSaving}
           onClick={() => {
-            if (!isSaving) send(responderAcknowledge(token, note), t('responder.thanks.acknowledged'));
+            if (!isSaving) send(() => responderAcknowledge(token, note), t('responder.thanks.acknowledged'));
           }}
         >
           <StateIcon state="acknowledged" />

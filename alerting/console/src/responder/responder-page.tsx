@@ -5,6 +5,7 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiError, fetchResponder, isAbort, responderSeen } from '../api/client';
 import type { IncidentExplained, ResponderView } from '../api/types';
 import { EvidenceTable } from '../incident/detail-evidence';
+import { entityParts, indicatorOf, sourceName } from '../incident/wording';
 import { ExerciseBanner, Failure, Loading, PageTitle, SeverityTag } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { fieldName } from '../text/catalogue';
@@ -57,7 +58,7 @@ export function ResponderPage({ token }: { token: string }) {
         <summary>{t('responder.details')}</summary>
         <div data-size="sm">
           <p class="ds-paragraph">
-            {incident.title} · {t(`detail.source.${incident.source.kind}`)} {incident.source.name} ·{' '}
+            {t(`detail.source.${incident.source.kind}`)}: {sourceName(incident.source, language)} ·{' '}
             {t('detail.source.version')} {incident.source.version} · {incident.tlp}
           </p>
           <EvidenceTable evidence={incident.evidence} events={[]} />
@@ -103,13 +104,22 @@ function useResponder(token: string) {
 function WhenAndWhere({ incident }: { incident: IncidentExplained }) {
   const { t, language } = usePreferences();
   const { entity, count } = incident;
+  const indicator = indicatorOf(incident.source, language);
   return (
     <dl class="facts">
+      {indicator !== null && (
+        <div>
+          <dt>{indicator.name}</dt>
+          <dd class="code">{indicator.value}</dd>
+        </div>
+      )}
       <div>
         <dt>{t('responder.where')}</dt>
-        <dd>
-          {fieldName(language, entity.field) ?? entity.field}: <span class="code">{entity.value}</span>
-        </dd>
+        {entityParts(entity).map(({ field, value }) => (
+          <dd key={field}>
+            {fieldName(language, field) ?? field}: <span class="code">{value}</span>
+          </dd>
+        ))}
       </div>
       <div>
         <dt>{t('responder.when')}</dt>

@@ -30,10 +30,32 @@ export function incidentPath(id: string): string {
   return `/incidents/${encodeURIComponent(id)}`;
 }
 
+/** Where someone was on a page when leaving it for an incident. */
+export interface Place {
+  id: string;
+  scroll: number;
+}
+
+/** Remembers the place in this entry of the history: there for every way back to it, after a reload too. */
+export function keepPlace(place: Place): void {
+  history.replaceState({ ...(history.state as object | null), place }, '');
+}
+
+/** The place kept here; null on the page that the browser opened, whose focus is the browser's own. */
+export function keptPlace(): Place | null {
+  const state = history.state as { place?: Place } | null;
+  return hasMoved ? (state?.place ?? null) : null;
+}
+
+let hasMoved = false;
+
 /** Goes to `to` (path and search). `replace` keeps the history as it is: for filters typed letter by letter. */
 export function navigate(to: string, options: { replace?: boolean } = {}): void {
   if (options.replace === true) history.replaceState(history.state, '', to);
-  else history.pushState({ from: location.pathname }, '', to);
+  else {
+    history.pushState({ from: location.pathname }, '', to);
+    hasMoved = true;
+  }
   dispatchEvent(new Event(CHANGED));
 }
 
@@ -49,10 +71,14 @@ export function useAddress(): Address {
     const update = () => {
       setAddress(currentAddress());
     };
-    addEventListener('popstate', update);
+    const move = () => {
+      hasMoved = true;
+      update();
+    };
+    addEventListener('popstate', move);
     addEventListener(CHANGED, update);
     return () => {
-      removeEventListener('popstate', update);
+      removeEventListener('popstate', move);
       removeEventListener(CHANGED, update);
     };
   }, []);

@@ -36,6 +36,12 @@ export function fieldName(language: Language, field: string): string | null {
   return isTextKey(key) ? CATALOGUES[language][key] : null;
 }
 
+/** What is known of an indicator's kind, as words: `domain` is `Kjent skadelig domene`. Null for a kind we don't know. */
+export function indicatorName(language: Language, kind: string): string | null {
+  const key = `indicator.${kind}`;
+  return isTextKey(key) ? CATALOGUES[language][key] : null;
+}
+
 export function isLanguage(value: unknown): value is Language {
   return LANGUAGES.some((language) => language === value);
 }

@@ -78,6 +78,7 @@ export const en: Catalogue = {
   'list.column.count.help': 'How many alerts the incident gathers',
   'list.column.first_seen': 'First seen',
   'list.column.last_seen': 'Last seen',
+  'list.since': 'since {time}',
   'list.shown': 'Showing {shown} of {total}',
   'list.loading': 'Fetching incidents …',
   'list.more': 'Show more',
@@ -131,6 +132,7 @@ export const en: Catalogue = {
   'detail.source.id': 'ID',
   'detail.source.author.unknown': 'Not stated',
   'detail.description': 'About the rule',
+  'detail.description.indicator': 'About the indicator',
   'detail.references': 'Read more',
   'detail.tags': 'Tags',
   'detail.window': 'Counted over time',
@@ -196,6 +198,7 @@ export const en: Catalogue = {
   'detail.verdict.save': 'Save the verdict',
   'detail.verdict.saved': 'The verdict is saved: {verdict}.',
   'detail.verdict.missing': 'Choose a verdict first.',
+  'detail.note.not_stored': 'The verdict stood already, so the note was not stored. It is still here.',
   'detail.saving': 'Saving …',
 
   'responder.title': 'Warning for {name}',
@@ -205,7 +208,7 @@ export const en: Catalogue = {
   'responder.when.text': 'First {first}, last {last}.',
   'responder.when.count.one': 'We have seen it once.',
   'responder.when.count.other': 'We have seen it {n} times.',
-  'responder.where': 'Where in your network?',
+  'responder.where': 'What is it about?',
   'responder.first': 'Do this first',
   'responder.contact': 'Whom can you call?',
   'responder.contact.text': '{name} is glad to help, also if you are just unsure.',
@@ -228,6 +231,8 @@ export const en: Catalogue = {
   'responder.thanks.acknowledged': 'Thank you! We have noted that you will handle it.',
   'responder.thanks.verdict': 'Thank you! We have noted your answer: {verdict}.',
   'responder.thanks.need_help': 'Thank you! We know that you need help. If it is urgent, please call.',
+  'responder.note.not_stored':
+    'Your answer was recorded already, so what you wrote was not stored. It is still here. Call or write to us if it matters.',
   'responder.details': 'Technical details for whoever runs your systems',
   'responder.gone.title': 'The link no longer works',
   'responder.gone.text':
@@ -235,6 +240,17 @@ export const en: Catalogue = {
   'responder.unknown.title': 'We do not recognise the link',
   'responder.unknown.text':
     'Perhaps part of the link was lost. Try opening it from the e-mail once more, or call the number in the e-mail.',
+
+  'indicator.ip': 'Known bad IP address',
+  'indicator.cidr': 'Known bad address range',
+  'indicator.domain': 'Known bad domain',
+  'indicator.url': 'Known bad web address',
+  'indicator.email': 'Known bad email address',
+  'indicator.md5': 'Known bad file (MD5)',
+  'indicator.sha1': 'Known bad file (SHA-1)',
+  'indicator.sha256': 'Known bad file (SHA-256)',
+  'indicator.ja3': 'Known bad TLS client (JA3)',
+  'indicator.ja4': 'Known bad TLS client (JA4)',
 
   'field.source.ip': 'Sender address',
   'field.source.port': 'Sender port',
@@ -254,5 +270,13 @@ export const en: Catalogue = {
   'field.network.transport': 'Transport layer',
   'field.event.action': 'Action',
   'field.event.outcome': 'Outcome',
+  'field.tls.client.ja3': 'TLS client (JA3)',
+  'field.tls.client.ja4': 'TLS client (JA4)',
+  'field.network.direction': 'Direction',
+  'field.network.type': 'IP version',
+  'field.file.hash.md5': 'File (MD5)',
+  'field.file.hash.sha1': 'File (SHA-1)',
+  'field.file.hash.sha256': 'File (SHA-256)',
+  'field.email.from.address': 'Email sender',
   'field.log.file.path': 'From file',
 };

@@ -77,6 +77,7 @@ export const nb = {
   'list.column.count.help': 'Antall varsler som er samlet i hendelsen',
   'list.column.first_seen': 'Først sett',
   'list.column.last_seen': 'Sist sett',
+  'list.since': 'siden {time}',
   'list.shown': 'Viser {shown} av {total}',
   'list.loading': 'Henter hendelser …',
   'list.more': 'Vis flere',
@@ -129,6 +130,7 @@ export const nb = {
   'detail.source.id': 'ID',
   'detail.source.author.unknown': 'Ikke oppgitt',
   'detail.description': 'Om regelen',
+  'detail.description.indicator': 'Om indikatoren',
   'detail.references': 'Les mer',
   'detail.tags': 'Merkelapper',
   'detail.window': 'Telt over tid',
@@ -194,6 +196,8 @@ export const nb = {
   'detail.verdict.save': 'Lagre vurderingen',
   'detail.verdict.saved': 'Vurderingen er lagret: {verdict}.',
   'detail.verdict.missing': 'Velg en vurdering først.',
+  'detail.note.not_stored':
+    'Vurderingen sto der fra før, så merknaden ble ikke lagret. Den står her fremdeles.',
   'detail.saving': 'Lagrer …',
 
   'responder.title': 'Varsel til {name}',
@@ -203,7 +207,7 @@ export const nb = {
   'responder.when.text': 'Først {first}, sist {last}.',
   'responder.when.count.one': 'Vi har sett det én gang.',
   'responder.when.count.other': 'Vi har sett det {n} ganger.',
-  'responder.where': 'Hvor hos dere?',
+  'responder.where': 'Hva gjelder det?',
   'responder.first': 'Gjør dette først',
   'responder.contact': 'Hvem kan du ringe?',
   'responder.contact.text': '{name} hjelper deg gjerne, også om du bare er usikker.',
@@ -226,6 +230,8 @@ export const nb = {
   'responder.thanks.acknowledged': 'Takk! Vi har registrert at dere tar det.',
   'responder.thanks.verdict': 'Takk! Vi har registrert svaret: {verdict}.',
   'responder.thanks.need_help': 'Takk! Vi har fått beskjed om at dere trenger hjelp. Haster det, så ring.',
+  'responder.note.not_stored':
+    'Svaret var registrert fra før, så det du skrev, ble ikke lagret. Det står her fremdeles. Ring eller skriv til oss om det er viktig.',
   'responder.details': 'Tekniske detaljer til den som drifter',
   'responder.gone.title': 'Lenken virker ikke lenger',
   'responder.gone.text':
@@ -233,6 +239,17 @@ export const nb = {
   'responder.unknown.title': 'Vi kjenner ikke igjen lenken',
   'responder.unknown.text':
     'Kanskje ble ikke hele lenken med. Prøv å åpne den fra e-posten en gang til, eller ring nummeret i e-posten.',
+
+  'indicator.ip': 'Kjent skadelig IP-adresse',
+  'indicator.cidr': 'Kjent skadelig adresseområde',
+  'indicator.domain': 'Kjent skadelig domene',
+  'indicator.url': 'Kjent skadelig nettadresse',
+  'indicator.email': 'Kjent skadelig e-postadresse',
+  'indicator.md5': 'Kjent skadelig fil (MD5)',
+  'indicator.sha1': 'Kjent skadelig fil (SHA-1)',
+  'indicator.sha256': 'Kjent skadelig fil (SHA-256)',
+  'indicator.ja3': 'Kjent skadelig TLS-klient (JA3)',
+  'indicator.ja4': 'Kjent skadelig TLS-klient (JA4)',
 
   'field.source.ip': 'Avsenderadresse',
   'field.source.port': 'Avsenderport',
@@ -252,5 +269,13 @@ export const nb = {
   'field.network.transport': 'Transport',
   'field.event.action': 'Handling',
   'field.event.outcome': 'Utfall',
+  'field.tls.client.ja3': 'TLS-klient (JA3)',
+  'field.tls.client.ja4': 'TLS-klient (JA4)',
+  'field.network.direction': 'Retning',
+  'field.network.type': 'IP-versjon',
+  'field.file.hash.md5': 'Fil (MD5)',
+  'field.file.hash.sha1': 'Fil (SHA-1)',
+  'field.file.hash.sha256': 'Fil (SHA-256)',
+  'field.email.from.address': 'Avsender av e-post',
   'field.log.file.path': 'Fra fil',
 } as const;

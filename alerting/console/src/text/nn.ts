@@ -78,6 +78,7 @@ export const nn: Catalogue = {
   'list.column.count.help': 'Kor mange varsel som er samla i hendinga',
   'list.column.first_seen': 'Først sett',
   'list.column.last_seen': 'Sist sett',
+  'list.since': 'sidan {time}',
   'list.shown': 'Viser {shown} av {total}',
   'list.loading': 'Hentar hendingar …',
   'list.more': 'Vis fleire',
@@ -130,6 +131,7 @@ export const nn: Catalogue = {
   'detail.source.id': 'ID',
   'detail.source.author.unknown': 'Ikkje oppgitt',
   'detail.description': 'Om regelen',
+  'detail.description.indicator': 'Om indikatoren',
   'detail.references': 'Les meir',
   'detail.tags': 'Merkelappar',
   'detail.window': 'Talt over tid',
@@ -195,6 +197,8 @@ export const nn: Catalogue = {
   'detail.verdict.save': 'Lagre vurderinga',
   'detail.verdict.saved': 'Vurderinga er lagra: {verdict}.',
   'detail.verdict.missing': 'Vel ei vurdering først.',
+  'detail.note.not_stored':
+    'Vurderinga stod der frå før, så merknaden vart ikkje lagra. Han står her framleis.',
   'detail.saving': 'Lagrar …',
 
   'responder.title': 'Varsel til {name}',
@@ -204,7 +208,7 @@ export const nn: Catalogue = {
   'responder.when.text': 'Først {first}, sist {last}.',
   'responder.when.count.one': 'Vi har sett det éin gong.',
   'responder.when.count.other': 'Vi har sett det {n} gonger.',
-  'responder.where': 'Kvar hos dykk?',
+  'responder.where': 'Kva gjeld det?',
   'responder.first': 'Gjer dette først',
   'responder.contact': 'Kven kan du ringje?',
   'responder.contact.text': '{name} hjelper deg gjerne, òg om du berre er usikker.',
@@ -227,6 +231,8 @@ export const nn: Catalogue = {
   'responder.thanks.acknowledged': 'Takk! Vi har registrert at de tek det.',
   'responder.thanks.verdict': 'Takk! Vi har registrert svaret: {verdict}.',
   'responder.thanks.need_help': 'Takk! Vi har fått beskjed om at de treng hjelp. Hastar det, så ring.',
+  'responder.note.not_stored':
+    'Svaret var registrert frå før, så det du skreiv, vart ikkje lagra. Det står her framleis. Ring eller skriv til oss om det er viktig.',
   'responder.details': 'Tekniske detaljar til den som driftar',
   'responder.gone.title': 'Lenkja verkar ikkje lenger',
   'responder.gone.text':
@@ -234,6 +240,17 @@ export const nn: Catalogue = {
   'responder.unknown.title': 'Vi kjenner ikkje att lenkja',
   'responder.unknown.text':
     'Kanskje vart ikkje heile lenkja med. Prøv å opne ho frå e-posten ein gong til, eller ring nummeret i e-posten.',
+
+  'indicator.ip': 'Kjend skadeleg IP-adresse',
+  'indicator.cidr': 'Kjent skadeleg adresseområde',
+  'indicator.domain': 'Kjent skadeleg domene',
+  'indicator.url': 'Kjend skadeleg nettadresse',
+  'indicator.email': 'Kjend skadeleg e-postadresse',
+  'indicator.md5': 'Kjend skadeleg fil (MD5)',
+  'indicator.sha1': 'Kjend skadeleg fil (SHA-1)',
+  'indicator.sha256': 'Kjend skadeleg fil (SHA-256)',
+  'indicator.ja3': 'Kjend skadeleg TLS-klient (JA3)',
+  'indicator.ja4': 'Kjend skadeleg TLS-klient (JA4)',
 
   'field.source.ip': 'Avsendaradresse',
   'field.source.port': 'Avsendarport',
@@ -253,5 +270,13 @@ export const nn: Catalogue = {
   'field.network.transport': 'Transport',
   'field.event.action': 'Handling',
   'field.event.outcome': 'Utfall',
+  'field.tls.client.ja3': 'TLS-klient (JA3)',
+  'field.tls.client.ja4': 'TLS-klient (JA4)',
+  'field.network.direction': 'Retning',
+  'field.network.type': 'IP-versjon',
+  'field.file.hash.md5': 'Fil (MD5)',
+  'field.file.hash.sha1': 'Fil (SHA-1)',
+  'field.file.hash.sha256': 'Fil (SHA-256)',
+  'field.email.from.address': 'Avsendar av e-post',
   'field.log.file.path': 'Frå fil',
 };

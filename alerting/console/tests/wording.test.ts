@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { incident } from '../e2e/support/fixtures';
+import type { Incident } from '../src/api/types';
+import { entityParts, headline, indicatorOf, sourceName } from '../src/incident/wording';
+import { LANGUAGES } from '../src/text/catalogue';
+
+function indicator(id: string): Incident {
+  const base = incident(0);
+  const [kind = '', ...value] = id.split(':');
+  const name = `Known bad ${kind}: ${value.join(':')}`;
+  return { ...base, title: name, source: { ...base.source, kind: 'indicator', id, name } };
+}
+
+describe('the headline', () => {
+  it('is the sentence of what happened, with the rule below', () => {
+    const base = { ...incident(0), title: 'Port Scan of One Machine' };
+    expect(headline(base, 'nn')).toEqual({ text: base.summary.nn, rule: 'Port Scan of One Machine' });
+  });
+
+  it('is the rule alone where there is no sentence, or where that says the same', () => {
+    for (const nb of ['', 'Port Scan']) {
+      const base = incident(0);
+      const bare = { ...base, title: 'Port Scan', summary: { ...base.summary, nb } };
+      expect(headline(bare, 'nb')).toEqual({ text: 'Port Scan', rule: null });
+    }
+  });
+
+  it.each([
+    ['ip:192.0.2.1', 'Kjent skadelig IP-adresse: 192.0.2.1', 'Kjend skadeleg IP-adresse: 192.0.2.1'],
+    ['ip:2001:db8::1', 'Kjent skadelig IP-adresse: 2001:db8::1', 'Kjend skadeleg IP-adresse: 2001:db8::1'],
+    [
+      'cidr:2001:db8::/32',
+      'Kjent skadelig adresseområde: 2001:db8::/32',
+      'Kjent skadeleg adresseområde: 2001:db8::/32',
+    ],
+    ['domain:x.example', 'Kjent skadelig domene: x.example', 'Kjent skadeleg domene: x.example'],
+    [
+      'url:http://x.example:8080/a',
+      'Kjent skadelig nettadresse: http://x.example:8080/a',
+      'Kjend skadeleg nettadresse: http://x.example:8080/a',
+    ],
+  ])('of the indicator %s is in the language of the reader', (id, nb, nn) => {
+    expect(headline(indicator(id), 'nb')).toEqual({ text: nb, rule: null });
+    expect(headline(indicator(id), 'nn').text).toBe(nn);
+    expect(sourceName(indicator(id).source, 'nb')).toBe(nb);
+  });
+
+  it.each(['ip', 'cidr', 'domain', 'url', 'email', 'md5', 'sha1', 'sha256', 'ja3', 'ja4'])(
+    'has words for the kind %s in every language',
+    (kind) => {
+      for (const language of LANGUAGES)
+        expect(indicatorOf(indicator(`${kind}:x`).source, language)).toMatchObject({ value: 'x' });
+    },
+  );
+
+  it.each(['imphash:x', 'constructor:x', 'x'])('of %s, which we have no words for, is as it came', (id) => {
+    const unknown = indicator(id);
+    expect(headline(unknown, 'nb')).toEqual({ text: unknown.title, rule: null });
+  });
+});
+
+describe('whom it concerns', () => {
+  it.each([
+    ['source.ip', '2001:db8::1', ['source.ip=2001:db8::1']],
+    ['source.ip + host.name', '192.0.2.1 + srv1', ['source.ip=192.0.2.1', 'host.name=srv1']],
+    ['user.name', 'a + b', ['user.name=a + b']],
+    ['', '', ['=']],
+  ])('by %j is %j', (field, value, expected) => {
+    expect(entityParts({ field, value }).map((part) => `${part.field}=${part.value}`)).toEqual(expected);
+  });
+});
