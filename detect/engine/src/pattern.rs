@@ -3,6 +3,7 @@
 use ingest_event::Timestamp;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+use memchr::memmem;
 use regex::Regex;
 
 use detect_rules::{Comparison, Pattern, TextOp, TextPart, TimePart};
@@ -27,6 +28,11 @@ enum Test {
     Literal {
         op: TextOp,
         text: Box<str>,
+        cased: bool,
+    },
+    /// [`TextOp::Contains`], with its searcher built once: building it costs more than most searches.
+    Part {
+        finder: Box<memmem::Finder<'static>>,
         cased: bool,
     },
     Glob {
@@ -88,6 +94,23 @@ impl Matcher {
         matches!(self.test, Test::Null)
     }
 
+    /// The bytes it looks for anywhere in a value, without regard to case, if that is all it does.
+    pub(crate) fn part(&self) -> Option<&[u8]> {
+        match &self.test {
+            Test::Part { finder, cased: false } => Some(finder.needle()),
+            Test::Part { cased: true, .. }
+            | Test::Literal { .. }
+            | Test::Glob { .. }
+            | Test::Regex(_)
+            | Test::Cidr(_)
+            | Test::Number(..)
+            | Test::Bool(_)
+            | Test::Null
+            | Test::Field { .. }
+            | Test::Time(..) => None,
+        }
+    }
+
     /// Whether one value of a field matches.
     pub(crate) fn matches(&self, record: &Record, entry: &Entry) -> bool {
         if entry.kind == Kind::Null {
@@ -102,6 +125,7 @@ impl Matcher {
         };
         match &self.test {
             Test::Literal { op, text, cased } => holds(*op, pick(*cased), text),
+            Test::Part { finder, cased } => finder.find(pick(*cased).as_bytes()).is_some(),
             Test::Glob { tokens, cased } => glob(tokens, pick(*cased)),
             Test::Regex(regex) => regex.is_match(record.text(entry)),
             Test::Cidr(net) => record
@@ -147,6 +171,12 @@ fn text(op: TextOp, parts: &[TextPart], cased: bool) -> Test {
         })
         .collect();
     if let Some(text) = literal {
+        if op == TextOp::Contains {
+            return Test::Part {
+                finder: Box::new(memmem::Finder::new(text.as_bytes()).into_owned()),
+                cased,
+            };
+        }
         return Test::Literal {
             op,
             text: text.into(),

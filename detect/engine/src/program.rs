@@ -1,5 +1,6 @@
 //! A rule's condition, compiled: what it asks of a record, and why it held.
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use detect_rules::{Condition, Quantifier, Test};
 
 use crate::{
@@ -10,6 +11,9 @@ use crate::{
 
 /// An alert names at most this many findings per event: enough to understand, small enough for a mail.
 const FINDINGS_MAX: usize = 16;
+
+/// From so many patterns on, one pass for all is cheaper than one for each.
+const PARTS_MIN: usize = 6;
 
 /// A value is shown up to this many characters.
 const VALUE_CHARS_MAX: usize = 512;
@@ -26,6 +30,8 @@ pub(crate) enum Node {
         all: bool,
         negated: bool,
         patterns: Box<[Matcher]>,
+        /// All patterns in one pass, if one is enough and each looks for a text anywhere.
+        parts: Option<AhoCorasick>,
     },
     Keywords {
         all: bool,
@@ -50,12 +56,17 @@ impl Node {
                         quantifier,
                         negated,
                         patterns,
-                    } => Self::Values {
-                        fields,
-                        all: *quantifier == Quantifier::All,
-                        negated: *negated,
-                        patterns: matchers(patterns, names)?,
-                    },
+                    } => {
+                        let all = *quantifier == Quantifier::All;
+                        let patterns = matchers(patterns, names)?;
+                        Self::Values {
+                            fields,
+                            all,
+                            negated: *negated,
+                            parts: if all { None } else { parts(&patterns) },
+                            patterns,
+                        }
+                    }
                 }
             }
             Condition::Keywords(quantifier, patterns) => {
@@ -94,13 +105,20 @@ impl Node {
                 all,
                 negated,
                 patterns,
+                parts,
             } => {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return !negated && of(*all, patterns, Matcher::is_null);
                 };
-                let found = of(*all, patterns, |pattern| {
-                    record.values(*field).any(|entry| pattern.matches(record, entry))
-                });
+                let mut values = record.values(*field);
+                let found = match parts {
+                    Some(parts) => {
+                        values.any(|entry| entry.kind != Kind::Null && parts.is_match(record.folded(entry)))
+                    }
+                    None => of(*all, patterns, |pattern| {
+                        record.values(*field).any(|entry| pattern.matches(record, entry))
+                    }),
+                };
                 found != *negated
             }
             Self::Keywords { all, patterns } => of(*all, patterns, |pattern| {
@@ -174,6 +192,17 @@ fn matchers(
         .iter()
         .map(|pattern| Matcher::compile(pattern, names))
         .collect()
+}
+
+fn parts(patterns: &[Matcher]) -> Option<AhoCorasick> {
+    if patterns.len() < PARTS_MIN {
+        return None;
+    }
+    let texts: Vec<&[u8]> = patterns.iter().map(Matcher::part).collect::<Option<_>>()?;
+    AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(texts)
+        .ok()
 }
 
 fn of(all: bool, patterns: &[Matcher], test: impl Fn(&Matcher) -> bool) -> bool {

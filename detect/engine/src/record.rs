@@ -76,6 +76,8 @@ pub(crate) struct Record {
     last: Vec<u32>,
     texts: String,
     path: String,
+    /// A text on its way to its folded form.
+    copy: String,
     count: usize,
 }
 
@@ -165,8 +167,9 @@ impl Record {
         let text = (position(start), position(end));
         let mut folded = text;
         if kind == Kind::Text && !is_folded(self.texts.get(start..).unwrap_or_default()) {
-            let copy = fold(self.texts.get(start..).unwrap_or_default());
-            self.texts.push_str(&copy);
+            self.copy.clear();
+            fold_into(self.texts.get(start..).unwrap_or_default(), &mut self.copy);
+            self.texts.push_str(&self.copy);
             folded = (position(end), position(self.texts.len()));
         }
         let index = position(self.entries.len());
@@ -200,24 +203,33 @@ fn position(at: usize) -> u32 {
 /// letters that have two forms (final sigma, long s, micro sign) in one.
 #[must_use]
 pub(crate) fn fold(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_ascii() {
-                return character.to_ascii_lowercase();
-            }
-            let mut lower = character.to_lowercase();
-            let simple = match (lower.next(), lower.next()) {
-                (Some(one), None) => one,
-                _ => character,
-            };
-            match simple {
-                'ς' => 'σ',
-                'ſ' => 's',
-                'µ' => 'μ',
-                other => other,
-            }
-        })
-        .collect()
+    let mut out = String::with_capacity(text.len());
+    fold_into(text, &mut out);
+    out
+}
+
+fn fold_into(text: &str, out: &mut String) {
+    if text.is_ascii() {
+        out.push_str(text);
+        out.make_ascii_lowercase();
+        return;
+    }
+    out.extend(text.chars().map(|character| {
+        if character.is_ascii() {
+            return character.to_ascii_lowercase();
+        }
+        let mut lower = character.to_lowercase();
+        let simple = match (lower.next(), lower.next()) {
+            (Some(one), None) => one,
+            _ => character,
+        };
+        match simple {
+            'ς' => 'σ',
+            'ſ' => 's',
+            'µ' => 'μ',
+            other => other,
+        }
+    }));
 }
 
 fn is_folded(text: &str) -> bool {

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "test support outside `#[test]` functions"
 )]
@@ -143,6 +144,37 @@ fn text() {
     ] {
         check_item(item, yes, no);
     }
+}
+
+#[test]
+fn long_lists_of_parts() {
+    let words = "[one, two, three, four, five, six, Sjø, 77]";
+    check_item(
+        &format!("f|contains: {words}"),
+        &[
+            r#""f":"xSIX""#,
+            r#""f":["a","sJØx"]"#,
+            r#""f":1770"#,
+            r#""f":"\u006fne""#,
+            r#""f":[null,"two"]"#,
+        ],
+        &[r#""f":"si x""#, r#""f":null"#, r#""f":"""#, r#""g":"one""#, ""],
+    );
+    check_item(
+        &format!("f|contains|neq: {words}"),
+        &[r#""f":"ten""#],
+        &[r#""f":"a two""#, r#""g":"ten""#, ""],
+    );
+    check_item(
+        &format!("f|contains|cased: {words}"),
+        &[r#""f":"xsix""#],
+        &[r#""f":"SIX""#],
+    );
+    check_item(
+        "f|contains|all: [one, two, three, four, five, six]",
+        &[r#""f":"sixfivefourthreetwoone""#],
+        &[r#""f":"fivefourthreetwoone""#],
+    );
 }
 
 #[test]
