@@ -102,6 +102,12 @@ fn long_lists_of_parts() {
         &[r#""f":"xsix""#],
         &[r#""f":"SIX""#],
     );
+    // The empty text is in every text, but null is no text.
+    check_item(
+        "f|contains: ['', two, three, four, five, six]",
+        &[r#""f":"""#, r#""f":"x""#],
+        &[r#""f":null"#, ""],
+    );
     check_item(
         "f|contains|all: [one, two, three, four, five, six]",
         &[r#""f":"sixfivefourthreetwoone""#],
