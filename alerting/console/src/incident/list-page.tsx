@@ -207,6 +207,8 @@ function useReturn(isReady: boolean): void {
     const link = document.querySelector<HTMLElement>(`[data-incident="${CSS.escape(id)}"]`);
     link?.focus({ preventScroll: true });
     scrollTo({ top: scroll });
+    // After a reload the list may be in another order: the row that has the focus is to be seen.
+    link?.closest('tr')?.scrollIntoView({ block: 'nearest' });
   }, [isReady]);
 }
 
