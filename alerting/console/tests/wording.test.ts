@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { incident } from '../e2e/support/fixtures';
 import type { Incident } from '../src/api/types';
-import { entityParts, headline, indicatorOf, sourceName } from '../src/incident/wording';
+import { entityParts, headline, indicatorOf, matchedIn, sourceName } from '../src/incident/wording';
 import { LANGUAGES } from '../src/text/catalogue';
 
 function indicator(id: string): Incident {
@@ -56,6 +56,23 @@ describe('the headline', () => {
   it.each(['imphash:x', 'constructor:x', 'x'])('of %s, which we have no words for, is as it came', (id) => {
     const unknown = indicator(id);
     expect(headline(unknown, 'nb')).toEqual({ text: unknown.title, rule: null });
+  });
+});
+
+describe('what matched', () => {
+  it.each([
+    ['domain:c2.example', 'domain c2.example', 'c2.example'],
+    ['ip:2001:db8::1', 'ip 2001:db8::1', '2001:db8::1'],
+    ['domain:c2.example', 'c2.example', 'c2.example'],
+    ['domain:c2.example', 22, 22],
+  ])('of %s, told as %j, is %j', (id, matched, expected) => {
+    const evidence = [{ event_id: 'e1', field: 'f', value: 'v', matched }];
+    expect(matchedIn({ source: indicator(id).source, evidence })[0]?.matched).toBe(expected);
+  });
+
+  it('of a rule is left alone', () => {
+    const evidence = [{ event_id: 'e1', field: 'f', value: 'v', matched: 'domain x' }];
+    expect(matchedIn({ source: { ...incident(0).source, kind: 'sigma' }, evidence })).toBe(evidence);
   });
 });
 

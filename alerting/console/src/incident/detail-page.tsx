@@ -21,7 +21,7 @@ import { Actions } from './detail-actions';
 import { Events, EvidenceTable } from './detail-evidence';
 import { Facts, Why } from './detail-why';
 import { Notified, Route, Timeline } from './detail-told';
-import { entityParts, headline } from './wording';
+import { entityParts, headline, matchedIn } from './wording';
 
 export function DetailPage({ id }: { id: string }) {
   const { t, language } = usePreferences();
@@ -69,6 +69,7 @@ export function DetailPage({ id }: { id: string }) {
     );
   }
   const { text, rule } = headline(detail, language);
+  const evidence = matchedIn(detail);
   return (
     <article class="detail">
       <BackLink />
@@ -109,8 +110,8 @@ export function DetailPage({ id }: { id: string }) {
           <Facts detail={detail} />
         </div>
         <div class="detail-rest">
-          <EvidenceTable evidence={detail.evidence} events={detail.events} />
-          <Events events={detail.events} evidence={detail.evidence} />
+          <EvidenceTable evidence={evidence} events={detail.events} />
+          <Events events={detail.events} evidence={evidence} />
           <Notified notifications={detail.notifications} />
           <Route route={detail.route} />
           <Timeline timeline={detail.timeline} />

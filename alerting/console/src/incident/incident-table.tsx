@@ -127,13 +127,13 @@ const Row = memo(function Row({
   );
 });
 
-/** The first time below the last one, where there is no room for a column of its own; empty when they are one. */
+/** The first time below the last one, where there is no room for a column of its own; nothing when they are one. */
 function Since({ incident }: { incident: Incident }) {
   const { t, language } = usePreferences();
   const now = new Date();
   const first = shortTime(incident.first_seen, language, now);
-  const isOne = first === shortTime(incident.last_seen, language, now);
-  return <span class="since subtle">{!isOne && t('list.since', { time: first })}</span>;
+  if (first === shortTime(incident.last_seen, language, now)) return null;
+  return <span class="since subtle">{t('list.since', { time: first })}</span>;
 }
 
 /** Most rows have none: a dash is calmer than the words, which are there for the ear. */

@@ -1,6 +1,6 @@
 // What an incident is called, and whom it concerns, in the reader's language. Pure: no page, no fetching.
 // A rule's name is English and stays as it is; the sentence of what happened comes in every language and goes first.
-import type { Incident, Language } from '../api/types';
+import type { Evidence, Incident, IncidentExplained, Language } from '../api/types';
 import { indicatorName } from '../text/catalogue';
 
 export interface Headline {
@@ -31,6 +31,17 @@ export function indicatorOf(
   if (kind !== 'indicator' || colon < 0) return null;
   const name = indicatorName(language, id.slice(0, colon));
   return name === null ? null : { name, value: id.slice(colon + 1) };
+}
+
+/** What matched. An indicator's comes with its kind in front (`domain c2.example`): the value alone is in the event. */
+export function matchedIn({ source, evidence }: Pick<IncidentExplained, 'source' | 'evidence'>): Evidence[] {
+  if (source.kind !== 'indicator') return evidence;
+  const kind = `${source.id.split(':', 1)[0] ?? ''} `;
+  return evidence.map((item) =>
+    typeof item.matched === 'string' && item.matched.startsWith(kind)
+      ? { ...item, matched: item.matched.slice(kind.length) }
+      : item,
+  );
 }
 
 export interface EntityPart {

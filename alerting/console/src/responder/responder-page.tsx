@@ -5,7 +5,7 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiError, fetchResponder, isAbort, responderSeen } from '../api/client';
 import type { IncidentExplained, ResponderView } from '../api/types';
 import { EvidenceTable } from '../incident/detail-evidence';
-import { entityParts, indicatorOf, sourceName } from '../incident/wording';
+import { entityParts, indicatorOf, matchedIn, sourceName } from '../incident/wording';
 import { ExerciseBanner, Failure, Loading, PageTitle, SeverityTag } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { fieldName } from '../text/catalogue';
@@ -61,7 +61,7 @@ export function ResponderPage({ token }: { token: string }) {
             {t(`detail.source.${incident.source.kind}`)}: {sourceName(incident.source, language)} ·{' '}
             {t('detail.source.version')} {incident.source.version} · {incident.tlp}
           </p>
-          <EvidenceTable evidence={incident.evidence} events={[]} />
+          <EvidenceTable evidence={matchedIn(incident)} events={[]} />
         </div>
       </details>
     </article>
