@@ -15,6 +15,10 @@ const TEXT_BYTES_MAX: usize = 4_096;
 /// So many reasons are kept: a person reads a handful.
 const EVIDENCE_MAX: usize = 50;
 
+/// Entity, group and reasons are cut at this: longer ones are no names, and a person could not tell them apart. The
+/// alert's id still tells: it was derived from the whole.
+const LABEL_BYTES_MAX: usize = 512;
+
 /// JSON may write one byte as six (`\u0000`).
 const ESCAPE_FACTOR: usize = 6;
 
@@ -35,6 +39,18 @@ struct Limits {
 #[must_use]
 pub fn bounded(mut alert: Alert) -> Alert {
     alert.evidence.truncate(EVIDENCE_MAX);
+    for evidence in &mut alert.evidence {
+        for text in [&mut evidence.field, &mut evidence.value, &mut evidence.matched] {
+            cut_text(text, LABEL_BYTES_MAX);
+        }
+    }
+    for text in [&mut alert.entity.field, &mut alert.entity.value] {
+        cut_text(text, LABEL_BYTES_MAX);
+    }
+    for (name, value) in alert.window.iter_mut().flat_map(|window| &mut window.group_by) {
+        cut_text(name, LABEL_BYTES_MAX);
+        cut_text(value, LABEL_BYTES_MAX);
+    }
     for sample in &mut alert.events {
         cut(
             &mut sample.fields,
@@ -52,13 +68,15 @@ pub fn bounded(mut alert: Alert) -> Alert {
         for sample in &mut alert.events {
             cut(&mut sample.fields, &LEAST);
         }
-        for evidence in &mut alert.evidence {
-            evidence
-                .field
-                .truncate(evidence.field.floor_char_boundary(LEAST.name));
-        }
     }
     alert
+}
+
+fn cut_text(text: &mut String, bytes_max: usize) {
+    if bytes_max < text.len() {
+        text.truncate(text.floor_char_boundary(bytes_max));
+        text.push('…');
+    }
 }
 
 fn size(sample: &EventSample) -> usize {
@@ -137,8 +155,14 @@ mod tests {
         let many: Vec<String> = (0..3_000)
             .map(|n| format!(r#""f{n}":"{}""#, "x".repeat(200)))
             .collect();
+        let long_host = format!(r#""host.name":"{}""#, "h".repeat(700_000));
         let long_name = format!(r#""{}":1"#, "n".repeat(500_000));
-        for members in [format!(r#""message":"{control}""#), many.join(","), long_name] {
+        for members in [
+            format!(r#""message":"{control}""#),
+            many.join(","),
+            long_host,
+            long_name,
+        ] {
             let bytes = detect_alert::encode(&alert(&members)).len();
             assert!(bytes <= ALERT_BYTES_MAX, "{bytes} bytes");
         }

@@ -21,6 +21,8 @@ pub struct Metrics {
     pub alerts_published: IntCounterVec,
     /// Publishes and polls that had to be tried again.
     pub bus_retries: IntCounter,
+    /// Records that the bus refused for good.
+    pub records_refused: IntCounter,
     /// Checkpoints published.
     pub checkpoints_published: IntCounter,
     /// Checkpoints that did not fit in a record and were not written.
@@ -71,6 +73,10 @@ impl Metrics {
                 "Publishes and polls that had to be tried again.",
             )?,
             checkpoints_published: counter("detect_checkpoints_published_total", "Checkpoints published.")?,
+            records_refused: counter(
+                "detect_records_refused_total",
+                "Alerts and quarantine records that the bus refused for good; each is told in the log.",
+            )?,
             checkpoints_too_large: counter(
                 "detect_checkpoints_too_large_total",
                 "Checkpoints that did not fit in a record; the last one that did still holds.",

@@ -208,7 +208,28 @@ impl Pipeline {
         .await
         .context("read the checkpoints")?;
         for partition in gained {
-            let state = match Checkpoint::find(&newest, &self.group, partition)? {
+            let end = retry(
+                &self.metrics,
+                || self.bus.end_positions(&partition.topic),
+                |error| error.class(),
+            )
+            .await
+            .context("read the ends of the event topics")?
+            .into_iter()
+            .find(|end| end.partition == partition.partition)
+            .map_or(0, |end| end.offset);
+            let found = Checkpoint::find(&newest, &self.group, partition)?.filter(|checkpoint| {
+                let is_of_this_topic = checkpoint.offset <= end;
+                if !is_of_this_topic {
+                    tracing::warn!(
+                        offset = checkpoint.offset,
+                        end,
+                        "a checkpoint is ahead of its topic, which must have been made anew: reading from its start"
+                    );
+                }
+                is_of_this_topic
+            });
+            let state = match found {
                 None => Partition {
                     correlator: Correlator::new(Arc::clone(&self.ruleset)),
                     next: 0,
@@ -283,11 +304,11 @@ impl Pipeline {
                 .inc();
         }
         let records: Vec<Record> = alerts.iter().map(alert_record).collect();
-        self.publish_all(&self.topics.alerts, records)
+        self.publish_each(&self.topics.alerts, records)
             .await
             .context("publish alerts")?;
         let records: Vec<Record> = quarantined.iter().map(quarantine_record).collect();
-        self.publish_all(&self.topics.quarantine, records)
+        self.publish_each(&self.topics.quarantine, records)
             .await
             .context("publish quarantine")?;
         for alert in &alerts {
@@ -299,6 +320,25 @@ impl Pipeline {
                 self.metrics
                     .canary_seconds
                     .set((self.clock)().as_millis() / 1_000);
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes all; one that the bus will never take is counted and told, and keeps none of the others.
+    async fn publish_each(&self, topic: &Topic, records: Vec<Record>) -> Result<(), PublishError> {
+        match self.publish_all(topic, records.clone()).await {
+            Err(error) if error.class() == ErrorClass::Poison => {}
+            result => return result,
+        }
+        for record in records {
+            let bytes = record.bytes();
+            match self.publish_all(topic, vec![record]).await {
+                Err(error) if error.class() == ErrorClass::Poison => {
+                    self.metrics.records_refused.inc();
+                    tracing::error!(%topic, bytes, error = %chain(&error), "the bus refused a record for good");
+                }
+                result => result?,
             }
         }
         Ok(())

@@ -11,13 +11,16 @@
 use std::{sync::Arc, time::Duration};
 
 use detect::{
+    checkpoint::Checkpoint,
     metrics::Metrics,
     pipeline::{Parts, Pipeline},
 };
 use detect_alert::{Alert, ProducerKind};
-use detect_engine::{Compiler, Ruleset};
+use detect_engine::{Compiler, Correlator, Ruleset};
 use detect_rules::{SourceText, check};
-use ingest_bus::{Bus, BusConfig, Cleanup, PollLimit, Record, Subscription, Topic, TopicSpec};
+use ingest_bus::{
+    Bus, BusConfig, Cleanup, PollLimit, Record, Subscription, Topic, TopicPartition, TopicSpec,
+};
 use ingest_event::{OrganizationNumber, QuarantineReason, QuarantineRecord, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -206,6 +209,40 @@ async fn an_event_that_claims_another_organization_is_put_aside_and_raises_an_al
         // What the other organisation's event said stays in quarantine.
         assert!(alert.events.iter().all(|event| event.fields.is_empty()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_of_a_topic_that_was_made_anew_hides_no_event() {
+    let lab = Lab::new().await;
+    // As a detector left it on the topic's earlier life.
+    let topic = Topic::parse(&format!("varde.events.{OSLO}")).expect("valid");
+    let place = TopicPartition { topic, partition: 0 };
+    let state = String::from_utf8(Correlator::new(ruleset()).snapshot()).expect("text");
+    let left = Checkpoint {
+        schema: 1,
+        offset: 1_000,
+        ruleset: String::new(),
+        state,
+    };
+    let checkpoints = Topic::parse("varde.checkpoints").expect("valid");
+    let spec = TopicSpec {
+        topic: checkpoints.clone(),
+        partitions: 1,
+        cleanup: Cleanup::Compact,
+        max_record_bytes: 1 << 20,
+    };
+    lab.bus.ensure_topics(&[spec]).await.expect("made");
+    lab.bus
+        .producer()
+        .expect("a producer")
+        .publish(&checkpoints, vec![left.record("test", &place)])
+        .await
+        .expect("published");
+
+    lab.publish((1..=12).map(|port| flow(OSLO, "203.0.113.9", port)).collect())
+        .await;
+    lab.detect(12, false).await;
+    assert_eq!(lab.alerts().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
