@@ -12,8 +12,8 @@ use ipnet::IpNet;
 use crate::normalize::is_home;
 use crate::spool::{Destination, Entry};
 
-/// Partitions of a new event topic: enough for a few detectors to share one large municipality.
-pub const EVENT_PARTITIONS: u32 = 4;
+/// Partitions of a new event topic: one, so that a correlation sees every event of its organisation (decision 0003).
+pub const EVENT_PARTITIONS: u32 = 1;
 
 /// Partitions of quarantine: it is read by people, in order.
 const QUARANTINE_PARTITIONS: u32 = 1;
@@ -24,8 +24,12 @@ const EVENT_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long refused input stays for a person to look at.
 const QUARANTINE_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The largest record: a line of the largest size, its JSON names and escapes, with room.
-pub const RECORD_BYTES_MAX: u32 = 8 << 20;
+/// The largest event: a line of the largest size, its JSON names and escapes, with room.
+pub const EVENT_BYTES_MAX: u32 = 8 << 20;
+
+/// The largest record of quarantine: it keeps 4,096 raw bytes, so this is far more than one takes. The detector says
+/// the same, or the two would change the topic's settings in turn.
+pub const QUARANTINE_BYTES_MAX: u32 = 1 << 20;
 
 /// Where a sensor's records go.
 #[derive(Clone, Debug)]
@@ -49,15 +53,15 @@ impl Topics {
     /// How they are made where they are missing.
     #[must_use]
     pub fn specs(&self) -> [TopicSpec; 2] {
-        let spec = |topic: &Topic, partitions, retention| TopicSpec {
+        let spec = |topic: &Topic, partitions, retention, max_record_bytes| TopicSpec {
             topic: topic.clone(),
             partitions,
             cleanup: Cleanup::Delete { retention },
-            max_record_bytes: RECORD_BYTES_MAX,
+            max_record_bytes,
         };
         [
-            spec(&self.events, EVENT_PARTITIONS, EVENT_RETENTION),
-            spec(&self.quarantine, QUARANTINE_PARTITIONS, QUARANTINE_RETENTION),
+            spec(&self.events, EVENT_PARTITIONS, EVENT_RETENTION, EVENT_BYTES_MAX),
+            spec(&self.quarantine, QUARANTINE_PARTITIONS, QUARANTINE_RETENTION, QUARANTINE_BYTES_MAX),
         ]
     }
 

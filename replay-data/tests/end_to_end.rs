@@ -37,8 +37,18 @@ fn walk(on_kafka: bool) {
         return;
     };
 
-    // Port scan and sweep, each by two addresses: four incidents.
-    let list = station.until("the incidents", "/api/v1/incidents", |list| list["total"] == 4);
+    // Port scan and sweep by two addresses are four incidents; each address swept for two services: six alerts.
+    let alerts = |list: &Json| -> u64 {
+        list["incidents"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one["count"].as_u64())
+            .sum()
+    };
+    let list = station.until("the incidents", "/api/v1/incidents", |list| {
+        list["total"] == 4 && alerts(list) == 6
+    });
     for incident in list["incidents"].as_array().expect("a list") {
         assert_eq!(incident["organization"]["number"], ORGANIZATION, "{incident}");
     }

@@ -13,7 +13,13 @@
 #[path = "station/station.rs"]
 mod station;
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use serde_json::Value as Json;
 use station::{ORGANIZATION, Station, workspace};
@@ -58,6 +64,11 @@ fn check(on_kafka: bool) {
     station.until("a quarter of the alerts", "/api/v1/incidents", |list| {
         alerts(list) >= whole / 4
     });
+    let published = station.sensor_counter("ingest_events_published_total");
+    assert!(
+        0 < published && published < u64::from(EVENTS),
+        "the sensor is in the middle: {published} published"
+    );
     station.sensor.kill();
     station.sensor.start();
     station.until("half of the alerts", "/api/v1/incidents", |list| {
@@ -72,6 +83,20 @@ fn check(on_kafka: bool) {
         alerts(list) >= whole
     });
     assert_eq!(counts(&list), expected, "{}", station.logs());
+    // A notice for each incident, whoever was killed; one that left twice has the same Message-ID.
+    let incidents = usize::try_from(list["total"].as_u64().expect("a number")).expect("fits");
+    station::wait("a mail for each incident", || {
+        message_ids(&station).len() >= incidents
+    });
+}
+
+fn message_ids(station: &Station) -> BTreeSet<String> {
+    let id = |mail: &String| {
+        mail.lines()
+            .find_map(|line| line.strip_prefix("Message-ID: "))
+            .map(str::to_owned)
+    };
+    station.mails().iter().filter_map(id).collect()
 }
 
 /// Flows from forty hosts; some to bad addresses, and a port scan every few thousand events.

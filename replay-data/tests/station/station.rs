@@ -31,6 +31,7 @@ pub(crate) struct Station {
     pub(crate) alerting: Process,
     smtp: Process,
     api: SocketAddr,
+    sensor_state: SocketAddr,
 }
 
 /// One process that can be killed and started again with the same command.
@@ -72,6 +73,7 @@ impl Station {
             bus,
             kafka,
             api,
+            sensor_state: free_address(),
         };
         station.write_configs(input, mail);
         let mut station = station;
@@ -89,7 +91,7 @@ impl Station {
             fs::write(self.folder.path().join(name), text).expect("written");
         };
         let Self { bus, api, .. } = self;
-        let (sensor_listen, detector_listen) = (free_address(), free_address());
+        let (sensor_listen, detector_listen) = (self.sensor_state, free_address());
         write(
             "sensor.yml",
             format!(
@@ -121,6 +123,15 @@ impl Station {
                 root = root.display(),
             ),
         );
+    }
+
+    /// A counter of the sensor.
+    pub(crate) fn sensor_counter(&self, name: &str) -> u64 {
+        answer(self.sensor_state, "GET", "/metrics", None)
+            .unwrap_or_default()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// GET of the API as JSON; `None` while the service is down.
@@ -344,8 +355,13 @@ fn start_kafka(directory: &Path) -> String {
     format!("127.0.0.1:{port}")
 }
 
-/// A small HTTP/1.1 request over a fresh connection; `None` if there is no answer or it is no JSON.
-fn request(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) -> Option<Json> {
+/// As [`answer`], read as JSON.
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) -> Option<Json> {
+    serde_json::from_str(&answer(address, method, path, body)?).ok()
+}
+
+/// The body of the answer to a small HTTP request over a fresh connection; `None` if there is no answer.
+fn answer(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let body = body.map(Json::to_string).unwrap_or_default();
@@ -358,5 +374,5 @@ fn request(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) -
     .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
 }

@@ -1,0 +1,111 @@
+//! What the demo shows is what the cases say: each case goes through sensor, bus, detector and alerting, and its
+//! incidents add up to exactly what its `case.yml` expects.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    dead_code,
+    reason = "what fails in a test's helper fails the test; each test uses a part of the station"
+)]
+
+#[path = "station/station.rs"]
+mod station;
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value as Json;
+use station::request;
+
+/// Alerts by organisation, rule and entity.
+type Counts = BTreeMap<(String, String, String), u64>;
+
+#[test]
+fn the_demo_shows_exactly_what_the_cases_expect() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let test = std::env::current_exe().expect("a path");
+    let varde = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/debug")
+        .join("varde");
+    let mut demo = Command::new(varde)
+        .args(["up", "--demo", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let mut line = String::new();
+    BufReader::new(demo.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("a line");
+    let address = line
+        .trim()
+        .rsplit("http://")
+        .next()
+        .expect("an address")
+        .parse()
+        .expect("an address");
+
+    let expected = expected();
+    let mut seen = Counts::new();
+    let mut is_equal = || {
+        seen = request(address, "GET", "/api/v1/incidents?limit=200", None)
+            .map_or_else(Counts::new, |list| counts(&list));
+        seen == expected
+    };
+    let is_found = (0..600).any(|_| {
+        let found = is_equal();
+        if !found {
+            std::thread::park_timeout(std::time::Duration::from_millis(100));
+        }
+        found
+    });
+    demo.kill().expect("killed");
+    demo.wait().expect("gone");
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|(key, count)| seen.get(key) != Some(count))
+        .collect();
+    let surplus: Vec<_> = seen
+        .iter()
+        .filter(|(key, count)| expected.get(key) != Some(count))
+        .collect();
+    assert!(
+        is_found,
+        "expected but not seen: {missing:#?}\nseen but not expected: {surplus:#?}"
+    );
+}
+
+fn expected() -> Counts {
+    let mut counts = Counts::new();
+    for case in replay_data::cases().expect("cases") {
+        for expected in &case.expect {
+            let entity = expected.entity.clone().unwrap_or_default();
+            *counts
+                .entry((case.organization.clone(), expected.rule.clone(), entity))
+                .or_default() += expected.count;
+        }
+    }
+    counts
+}
+
+fn counts(list: &Json) -> Counts {
+    let mut counts = Counts::new();
+    for incident in list["incidents"].as_array().into_iter().flatten() {
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let key = (
+            text(&incident["organization"]["number"]),
+            text(&incident["source"]["id"]),
+            text(&incident["entity"]["value"]),
+        );
+        *counts.entry(key).or_default() += incident["count"].as_u64().unwrap_or(0);
+    }
+    counts
+}
