@@ -38,3 +38,6 @@ fn socket(kind: &str, address: impl std::fmt::Display, started: Timestamp) -> So
         path: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub records_refused: IntCounterVec,
     /// Records dropped because the spool was full, by kind of source.
     pub records_shed: IntCounterVec,
+    /// Connections closed because they were silent for too long.
+    pub connections_idle: IntCounter,
     /// Payload fields that were not let out.
     pub fields_withheld: IntCounter,
     /// Bytes that lie in the spool.
@@ -76,6 +78,10 @@ impl Metrics {
                 "ingest_records_shed_total",
                 "Records dropped while the spool was full.",
                 "source",
+            )?,
+            connections_idle: counter(
+                "ingest_connections_idle_total",
+                "Syslog connections closed after a long silence.",
             )?,
             fields_withheld: counter(
                 "ingest_fields_withheld_total",

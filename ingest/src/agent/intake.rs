@@ -33,7 +33,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(
+    pub(crate) fn new(
         spool: Spool,
         context: SensorContext,
         home_networks: Vec<IpNet>,

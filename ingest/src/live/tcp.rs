@@ -1,7 +1,11 @@
 //! Syslog over TCP: a bounded number of connections, each read no faster than the spool takes.
+//!
+//! A connection that has sent nothing for [`IDLE_MAX`] is closed and counted, so that silent ones can't keep the places
+//! of others. What it had sent of a message is taken as one, as at the end of a stream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ingest_event::QuarantineReason;
 use tokio::io::AsyncReadExt;
@@ -17,6 +21,10 @@ use crate::stamp::SourceIdentity;
 /// Connections served at once; further ones wait in the listener's queue. Each holds one message and a read buffer.
 const CONNECTIONS_MAX: usize = 1_024;
 
+/// How long a connection may be silent: quiet senders mark time every few minutes, and a sender whose connection was
+/// closed makes a new one with its next message.
+const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
+
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -30,12 +38,38 @@ pub async fn serve_tcp(
     intake: Arc<Intake>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let limits = Limits {
+        connections: CONNECTIONS_MAX,
+        idle: IDLE_MAX,
+    };
+    serve(listener, limits, utc_offset_secs, intake, stop).await
+}
+
+/// What others' connections may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Served at once.
+    pub(super) connections: usize,
+    /// How long one may be silent.
+    pub(super) idle: Duration,
+}
+
+pub(super) async fn serve(
+    listener: TcpListener,
+    limits: Limits,
+    utc_offset_secs: i32,
+    intake: Arc<Intake>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let identity = Arc::new(socket("tcp", listener.local_addr()?, intake.clock().now()));
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let position = Arc::new(AtomicU64::new(0));
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned().await?;
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place?,
+        };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
@@ -44,6 +78,7 @@ pub async fn serve_tcp(
         match accepted {
             Ok((stream, _)) => {
                 let reader = Connection {
+                    idle: limits.idle,
                     utc_offset_secs,
                     identity: Arc::clone(&identity),
                     position: Arc::clone(&position),
@@ -66,6 +101,7 @@ pub async fn serve_tcp(
 }
 
 struct Connection {
+    idle: Duration,
     utc_offset_secs: i32,
     identity: Arc<SourceIdentity>,
     position: Arc<AtomicU64>,
@@ -79,7 +115,13 @@ impl Connection {
         loop {
             let count = tokio::select! {
                 () = stop.cancelled() => 0,
-                count = stream.read(&mut buffer) => count?,
+                read = tokio::time::timeout(self.idle, stream.read(&mut buffer)) => match read {
+                    Ok(count) => count?,
+                    Err(_) => {
+                        self.intake.metrics().connections_idle.inc();
+                        0
+                    }
+                },
             };
             framing.push(buffer.get(..count).unwrap_or_default(), &mut frames);
             if count == 0 {
