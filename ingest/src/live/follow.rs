@@ -114,7 +114,11 @@ impl Followed {
             metadata.ino(),
             String::from_utf8_lossy(&content)
         );
-        let progress = intake.progress(&key)?;
+        let mut progress = intake.progress(&key)?;
+        if metadata.len() < progress.offset {
+            // Cut shorter than what was read, and begun again with the same record.
+            progress = Progress::default();
+        }
         let mut normalizer = Normalizer::new(
             format,
             NormalizerOptions {
