@@ -24,7 +24,7 @@ pub use consumer::KafkaConsumer;
 pub use producer::KafkaProducer;
 
 /// Where a Kafka cluster is and how to talk to it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaConfig {
     /// `host:port`, several separated by commas.
@@ -36,6 +36,17 @@ pub struct KafkaConfig {
     /// depend on are refused with [`OpenError::Reserved`].
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
+}
+
+/// Properties by name only: a value may be `sasl.password`.
+impl std::fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("bootstrap", &self.bootstrap)
+            .field("client_id", &self.client_id)
+            .field("properties", &self.properties.keys())
+            .finish()
+    }
 }
 
 /// A connection to a cluster; clones share it.
@@ -151,4 +162,23 @@ impl Limits {
 /// Runs librdkafka's blocking calls off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Cause::Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_printed_without_the_values_of_its_properties() {
+        let config = KafkaConfig {
+            bootstrap: "127.0.0.1:19092".to_owned(),
+            client_id: "sensor-1".to_owned(),
+            properties: BTreeMap::from([("sasl.password".to_owned(), "hunter2".to_owned())]),
+        };
+        let whole = crate::BusConfig::Kafka(config.clone());
+        for printed in [format!("{config:?}"), format!("{whole:#?}")] {
+            assert!(printed.contains("sasl.password"), "{printed}");
+            assert!(!printed.contains("hunter2"), "{printed}");
+        }
+    }
 }
