@@ -6,6 +6,7 @@
 //!
 //! Every append is synced to disk before it returns (WAL, `synchronous=FULL`): a source may forget what it handed in.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -122,7 +123,12 @@ impl Spool {
     /// # Errors
     /// If it can't be opened or made.
     pub fn open(directory: &Path, bytes_max: u64) -> Result<Self, SpoolError> {
-        std::fs::create_dir_all(directory).map_err(|source| SpoolError::Directory {
+        // What waits is telemetry of people: nobody else on the machine is to read it.
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory);
+        made.map_err(|source| SpoolError::Directory {
             path: directory.to_path_buf(),
             source,
         })?;

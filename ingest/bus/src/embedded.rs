@@ -14,6 +14,7 @@ mod store;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
@@ -161,7 +162,12 @@ fn open_shared(directory: &Path) -> Result<Arc<Shared>, OpenError> {
         directory: directory.to_owned(),
         source,
     };
-    std::fs::create_dir_all(directory).map_err(|error| failed(error.into()))?;
+    // What is on the bus is telemetry of people: nobody else on the machine is to read it.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| failed(error.into()))?;
     let file = directory
         .canonicalize()
         .map_err(|error| failed(error.into()))?
@@ -198,4 +204,20 @@ fn open_shared(directory: &Path) -> Result<Arc<Shared>, OpenError> {
 /// Runs file work off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Cause::Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_folder_it_makes_is_for_nobody_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let bus = directory.path().join("bus");
+        drop(open_shared(&bus).expect("opens"));
+        let mode = std::fs::metadata(&bus).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

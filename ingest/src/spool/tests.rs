@@ -105,3 +105,13 @@ fn a_damaged_spool_is_kept_aside_and_a_new_one_begun() {
         assert_eq!(values(&spool), ["1", "bad"]);
     }
 }
+
+#[test]
+fn the_folder_it_makes_is_for_nobody_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = directory.path().join("state");
+    drop(Spool::open(&state, 1 << 20).expect("opens"));
+    let mode = std::fs::metadata(&state).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
