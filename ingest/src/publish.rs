@@ -61,7 +61,12 @@ impl Topics {
         };
         [
             spec(&self.events, EVENT_PARTITIONS, EVENT_RETENTION, EVENT_BYTES_MAX),
-            spec(&self.quarantine, QUARANTINE_PARTITIONS, QUARANTINE_RETENTION, QUARANTINE_BYTES_MAX),
+            spec(
+                &self.quarantine,
+                QUARANTINE_PARTITIONS,
+                QUARANTINE_RETENTION,
+                QUARANTINE_BYTES_MAX,
+            ),
         ]
     }
 
