@@ -7,7 +7,7 @@ use detect::{
     detector::{Detector, Findings, Origin},
     load::load,
 };
-use detect_alert::{Confidence, Indicator, IndicatorKind, Tlp};
+use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use detect_engine::{Compiler, Correlator, Ruleset};
 use ingest_event::{OrganizationNumber, Timestamp};
 use rsigma_eval::{Engine, JsonEvent, LogSourceExtractor};
@@ -120,6 +120,7 @@ pub fn ruleset() -> anyhow::Result<Arc<Ruleset>> {
         source: "bench".to_owned(),
         confidence: Confidence::High,
         tlp: Tlp::Clear,
+        pap: Pap::Clear,
         valid_from: None,
         valid_until: None,
         description: String::new(),

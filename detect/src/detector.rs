@@ -3,7 +3,7 @@
 //! Pure: no bus, no clock, no file. The same payloads in the same order give the same findings.
 
 use detect_alert::{
-    Alert, AlertId, Confidence, Entity, EventSample, Evidence, Producer, ProducerKind, RuleId, Severity,
+    Alert, AlertId, Confidence, Entity, EventSample, Evidence, Pap, Producer, ProducerKind, RuleId, Severity,
     Texts, Tlp,
 };
 use detect_engine::{AlertSink, Correlator, EventView, Match, MatchSink, Ruleset, Scanner};
@@ -231,6 +231,7 @@ impl<'r> Detector<'r> {
             severity,
             confidence: Confidence::High,
             tlp: Tlp::Amber,
+            pap: Pap::Green,
             producer: Producer {
                 kind: ProducerKind::Integrity,
                 id: rule,

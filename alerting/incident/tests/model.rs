@@ -40,6 +40,7 @@ fn alert(organization: &str, entity: &str, severity: Severity, number: u8) -> Al
         severity,
         confidence: Confidence::Medium,
         tlp: Tlp::Amber,
+        pap: detect_alert::Pap::Green,
         producer: Producer {
             kind: ProducerKind::Sigma,
             id: rule,

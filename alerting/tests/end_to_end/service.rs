@@ -39,7 +39,7 @@ pub(crate) struct Service {
     running: tokio::task::JoinHandle<anyhow::Result<()>>,
     mails: watch::Receiver<Vec<Mail>>,
     _listener: Option<Listener>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A process that ends with the test.
@@ -102,7 +102,7 @@ impl Service {
             running,
             mails,
             _listener: listener,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -129,9 +129,11 @@ impl Service {
         read(&http(self.address, "POST", path, &headers, &body.to_string()).await)
     }
 
-    pub(crate) async fn stop(self) {
+    /// Gives back the folder with what the service leaves behind.
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
         self.shutdown.cancel();
         self.running.await.expect("no panic").expect("a clean end");
+        self.folder
     }
 }
 
@@ -165,6 +167,7 @@ impl Alerts {
             severity: Severity::High,
             confidence: Confidence::Medium,
             tlp: Tlp::Amber,
+            pap: detect_alert::Pap::Green,
             producer: Producer {
                 kind: ProducerKind::Sigma,
                 id: RuleId("rule-1".to_owned()),
@@ -341,7 +344,7 @@ pub(crate) async fn http(
 ) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connected");
     let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
     for header in headers {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone, derive_id};
 
-use crate::{Confidence, IndicatorRef, Severity, Tlp};
+use crate::{Confidence, IndicatorRef, Pap, Severity, Tlp};
 
 /// At most this many events travel with an alert as samples: a person reads a handful; the count is in
 /// [`Window::count`].
@@ -14,7 +14,7 @@ pub const SAMPLES_MAX: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertId(String);
 
-/// A rule's id: Sigma's UUID, or `indicator:<kind>` for indicator matches.
+/// A rule's id: Sigma's UUID, or `<kind>:<value>` for indicators, as in `domain:bad.example`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub String);
 
@@ -51,7 +51,7 @@ pub struct Producer {
     pub id: RuleId,
     /// Its title.
     pub name: String,
-    /// The first 16 hexadecimal digits of the hash of the rule's text, or of the indicator's feed entry.
+    /// For a rule its `modified` or `date`, else `1`; for an indicator the ruleset's version.
     pub version: String,
     /// The ruleset that it was part of.
     pub ruleset: RulesetVersion,
@@ -144,6 +144,8 @@ pub struct Alert {
     pub confidence: Confidence,
     /// Who may know.
     pub tlp: Tlp,
+    /// What they may do.
+    pub pap: Pap,
     /// What produced it.
     pub producer: Producer,
     /// The indicator, for indicator matches.

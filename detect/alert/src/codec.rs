@@ -10,7 +10,7 @@
 //! | `threat.indicator.*` | the indicator, for indicator matches |
 //! | `organization.id`, `observer.name` | whose network, which sensor |
 //! | `varde.alert.id` | the alert's own id |
-//! | `varde.alert.*` | level, confidence, entity, evidence, window, samples, texts |
+//! | `varde.alert.*` | level, confidence, TLP, PAP, entity, evidence, window, samples, texts |
 //! | every field of the completing event | as it was on the event: `source.ip`, `destination.ip`, `log.file.path`, … |
 
 use ingest_event::{EventId, Fields, OrganizationNumber, SensorId, Timestamp, Value, codec::flatten, field};
@@ -88,6 +88,7 @@ fn document(alert: &Alert) -> Map<String, Json> {
     set("varde.alert.level", json!(alert.severity.as_str()));
     set("varde.alert.confidence", json!(alert.confidence.as_str()));
     set("varde.alert.tlp", json!(alert.tlp.as_str()));
+    set("varde.alert.pap", json!(alert.pap.as_str()));
     set("varde.alert.entity.field", json!(alert.entity.field));
     set("varde.alert.entity.value", json!(alert.entity.value));
     set("varde.alert.false_positives", json!(producer.false_positives));
@@ -118,6 +119,7 @@ fn document(alert: &Alert) -> Map<String, Json> {
             "threat.indicator.marking.tlp",
             json!(indicator.tlp.as_str().trim_start_matches("TLP:")),
         );
+        set("varde.alert.indicator.pap", json!(indicator.pap.as_str()));
         set("varde.alert.indicator.kind", json!(indicator.kind.as_str()));
         if let Some(name) = indicator_value_field(indicator) {
             set(name, json!(indicator.value));
@@ -194,6 +196,7 @@ pub fn decode(payload: &[u8]) -> Result<Alert, AlertDecodeError> {
         severity: reader.parse("varde.alert.level")?,
         confidence: reader.parse("varde.alert.confidence")?,
         tlp: reader.parse("varde.alert.tlp")?,
+        pap: reader.parse("varde.alert.pap")?,
         producer: reader.producer()?,
         indicator: reader.indicator()?,
         entity: Entity {
@@ -284,6 +287,7 @@ impl Reader<'_> {
             source: self.text("threat.indicator.provider")?.to_owned(),
             confidence: self.parse("threat.indicator.confidence")?,
             tlp: self.parse("threat.indicator.marking.tlp")?,
+            pap: self.parse("varde.alert.indicator.pap")?,
             description: self.text("threat.indicator.description")?.to_owned(),
         }))
     }

@@ -118,6 +118,36 @@ impl Tlp {
     }
 }
 
+/// Permissible Actions Protocol (MISP taxonomy `PAP`); ordered from open to closed. `PAP:WHITE` is read as
+/// `PAP:CLEAR`. What the one who knows may do, so that an adversary does not notice too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pap {
+    /// No limit.
+    Clear,
+    /// Active measures in one's own network: blocking, configuring a filter.
+    Green,
+    /// Passive checks only: nothing that the adversary could notice.
+    Amber,
+    /// Looking at what is stored already, and nothing else.
+    Red,
+}
+
+impl Pap {
+    /// From open to closed.
+    pub const ALL: [Self; 4] = [Self::Clear, Self::Green, Self::Amber, Self::Red];
+
+    /// As the taxonomy writes it: `PAP:AMBER`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "PAP:CLEAR",
+            Self::Green => "PAP:GREEN",
+            Self::Amber => "PAP:AMBER",
+            Self::Red => "PAP:RED",
+        }
+    }
+}
+
 fn unknown(what: &'static str, text: &str, known: impl Iterator<Item = &'static str>) -> UnknownCode {
     let text = text.chars().take(64).collect();
     UnknownCode {
@@ -183,6 +213,29 @@ impl FromStr for Tlp {
     }
 }
 
+impl FromStr for Pap {
+    type Err = UnknownCode;
+    /// Takes `PAP:AMBER`, `pap.amber`, `amber`, `white`, whatever the case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bare = text.trim().to_ascii_uppercase();
+        let bare = bare
+            .strip_prefix("PAP:")
+            .or_else(|| bare.strip_prefix("PAP."))
+            .unwrap_or(&bare);
+        match bare {
+            "CLEAR" | "WHITE" => Ok(Self::Clear),
+            "GREEN" => Ok(Self::Green),
+            "AMBER" => Ok(Self::Amber),
+            "RED" => Ok(Self::Red),
+            _ => Err(unknown(
+                "PAP marking",
+                text,
+                Self::ALL.iter().map(|pap| pap.as_str()),
+            )),
+        }
+    }
+}
+
 macro_rules! displayed {
     ($($type:ty),+) => {
         $(impl fmt::Display for $type {
@@ -190,7 +243,7 @@ macro_rules! displayed {
         })+
     };
 }
-displayed!(Severity, Confidence, Tlp);
+displayed!(Severity, Confidence, Tlp, Pap);
 
 impl Serialize for Tlp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -220,7 +273,14 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
-        assert!("purple".parse::<Tlp>().is_err());
+        for (text, expected) in [
+            ("PAP:AMBER", Pap::Amber),
+            ("pap.red", Pap::Red),
+            ("White", Pap::Clear),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        assert!("purple".parse::<Tlp>().is_err() && "purple".parse::<Pap>().is_err());
         assert!(Tlp::Amber < Tlp::Red && Severity::Low < Severity::Critical);
     }
 }

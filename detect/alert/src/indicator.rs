@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use ingest_event::{Timestamp, UnknownCode};
 
-use crate::{Confidence, Tlp};
+use crate::{Confidence, Pap, Tlp};
 
 /// What an indicator is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +119,8 @@ pub struct Indicator {
     pub confidence: Confidence,
     /// Who may know.
     pub tlp: Tlp,
+    /// What they may do.
+    pub pap: Pap,
     /// Not before.
     pub valid_from: Option<Timestamp>,
     /// Not from this time on.
@@ -140,6 +142,8 @@ pub struct IndicatorRef {
     pub confidence: Confidence,
     /// Who may know.
     pub tlp: Tlp,
+    /// What they may do.
+    pub pap: Pap,
     /// What the source says of it; may be empty.
     pub description: String,
 }
@@ -160,6 +164,7 @@ impl Indicator {
             source: self.source.clone(),
             confidence: self.confidence,
             tlp: self.tlp,
+            pap: self.pap,
             description: self.description.clone(),
         }
     }
@@ -178,6 +183,7 @@ mod tests {
             source: "test".to_owned(),
             confidence: Confidence::High,
             tlp: Tlp::Green,
+            pap: Pap::Green,
             valid_from: Some(at(10)),
             valid_until: Some(at(20)),
             description: String::new(),

@@ -17,5 +17,5 @@ pub use alert::{
     SAMPLES_MAX, Texts, Window,
 };
 pub use codec::{AlertDecodeError, decode, encode};
-pub use handling::{Confidence, Severity, Tlp};
+pub use handling::{Confidence, Pap, Severity, Tlp};
 pub use indicator::{Indicator, IndicatorKind, IndicatorRef};

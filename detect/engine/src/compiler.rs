@@ -103,6 +103,7 @@ impl Compiler {
                 severity: rule.severity,
                 confidence: rule.confidence,
                 tlp: rule.tlp,
+                pap: rule.pap,
                 entity: rule.entity,
                 raises: rule.raises,
             });
@@ -146,6 +147,7 @@ fn version(mut digests: Vec<[u8; 32]>, indicators: &IndicatorIndex) -> RulesetVe
             &indicator.source,
             indicator.confidence.as_str(),
             indicator.tlp.as_str(),
+            indicator.pap.as_str(),
             &bound(indicator.valid_from),
             &bound(indicator.valid_until),
             &indicator.description,

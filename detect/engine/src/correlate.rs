@@ -319,6 +319,7 @@ fn alert(correlation: &Correlation, base: &Base, key: &Key, group: &Group, event
         severity: correlation.severity,
         confidence: correlation.confidence,
         tlp: correlation.tlp,
+        pap: correlation.pap,
         producer: correlation.producer.clone(),
         indicator: None,
         entity: entity(correlation.entity, &group_by, key.organization),

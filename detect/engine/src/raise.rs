@@ -54,6 +54,7 @@ pub fn raise(hit: &Match<'_>, event: &Event) -> Alert {
         severity: hit.severity,
         confidence: hit.confidence,
         tlp: hit.tlp,
+        pap: hit.pap,
         producer,
         indicator,
         entity: entity(hit.entity, event),

@@ -1,6 +1,6 @@
 //! An immutable set of compiled rules, correlations and indicators.
 
-use detect_alert::{Confidence, Indicator, Producer, RulesetVersion, Severity, Tlp};
+use detect_alert::{Confidence, Indicator, Pap, Producer, RulesetVersion, Severity, Tlp};
 use detect_rules::{Correlation, RuleLogSource};
 
 use crate::{
@@ -34,6 +34,7 @@ pub(crate) struct Compiled {
     pub(crate) severity: Severity,
     pub(crate) confidence: Confidence,
     pub(crate) tlp: Tlp,
+    pub(crate) pap: Pap,
     pub(crate) entity: Option<String>,
     pub(crate) raises: bool,
     pub(crate) program: Node,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use detect_alert::{Confidence, Indicator, Producer, ProducerKind, RuleId, Severity, Texts, Tlp};
+use detect_alert::{Confidence, Indicator, Pap, Producer, ProducerKind, RuleId, Severity, Texts, Tlp};
 use detect_rules::log_source::{self, Traits};
 use ingest_event::{DecodeError, Defaults, Event, QuarantineReason, SCHEMA_VERSION, Timestamp, Value, field};
 use rustc_hash::FxHashMap;
@@ -55,6 +55,8 @@ pub struct Match<'a> {
     pub confidence: Confidence,
     /// Who may know.
     pub tlp: Tlp,
+    /// What they may do.
+    pub pap: Pap,
     /// Whether it raises an alert by itself; the bases of correlations do not.
     pub raises: bool,
     /// The field that names what the alert is about, if the rule's author chose one.
@@ -192,6 +194,7 @@ impl<'r> Scanner<'r> {
                     severity: rule.severity,
                     confidence: rule.confidence,
                     tlp: rule.tlp,
+                    pap: rule.pap,
                     raises: rule.raises,
                     entity: rule.entity.as_deref(),
                     findings: &self.findings,
@@ -298,6 +301,7 @@ fn indicators(view: &EventView<'_>, sink: &mut impl MatchSink) {
                     severity: severity(indicator.confidence),
                     confidence: indicator.confidence,
                     tlp: indicator.tlp,
+                    pap: indicator.pap,
                     raises: true,
                     entity: None,
                     findings: &findings,

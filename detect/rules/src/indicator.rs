@@ -3,7 +3,7 @@
 mod normal;
 mod table;
 
-use detect_alert::{Confidence, Indicator, IndicatorKind, Tlp};
+use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 
 use crate::{Code, Diagnostic, Level};
 pub(crate) use normal::Refused;
@@ -53,6 +53,7 @@ fn plain(path: &str, source: &str, text: &str) -> (Vec<Indicator>, Vec<Diagnosti
                 source: source.to_owned(),
                 confidence: Confidence::Medium,
                 tlp: Tlp::Green,
+                pap: Pap::Green,
                 valid_from: None,
                 valid_until: None,
                 description: String::new(),

@@ -3,7 +3,7 @@
 //! Not a compiled program: `detect-engine` decides how to evaluate these. A [`Rule`] holds for every event of
 //! its log source whether its [`Condition`] is true; a [`Correlation`] counts such events in windows.
 
-use detect_alert::{Confidence, Producer, RuleId, Severity, Tlp};
+use detect_alert::{Confidence, Pap, Producer, RuleId, Severity, Tlp};
 use ipnet::IpNet;
 
 /// Rules and correlations that passed every check, in a fixed order: by id.
@@ -26,6 +26,8 @@ pub struct Rule {
     pub confidence: Confidence,
     /// From a tag such as `tlp.amber`; TLP:AMBER without one.
     pub tlp: Tlp,
+    /// From a tag such as `pap.amber`; PAP:GREEN without one, so that a responder may block.
+    pub pap: Pap,
     /// Which events it is for.
     pub log_source: RuleLogSource,
     /// When it is true.
@@ -200,6 +202,8 @@ pub struct Correlation {
     pub confidence: Confidence,
     /// As for a rule.
     pub tlp: Tlp,
+    /// As for a rule.
+    pub pap: Pap,
     /// What is counted.
     pub kind: CorrelationKind,
     /// Whose matches, and under which names their fields go.

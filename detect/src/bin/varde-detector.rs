@@ -42,6 +42,7 @@ async fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_env_filter(filter())
         .init();
     let (Command::Run { config: path } | Command::Check { config: path }) = &arguments.command;

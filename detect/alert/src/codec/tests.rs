@@ -1,7 +1,7 @@
 use ingest_event::{Marking, Zone};
 
 use super::*;
-use crate::{Confidence, IndicatorKind, Severity, Tlp};
+use crate::{Confidence, IndicatorKind, Pap, Severity, Tlp};
 
 /// An alert with every optional part.
 fn full(address: &str) -> Alert {
@@ -24,6 +24,7 @@ fn full(address: &str) -> Alert {
         severity: Severity::High,
         confidence: Confidence::Medium,
         tlp: Tlp::AmberStrict,
+        pap: Pap::Amber,
         producer: Producer {
             kind: ProducerKind::Indicator,
             id: rule,
@@ -44,6 +45,7 @@ fn full(address: &str) -> Alert {
             source: "feed".to_owned(),
             confidence: Confidence::High,
             tlp: Tlp::AmberStrict,
+            pap: Pap::Red,
             description: "C2".to_owned(),
         }),
         entity: Entity {

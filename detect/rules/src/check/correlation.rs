@@ -127,6 +127,7 @@ pub(super) fn lower(
         severity: about.severity,
         confidence: about.confidence,
         tlp: about.tlp,
+        pap: about.pap,
         kind,
         bases,
         group_by,

@@ -75,6 +75,7 @@ pub(super) fn rule(
         severity: about.severity,
         confidence: about.confidence,
         tlp: about.tlp,
+        pap: about.pap,
         log_source,
         condition,
         entity: about.entity,

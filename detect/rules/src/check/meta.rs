@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use detect_alert::{Confidence, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Texts, Tlp};
+use detect_alert::{Confidence, Pap, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Texts, Tlp};
 use rsigma_parser::{Level as SigmaLevel, Status};
 
 use super::document::Document;
@@ -35,6 +35,7 @@ pub(super) struct About {
     pub(super) severity: Severity,
     pub(super) confidence: Confidence,
     pub(super) tlp: Tlp,
+    pub(super) pap: Pap,
     pub(super) entity: Option<String>,
 }
 
@@ -97,6 +98,12 @@ pub(super) fn read(document: &Document<'_>, meta: Meta<'_>) -> Result<About, Ref
             .filter_map(|tag| tag.strip_prefix("tlp.")?.parse().ok())
             .max()
             .unwrap_or(Tlp::Amber),
+        pap: meta
+            .tags
+            .iter()
+            .filter_map(|tag| tag.strip_prefix("pap.")?.parse().ok())
+            .max()
+            .unwrap_or(Pap::Green),
         entity: varde
             .get("entity")
             .and_then(serde_json::Value::as_str)

@@ -1,19 +1,20 @@
-//! Indicators as CSV (RFC 4180) with a header: `type,value,source,confidence,tlp,valid_from,valid_until,description`.
+//! Indicators as CSV (RFC 4180) with a header: `type,value,source,confidence,tlp,pap,valid_from,valid_until,description`, all but `value` optional.
 //! Columns in any order; only `value` is needed.
 
 use csv::{ReaderBuilder, StringRecord};
-use detect_alert::{Confidence, Indicator, IndicatorKind, Tlp};
+use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use ingest_event::Timestamp;
 
 use super::normal::{self, Refused};
 use crate::{Code, Diagnostic};
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "type",
     "value",
     "source",
     "confidence",
     "tlp",
+    "pap",
     "valid_from",
     "valid_until",
     "description",
@@ -99,12 +100,19 @@ fn row(columns: &[String], record: &StringRecord, source: &str) -> Result<Indica
             column(&error.to_string(), "correct the column `tlp`")
         })?,
     };
+    let pap = match cell("pap") {
+        None => Pap::Green,
+        Some(text) => text.parse().map_err(|error: ingest_event::UnknownCode| {
+            column(&error.to_string(), "correct the column `pap`")
+        })?,
+    };
     Ok(Indicator {
         kind,
         value,
         source: cell("source").unwrap_or(source).to_owned(),
         confidence,
         tlp,
+        pap,
         valid_from: cell("valid_from").map(time).transpose()?,
         valid_until: cell("valid_until").map(time).transpose()?,
         description: cell("description").unwrap_or_default().to_owned(),
