@@ -154,7 +154,8 @@ async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
     Ok((kind, state.metrics.text() + &(state.neighbours.0)()).into_response())
 }
 
-/// Ready means: the store takes writes, the bus is being read, and a canary came out lately.
+/// Ready means: the store takes writes, the bus is being read, and a canary came out lately, in the life of
+/// this process: one from before says nothing of the way that is open now.
 async fn ready(Shared(api): Shared<Api>) -> Response {
     let state = &api.state;
     let now = state.now();
@@ -163,7 +164,7 @@ async fn ready(Shared(api): Shared<Api>) -> Response {
     let store = state.store.probe().await.is_ok();
     let bus = now.since(polled) < POLL_AGE_MAX;
     let last = state.store.last_canary().await.ok().flatten();
-    let canary = last.is_some_and(|last| now.since(last) < CANARY_AGE_MAX);
+    let canary = last.is_some_and(|last| state.started_at <= last && now.since(last) < CANARY_AGE_MAX);
     let status = if store && bus && canary {
         StatusCode::OK
     } else {

@@ -4,12 +4,15 @@
 //! positions afterwards. A crash before the transaction repeats the batch, a crash after it makes the bus deliver
 //! again what the stored positions then pass over.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use alerting_incident::{Change, ChangeKind, DedupKey, History, Incident, Question, apply, decide, route};
 use detect_alert::{Alert, AlertDecodeError};
-use ingest_bus::{Batch, Consumer, Delivery, ErrorClass, PollLimit, Position};
+use ingest_bus::{
+    Batch, Bus, Consumer, Delivery, ErrorClass, PollError, PollLimit, Position, Topic, TopicPartition,
+};
 use serde_json::{Value as Json, json};
+use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -34,6 +37,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Runs until `shutdown`, or until the bus says that it won't get better.
 pub(crate) async fn run(
     state: &State,
+    bus: &Bus,
     mut consumer: Consumer,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -58,6 +62,7 @@ pub(crate) async fn run(
             },
         };
         state.polled();
+        forget_replaced(state, bus, &batch, shutdown).await?;
         if batch.deliveries.is_empty() {
             continue;
         }
@@ -75,6 +80,70 @@ pub(crate) async fn run(
     }
     consumer.close().await;
     Ok(())
+}
+
+/// Forgets stored positions that can't be this bus's, and asks again until both bus and store answered.
+///
+/// # Errors
+/// If the bus won't get better.
+async fn forget_replaced(
+    state: &State,
+    bus: &Bus,
+    batch: &Batch,
+    shutdown: &CancellationToken,
+) -> Result<(), PollError> {
+    let topics: BTreeSet<_> = batch.gained.iter().map(|place| &place.topic).collect();
+    for topic in topics {
+        while !shutdown.is_cancelled() {
+            match forget_past_end(state, bus, topic, &batch.gained).await {
+                Ok(()) => break,
+                Err(ForgetError::Bus(error)) if !matches!(error.class(), ErrorClass::Transient) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "compare positions; will try again"
+                    );
+                    state.metrics.retries.with_label_values(&["poll"]).inc();
+                    pause(shutdown).await;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A stored position past the end of its partition is of another log: it would pass over everything new as if it
+/// were repeated.
+async fn forget_past_end(
+    state: &State,
+    bus: &Bus,
+    topic: &Topic,
+    gained: &[TopicPartition],
+) -> Result<(), ForgetError> {
+    let ends = bus.end_positions(topic).await?;
+    let is_gained = |end: &&Position| {
+        let mut gained = gained.iter();
+        gained.any(|place| place.topic == end.topic && place.partition == end.partition)
+    };
+    let mut write = state.store.begin().await?;
+    for end in ends.iter().filter(is_gained) {
+        let stored = Store::next_offset(&mut write, end.topic.as_str(), end.partition).await?;
+        if end.offset < stored {
+            tracing::warn!(
+                topic = %end.topic, partition = end.partition, stored, end = end.offset,
+                "the bus was replaced or wiped: reads this partition from the start; alerts that were applied \
+                 before are known by their ids"
+            );
+            let start = Position {
+                offset: 0,
+                ..end.clone()
+            };
+            Store::save_position(&mut write, &start).await?;
+        }
+    }
+    Ok(state.store.commit(write).await?)
 }
 
 /// Repeats a batch until the store takes it. `None` if the service stops first.
@@ -104,6 +173,17 @@ async fn pause(shutdown: &CancellationToken) {
         () = tokio::time::sleep(PAUSE) => {}
         () = shutdown.cancelled() => {}
     }
+}
+
+/// Why stored positions could not be compared with the bus.
+#[derive(Debug, Error)]
+enum ForgetError {
+    /// The bus won't get better.
+    #[error("ask the bus where the alerts end")]
+    Bus(#[from] PollError),
+    /// The store is away.
+    #[error("compare stored positions with the bus")]
+    Store(#[from] sqlx::Error),
 }
 
 /// What a batch did, to be counted once it is durable.

@@ -99,7 +99,7 @@ pub async fn run_beside(
         served
     });
     ready(Running { address });
-    let taken_in = intake::run(&state, consumer, &stop).await;
+    let taken_in = intake::run(&state, &bus, consumer, &stop).await;
     stop.cancel();
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
@@ -135,6 +135,7 @@ async fn open(
         public_url: public_url.trim_end_matches('/').to_owned(),
         decided: Wake::default(),
         neighbours,
+        started_at: now,
         polled_at: AtomicI64::new(now.as_nanos()),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) public_url: String,
     /// Wakes the outbox.
     pub(crate) decided: Wake,
+    /// When this process began.
+    pub(crate) started_at: Timestamp,
     /// When the bus was last asked, in nanoseconds since 1970.
     pub(crate) polled_at: AtomicI64,
     /// Metrics of services in the same process.

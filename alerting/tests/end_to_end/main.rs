@@ -7,6 +7,7 @@
     reason = "a test stops at what should not be"
 )]
 
+mod hostile;
 mod service;
 
 use serde_json::{Value, json};
