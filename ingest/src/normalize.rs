@@ -98,10 +98,20 @@ impl Reject {
 
 impl From<DecodeError> for Reject {
     fn from(error: DecodeError) -> Self {
-        let mut detail = error.to_string();
-        if let Some(source) = std::error::Error::source(&error) {
-            detail = format!("{detail}: {source}");
-        }
+        let mend = "each line of this file must be one JSON object";
+        let detail = match &error {
+            DecodeError::NotJson(source) => {
+                // The parser has seen one line only, so its `line 1` would contradict the line's own place.
+                let said = source.to_string();
+                let what = said.split(" at line ").next().unwrap_or_default();
+                format!("{what} at column {}; {mend}", source.column())
+            }
+            DecodeError::NotObject => format!("it is JSON, but not an object; {mend}"),
+            DecodeError::NoTimestamp
+            | DecodeError::BadField { .. }
+            | DecodeError::TooManyFields
+            | DecodeError::SchemaTooNew { .. } => error.to_string(),
+        };
         Self {
             reason: error.reason(),
             detail,

@@ -129,6 +129,10 @@ async fn files_are_read_once_and_what_is_wrong_lands_in_quarantine() {
         Some("701")
     );
     assert_eq!(bad[0].text("raw"), Some("no json"));
+    assert_eq!(
+        bad[0].text("detail"),
+        Some("expected ident at column 2; each line of this file must be one JSON object")
+    );
 }
 
 #[tokio::test]

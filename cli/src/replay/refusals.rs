@@ -21,10 +21,10 @@ const DETAIL_CHARACTERS_MAX: usize = 400;
 /// What mends it, where the detail is a parser's and does not say.
 const fn mend(reason: QuarantineReason) -> &'static str {
     match reason {
-        QuarantineReason::NotJson => "; each line of this file must be one JSON object",
         QuarantineReason::NoTimestamp => "; have the sender write `@timestamp` (RFC 3339)",
         QuarantineReason::BadField
         | QuarantineReason::Malformed
+        | QuarantineReason::NotJson
         | QuarantineReason::NotUtf8
         | QuarantineReason::SchemaTooNew
         | QuarantineReason::TooLarge
