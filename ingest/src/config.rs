@@ -111,7 +111,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is no YAML, lacks a key, or has one too many.
-    #[error("read the configuration {path}: {detail}")]
+    #[error("understand the configuration {path}: {detail}")]
     Parse {
         /// The file.
         path: String,
@@ -119,7 +119,7 @@ pub enum ConfigError {
         detail: String,
     },
     /// A key has a value that it can't have.
-    #[error("read the configuration {path}: `{key}`: {detail}")]
+    #[error("use the configuration {path}: `{key}`: {detail}")]
     Value {
         /// The file.
         path: String,
@@ -178,7 +178,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
     let written: Written = serde_saphyr::from_str(text).map_err(|error| ConfigError::Parse {
         path: path.to_owned(),
-        detail: error.to_string(),
+        detail: said(&error),
     })?;
     let bad = |key, detail: String| ConfigError::Value {
         path: path.to_owned(),
@@ -229,6 +229,21 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
     })
 }
 
+/// What a parser says, once, with its place first: its own text repeats itself and calls every file `<input>`.
+fn said(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    match error.location() {
+        Some(place) => {
+            let (line, column) = (place.line(), place.column());
+            let what = text
+                .strip_suffix(&format!(" at line {line}, column {column}"))
+                .unwrap_or(&text);
+            format!("line {line} column {column}: {what}")
+        }
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +268,16 @@ sources:
         assert_eq!(config.home_networks.len(), 2);
         assert_eq!(config.context.zone, Zone::Administration);
         assert!(matches!(config.bus, BusConfig::Kafka(_)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_once_with_its_place() {
+        let text = WHOLE.replacen("home_networks", "home_network", 1);
+        let told = parse(&text, "sensor.yml").expect_err("refused").to_string();
+        let start = "understand the configuration sensor.yml: line 4 column 1: unknown field `home_network`, expected one of ";
+        assert!(told.starts_with(start), "{told}");
+        assert!(!told.contains("<input>") && !told.contains('\n'), "{told}");
+        assert_eq!(told.matches("unknown field").count(), 1, "{told}");
     }
 
     #[test]
