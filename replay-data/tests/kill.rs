@@ -58,25 +58,27 @@ fn check(on_kafka: bool) {
     };
     let whole: u64 = expected.values().sum();
     // Each is killed at its own point of the stream and comes back at once.
-    station.until("the first alerts", "/api/v1/incidents", |list| alerts(list) >= 1);
-    station.detector.kill();
-    station.detector.start();
-    station.until("a quarter of the alerts", "/api/v1/incidents", |list| {
-        alerts(list) >= whole / 4
-    });
-    let published = station.sensor_counter("ingest_events_published_total");
+    let published = || station.sensor_counter("ingest_events_published_total");
+    station::wait("the first events", || u64::from(EVENTS / 20) <= published());
+    let before = published();
     assert!(
-        0 < published && published < u64::from(EVENTS),
-        "the sensor is in the middle: {published} published"
+        before < u64::from(EVENTS),
+        "the sensor must be in the middle of its file: {before} published"
     );
     station.sensor.kill();
     station.sensor.start();
-    station.until("half of the alerts", "/api/v1/incidents", |list| {
-        alerts(list) >= whole / 2
-    });
-    station.alerting.kill();
-    station.alerting.start();
+    let in_the_middle = |list: &Json| assert!(alerts(list) < whole, "{} of {whole} alerts", alerts(list));
+    in_the_middle(&station.until("the first alerts", "/api/v1/incidents", |list| 1 <= alerts(list)));
     station.detector.kill();
+    station.detector.start();
+    in_the_middle(
+        &station.until("a third of the alerts", "/api/v1/incidents", |list| {
+            whole / 3 <= alerts(list)
+        }),
+    );
+    station.alerting.kill();
+    station.detector.kill();
+    station.alerting.start();
     station.detector.start();
 
     let list = station.until("all alerts", "/api/v1/incidents?limit=200", |list| {
