@@ -47,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     }
     println!("{}", table(&rows));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     for (name, _) in BENCHES {
         let own: Vec<&Row> = rows.iter().filter(|row| row.bench == name).collect();
         if !own.is_empty() {
