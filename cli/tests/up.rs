@@ -81,6 +81,8 @@ impl Demo {
 
 #[test]
 fn the_demo_shows_incidents_and_stops_when_told_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+
     let folder = tempfile::tempdir().expect("a folder");
     for (signal, story) in [
         ("-INT", "first start"),
@@ -96,6 +98,8 @@ fn the_demo_shows_incidents_and_stops_when_told_to() {
             std::thread::yield_now();
         }
         assert!(demo.get("/metrics").contains("alerting_"), "{story}");
+        let data = std::fs::metadata(folder.path().join("data")).expect("made");
+        assert_eq!(data.permissions().mode() & 0o777, 0o700, "nobody else reads it");
         demo.signal(signal);
         let (code, told) = demo.end();
         assert_eq!(code, Some(0), "{story}: {told}");

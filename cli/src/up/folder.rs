@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use replay_data::Case;
@@ -44,7 +45,12 @@ impl Folder {
                 }
             }
         };
-        fs::create_dir_all(&folder.root).map_err(|error| unmade(&folder.root, &error))?;
+        // Telemetry and incidents are kept here: nobody else on the machine is to read them.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder.root)
+            .map_err(|error| unmade(&folder.root, &error))?;
         for file in rulesets::files() {
             folder.write(&format!("rulesets/{}", file.path), &file.content)?;
         }
