@@ -65,7 +65,7 @@ impl Config {
         })?;
         serde_saphyr::from_str(&text).map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            detail: error.to_string(),
+            detail: said(&error),
         })
     }
 }
@@ -80,6 +80,21 @@ fn default_listen() -> SocketAddr {
 
 fn default_checkpoint_interval_ms() -> u64 {
     1_000
+}
+
+/// What a parser says, once, with its place first: its own text repeats itself and calls every file `<input>`.
+fn said(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    match error.location() {
+        Some(place) => {
+            let (line, column) = (place.line(), place.column());
+            let what = text
+                .strip_suffix(&format!(" at line {line}, column {column}"))
+                .unwrap_or(&text);
+            format!("line {line} column {column}: {what}")
+        }
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +114,6 @@ mod tests {
         for part in ["detector.yml", "gruop", "line 3", "group"] {
             assert!(error.contains(part), "{part} in: {error}");
         }
+        assert!(!error.contains("<input>") && !error.contains('\n'), "{error}");
     }
 }
