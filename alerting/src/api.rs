@@ -1,13 +1,14 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
 mod console;
+mod host;
 mod incidents;
 mod problem;
 mod responder;
 mod stream;
 pub(crate) mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -46,7 +47,8 @@ pub(crate) struct Api {
 }
 
 /// Every route.
-pub(crate) fn router(state: Arc<State>, shutdown: CancellationToken) -> Router {
+pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: CancellationToken) -> Router {
+    let hosts = host::Hosts::new(listen, &state.public_url);
     let api = Api {
         state,
         streams: Arc::default(),
@@ -84,24 +86,33 @@ pub(crate) fn router(state: Arc<State>, shutdown: CancellationToken) -> Router {
                 "this address does not take that method",
             )
         })
-        .layer(middleware::from_fn(guard))
+        .layer(middleware::from_fn_with_state(hosts, guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
 }
 
 /// Refuses what another site's page could send, and puts the protecting headers on every answer.
-async fn guard(request: Request, next: Next) -> Response {
+async fn guard(Shared(hosts): Shared<host::Hosts>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let asked = request
         .headers()
         .get("x-requested-with")
         .is_some_and(|value| value == "varde");
-    let mut answer = if changes_something && !asked {
+    let is_watched = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
+    let mut answer = if !is_watched && !hosts.are_asked_by(&request) {
+        let detail =
+            "this service has another name: open it by `public_url` or the address that it listens on";
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response()
+    } else if changes_something && !asked {
         Problem::new(StatusCode::FORBIDDEN, "send the header `x-requested-with: varde`").into_response()
     } else {
         next.run(request).await
     };
+    if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("the body is larger than {BODY_BYTES_MAX} bytes");
+        answer = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
+    }
     let headers = answer.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),

@@ -270,12 +270,12 @@ impl SmtpSettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        // Fourteen attempts from 2 s, doubled up to 15 min, last a bit more than an hour: longer than a mail server's
-        // restart, shorter than a night.
+        // From 2 s, doubled up to 15 min, 600 attempts last three days even if every wait is shortened by half:
+        // longer than a mail server's weekend.
         Self {
             base_ms: 2_000,
             ceiling_ms: 900_000,
-            attempts: 14,
+            attempts: 600,
         }
     }
 }

@@ -19,6 +19,7 @@ mod intake;
 mod link;
 mod notice;
 mod outbox;
+mod private;
 mod state;
 mod store;
 

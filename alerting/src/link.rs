@@ -3,16 +3,15 @@
 //! `base64url(notification id, 16 bytes, then the first 16 bytes of HMAC-SHA-256 over it)`: 43 characters, no state.
 //! The key is random, made once, and kept beside the store with mode 0600. Whoever loses it makes all links void.
 
-use std::{
-    io::{ErrorKind, Write},
-    path::Path,
-};
+use std::{io::ErrorKind, path::Path};
 
 use alerting_incident::NotificationId;
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use crate::private;
 
 const KEY_BYTES: usize = 32;
 const ID_BYTES: usize = 16;
@@ -44,7 +43,7 @@ impl LinkKey {
                 let mut key = [0; KEY_BYTES];
                 getrandom::fill(&mut key)
                     .map_err(|error| anyhow::anyhow!("ask for random bytes: {error}"))?;
-                write_secret(&path, &key).with_context(|| format!("write {}", path.display()))?;
+                private::write(&path, &key).with_context(|| format!("write {}", path.display()))?;
                 Ok(Self(key))
             }
             Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
@@ -104,16 +103,6 @@ pub(crate) fn keyed(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
     mac
-}
-
-fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

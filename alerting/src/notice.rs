@@ -3,6 +3,7 @@
 //! Templates hold the structure, [`words`] the sentences in each language; both are checked by the tests below. A
 //! notice names one incident of one organisation and nothing else.
 
+mod plain;
 mod words;
 
 use alerting_incident::{Language, NotifyReason, Organization};
@@ -16,6 +17,7 @@ use crate::{
     state::State,
     store::{Stored, StoredNotification},
 };
+use plain::plain;
 use words::{Words, words};
 
 /// A summary that is longer than this doesn't fit a subject: the rule's name stands there instead.
@@ -87,11 +89,11 @@ impl Notices {
             confidence => words.confidence(alert.confidence), exercise => alert.exercise,
             name => alert.producer.name.clone(), summary => sentence(&alert.producer.summary, language, &alert.producer.name),
             first_step => sentence(&alert.producer.first_step, language, words.first_step_default),
-            entity_field => alert.entity.field.clone(), entity_value => alert.entity.value.clone(), count => incident.count,
+            entity_field => alert.entity.field.clone(), entity_value => plain(&alert.entity.value), count => incident.count,
             events => alert.window.as_ref().map(|window| window.count),
             first_seen => self.local(incident.first_seen), last_seen => self.local(incident.last_seen),
             evidence => alert.evidence.iter().take(10).map(|one| context! {
-                field => one.field.clone(), value => one.value.clone(), matched => one.matched.clone(),
+                field => one.field.clone(), value => plain(&one.value), matched => plain(&one.matched),
             }).collect::<Vec<_>>(),
             harmless => harmless(&alert.producer.false_positives, language),
             reason => words.reason(notification.reason), is_relapse => notification.reason == NotifyReason::Relapsed,
@@ -148,7 +150,7 @@ fn subject(words: &Words, alert: &Alert, language: Language, organization: &str)
     // A line break in a value of the network's must not start a header.
     format!(
         "{exercise}[Varde] {severity}: {what} – {} ({organization})",
-        alert.entity.value
+        plain(&alert.entity.value)
     )
     .replace(|c: char| c.is_control(), " ")
 }

@@ -4,15 +4,14 @@
 //! channel's places. A crash between hand-over and note sends again with the same id: a mail's Message-ID, a
 //! webhook's `x-varde-notification-id`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use alerting_incident::{Actor, TimelineEntry, TimelineKind, notified};
 use ingest_event::Timestamp;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::Notify,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,7 +25,9 @@ use crate::{
 /// At once on one channel: enough to hide a slow receiver behind others, few enough for a small mail server.
 const IN_FLIGHT_MAX: usize = 8;
 /// At once to one address, so that one slow receiver can't take all places.
-const PER_ADDRESS_MAX: u32 = 2;
+const PER_ADDRESS_MAX: usize = 2;
+/// Looked at for one address: as many as have a place.
+const PER_ADDRESS_LOOK: u32 = 2;
 /// Looked at in one go.
 const LOOK_MAX: u32 = 64;
 /// The longest rest: a bell that was missed costs no more than this.
@@ -41,10 +42,16 @@ pub(crate) enum Sender {
     Webhook(Webhook),
 }
 
+/// A receipt, or why there is none.
+type Sent = Result<String, DeliveryError>;
+
+/// The notifications that are being sent, by the task that sends them: each has a place.
+type Held = HashMap<tokio::task::Id, StoredNotification>;
+
 /// What became of one attempt.
 struct Attempt {
     notification: StoredNotification,
-    result: Result<String, DeliveryError>,
+    result: Sent,
 }
 
 /// Runs until `shutdown`; what is under way then is finished first.
@@ -55,9 +62,8 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) {
     let sender = Arc::new(sender);
-    let mut under_way: JoinSet<Attempt> = JoinSet::new();
-    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
-    let mut ids = BTreeSet::new();
+    let mut under_way = JoinSet::new();
+    let mut held = Held::new();
     loop {
         let rest = if shutdown.is_cancelled() {
             if under_way.is_empty() {
@@ -65,7 +71,7 @@ pub(crate) async fn run(
             }
             REST_MAX
         } else {
-            match fill(&state, &sender, &mut under_way, &mut taken, &mut ids).await {
+            match fill(&state, &sender, &mut under_way, &mut held).await {
                 Ok(rest) => rest,
                 Err(error) => {
                     tracing::error!(
@@ -77,16 +83,9 @@ pub(crate) async fn run(
             }
         };
         tokio::select! {
-            Some(done) = under_way.join_next() => {
-                let Ok(attempt) = done else { continue };
-                note_until_stored(&state, &sender, &retry, &attempt).await;
-                ids.remove(&attempt.notification.id);
-                let address = attempt.notification.channel.address();
-                if let Some(places) = taken.get_mut(address) {
-                    *places -= 1;
-                    if *places == 0 {
-                        taken.remove(address);
-                    }
+            Some(done) = under_way.join_next_with_id() => {
+                if let Some(attempt) = finish(done, &mut held) {
+                    note_until_stored(&state, &sender, &retry, &attempt).await;
                 }
             }
             () = sender.bell(&state).notified() => {}
@@ -96,13 +95,25 @@ pub(crate) async fn run(
     }
 }
 
+/// Takes back the place of a task, of one that panicked too: that is a failed attempt, so that it waits its turn.
+fn finish(done: Result<(tokio::task::Id, Sent), JoinError>, held: &mut Held) -> Option<Attempt> {
+    let (task, result) = match done {
+        Ok(done) => done,
+        Err(error) => {
+            let text = "sending it failed by a defect of Varde's".to_owned();
+            (error.id(), Err(DeliveryError::Transient(text)))
+        }
+    };
+    let notification = held.remove(&task)?;
+    Some(Attempt { notification, result })
+}
+
 /// Starts what is due and has a place; says how long there is nothing to start.
 async fn fill(
     state: &Arc<State>,
     sender: &Arc<Sender>,
-    under_way: &mut JoinSet<Attempt>,
-    taken: &mut BTreeMap<String, u32>,
-    ids: &mut BTreeSet<alerting_incident::NotificationId>,
+    under_way: &mut JoinSet<Sent>,
+    held: &mut Held,
 ) -> sqlx::Result<Duration> {
     let now = state.now();
     if IN_FLIGHT_MAX <= under_way.len() {
@@ -110,23 +121,20 @@ async fn fill(
     }
     for notification in state
         .store
-        .due(sender.kind(), now, PER_ADDRESS_MAX, LOOK_MAX)
+        .due(sender.kind(), now, PER_ADDRESS_LOOK, LOOK_MAX)
         .await?
     {
-        let places = taken.get(notification.channel.address()).copied().unwrap_or(0);
-        if ids.contains(&notification.id) || PER_ADDRESS_MAX <= places {
+        let address = notification.channel.address();
+        let places = held.values().filter(|other| other.channel.address() == address);
+        if held.values().any(|other| other.id == notification.id) || PER_ADDRESS_MAX <= places.count() {
             continue;
         }
         if IN_FLIGHT_MAX <= under_way.len() {
             break;
         }
-        ids.insert(notification.id.clone());
-        taken.insert(notification.channel.address().to_owned(), places + 1);
-        let (state, sender) = (Arc::clone(state), Arc::clone(sender));
-        under_way.spawn(async move {
-            let result = sender.send(&state, &notification).await;
-            Attempt { notification, result }
-        });
+        let (state, sender, sent) = (Arc::clone(state), Arc::clone(sender), notification.clone());
+        let task = under_way.spawn(async move { sender.send(&state, &sent).await });
+        held.insert(task.id(), notification);
     }
     let next = state.store.next_due(sender.kind(), now).await?;
     Ok(next.map_or(REST_MAX, |next| {
@@ -170,7 +178,7 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
             }
             Outcome::Again(..) => {}
             Outcome::Failed(reason) => {
-                let text = format!("{told}: {reason}");
+                let text = format!("could not tell {told}: {reason}");
                 let entry = TimelineEntry {
                     at: now,
                     kind: TimelineKind::Comment,
@@ -182,6 +190,8 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
         }
     }
     state.store.commit(write).await?;
+    // A server's own words can hold the responder's address: they stay in the store.
+    let class = attempt.result.as_ref().err().map(DeliveryError::class);
     let (counter, metrics) = (&[sender.kind()], &state.metrics);
     match outcome {
         Outcome::Sent(_) => {
@@ -193,11 +203,13 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
         }
         Outcome::Again(_, reason) => {
             metrics.notifications_retried.with_label_values(counter).inc();
-            tracing::warn!(notification = %notification.id, reason, "send a notification; will try again");
+            tracing::warn!(notification = %notification.id, class, "send a notification; will try again");
+            tracing::debug!(notification = %notification.id, reason, "why it was not sent");
         }
         Outcome::Failed(reason) => {
             metrics.notifications_failed.with_label_values(counter).inc();
-            tracing::error!(notification = %notification.id, reason, "gave up a notification");
+            tracing::error!(notification = %notification.id, class, "gave up a notification");
+            tracing::debug!(notification = %notification.id, reason, "why it was given up");
         }
     }
     Ok(())
@@ -207,13 +219,16 @@ fn outcome(state: &State, retry: &RetrySettings, attempt: &Attempt, now: Timesta
     let attempts = attempt.notification.attempts + 1;
     match &attempt.result {
         Ok(receipt) => Outcome::Sent(receipt.clone()),
-        Err(DeliveryError::Permanent(reason)) => Outcome::Failed(reason.clone()),
-        Err(DeliveryError::Transient(reason)) if retry.attempts <= attempts => {
-            Outcome::Failed(format!("gave up after {attempts} attempts: {reason}"))
+        Err(error) if !error.is_transient() => Outcome::Failed(error.to_string()),
+        Err(error) if retry.attempts <= attempts => {
+            Outcome::Failed(format!("gave up after {attempts} attempts: {error}"))
         }
-        Err(DeliveryError::Transient(reason)) => {
+        Err(error) => {
             let spread = spread(state.key.seed(), attempt.notification.id.as_str(), attempts);
-            Outcome::Again(now.saturating_add(retry.wait(attempts, spread)), reason.clone())
+            Outcome::Again(
+                now.saturating_add(retry.wait(attempts, spread)),
+                error.to_string(),
+            )
         }
     }
 }
@@ -260,7 +275,49 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
+    use alerting_incident::{Channel, IncidentId, Language, NotificationId, NotifyReason};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_gives_its_place_back_and_counts_as_tried() {
+        let incident = "0123456789abcdef".repeat(2);
+        let notification = StoredNotification {
+            id: NotificationId::parse(&incident).expect("an id"),
+            incident: IncidentId::parse(&incident).expect("an id"),
+            responder_name: "Vakta".to_owned(),
+            channel: Channel::Email("vakt@kommune.example".to_owned()),
+            language: Language::Nb,
+            reason: NotifyReason::Opened,
+            created_at: Timestamp::EPOCH,
+            state: "pending".to_owned(),
+            attempts: 0,
+            sent_at: None,
+            error: None,
+            seen_at: None,
+            acknowledged_at: None,
+            verdict: None,
+            appended_ms: 0,
+        };
+        let (mut under_way, mut held) = (JoinSet::<Sent>::new(), Held::new());
+        let task = under_way.spawn(async { panic!("a defect") });
+        held.insert(task.id(), notification);
+        let done = under_way.join_next_with_id().await.expect("one task");
+        let attempt = finish(done, &mut held).expect("an attempt");
+        assert!(held.is_empty());
+        assert!(attempt.result.is_err_and(|error| error.is_transient()));
+    }
+
+    #[test]
+    fn the_default_outlasts_a_weekend_however_waits_are_shortened() {
+        let retry = RetrySettings::default();
+        let shortest = |attempts| {
+            let full = retry.wait(attempts, 0);
+            full - full / 2
+        };
+        let total: Duration = (1..retry.attempts).map(shortest).sum();
+        assert!(Duration::from_hours(72) <= total, "{total:?}");
+    }
 
     #[test]
     fn waits_double_up_to_the_ceiling_and_are_spread_by_up_to_half() {

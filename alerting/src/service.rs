@@ -21,7 +21,7 @@ use crate::{
     metrics::Metrics,
     notice::Notices,
     outbox::{self, Sender},
-    registry,
+    private, registry,
     state::{Neighbours, SharedClock, State, Wake},
     store::Store,
 };
@@ -89,7 +89,7 @@ pub async fn run_beside(
             stop.clone(),
         ))
     });
-    let router = api::router(Arc::clone(&state), stop.clone());
+    let router = api::router(Arc::clone(&state), address, stop.clone());
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
         let served = axum::serve(listener, router)
@@ -117,7 +117,7 @@ async fn open(
     address: SocketAddr,
     neighbours: Neighbours,
 ) -> anyhow::Result<State> {
-    std::fs::create_dir_all(&config.data)
+    private::make_folder(&config.data)
         .with_context(|| format!("make the folder {}", config.data.display()))?;
     let public_url = config
         .public_url

@@ -1,7 +1,7 @@
 //! `varde-alerting run|check --config FILE`: reads the configuration, runs the service, turns errors into exit codes.
 #![forbid(unsafe_code)]
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use alerting::{clock, config::Config, registry, service};
 use clap::{Parser, Subcommand};
@@ -64,9 +64,10 @@ fn main() -> ExitCode {
     }
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+            tracing_subscriber::EnvFilter::try_from_env("VARDE_LOG").unwrap_or_else(|_| "info".into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,

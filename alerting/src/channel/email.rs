@@ -19,6 +19,7 @@ use super::DeliveryError;
 use crate::{
     config::{MailSettings, MailTransport, SmtpSettings, SmtpTls},
     notice::Notice,
+    private,
     state::{DemoMail, State},
     store::{Stored, StoredNotification},
 };
@@ -49,8 +50,7 @@ impl Email {
         let transport = match &settings.transport {
             MailTransport::Smtp(smtp) => Transport::Smtp(smtp_transport(smtp)?),
             MailTransport::Directory { path } => {
-                std::fs::create_dir_all(path)
-                    .with_context(|| format!("make the folder {}", path.display()))?;
+                private::make_folder(path).with_context(|| format!("make the folder {}", path.display()))?;
                 Transport::Directory(path.clone())
             }
         };
@@ -74,11 +74,14 @@ impl Email {
         let receipt = match &self.transport {
             Transport::Smtp(smtp) => {
                 let answer = smtp.send(message).await.map_err(|error| {
-                    let reason = format!("the mail server: {}", chain(&error));
-                    if error.is_permanent() {
-                        DeliveryError::Permanent(reason)
-                    } else {
-                        DeliveryError::Transient(reason)
+                    let text = format!("the mail server: {}", chain(&error));
+                    match error.status() {
+                        Some(code) => DeliveryError::Refused {
+                            code: code.into(),
+                            is_transient: !error.is_permanent(),
+                            text,
+                        },
+                        None => DeliveryError::Transient(text),
                     }
                 })?;
                 format!(

@@ -85,22 +85,21 @@ impl Webhook {
 }
 
 fn judge(status: StatusCode) -> Result<String, DeliveryError> {
-    let reason = || format!("the receiver answered {status}");
     if status.is_success() {
-        Ok(status.to_string())
-    } else if status.is_server_error()
-        || status == StatusCode::REQUEST_TIMEOUT
-        || status == StatusCode::TOO_MANY_REQUESTS
-    {
-        Err(DeliveryError::Transient(reason()))
-    } else if status.is_redirection() {
-        Err(DeliveryError::Permanent(format!(
-            "{}; redirects are not followed: register the new address",
-            reason()
-        )))
-    } else {
-        Err(DeliveryError::Permanent(reason()))
+        return Ok(status.to_string());
     }
+    let mut text = format!("the receiver answered {status}");
+    if status.is_redirection() {
+        text.push_str("; redirects are not followed: register the new address");
+    }
+    let is_transient = status.is_server_error()
+        || status == StatusCode::REQUEST_TIMEOUT
+        || status == StatusCode::TOO_MANY_REQUESTS;
+    Err(DeliveryError::Refused {
+        code: status.as_u16(),
+        is_transient,
+        text,
+    })
 }
 
 fn describe(error: &reqwest::Error) -> String {
@@ -131,7 +130,7 @@ mod tests {
         ] {
             let outcome = judge(StatusCode::from_u16(status).expect("a status"));
             assert_eq!(
-                matches!(outcome, Err(DeliveryError::Transient(_))),
+                outcome.is_err_and(|error| error.is_transient()),
                 is_again,
                 "{status}"
             );

@@ -61,3 +61,92 @@ async fn after_the_bus_was_replaced_new_alerts_are_applied_and_old_ones_are_not_
     assert_eq!(after.get("/readyz").await.0, 200);
     after.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_name_and_a_body_that_is_too_large_are_refused_as_problems() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let service = Service::start().await;
+    for (path, status) in [
+        ("/", "421"),
+        ("/api/v1/incidents", "421"),
+        ("/api/v1/stream", "421"),
+        ("/metrics", "200"),
+        ("/healthz", "200"),
+        ("/readyz", "503"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(service.address)
+            .await
+            .expect("connected");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("read");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{path}: {answer}"
+        );
+        assert_eq!(
+            status == "421",
+            answer.contains("application/problem+json"),
+            "{path}: {answer}"
+        );
+    }
+    let path = format!("/api/v1/incidents/{}/acknowledge", "0".repeat(32));
+    let (status, body) = service.post(&path, json!({"note": "x".repeat(65 * 1024)})).await;
+    assert_eq!((status, &body["status"]), (413, &json!(413)), "{body}");
+    service.stop().await;
+}
+
+/// The server repeats the address in its refusal, as servers do.
+#[test]
+fn a_log_says_that_a_mail_was_refused_and_not_to_whom() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = service::configure(folder.path(), server.local_addr().expect("an address").port());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let bus = ingest_bus::Bus::open(&config.bus).await.expect("a bus");
+        service::ensure_topic(&bus).await;
+        service::publish(&bus, &[Alerts::new(BERGEN).make(1)]).await;
+    });
+    std::thread::spawn(move || {
+        let (stream, _) = server.accept().expect("a client");
+        let mut replies = stream.try_clone().expect("two ends");
+        replies.write_all(b"220 test\r\n").expect("greeted");
+        for line in BufReader::new(stream).lines() {
+            let line = line.expect("readable");
+            let reply = if line.starts_with("RCPT") {
+                "550 no vakt@bergen.example here"
+            } else {
+                "250 test"
+            };
+            replies
+                .write_all(format!("{reply}\r\n").as_bytes())
+                .expect("answered");
+        }
+    });
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
+        .args(["run", "--config"])
+        .arg(folder.path().join("alerting.yml"))
+        .env_remove("VARDE_LOG")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut log = String::new();
+    for line in BufReader::new(child.stderr.take().expect("piped")).lines() {
+        log.push_str(&line.expect("readable"));
+        if log.contains("gave up a notification") {
+            break;
+        }
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert!(
+        log.contains("gave up a notification") && log.contains("550"),
+        "{log}"
+    );
+    assert!(!log.contains("bergen.example"), "{log}");
+}
