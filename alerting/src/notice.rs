@@ -97,7 +97,7 @@ impl Notices {
             }).collect::<Vec<_>>(),
             harmless => harmless(&alert.producer.false_positives, language),
             reason => words.reason(notification.reason), is_relapse => notification.reason == NotifyReason::Relapsed,
-            responder => notification.responder_name.clone(), tlp => alert.tlp.as_str(), incident_id => incident.id.as_str(),
+            responder => notification.responder_name.clone(), tlp => alert.tlp.as_str(), pap => alert.pap.as_str(), incident_id => incident.id.as_str(),
             rule_id => alert.producer.id.0.clone(), rule_version => alert.producer.version.clone(),
             authors => alert.producer.authors.join(", "), sensor => alert.sensor.as_str(), link => link.clone(),
             cert_name => state.cert.name.clone(), cert_phone => state.cert.phone.clone(), cert_email => state.cert.email.clone(),

@@ -1,8 +1,8 @@
 //! Packets to observations: capture files become flows, DNS messages, TLS handshakes and HTTP requests.
 //!
-//! Bytes come from any reader in any chunks ([`file`]), frames become packets ([`link`], [`packet`]), packets are
-//! counted to flows ([`observer`], [`table`], [`flow`]), and what is said in a flow is read as far as its metadata goes
-//! ([`application`]); payload is never handed on. The same input yields the same records, byte for byte: only packet
+//! Bytes come from any reader in any chunks (`file`), frames become packets (`link`, `packet`), packets are
+//! counted to flows (`observer`, `table`, `flow`), and what is said in a flow is read as far as its metadata goes
+//! (`application`); payload is never handed on. The same input yields the same records, byte for byte: only packet
 //! time counts, and no order depends on a hash.
 //!
 //! Nothing here opens files, decompresses, or captures live; those hand in a reader or frames.

@@ -31,7 +31,7 @@ pub(crate) fn row(state: &State, stored: &Stored) -> Map<String, Value> {
         "count": incident.count,
         "first_seen": incident.first_seen.to_string(),
         "last_seen": incident.last_seen.to_string(),
-        "tlp": alert.tlp.as_str(),
+        "tlp": alert.tlp.as_str(), "pap": alert.pap.as_str(),
         "exercise": alert.exercise,
         "opened_at": incident.opened_at.to_string(),
         "updated_at": incident.updated_at.to_string(),

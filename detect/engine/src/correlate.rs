@@ -50,7 +50,7 @@ pub(crate) const RETENTION_NS: i64 = 3_600_000_000_000;
 pub struct CorrelatorStats {
     /// Groups that were put out because there were too many.
     pub groups_evicted: u64,
-    /// Events that came more than [`LATENESS_NS`] late.
+    /// Events that came more than 60 seconds late.
     pub events_late: u64,
     /// Events from before their group's window, which were not counted.
     pub events_outside: u64,

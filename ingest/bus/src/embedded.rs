@@ -1,9 +1,9 @@
 //! The embedded adapter: a durable log of one node in one SQLite file, for `varde up`, a pilot on one machine, and
 //! fast tests. It is not replicated and not meant to outgrow a machine; then the same promises are Kafka's.
 //!
-//! One thread writes ([`writer`]): it gathers what producers and committers ask for and makes it durable together,
+//! One thread writes (`writer`): it gathers what producers and committers ask for and makes it durable together,
 //! one `fsync` for many. Readers have connections of their own (WAL: they neither block nor are blocked). Other
-//! processes may use the same file; they see each other's records at the pace of [`consumer::FOREIGN_APPEND_INTERVAL`],
+//! processes may use the same file; they see each other's records at the pace of `consumer::FOREIGN_APPEND_INTERVAL`,
 //! but consumer groups are split only among the members of one process.
 
 mod codec;
