@@ -3,6 +3,8 @@
 //! The outcome depends on the set of alerts, not on their order, as far as count, times, severity, samples and
 //! explanation go; only the id tells which alert came first.
 
+use std::time::Duration;
+
 use detect_alert::{Alert, EventSample};
 use ingest_event::Timestamp;
 
@@ -10,6 +12,10 @@ use crate::{
     Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, State, TimelineEntry,
     TimelineKind,
 };
+
+/// An incident that was quiet for longer is over, in event time: longer than a holiday week's beacon pauses, shorter
+/// than anyone remembers having answered.
+pub const QUIET_MAX: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// What the store knows that bears on an alert.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +33,18 @@ pub fn apply(history: History<'_>, alert: &Alert, now: Timestamp) -> Option<Chan
         return None;
     }
     Some(match history.latest {
-        Some(open) if open.state != State::Closed => add(open, alert, now),
-        closed => open(closed, alert, now),
+        Some(open) if open.state != State::Closed && !is_long_after(open, alert) => add(open, alert, now),
+        earlier => open(earlier, alert, now),
     })
 }
 
-fn open(closed: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
+/// Whether nothing was heard of the incident for so long that this is something new, of which people must be told:
+/// an incident that nobody closed must not swallow next year's attack.
+fn is_long_after(open: &Incident, alert: &Alert) -> bool {
+    QUIET_MAX < span(alert).0.since(open.last_seen)
+}
+
+fn open(earlier: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
     let key = DedupKey::of(alert);
     let mut lead = alert.clone();
     lead.events = Vec::new();
@@ -41,7 +53,7 @@ fn open(closed: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
     let incident = Incident {
         id: IncidentId::derive(&key, &alert.id),
         key,
-        relapse_of: closed.map(|closed| closed.id.clone()),
+        relapse_of: earlier.map(|earlier| earlier.id.clone()),
         lead,
         count: 1,
         first_seen,
@@ -53,12 +65,12 @@ fn open(closed: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
         updated_at: now,
         version: 1,
     };
-    let kind = if closed.is_some() {
+    let kind = if earlier.is_some() {
         ChangeKind::Relapsed
     } else {
         ChangeKind::Opened
     };
-    let text = closed.map(|closed| closed.id.to_string()).unwrap_or_default();
+    let text = earlier.map(|earlier| earlier.id.to_string()).unwrap_or_default();
     let entry = TimelineEntry {
         at: now,
         kind: TimelineKind::Opened,
@@ -116,6 +128,7 @@ fn merge(lead: &Alert, alert: &Alert) -> Alert {
         lead.clone()
     };
     merged.tlp = lead.tlp.max(alert.tlp);
+    merged.pap = lead.pap.max(alert.pap);
     merged.marking = lead.marking.max(alert.marking);
     merged.confidence = lead.confidence.max(alert.confidence);
     merged.events.clone_from(&lead.events);

@@ -25,7 +25,7 @@ mod route;
 mod seen;
 
 pub use acknowledge::acknowledge;
-pub use apply::{History, apply};
+pub use apply::{History, QUIET_MAX, apply};
 pub use close::close;
 pub use comment::comment;
 pub use decide::decide;

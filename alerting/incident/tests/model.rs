@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alerting_incident::{
-    Actor, Change, Channel, DedupKey, History, Incident, Language, Notification, Organization, Question,
-    Registry, Responder, ResponderId, RouteResult, RouteTable, State, Validity, Verdict, acknowledge, apply,
-    close, decide, judge, route, seen,
+    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Language, Notification, Organization,
+    QUIET_MAX, Question, Registry, Responder, ResponderId, RouteResult, RouteTable, State, Validity, Verdict,
+    acknowledge, apply, close, decide, judge, route, seen,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
@@ -161,6 +161,40 @@ impl Book {
             Some(incident) => *incident = change.incident,
             None => self.incidents.push(change.incident),
         }
+    }
+}
+
+#[test]
+fn an_incident_that_nobody_closed_does_not_swallow_what_comes_long_after() {
+    let first = alert(OSLO, "2001:db8::9", Severity::High, 1);
+    let opened = apply(
+        History {
+            applied: false,
+            latest: None,
+        },
+        &first,
+        first.timestamp,
+    )
+    .expect("opened")
+    .incident;
+    let quiet = u64::try_from(QUIET_MAX.as_millis()).expect("fits");
+    for (millis_later, kind) in [(quiet, ChangeKind::Added), (quiet + 1, ChangeKind::Relapsed)] {
+        let mut later = alert(OSLO, "2001:db8::9", Severity::High, 2);
+        later.timestamp = first
+            .timestamp
+            .saturating_add(std::time::Duration::from_millis(millis_later));
+        let change = apply(
+            History {
+                applied: false,
+                latest: Some(&opened),
+            },
+            &later,
+            later.timestamp,
+        )
+        .expect("a change");
+        assert_eq!(change.kind, kind, "{millis_later} ms later");
+        let is_new = kind == ChangeKind::Relapsed;
+        assert_eq!(change.incident.relapse_of, is_new.then(|| opened.id.clone()));
     }
 }
 
