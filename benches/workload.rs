@@ -39,7 +39,7 @@ impl Random {
 }
 
 /// A benign day in the small: six flows, three DNS answers, two TLS handshakes and one web request out of
-/// twelve events, half of them over IPv6, about 600 bytes each.
+/// twelve events, half of them over IPv6, about 800 bytes each.
 #[must_use]
 pub fn benign_day(organization: OrganizationNumber, seed: u64, count: u64) -> Vec<Vec<u8>> {
     let mut random = Random::new(seed);
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(hits, 5);
         let bytes: usize = events.iter().map(Vec::len).sum();
         assert!(
-            (450..750).contains(&(bytes / events.len())),
+            (700..950).contains(&(bytes / events.len())),
             "{} bytes each",
             bytes / events.len()
         );
