@@ -15,19 +15,44 @@ mod station;
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use serde_json::Value as Json;
-use station::request;
+use station::{kafka, request, start_kafka};
 
 /// Alerts by organisation, rule and entity.
 type Counts = BTreeMap<(String, String, String), u64>;
 
 #[test]
-fn the_demo_shows_exactly_what_the_cases_expect() {
+fn the_demo_shows_exactly_what_the_cases_expect_on_the_embedded_bus() {
     let folder = tempfile::tempdir().expect("a folder");
+    check(folder.path(), None);
+}
+
+#[test]
+fn the_demo_shows_exactly_what_the_cases_expect_on_kafka() {
+    if std::env::var_os("VARDE_TEST_KAFKA").is_none() {
+        eprintln!("skipped: VARDE_TEST_KAFKA is not set (scripts/kafka start prints it)");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = Broker(folder.path().join("kafka"));
+    let address = start_kafka(&broker.0);
+    check(folder.path(), Some(&address));
+}
+
+/// Stops its node, whatever becomes of the test.
+struct Broker(PathBuf);
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = kafka(&self.0, "stop").status();
+    }
+}
+
+fn check(folder: &Path, bootstrap: Option<&str>) {
     let test = std::env::current_exe().expect("a path");
     let varde = test
         .parent()
@@ -36,7 +61,8 @@ fn the_demo_shows_exactly_what_the_cases_expect() {
         .join("varde");
     let mut demo = Command::new(varde)
         .args(["up", "--demo", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.path())
+        .arg(folder.join("data"))
+        .args(bootstrap.map(|address| format!("--kafka={address}")))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -13,7 +13,7 @@
 //! | `varde.alert.*` | level, confidence, TLP, PAP, entity, evidence, window, samples, texts |
 //! | every field of the completing event | as it was on the event: `source.ip`, `destination.ip`, `log.file.path`, … |
 
-use ingest_event::{EventId, Fields, OrganizationNumber, SensorId, Timestamp, Value, codec::flatten, field};
+use ingest_event::{EventId, Fields, OrganizationNumber, SensorId, Timestamp, Value, field};
 use serde_json::{Map, Value as Json, json};
 use thiserror::Error;
 
@@ -346,14 +346,6 @@ fn timestamp(json: &Json) -> Option<Timestamp> {
 #[cold]
 fn bad(name: &'static str) -> AlertDecodeError {
     AlertDecodeError::BadField { name }
-}
-
-/// The fields of an alert's wire form as flat ECS fields, for display and export.
-///
-/// # Errors
-/// Never for what [`encode`] wrote; the error is that of [`flatten`].
-pub fn as_fields(payload: &[u8]) -> Result<Fields, ingest_event::DecodeError> {
-    flatten(payload)
 }
 
 #[cfg(test)]

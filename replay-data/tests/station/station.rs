@@ -317,7 +317,7 @@ fn free_address() -> SocketAddr {
         .expect("a free port")
 }
 
-fn kafka(directory: &Path, verb: &str) -> Command {
+pub(crate) fn kafka(directory: &Path, verb: &str) -> Command {
     let mut command = Command::new(workspace().join("scripts/kafka"));
     command
         .arg(verb)
@@ -327,7 +327,7 @@ fn kafka(directory: &Path, verb: &str) -> Command {
 }
 
 /// Starts a node of its own, so that tests do not see each other's topics; the jars are those of scripts/kafka.
-fn start_kafka(directory: &Path) -> String {
+pub(crate) fn start_kafka(directory: &Path) -> String {
     fs::create_dir_all(directory).expect("a folder");
     let provisioned = workspace().join(".varde/kafka");
     for entry in fs::read_dir(&provisioned).into_iter().flatten().flatten() {
