@@ -296,29 +296,42 @@ impl MatchSink for Intake<'_> {
     }
 }
 
+/// What is put aside of a record on a topic that starts as event topics do and names no organisation.
+pub(crate) fn unknown_topic(
+    payload: &[u8],
+    topic: &str,
+    position: u64,
+    observed: Timestamp,
+) -> QuarantineRecord {
+    let kept = payload.get(..RAW_BYTES_MAX).unwrap_or(payload);
+    QuarantineRecord {
+        id: EventId::derive(&[b"quarantine", topic.as_bytes(), &position.to_le_bytes(), payload]),
+        reason: QuarantineReason::WrongOrganization,
+        detail:
+            "the topic names no organisation; event topics are varde.events.<organisation number>, its check \
+                 digit included"
+                .to_owned(),
+        organization: None,
+        sensor: None,
+        source: topic.to_owned(),
+        position,
+        observed,
+        raw: String::from_utf8_lossy(kept).into_owned(),
+        raw_bytes: payload.len() as u64,
+    }
+}
+
 fn quarantine(
     reason: QuarantineReason,
     detail: String,
     payload: &[u8],
     origin: &Origin<'_>,
 ) -> QuarantineRecord {
-    let kept = payload.get(..RAW_BYTES_MAX).unwrap_or(payload);
     QuarantineRecord {
-        id: EventId::derive(&[
-            b"quarantine",
-            origin.source.as_bytes(),
-            &origin.position.to_le_bytes(),
-            payload,
-        ]),
         reason,
         detail,
         organization: Some(origin.organization),
-        sensor: None,
-        source: origin.source.to_owned(),
-        position: origin.position,
-        observed: origin.observed,
-        raw: String::from_utf8_lossy(kept).into_owned(),
-        raw_bytes: payload.len() as u64,
+        ..unknown_topic(payload, origin.source, origin.position, origin.observed)
     }
 }
 
@@ -330,7 +343,7 @@ fn texts(pairs: [(&str, &str); 3]) -> Texts {
 }
 
 /// The error with its causes: each `Display` leaves its source out.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     checkpoint::Checkpoint,
-    detector::{Detector, Findings, Origin},
+    detector::{Detector, Findings, Origin, chain, unknown_topic},
     metrics::Metrics,
 };
 
@@ -273,7 +273,11 @@ impl Pipeline {
                 self.metrics.events_repeated.inc();
                 continue;
             }
+            state.next = offset + 1;
+            self.metrics.events_scanned.inc();
             let Some(organization) = ingest_event::topic::organization(topic.as_str()) else {
+                let record = unknown_topic(&delivery.record.value, topic.as_str(), *offset, observed);
+                findings.quarantined.push(record);
                 continue;
             };
             let origin = Origin {
@@ -288,8 +292,6 @@ impl Pipeline {
                 &origin,
                 &mut findings,
             );
-            self.metrics.events_scanned.inc();
-            state.next = offset + 1;
         }
         timer.observe_duration();
         findings
@@ -469,16 +471,4 @@ where
             result => return result,
         }
     }
-}
-
-/// The error with its causes: each `Display` leaves its source out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -212,6 +212,37 @@ async fn an_event_that_claims_another_organization_is_put_aside_and_raises_an_al
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_on_a_topic_of_no_organization_is_put_aside() {
+    let lab = Lab::new().await;
+    // The check digit is wrong.
+    let topic = Topic::parse("varde.events.958935421").expect("valid");
+    let spec = TopicSpec {
+        topic: topic.clone(),
+        partitions: 1,
+        cleanup: Cleanup::Delete {
+            retention: Duration::from_secs(3600),
+        },
+        max_record_bytes: 1 << 20,
+    };
+    lab.bus.ensure_topics(&[spec]).await.expect("made");
+    let producer = lab.bus.producer().expect("a producer");
+    producer
+        .publish(&topic, vec![flow(OSLO, "2001:db8::9", 22)])
+        .await
+        .expect("published");
+    lab.detect(1, false).await;
+    let quarantined = lab.read("varde.quarantine").await;
+    let [record] = quarantined.as_slice() else {
+        panic!("{quarantined:?}")
+    };
+    let record: QuarantineRecord = serde_json::from_slice(record).expect("a record");
+    assert_eq!(
+        (record.reason, record.organization),
+        (QuarantineReason::WrongOrganization, None)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_of_a_topic_that_was_made_anew_hides_no_event() {
     let lab = Lab::new().await;
     // As a detector left it on the topic's earlier life.
