@@ -123,9 +123,15 @@ impl Lab {
         };
         let stop = CancellationToken::new();
         let running = tokio::spawn(Pipeline::open(parts).await.expect("open").run(stop.clone()));
-        while metrics.events_scanned.get() < events {
-            tokio::task::yield_now().await;
-        }
+        // Bounded, so that a detector that passes events over fails the test instead of holding it up.
+        let scanned = async {
+            while metrics.events_scanned.get() < events {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), scanned)
+            .await
+            .expect("the events are scanned");
         if crash {
             running.abort();
             let _ = running.await;
