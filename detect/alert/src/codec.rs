@@ -135,11 +135,12 @@ fn indicator_value_field(indicator: &IndicatorRef) -> Option<&'static str> {
         Kind::Address => Some("threat.indicator.ip"),
         Kind::Domain => Some("threat.indicator.url.domain"),
         Kind::Email => Some("threat.indicator.email.address"),
+        Kind::FileName => Some("threat.indicator.file.name"),
         Kind::Md5 => Some("threat.indicator.file.hash.md5"),
         Kind::Sha1 => Some("threat.indicator.file.hash.sha1"),
         Kind::Sha256 => Some("threat.indicator.file.hash.sha256"),
         Kind::Url => Some("threat.indicator.url.full"),
-        Kind::Cidr | Kind::Ja3 | Kind::Ja4 => None,
+        Kind::Asn | Kind::Certificate | Kind::Cidr | Kind::Ja3 | Kind::Ja4 => None,
     }
 }
 

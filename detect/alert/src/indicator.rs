@@ -1,4 +1,7 @@
-//! Something known to be bad, as a feed tells it.
+//! Something known to be bad, as a feed tells it, and the lists of what is known to be harmless
+//! ([`warning`]).
+
+pub(crate) mod warning;
 
 use std::{fmt, str::FromStr};
 
@@ -11,12 +14,18 @@ use crate::{Confidence, Pap, Tlp};
 pub enum IndicatorKind {
     /// An IPv4 or IPv6 address.
     Address,
+    /// The number of an autonomous system.
+    Asn,
+    /// Fingerprint of a certificate: SHA-1 or SHA-256 of its DER form.
+    Certificate,
     /// A prefix of addresses.
     Cidr,
     /// A domain and everything below it, on label boundaries.
     Domain,
     /// An e-mail address.
     Email,
+    /// The name of a file, without its path.
+    FileName,
     /// JA3 fingerprint of a TLS client.
     Ja3,
     /// JA4 fingerprint of a TLS client.
@@ -33,11 +42,14 @@ pub enum IndicatorKind {
 
 impl IndicatorKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Address,
+        Self::Asn,
+        Self::Certificate,
         Self::Cidr,
         Self::Domain,
         Self::Email,
+        Self::FileName,
         Self::Ja3,
         Self::Ja4,
         Self::Md5,
@@ -51,9 +63,12 @@ impl IndicatorKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Address => "ip",
+            Self::Asn => "asn",
+            Self::Certificate => "certificate",
             Self::Cidr => "cidr",
             Self::Domain => "domain",
             Self::Email => "email",
+            Self::FileName => "file-name",
             Self::Ja3 => "ja3",
             Self::Ja4 => "ja4",
             Self::Md5 => "md5",
@@ -75,10 +90,12 @@ impl IndicatorKind {
                     "ipv4-addr"
                 }
             }
+            Self::Asn => "autonomous-system",
+            Self::Certificate => "x509-certificate",
             Self::Domain => "domain-name",
             Self::Email => "email-addr",
             Self::Ja3 | Self::Ja4 => "x-tls-fingerprint",
-            Self::Md5 | Self::Sha1 | Self::Sha256 => "file",
+            Self::FileName | Self::Md5 | Self::Sha1 | Self::Sha256 => "file",
             Self::Url => "url",
         }
     }
@@ -106,7 +123,8 @@ impl FromStr for IndicatorKind {
 }
 
 /// One indicator, checked and in normal form: addresses and prefixes canonical, domains lower case and in
-/// ASCII (IDNA), hashes lower case, URLs without fragment.
+/// ASCII (IDNA), hashes and fingerprints lower case without colons, URLs without fragment, file names lower case
+/// and without a path, autonomous systems as `AS` and the number (`AS64500`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indicator {
     /// What it is about.

@@ -18,4 +18,7 @@ pub use alert::{
 };
 pub use codec::{AlertDecodeError, decode, encode};
 pub use handling::{Confidence, Pap, Severity, Tlp};
-pub use indicator::{Indicator, IndicatorKind, IndicatorRef};
+pub use indicator::{
+    Indicator, IndicatorKind, IndicatorRef,
+    warning::{WarningCategory, WarningList, WarningListKind, WarningMode},
+};

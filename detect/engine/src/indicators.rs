@@ -152,8 +152,11 @@ impl IndicatorIndex {
                 }
                 Err(_) => return,
             },
-            IndicatorKind::Domain
+            IndicatorKind::Asn
+            | IndicatorKind::Certificate
+            | IndicatorKind::Domain
             | IndicatorKind::Email
+            | IndicatorKind::FileName
             | IndicatorKind::Ja3
             | IndicatorKind::Ja4
             | IndicatorKind::Md5

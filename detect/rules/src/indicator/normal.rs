@@ -55,6 +55,21 @@ pub(super) fn parse(text: &str, kind: Option<IndicatorKind>) -> Result<(Indicato
         IndicatorKind::Email => email(&text)?,
         IndicatorKind::Ja3 | IndicatorKind::Md5 => hex(&text, 32, kind)?,
         IndicatorKind::Ja4 => ja4(&text)?,
+        IndicatorKind::Asn => {
+            let digits = text.trim_start_matches(['A', 'S', 'a', 's']);
+            let number: u32 = digits.parse().map_err(|_| {
+                none(
+                    &format!("`{}` is no autonomous system", short(&text)),
+                    "write AS and its number",
+                )
+            })?;
+            format!("AS{number}")
+        }
+        IndicatorKind::Certificate => {
+            let bare = text.replace(':', "");
+            hex(&bare, if bare.len() == 40 { 40 } else { 64 }, kind)?
+        }
+        IndicatorKind::FileName => text.to_lowercase(),
         IndicatorKind::Sha1 => hex(&text, 40, kind)?,
         IndicatorKind::Sha256 => hex(&text, 64, kind)?,
         IndicatorKind::Url => url(&text)?,
