@@ -1,7 +1,7 @@
 //! An immutable set of compiled rules, correlations and indicators.
 
 use detect_alert::{Confidence, Indicator, Pap, Producer, RulesetVersion, Severity, Tlp};
-use detect_rules::{Correlation, RuleLogSource};
+use detect_rules::{Correlation, RuleLogSource, log_source::TRAIT_COUNT};
 
 use crate::{
     indicators::IndicatorIndex,
@@ -46,7 +46,7 @@ pub(crate) struct Envelope {
     pub(crate) timestamp: FieldId,
     pub(crate) schema: FieldId,
     /// The fields that decide an event's log source: for each trait its names, best first.
-    pub(crate) traits: [Vec<FieldId>; 8],
+    pub(crate) traits: [Vec<FieldId>; TRAIT_COUNT],
 }
 
 impl Ruleset {

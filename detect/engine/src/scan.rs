@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use detect_alert::{Confidence, Indicator, Pap, Producer, ProducerKind, RuleId, Severity, Texts, Tlp};
-use detect_rules::log_source::{self, Traits};
+use detect_rules::log_source::{self, TRAIT_COUNT, Traits};
 use ingest_event::{DecodeError, Defaults, Event, QuarantineReason, SCHEMA_VERSION, Timestamp, Value, field};
 use rustc_hash::FxHashMap;
 use thiserror::Error;
@@ -169,7 +169,7 @@ impl<'r> Scanner<'r> {
         }
         if !self.classes.contains_key(&self.key) {
             self.classes
-                .insert(self.key.clone(), candidates(self.ruleset, &class.traits()));
+                .insert(self.key.clone(), candidates(self.ruleset, &Traits::from_texts(class.0)));
         }
         let rules = self.classes.get(&self.key).map_or(&[][..], Vec::as_slice);
         let prefilter = &self.ruleset.prefilter;
@@ -222,32 +222,7 @@ impl<'r> Scanner<'r> {
 }
 
 /// The texts that decide an event's log source.
-struct Class<'a>([Option<&'a str>; 8]);
-
-impl<'a> Class<'a> {
-    fn traits(&self) -> Traits<'a> {
-        let [
-            dataset,
-            product,
-            category,
-            service,
-            channel,
-            event_id,
-            event_type,
-            process,
-        ] = self.0;
-        Traits {
-            dataset,
-            product,
-            category,
-            service,
-            channel,
-            event_id,
-            event_type,
-            process,
-        }
-    }
-}
+struct Class<'a>([Option<&'a str>; TRAIT_COUNT]);
 
 /// The event's class, and in `key` a text that is the same for events of the same class.
 fn class<'a>(ruleset: &Ruleset, record: &'a Record, key: &mut String) -> Class<'a> {

@@ -30,10 +30,15 @@ pub struct Traits<'a> {
     pub event_type: Option<&'a str>,
     /// `process.name`.
     pub process: Option<&'a str>,
+    /// `Provider_Name`, `winlog.provider_name` or `SourceName`.
+    pub provider: Option<&'a str>,
 }
 
+/// How many traits there are.
+pub const TRAIT_COUNT: usize = 9;
+
 /// The fields that [`Traits`] are read from: for each trait its names, best first.
-pub const TRAIT_FIELDS: [&[&str]; 8] = [
+pub const TRAIT_FIELDS: [&[&str]; TRAIT_COUNT] = [
     &["event.dataset"],
     &["product"],
     &["category"],
@@ -42,7 +47,37 @@ pub const TRAIT_FIELDS: [&[&str]; 8] = [
     &["EventID", "winlog.event_id", "event.code"],
     &["EventType", "winlog.event_data.EventType"],
     &["process.name"],
+    &["Provider_Name", "winlog.provider_name", "SourceName"],
 ];
+
+impl<'a> Traits<'a> {
+    /// The traits of an event whose texts, in the order of [`TRAIT_FIELDS`], are these.
+    #[must_use]
+    pub const fn from_texts(texts: [Option<&'a str>; TRAIT_COUNT]) -> Self {
+        let [
+            dataset,
+            product,
+            category,
+            service,
+            channel,
+            event_id,
+            event_type,
+            process,
+            provider,
+        ] = texts;
+        Self {
+            dataset,
+            product,
+            category,
+            service,
+            channel,
+            event_id,
+            event_type,
+            process,
+            provider,
+        }
+    }
+}
 
 /// Parts of a log source; what is not stated fits everything.
 #[derive(Clone, Debug, Default, Deserialize)]
