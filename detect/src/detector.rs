@@ -239,6 +239,7 @@ impl<'r> Detector<'r> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 ruleset: self.ruleset.version().clone(),
                 authors: vec!["Varde".to_owned()],
+                license: None,
                 description: String::new(),
                 references: Vec::new(),
                 tags: Vec::new(),

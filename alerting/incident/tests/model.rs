@@ -48,6 +48,7 @@ fn alert(organization: &str, entity: &str, severity: Severity, number: u8) -> Al
             version: String::new(),
             ruleset: RulesetVersion(String::new()),
             authors: vec![],
+            license: None,
             description: String::new(),
             references: vec![],
             tags: vec![],

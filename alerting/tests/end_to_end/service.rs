@@ -175,6 +175,7 @@ impl Alerts {
                 version: "0011223344556677".to_owned(),
                 ruleset: RulesetVersion("8899aabbccddeeff".to_owned()),
                 authors: vec!["Varde".to_owned()],
+                license: None,
                 description: "d".to_owned(),
                 references: vec![],
                 tags: vec![],

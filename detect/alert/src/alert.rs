@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone, derive_id};
+use serde::{Deserialize, Serialize};
 
 use crate::{Confidence, IndicatorRef, Pap, Severity, Tlp};
 
@@ -15,18 +16,18 @@ pub const SAMPLES_MAX: usize = 10;
 pub struct AlertId(String);
 
 /// A rule's id: Sigma's UUID, or `<kind>:<value>` for indicators, as in `domain:bad.example`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RuleId(pub String);
 
 /// Names a compiled ruleset by its content: the first 16 hexadecimal digits of its hash.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RulesetVersion(pub String);
 
 /// A short text by language code (`nb`, `nn`, `en`).
 pub type Texts = BTreeMap<String, String>;
 
 /// What kind of thing produced an alert (R17: always visible).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProducerKind {
     /// An anomaly rule.
     Anomaly,
@@ -43,7 +44,7 @@ pub enum ProducerKind {
 }
 
 /// What produced an alert, with what a reader needs to judge it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Producer {
     /// Which kind.
     pub kind: ProducerKind,
@@ -57,6 +58,8 @@ pub struct Producer {
     pub ruleset: RulesetVersion,
     /// Who wrote it; travels with every alert (Detection Rule License).
     pub authors: Vec<String>,
+    /// Under which licence, if the rule says so; travels with every alert too.
+    pub license: Option<String>,
     /// What it looks for.
     pub description: String,
     /// Further reading.

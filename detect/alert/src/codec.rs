@@ -6,7 +6,7 @@
 //! | `event.kind` | always `alert` |
 //! | `event.id`, `event.dataset` | that event |
 //! | `event.severity` | 1 (informational) to 5 (critical) |
-//! | `rule.id`, `rule.name`, `rule.version`, `rule.ruleset`, `rule.author`, `rule.description`, `rule.reference` | what produced it |
+//! | `rule.id`, `rule.name`, `rule.version`, `rule.ruleset`, `rule.author`, `rule.license`, `rule.description`, `rule.reference` | what produced it |
 //! | `threat.indicator.*` | the indicator, for indicator matches |
 //! | `organization.id`, `observer.name` | whose network, which sensor |
 //! | `varde.alert.id` | the alert's own id |
@@ -76,6 +76,9 @@ fn document(alert: &Alert) -> Map<String, Json> {
     set("rule.version", json!(producer.version));
     set("rule.ruleset", json!(producer.ruleset.0));
     set("rule.author", json!(producer.authors));
+    if let Some(license) = &producer.license {
+        set("rule.license", json!(license));
+    }
     set("rule.description", json!(producer.description));
     set("rule.reference", json!(producer.references));
     set("tags", json!(producer.tags));
@@ -269,6 +272,11 @@ impl Reader<'_> {
             version: self.text("rule.version")?.to_owned(),
             ruleset: RulesetVersion(self.text("rule.ruleset")?.to_owned()),
             authors: self.texts("rule.author")?,
+            license: self
+                .0
+                .get("rule.license")
+                .and_then(Json::as_str)
+                .map(str::to_owned),
             description: self.text("rule.description")?.to_owned(),
             references: self.texts("rule.reference")?,
             tags: self.texts("tags")?,

@@ -120,7 +120,7 @@ impl Tlp {
 
 /// Permissible Actions Protocol (MISP taxonomy `PAP`); ordered from open to closed. `PAP:WHITE` is read as
 /// `PAP:CLEAR`. What the one who knows may do, so that an adversary does not notice too early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Pap {
     /// No limit.
     Clear,

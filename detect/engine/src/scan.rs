@@ -402,6 +402,7 @@ impl Origin<'_> {
                 version: ruleset.version().0.clone(),
                 ruleset: ruleset.version().clone(),
                 authors: vec![indicator.source.clone()],
+                license: None,
                 description: indicator.description.clone(),
                 references: Vec::new(),
                 tags: Vec::new(),

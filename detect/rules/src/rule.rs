@@ -1,13 +1,15 @@
 //! What a checked rule is: every name resolved, every modifier applied, nothing left of Sigma's syntax.
 //!
 //! Not a compiled program: `detect-engine` decides how to evaluate these. A [`Rule`] holds for every event of
-//! its log source whether its [`Condition`] is true; a [`Correlation`] counts such events in windows.
+//! its log source whether its [`Condition`] is true; a [`Correlation`] counts such events in windows. These types are
+//! serialisable for a cache of this program's own only; the format is no interface.
 
 use detect_alert::{Confidence, Pap, Producer, RuleId, Severity, Tlp};
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// Rules and correlations that passed every check, in a fixed order: by id.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CheckedRules {
     /// Rules about single events.
     pub rules: Vec<Rule>,
@@ -16,7 +18,7 @@ pub struct CheckedRules {
 }
 
 /// A Sigma rule about single events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rule {
     /// What an alert says of it. `ruleset` is still empty: the compiler knows it.
     pub producer: Producer,
@@ -41,7 +43,7 @@ pub struct Rule {
 }
 
 /// Sigma's `logsource`; lower case. A part that is not stated does not matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RuleLogSource {
     /// Such as `process_creation`, `dns`, `proxy`.
     pub category: Option<String>,
@@ -52,7 +54,7 @@ pub struct RuleLogSource {
 }
 
 /// A truth about one event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Condition {
     /// Each holds; true when empty.
     All(Vec<Condition>),
@@ -67,7 +69,7 @@ pub enum Condition {
 }
 
 /// A test of one field.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Item {
     /// Names to look under: the first that the event has counts. ECS first, then as the rule says.
     pub fields: Vec<String>,
@@ -76,7 +78,7 @@ pub struct Item {
 }
 
 /// What is asked of a field.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Test {
     /// Whether it is there and not null.
     Exists(bool),
@@ -92,7 +94,7 @@ pub enum Test {
 }
 
 /// Any or all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quantifier {
     /// One is enough.
     Any,
@@ -101,7 +103,7 @@ pub enum Quantifier {
 }
 
 /// Matches one value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Pattern {
     /// Text with wildcards; numbers and booleans are matched as they are written.
     Text {
@@ -136,7 +138,7 @@ pub enum Pattern {
 }
 
 /// Where in a text a pattern must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextOp {
     /// Anywhere.
     Contains,
@@ -149,7 +151,7 @@ pub enum TextOp {
 }
 
 /// A piece of a text pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextPart {
     /// `*`: any characters, or none.
     Any,
@@ -160,7 +162,7 @@ pub enum TextPart {
 }
 
 /// How numbers are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// Equal.
     Equal,
@@ -175,7 +177,7 @@ pub enum Comparison {
 }
 
 /// A part of a time stamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TimePart {
     /// 1 to 31.
     Day,
@@ -192,7 +194,7 @@ pub enum TimePart {
 }
 
 /// A Sigma correlation: so many events, or so many values, of its bases in a time span.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Correlation {
     /// What an alert says of it. `ruleset` is still empty.
     pub producer: Producer,
@@ -221,7 +223,7 @@ pub struct Correlation {
 }
 
 /// What a correlation counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CorrelationKind {
     /// Events.
     EventCount,
@@ -230,7 +232,7 @@ pub enum CorrelationKind {
 }
 
 /// One rule that a correlation counts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Base {
     /// Index in [`CheckedRules::rules`].
     pub rule: usize,
@@ -243,7 +245,7 @@ pub struct Base {
 }
 
 /// How a count is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
     /// Equal.
     Equal,

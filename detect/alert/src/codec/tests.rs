@@ -32,6 +32,7 @@ fn full(address: &str) -> Alert {
             version: "0011223344556677".to_owned(),
             ruleset: RulesetVersion("8899aabbccddeeff".to_owned()),
             authors: vec!["Varde".to_owned()],
+            license: Some("DRL 1.1".to_owned()),
             description: "d".to_owned(),
             references: vec!["https://example.com/".to_owned()],
             tags: vec!["attack.t1071".to_owned()],

@@ -28,6 +28,7 @@ pub(super) fn rule(
             id: sigma.id.as_deref(),
             title: &sigma.title,
             author: sigma.author.as_deref(),
+            license: sigma.license.as_deref(),
             description: sigma.description.as_deref(),
             date: sigma.date.as_deref(),
             modified: sigma.modified.as_deref(),
