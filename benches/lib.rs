@@ -2,9 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
+#[cfg(feature = "services")]
 pub mod latency;
 pub mod measure;
+#[cfg(feature = "services")]
 pub mod reading;
+#[cfg(feature = "services")]
 pub mod replay;
+#[cfg(feature = "services")]
 pub mod scan;
 pub mod workload;
