@@ -4,14 +4,16 @@
 //! alike, since shippers differ; a name given twice becomes a list. Version [`SCHEMA_VERSION`] is in
 //! `varde.schema`; a higher one is refused, so that an old reader never misreads a new writer.
 
+mod flat;
+
 use serde::ser::SerializeMap;
-use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
 use crate::{
     Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason, SensorId, Timestamp,
     Value, Zone, field,
 };
+use flat::Flat;
 
 /// The version this crate writes and the highest it reads.
 pub const SCHEMA_VERSION: i64 = 1;
@@ -162,89 +164,23 @@ pub fn decode(payload: &[u8], defaults: &Defaults) -> Result<Event, DecodeError>
 }
 
 /// Flattens one JSON object into dotted names: `{"a":{"b":1}}` and `{"a.b":1}` are the same field; a list of
-/// objects gives a list per inner name; a name given twice gives a list; an empty object gives nothing.
+/// objects gives a list per inner name; a name given twice, at whatever depth, gives a list; lists in lists
+/// give one list; an empty object or list gives nothing. Values are in the order of the bytes.
 ///
 /// # Errors
 /// If it is no JSON object or has more than [`FIELDS_MAX`] fields.
 pub fn flatten(payload: &[u8]) -> Result<Fields, DecodeError> {
-    let members: Members = serde_json::from_slice(payload).map_err(|error| {
+    let flat = Flat::read(payload).map_err(|error| {
         if error.classify() == serde_json::error::Category::Data {
             DecodeError::NotObject
         } else {
             DecodeError::NotJson(error)
         }
     })?;
-    let mut fields = Fields::new();
-    let mut count = 0;
-    for (name, value) in members.0 {
-        add(name, value, &mut fields, &mut count)?;
+    if FIELDS_MAX < flat.count {
+        return Err(DecodeError::TooManyFields);
     }
-    Ok(fields)
-}
-
-fn add(name: String, value: Json, fields: &mut Fields, count: &mut usize) -> Result<(), DecodeError> {
-    match value {
-        Json::Object(members) => add_members(&name, members, fields, count)?,
-        Json::Array(items) => {
-            let mut plain = Vec::new();
-            for item in items {
-                match item {
-                    Json::Object(members) => add_members(&name, members, fields, count)?,
-                    other => plain.extend(Value::from_json(other)),
-                }
-            }
-            if !plain.is_empty() {
-                *count += 1;
-                fields.append(name, Value::List(plain));
-            }
-        }
-        scalar => {
-            *count += 1;
-            if let Some(value) = Value::from_json(scalar) {
-                fields.append(name, value);
-            }
-        }
-    }
-    if *count > FIELDS_MAX {
-        Err(DecodeError::TooManyFields)
-    } else {
-        Ok(())
-    }
-}
-
-fn add_members(
-    prefix: &str,
-    members: Map<String, Json>,
-    fields: &mut Fields,
-    count: &mut usize,
-) -> Result<(), DecodeError> {
-    for (inner, value) in members {
-        add(format!("{prefix}.{inner}"), value, fields, count)?;
-    }
-    Ok(())
-}
-
-/// The members of the outermost object in order, duplicates kept: `serde_json::Map` would keep the last only.
-struct Members(Vec<(String, Json)>);
-
-impl<'de> serde::Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    members.push(entry);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
+    Ok(flat.fields)
 }
 
 fn take<T: std::str::FromStr>(fields: &mut Fields, name: &'static str) -> Result<Option<T>, DecodeError>

@@ -48,6 +48,19 @@ fn flat_nested_and_listed_objects_are_the_same_fields() {
         &format!(r#"{{{t},"a":[[1,[2]],3],"b":{{}},"c":[]}}"#),
         Ok(&[("a", "1, 2, 3")]),
     );
+    // Nothing hides: equal names inside, objects in lists in lists, empty names.
+    check(
+        &format!(r#"{{{t},"a":{{"b":1,"b":[2]}},"a.b":3}}"#),
+        Ok(&[("a.b", "1, 2, 3")]),
+    );
+    check(
+        &format!(r#"{{{t},"a":[[{{"b":1}}],[2,[[{{"b":3}}]]]]}}"#),
+        Ok(&[("a", "2"), ("a.b", "1, 3")]),
+    );
+    check(
+        &format!(r#"{{{t},"":{{"b":1}},"b":{{"":2}}}}"#),
+        Ok(&[(".b", "1"), ("b.", "2")]),
+    );
     check(
         &format!(r#"{{{t},"n":18446744073709551615}}"#),
         Ok(&[("n", "18446744073709551615")]),
@@ -74,6 +87,12 @@ fn what_is_no_event_is_refused_with_its_reason() {
     check(
         &format!(r#"{{"@timestamp":"2026-03-02T08:15:00Z"{many}}}"#),
         Err(QuarantineReason::TooManyFields),
+    );
+    // A list is one field, however long.
+    let long = vec!["1"; FIELDS_MAX + 1].join(", ");
+    check(
+        &format!(r#"{{"@timestamp":"2026-03-02T08:15:00Z","a":[{long}]}}"#),
+        Ok(&[("a", &long)]),
     );
     let deep = format!("{}1{}", r#"{"a":"#.repeat(5000), "}".repeat(5000));
     check(&deep, Err(QuarantineReason::NotJson));
