@@ -131,30 +131,13 @@ impl Compiler {
     }
 }
 
-/// BLAKE3 over the sorted digests of the documents and over the sorted indicators, shortened to 16 digits.
+/// BLAKE3 over the sorted digests of the documents and the digest of the indicators, shortened to 16 digits.
 fn version(mut digests: Vec<[u8; 32]>, indicators: &IndicatorIndex) -> RulesetVersion {
     digests.sort_unstable();
     let mut hasher = blake3::Hasher::new();
     for digest in &digests {
         hasher.update(digest);
     }
-    for indicator in indicators.iter() {
-        let bound =
-            |time: Option<ingest_event::Timestamp>| time.map_or_else(String::new, |time| time.to_string());
-        let line = [
-            indicator.kind.as_str(),
-            &indicator.value,
-            &indicator.source,
-            indicator.confidence.as_str(),
-            indicator.tlp.as_str(),
-            indicator.pap.as_str(),
-            &bound(indicator.valid_from),
-            &bound(indicator.valid_until),
-            &indicator.description,
-        ]
-        .join("\u{1f}");
-        hasher.update(line.as_bytes());
-        hasher.update(b"\n");
-    }
+    hasher.update(&indicators.table().digest());
     RulesetVersion(hasher.finalize().to_hex().chars().take(16).collect())
 }

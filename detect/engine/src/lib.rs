@@ -24,6 +24,10 @@ mod scan;
 
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{Correlator, CorrelatorStats, RestoreError};
+pub use indicators::{
+    AddCounts, Added, FIELDS as INDICATOR_FIELDS, Holds, IndicatorField, IndicatorId, IndicatorTable,
+    IndicatorTableBuilder, Scratch, UpdateCounts,
+};
 pub use raise::{AlertSink, RuleHit, raise};
 pub use ruleset::{RuleIndex, Ruleset};
 pub use scan::{EventView, Finding, Match, MatchSink, Origin, ScanError, Scanner};

@@ -105,8 +105,8 @@ impl Ruleset {
             .map(|(index, producer)| (RuleIndex(u32::try_from(index).unwrap_or(u32::MAX)), producer))
     }
 
-    /// Every indicator, sorted by kind, value and source.
-    pub fn indicators(&self) -> impl Iterator<Item = &Indicator> {
+    /// Every indicator, in no particular order.
+    pub fn indicators(&self) -> impl Iterator<Item = Indicator> {
         self.indicators.iter()
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Matches come in a fixed order: rules by number, then indicators by kind, value and source.
 
-use std::collections::BTreeMap;
-
 use detect_alert::{Confidence, Indicator, Pap, Producer, ProducerKind, RuleId, Severity, Texts, Tlp};
 use detect_rules::log_source::{self, TRAIT_COUNT, Traits};
 use ingest_event::{DecodeError, Defaults, Event, QuarantineReason, SCHEMA_VERSION, Timestamp, Value, field};
@@ -11,8 +9,8 @@ use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use crate::{
+    indicators::Named,
     prefilter::Marks,
-    program::add,
     record::{Kind, Record, TOO_MANY_FIELDS},
     ruleset::{RuleIndex, Ruleset},
 };
@@ -30,6 +28,7 @@ pub struct Scanner<'r> {
     key: String,
     findings: Vec<Finding>,
     marks: Marks,
+    named: Named,
 }
 
 /// Takes matches. Called once for each rule or indicator that an event matches.
@@ -137,6 +136,7 @@ impl<'r> Scanner<'r> {
             key: String::new(),
             findings: Vec::new(),
             marks: Marks::default(),
+            named: Named::default(),
         }
     }
 
@@ -168,8 +168,10 @@ impl<'r> Scanner<'r> {
             self.classes.clear();
         }
         if !self.classes.contains_key(&self.key) {
-            self.classes
-                .insert(self.key.clone(), candidates(self.ruleset, &Traits::from_texts(class.0)));
+            self.classes.insert(
+                self.key.clone(),
+                candidates(self.ruleset, &Traits::from_texts(class.0)),
+            );
         }
         let rules = self.classes.get(&self.key).map_or(&[][..], Vec::as_slice);
         let prefilter = &self.ruleset.prefilter;
@@ -201,7 +203,7 @@ impl<'r> Scanner<'r> {
                 },
             );
         }
-        indicators(&view, sink);
+        indicators(&view, &mut self.named, sink);
         Ok(timestamp)
     }
 
@@ -251,24 +253,14 @@ fn candidates(ruleset: &Ruleset, traits: &Traits<'_>) -> Vec<u32> {
     rules
 }
 
-fn indicators(view: &EventView<'_>, sink: &mut impl MatchSink) {
+fn indicators(view: &EventView<'_>, named: &mut Named, sink: &mut impl MatchSink) {
     let index = &view.ruleset.indicators;
-    let mut hits: BTreeMap<u32, Vec<Finding>> = BTreeMap::new();
-    index.look_up(view.record, &mut |at, field, value| {
-        if let Some(indicator) = index.get(at)
-            && indicator.is_valid_at(view.timestamp)
-        {
-            let matched = format!("{} {}", indicator.kind, indicator.value);
-            add(
-                hits.entry(at).or_default(),
-                view.ruleset.names.name(field),
-                value,
-                &matched,
-            );
-        }
-    });
-    for (at, findings) in hits {
-        if let Some(indicator) = index.get(at) {
+    named.look_up(index, view.record);
+    named.matches(
+        index,
+        &view.ruleset.names,
+        view.timestamp,
+        &mut |indicator, findings| {
             sink.matched(
                 view,
                 Match {
@@ -279,11 +271,11 @@ fn indicators(view: &EventView<'_>, sink: &mut impl MatchSink) {
                     pap: indicator.pap,
                     raises: true,
                     entity: None,
-                    findings: &findings,
+                    findings,
                 },
             );
-        }
-    }
+        },
+    );
 }
 
 const fn severity(confidence: Confidence) -> Severity {
