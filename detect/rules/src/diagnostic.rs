@@ -63,6 +63,14 @@ codes! {
     Ignored = "R014", "a value is ignored";
     /// The `varde:` mapping has a value that it can't have.
     BadVarde = "R015", "the `varde` mapping can't be read";
+    /// A filter that touches other rules than it says, or none.
+    BadFilter = "R016", "the filter does not do what it says";
+    /// A pipeline that can't be read, or asks for what this version does not do.
+    BadPipeline = "R017", "the pipeline can't be used";
+    /// A pipeline that refuses a rule, or can't be applied to it.
+    RefusedByPipeline = "R018", "a pipeline refuses the rule";
+    /// A placeholder for which no list is given.
+    NoPlaceholder = "R019", "a placeholder has no list";
     /// Not an indicator.
     BadIndicator = "R020", "not an indicator";
     /// An indicator that would match everything, or nothing bad.

@@ -13,13 +13,17 @@ mod diagnostic;
 pub mod field_names;
 mod indicator;
 pub mod log_source;
+mod pipeline;
+mod placeholder;
 mod read;
 mod rule;
 
-pub use check::{Checked, check};
+pub use check::{Checked, Options, Place, check, check_with};
 pub use diagnostic::{Code, Diagnostic, Level};
 pub use indicator::{check_indicators, normal_url, parse_indicator};
-pub use read::{SourceText, read_indicators, read_rules};
+pub use pipeline::{BUNDLED as BUNDLED_PIPELINES, Pipeline};
+pub use placeholder::Placeholders;
+pub use read::{LoadOptions, SourceText, load, read_indicators, read_options, read_rules};
 pub use rule::{
     Base, CheckedRules, Comparison, Condition, Correlation, CorrelationKind, Item, Operator, Pattern,
     Quantifier, Rule, RuleLogSource, Test, TextOp, TextPart, TimePart,

@@ -9,7 +9,10 @@ use std::{
 
 use detect_alert::Indicator;
 
-use crate::{Code, Diagnostic, Level, indicator::check_indicators};
+use crate::{
+    BUNDLED_PIPELINES, Checked, Code, Diagnostic, Level, Options, Pipeline, check_with,
+    indicator::check_indicators,
+};
 
 /// The text of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,15 @@ pub struct SourceText {
     pub path: String,
     /// What is in it.
     pub text: String,
+}
+
+/// What [`load`] is told besides where the rules are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Pipelines: names of bundled ones, or files.
+    pub pipelines: Vec<String>,
+    /// Files with lists for placeholders.
+    pub placeholders: Vec<PathBuf>,
 }
 
 /// Directories deeper than this are not followed: a loop of links ends here.
@@ -35,15 +47,68 @@ pub fn read_rules(paths: &[PathBuf]) -> (Vec<SourceText>, Vec<Diagnostic>) {
     files.dedup();
     let mut sources = Vec::with_capacity(files.len());
     for file in files {
-        match fs::read_to_string(&file) {
-            Ok(text) => sources.push(SourceText {
-                path: file.display().to_string(),
-                text,
-            }),
-            Err(error) => diagnostics.push(unreadable(&file, &error)),
+        match read_text(&file) {
+            Ok(source) => sources.push(source),
+            Err(refusal) => diagnostics.push(*refusal),
         }
     }
     (sources, diagnostics)
+}
+
+/// Reads and checks every rule at and below `paths`. Where a pipeline can't be used no rule loads at all: without it they
+/// would be silent about what they are for.
+#[must_use]
+pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Checked {
+    let (sources, mut diagnostics) = read_rules(paths);
+    let (with, more) = read_options(options);
+    diagnostics.extend(more);
+    let mut checked = match with {
+        Some(with) => check_with(&sources, &with),
+        None => Checked::default(),
+    };
+    diagnostics.append(&mut checked.diagnostics);
+    Checked {
+        diagnostics,
+        ..checked
+    }
+}
+
+/// Reads pipelines and placeholder files; nothing where a pipeline can't be used.
+#[must_use]
+pub fn read_options(options: &LoadOptions) -> (Option<Options>, Vec<Diagnostic>) {
+    let (mut with, mut diagnostics) = (Options::default(), Vec::new());
+    for path in &options.placeholders {
+        let added = read_text(path).and_then(|source| with.placeholders.add(&source));
+        diagnostics.extend(added.err().map(|refusal| *refusal));
+    }
+    let mut is_whole = true;
+    for name in &options.pipelines {
+        let (pipeline, more) = match Pipeline::bundled(name) {
+            Some(read) => read,
+            None => match read_text(Path::new(name)) {
+                Ok(source) => Pipeline::read(&source),
+                Err(mut refusal) => {
+                    let known: Vec<&str> = BUNDLED_PIPELINES.iter().map(|(name, _)| *name).collect();
+                    refusal.mend = format!("name a file, or one of: {}", known.join(", "));
+                    (None, vec![*refusal])
+                }
+            },
+        };
+        diagnostics.extend(more);
+        is_whole &= pipeline.is_some();
+        with.pipelines.extend(pipeline);
+    }
+    (is_whole.then_some(with), diagnostics)
+}
+
+fn read_text(path: &Path) -> Result<SourceText, Box<Diagnostic>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(SourceText {
+            path: path.display().to_string(),
+            text,
+        }),
+        Err(error) => Err(Box::new(unreadable(path, &error))),
+    }
 }
 
 /// Reads one indicator file: a plain list, or CSV with a header. The file's stem is the source's name where

@@ -58,7 +58,7 @@ pub struct RuleLogSource {
 pub enum Condition {
     /// Each holds; true when empty.
     All(Vec<Condition>),
-    /// At least so many hold.
+    /// At least so many hold; `AtLeast(1, [])` never does.
     AtLeast(usize, Vec<Condition>),
     /// It does not hold.
     Not(Box<Condition>),

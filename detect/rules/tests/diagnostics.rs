@@ -12,7 +12,9 @@
 
 use std::{fs, path::Path};
 
-use detect_rules::{Code, SourceText, check, check_indicators};
+use detect_rules::{
+    Code, LoadOptions, Pipeline, SourceText, check, check_indicators, check_with, read_options,
+};
 
 #[test]
 fn each_diagnostic_says_what_it_said() {
@@ -20,14 +22,24 @@ fn each_diagnostic_says_what_it_said() {
     for code in Code::ALL.iter().filter(|code| **code != Code::Unreadable) {
         let name = code.as_str();
         let text = fs::read_to_string(folder.join(format!("{name}.in"))).expect(name);
-        let diagnostics = if name < "R020" {
-            let sources = [SourceText {
-                path: format!("{name}.in"),
-                text,
-            }];
-            check(&sources).diagnostics
-        } else {
-            check_indicators(&format!("{name}.in"), name, &text).1
+        let source = SourceText {
+            path: format!("{name}.in"),
+            text,
+        };
+        let diagnostics = match *code {
+            Code::BadPipeline => Pipeline::read(&source).1,
+            Code::RefusedByPipeline => {
+                let path = folder.join(format!("{name}.pipeline.yml"));
+                let options = LoadOptions {
+                    pipelines: vec![path.display().to_string()],
+                    ..LoadOptions::default()
+                };
+                let (with, unread) = read_options(&options);
+                assert_eq!(unread, []);
+                check_with(&[source], &with.expect("the pipeline can be used")).diagnostics
+            }
+            _ if name < "R020" => check(&[source]).diagnostics,
+            _ => check_indicators(&source.path, name, &source.text).1,
         };
         assert!(
             diagnostics.iter().any(|found| found.code == *code),

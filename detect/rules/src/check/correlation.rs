@@ -8,7 +8,9 @@ use super::{
     document::Document,
     meta::{self, Meta, Refusal},
 };
-use crate::{Base, Code, Correlation, CorrelationKind, Diagnostic, Level, Operator, Rule, field_names};
+use crate::{
+    Base, Code, Correlation, CorrelationKind, Diagnostic, Level, Operator, Pipeline, field_names, pipeline,
+};
 
 /// A window may be this long: state is in memory, and longer ones are for baselines.
 const TIMESPAN_SECONDS_MAX: u64 = 7 * 86_400;
@@ -17,7 +19,8 @@ const TIMESPAN_SECONDS_MAX: u64 = 7 * 86_400;
 pub(super) fn lower(
     document: &Document<'_>,
     sigma: &CorrelationRule,
-    rules: &[Named<Rule>],
+    rules: &[Named],
+    pipelines: &[&Pipeline],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Correlation, Refusal> {
     let about = meta::read(
@@ -100,7 +103,7 @@ pub(super) fn lower(
     let bases = sigma
         .rules
         .iter()
-        .map(|name| base(document, sigma, name, &counted, rules))
+        .map(|name| base(document, sigma, name, &counted, rules, pipelines))
         .collect::<Result<Vec<_>, _>>()?;
     if bases.is_empty() {
         return Err(refuse(
@@ -198,7 +201,8 @@ fn base(
     sigma: &CorrelationRule,
     name: &str,
     counted: &[String],
-    rules: &[Named<Rule>],
+    rules: &[Named],
+    pipelines: &[&Pipeline],
 ) -> Result<Base, Refusal> {
     let found = rules
         .iter()
@@ -209,18 +213,39 @@ fn base(
         let mend = "correct the name, or mend the rule it means if that was refused; correlations of correlations are not done yet";
         return Err(refuse(document, Code::UnknownRule, name, &detail, mend));
     };
-    let names = |field: &String| {
+    let own_name = |field: &String| {
         let alias = sigma.aliases.iter().find(|alias| alias.alias == *field);
         let own = alias
             .and_then(|alias| named.names.iter().find_map(|known| alias.mapping.get(known)))
             .unwrap_or(field);
-        field_names::candidates(&named.rule.log_source, own)
+        own.clone()
     };
+    let own: Vec<String> = sigma.group_by.iter().chain(counted).map(own_name).collect();
+    let mapped = match &named.original {
+        Some(original) => pipeline::map_names(pipelines, original, &own).map_err(|refused| {
+            let detail = format!("pipeline `{}`: {}", refused.pipeline, refused.reason);
+            let mend = "leave the correlation out where this pipeline is used, or change the pipeline";
+            refuse(document, Code::RefusedByPipeline, "correlation:", &detail, mend)
+        })?,
+        None => own.into_iter().map(|name| vec![name]).collect(),
+    };
+    let mut names = mapped.into_iter().map(|names| {
+        let mut found: Vec<String> = Vec::new();
+        for name in names {
+            for candidate in field_names::candidates(&named.rule.log_source, &name) {
+                if !found.contains(&candidate) {
+                    found.push(candidate);
+                }
+            }
+        }
+        found
+    });
+    let group_by = names.by_ref().take(sigma.group_by.len()).collect();
     Ok(Base {
         rule: index,
         id: named.rule.producer.id.clone(),
-        group_by: sigma.group_by.iter().map(names).collect(),
-        values: counted.iter().map(names).collect(),
+        group_by,
+        values: names.collect(),
     })
 }
 

@@ -1,27 +1,35 @@
-//! A parsed Sigma rule to a [`Rule`]: selections resolved, fields mapped, modifiers applied.
+//! A parsed Sigma rule to a [`Rule`]: selections resolved, fields mapped, placeholders filled, modifiers applied.
+
+use std::{cell::RefCell, collections::BTreeMap};
 
 use detect_alert::ProducerKind;
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Modifier, Quantifier as Of, SelectorPattern, SigmaRule,
-    SigmaValue,
+    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier as Of, SelectorPattern,
+    SigmaValue, value::SigmaString,
 };
 
 use super::{
+    Changes,
     document::Document,
     meta::{self, Meta, Refusal},
     value,
 };
 use crate::{
-    Code, Condition, Diagnostic, Item, Pattern, Quantifier, Rule, RuleLogSource, Test, TextOp, field_names,
+    Code, Condition, Diagnostic, Item, Level, Pattern, Placeholders, Quantifier, Rule, RuleLogSource, Test,
+    TextOp, field_names,
+    pipeline::{Draft, HIDDEN},
 };
 
-/// Lowers a rule; warnings go to `diagnostics`.
+/// Lowers a rule with its filters; warnings go to `diagnostics`.
 pub(super) fn rule(
     document: &Document<'_>,
-    sigma: &SigmaRule,
+    draft: &Draft,
+    placeholders: &Placeholders,
+    changes: &mut Changes,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Rule, Refusal> {
-    let about = meta::read(
+    let sigma = &draft.rule;
+    let mut about = meta::read(
         document,
         Meta {
             kind: ProducerKind::Sigma,
@@ -43,9 +51,6 @@ pub(super) fn rule(
     if !document.has_key("logsource") {
         return Err(Box::new(meta::missing(document, "logsource")));
     }
-    if sigma.detection.timeframe.is_some() {
-        diagnostics.push(timeframe(document));
-    }
     let part = |text: &Option<String>| text.as_deref().map(str::to_lowercase);
     let log_source = RuleLogSource {
         category: part(&sigma.logsource.category),
@@ -54,23 +59,37 @@ pub(super) fn rule(
     };
     let lowering = Lowering {
         document,
-        sigma,
+        detections: &sigma.detection,
         log_source: &log_source,
+        placeholders,
+        used: RefCell::default(),
     };
-    let mut conditions = sigma
-        .detection
-        .conditions
-        .iter()
-        .map(|condition| lowering.condition(condition))
-        .collect::<Result<Vec<_>, _>>()?;
-    let condition = match (conditions.len(), conditions.pop()) {
+    let mut parts = vec![lowering.any_condition()?];
+    for filter in &draft.filters {
+        let of_filter = Lowering {
+            detections: filter,
+            used: RefCell::default(),
+            ..lowering
+        };
+        parts.push(of_filter.any_condition()?);
+        lowering.used.borrow_mut().extend(of_filter.used.take());
+    }
+    let used = lowering.used.take();
+    for (name, text) in &used.missing {
+        diagnostics.push(no_placeholder(document, name, text));
+    }
+    used.report(placeholders, changes);
+    let condition = match (parts.len(), parts.pop()) {
         (1, Some(only)) => only,
-        (_, Some(last)) => {
-            conditions.push(last);
-            Condition::AtLeast(1, conditions)
+        (_, last) => {
+            parts.extend(last);
+            Condition::All(parts)
         }
-        (_, None) => return Err(Box::new(meta::missing(document, "condition"))),
     };
+    let (digest, suffix) = changes.finish(document.text);
+    if let Some(suffix) = suffix {
+        about.producer.version = format!("{}+{suffix}", about.producer.version);
+    }
     Ok(Rule {
         producer: about.producer,
         severity: about.severity,
@@ -81,26 +100,78 @@ pub(super) fn rule(
         condition,
         entity: about.entity,
         raises: true,
-        digest: *blake3::hash(document.text.as_bytes()).as_bytes(),
+        digest,
     })
 }
 
-fn timeframe(document: &Document<'_>) -> Diagnostic {
-    let line = document.line_with("timeframe:").unwrap_or(1);
-    let detail = "`timeframe` in a rule does nothing";
-    let mend = "write a correlation with `timespan`";
-    let mut diagnostic = document.error(Code::Ignored, line, detail, mend);
-    diagnostic.level = crate::Level::Warning;
+fn no_placeholder(document: &Document<'_>, name: &str, text: &str) -> Diagnostic {
+    let line = document
+        .line_with(text)
+        .or_else(|| document.line_with(&format!("%{name}%")))
+        .unwrap_or(1);
+    let detail = format!("there is no list for the placeholder `%{name}%`, so what uses it matches nothing");
+    let mend = format!(
+        "add `{name}: [value, …]` to a file `placeholders.yml` among the rules, or to one given with --placeholders"
+    );
+    let mut diagnostic = document.error(Code::NoPlaceholder, line, &detail, &mend);
+    diagnostic.level = Level::Warning;
     diagnostic
+}
+
+/// What of the placeholders a rule uses.
+#[derive(Default)]
+struct Used {
+    /// Values with placeholders.
+    texts: Vec<String>,
+    /// Placeholders without a list, each with a value that has it.
+    missing: BTreeMap<String, String>,
+}
+
+impl Used {
+    fn extend(&mut self, other: Self) {
+        self.texts.extend(other.texts);
+        self.missing.extend(other.missing);
+    }
+
+    fn report(&self, placeholders: &Placeholders, changes: &mut Changes) {
+        for text in &self.texts {
+            placeholders.each_used(text, |name, values| {
+                changes.add(name.as_bytes());
+                for value in values {
+                    changes.add(value.as_bytes());
+                }
+            });
+        }
+    }
 }
 
 struct Lowering<'a> {
     document: &'a Document<'a>,
-    sigma: &'a SigmaRule,
+    detections: &'a Detections,
     log_source: &'a RuleLogSource,
+    placeholders: &'a Placeholders,
+    used: RefCell<Used>,
 }
 
 impl Lowering<'_> {
+    /// Several conditions mean any of them.
+    fn any_condition(&self) -> Result<Condition, Refusal> {
+        let mut conditions = self
+            .detections
+            .conditions
+            .iter()
+            .map(|condition| self.condition(condition))
+            .collect::<Result<Vec<_>, _>>()?;
+        match (conditions.len(), conditions.pop()) {
+            (1, Some(only)) => Ok(only),
+            (_, Some(last)) => {
+                conditions.push(last);
+                Ok(Condition::AtLeast(1, conditions))
+            }
+            (_, None) => Err(Box::new(meta::missing(self.document, "condition"))),
+        }
+    }
+
     fn condition(&self, expression: &ConditionExpr) -> Result<Condition, Refusal> {
         let each = |parts: &[ConditionExpr]| -> Result<Vec<Condition>, Refusal> {
             parts.iter().map(|part| self.condition(part)).collect()
@@ -109,7 +180,7 @@ impl Lowering<'_> {
             ConditionExpr::And(parts) => Ok(Condition::All(each(parts)?)),
             ConditionExpr::Or(parts) => Ok(Condition::AtLeast(1, each(parts)?)),
             ConditionExpr::Not(part) => Ok(Condition::Not(Box::new(self.condition(part)?))),
-            ConditionExpr::Identifier(name) => match self.sigma.detection.named.get(name) {
+            ConditionExpr::Identifier(name) => match self.detections.named.get(name) {
                 Some(detection) => self.detection(detection),
                 None => Err(self.unknown(name)),
             },
@@ -120,7 +191,7 @@ impl Lowering<'_> {
                 }
                 let parts = names
                     .into_iter()
-                    .filter_map(|name| self.sigma.detection.named.get(name))
+                    .filter_map(|name| self.detections.named.get(name))
                     .map(|detection| self.detection(detection))
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok(match quantifier {
@@ -137,10 +208,10 @@ impl Lowering<'_> {
     /// The selections that a selector means, by name. Names that begin with `_` are not part of `them`.
     fn selected(&self, pattern: &SelectorPattern) -> Vec<&String> {
         let mut names: Vec<&String> = self
-            .sigma
-            .detection
+            .detections
             .named
             .keys()
+            .filter(|name| !name.starts_with(HIDDEN))
             .filter(|name| match pattern {
                 SelectorPattern::Them => !name.starts_with('_'),
                 SelectorPattern::Pattern(pattern) => glob(pattern.as_bytes(), name.as_bytes()),
@@ -152,7 +223,7 @@ impl Lowering<'_> {
 
     fn unknown(&self, name: &str) -> Refusal {
         let line = self.document.line_with("condition:").unwrap_or(1);
-        let mut known: Vec<&str> = self.sigma.detection.named.keys().map(String::as_str).collect();
+        let mut known: Vec<&str> = self.detections.named.keys().map(String::as_str).collect();
         known.sort_unstable();
         let detail = format!("no selection is called `{name}`");
         let mend = format!("the rule has: {}", known.join(", "));
@@ -205,9 +276,19 @@ impl Lowering<'_> {
             modifiers.push(Modifier::Contains);
         }
         let mut patterns = Vec::new();
+        let mut given = Vec::new();
         for value in values {
+            match self.expanded("", value, &modifiers)? {
+                Some(values) => given.extend(values),
+                None => given.push(value.clone()),
+            }
+        }
+        if given.is_empty() && !values.is_empty() {
+            return Ok(Condition::AtLeast(1, Vec::new()));
+        }
+        for value in &given {
             // A keyword is text, whatever YAML takes it for.
-            let text = SigmaValue::String(rsigma_parser::value::SigmaString::new(&value.to_string()));
+            let text = SigmaValue::String(SigmaString::new(&value.to_string()));
             let value = if matches!(value, SigmaValue::String(_)) {
                 value
             } else {
@@ -242,18 +323,77 @@ impl Lowering<'_> {
                 test: Test::Exists(wanted),
             }));
         }
-        if modifiers.contains(&Modifier::Expand) {
-            let detail = "`expand` needs a list for its placeholder, and there is none";
-            let mend = "write the values out in the rule";
-            return Err(self.unsupported("|expand", detail, mend));
-        }
         // Each value is a group: for `all`, one of its spellings is enough.
-        let groups = item
-            .values
-            .iter()
-            .map(|value| value::patterns(self.document, name, value, modifiers, &candidates))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut groups = Vec::with_capacity(item.values.len());
+        for value in &item.values {
+            let Some(values) = self.expanded(name, value, modifiers)? else {
+                groups.push(value::patterns(
+                    self.document,
+                    name,
+                    value,
+                    modifiers,
+                    &candidates,
+                )?);
+                continue;
+            };
+            let group = values
+                .iter()
+                .map(|value| value::patterns(self.document, name, value, modifiers, &candidates))
+                .collect::<Result<Vec<_>, _>>()?
+                .concat();
+            if !group.is_empty() {
+                groups.push(group);
+            } else if modifiers.contains(&Modifier::All) {
+                groups.clear();
+                break;
+            }
+        }
+        if groups.is_empty() {
+            return Ok(Condition::AtLeast(1, Vec::new()));
+        }
         Ok(combine(fields, groups, modifiers))
+    }
+
+    /// What a value with placeholders stands for; nothing if it has no `expand` or no placeholder.
+    fn expanded(
+        &self,
+        field: &str,
+        value: &SigmaValue,
+        modifiers: &[Modifier],
+    ) -> Result<Option<Vec<SigmaValue>>, Refusal> {
+        let SigmaValue::String(string) = value else {
+            return Ok(None);
+        };
+        if !modifiers.contains(&Modifier::Expand) {
+            return Ok(None);
+        }
+        let text = &string.original;
+        let is_regex = modifiers.contains(&Modifier::Re);
+        let quote = |item: &str| {
+            if is_regex {
+                regex::escape(item)
+            } else {
+                item.to_owned()
+            }
+        };
+        let expanded = self.placeholders.expand(text, &quote).map_err(|detail| {
+            let line = self.document.line_with(&format!("{field}|")).unwrap_or(1);
+            let mend = "use shorter lists, or one placeholder in a value";
+            Box::new(self.document.error(Code::BadValue, line, &detail, mend))
+        })?;
+        let mut used = self.used.borrow_mut();
+        used.texts.push(text.clone());
+        for name in expanded.missing {
+            used.missing.entry(name).or_insert_with(|| text.clone());
+        }
+        let make = |text: String| {
+            SigmaValue::String(if is_regex {
+                SigmaString::from_raw(&text)
+            } else {
+                SigmaString::new(&text)
+            })
+        };
+        Ok(Some(expanded.values.into_iter().map(make).collect()))
     }
 
     fn unsupported(&self, place: &str, detail: &str, mend: &str) -> Refusal {

@@ -127,9 +127,19 @@ pub(super) fn missing(document: &Document<'_>, field: &str) -> Diagnostic {
     document.error(Code::MissingField, 1, &format!("`{field}` is missing"), mend)
 }
 
+/// The names in a text like `A Name (@handle, company), Another`: divided at commas outside of brackets.
 fn authors(text: Option<&str>) -> Vec<String> {
-    text.into_iter()
-        .flat_map(|text| text.split(','))
+    let mut depth = 0_usize;
+    let divides = |letter: char| {
+        match letter {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    };
+    let names = text.unwrap_or_default().split(divides);
+    names
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .collect()
