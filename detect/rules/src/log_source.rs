@@ -5,11 +5,15 @@
 //! rule's log source is in one of them, so a rule for Windows never wakes for Zeek. A dataset that the table
 //! does not know, `a.b`, is product `a`, service `b`.
 
+mod known;
+
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
 use crate::RuleLogSource;
+
+pub use known::known;
 
 /// The fields of an event that decide, as text, where it has them.
 #[derive(Clone, Copy, Debug, Default)]
