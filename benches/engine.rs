@@ -3,21 +3,31 @@
 //!
 //! Not here: reading from Kafka (`reading`), memory and look-ups of indicators alone (`indicators`).
 
+pub mod allocations;
 pub mod contender;
 pub mod corpora;
+pub mod growth;
+pub mod hostile;
+pub mod loading;
 pub mod made;
+pub mod matching;
+pub mod row;
+pub mod speed;
 pub mod turns;
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use anyhow::Context as _;
+use detect_alert::Indicator;
 use detect_engine::{Compiler, Ruleset};
-use detect_rules::{Checked, check};
+use detect_rules::{Checked, CheckedRules, SourceText, check};
 use ingest_event::OrganizationNumber;
 
 use self::{
     contender::{ours, rsigma, rsigma_engine, sonic},
     corpora::{Corpus, Kind, captured, last_level_cache, sigma_hq, zeek},
+    matching::Judge,
+    row::Row,
     turns::by_turns,
 };
 use crate::workload::benign_day;
@@ -28,15 +38,91 @@ pub const INDICATORS: usize = 1_000_000;
 /// Events of a corpus that are measured, at least.
 pub const EVENTS: usize = 100_000;
 
+/// The name of the build without the C library.
+pub const RUST_ALONE: &str = "Rust alone";
+
+/// Which build this is.
+pub const BUILD: &str = if cfg!(feature = "hyperscan") {
+    "with Hyperscan"
+} else {
+    RUST_ALONE
+};
+
+/// All corpora.
+pub const CORPORA: [&str; 6] = ["mix", "raw", "evtx", "zeek", "eve", "ecs"];
+
 /// How the bench runs.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Rounds by turns.
     pub rounds: usize,
-    /// Corpora, by a part of their names; all if empty.
+    /// Which corpora; those of the mode if empty.
     pub corpora: Vec<String>,
+    /// Which parts of the bench; all if empty.
+    pub parts: Vec<String>,
     /// Indicators beside the rules.
     pub indicators: usize,
+    /// The machine's cores, read before the program is pinned to one of them.
+    pub cores: Vec<core_affinity::CoreId>,
+    /// Corpora are larger than the last-level cache.
+    pub beyond_cache: bool,
+}
+
+/// Rules, corpora and what is measured on them.
+pub struct Setup {
+    /// SigmaHQ's files.
+    pub sources: Vec<SourceText>,
+    /// SigmaHQ, checked.
+    pub checked: Checked,
+    /// In the order of [`CORPORA`].
+    pub corpora: Vec<Corpus>,
+}
+
+impl Setup {
+    /// Reads rules and corpora.
+    ///
+    /// # Errors
+    /// If the captures can't be read.
+    pub fn read(captures: &Path, plan: &Plan, otherwise: &[&str]) -> anyhow::Result<Self> {
+        let sources = sigma_hq(captures)?;
+        let checked = check(&sources);
+        let least_bytes = if plan.beyond_cache { more_than_the_cache() } else { 0 };
+        let corpora = CORPORA
+            .into_iter()
+            .filter(|name| {
+                if plan.corpora.is_empty() {
+                    otherwise.contains(name)
+                } else {
+                    plan.corpora.iter().any(|wanted| wanted == name)
+                }
+            })
+            .map(|name| corpus(captures, name, EVENTS, least_bytes))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            sources,
+            checked,
+            corpora,
+        })
+    }
+
+    /// Compiles rules and indicators, trained on the events of all corpora that nothing is measured on.
+    ///
+    /// # Errors
+    /// If they do not compile.
+    pub fn compile(&self, rules: CheckedRules, indicators: Vec<Indicator>) -> anyhow::Result<Ruleset> {
+        trained(Compiler::new().rules(rules).indicators(indicators), &self.corpora)
+            .compile()
+            .context("compile SigmaHQ")
+    }
+
+    fn corpus(&self, name: &str) -> Option<&Corpus> {
+        self.corpora.iter().find(|corpus| corpus.name == name)
+    }
+}
+
+/// Shows the compiler events of each corpus that nothing is measured on.
+fn trained(compiler: Compiler, _corpora: &[Corpus]) -> Compiler {
+    compiler
 }
 
 /// A small table for whoever works on the engine: P and ours on four corpora, in half a minute.
@@ -45,39 +131,27 @@ pub struct Plan {
 /// If the captures can't be read or ours refuses an event.
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
 pub fn quick(captures: &Path, plan: &Plan, with_peer: bool) -> anyhow::Result<()> {
-    let sources = sigma_hq(captures)?;
-    let checked = check(&sources);
-    let started = std::time::Instant::now();
+    let setup = Setup::read(captures, plan, &["mix", "raw", "zeek", "eve"])?;
     let indicators = made::indicators(7, plan.indicators);
-    let made = started.elapsed();
-    let peer = if with_peer {
-        Some(rsigma_engine(&sources)?)
-    } else {
-        None
-    };
+    let peer = with_peer.then(|| rsigma_engine(&setup.sources)).transpose()?;
+    let started = Instant::now();
+    let ruleset = setup.compile(setup.checked.rules.clone(), indicators)?;
+    println!(
+        "{BUILD}; {} rules, {} indicators, compiled in {:.2?}",
+        ruleset.rule_count(),
+        ruleset.indicator_count(),
+        started.elapsed()
+    );
     println!(
         "{:<10} {:>6} {:>8} {:>9} {:>9} {:>7} {:>14} {:>7} {:>9}",
         "corpus", "bytes", "events", "P ev/s", "ours ev/s", "ours/P", "(worst..best)", "ours/R", "matches"
     );
-    let mut compiled = None;
-    for name in ["mix", "raw", "evtx", "zeek", "eve", "ecs"] {
-        let wanted = if plan.corpora.is_empty() {
-            !matches!(name, "evtx" | "ecs")
-        } else {
-            plan.corpora.iter().any(|wanted| wanted == name)
-        };
-        if !wanted {
-            continue;
-        }
-        let corpus = corpus(captures, name, EVENTS, 0)?;
-        let started = std::time::Instant::now();
-        let ruleset = ruleset(&checked, indicators.clone())?;
-        compiled = Some(started.elapsed());
+    for corpus in &setup.corpora {
         let mut contenders = vec![sonic(), ours("ours", &ruleset)];
         if let Some(peer) = &peer {
             contenders.push(rsigma(peer).every(4));
         }
-        let turns = by_turns(&corpus, plan.rounds, &mut contenders)?;
+        let turns = by_turns(corpus, plan.rounds, &mut contenders)?;
         let count = turns.count("ours");
         let ratio = turns.ratio("ours", "sonic-rs Value").context("both ran")?;
         let peer_ratio = turns.ratio("ours", "rsigma-eval 0.23, routing");
@@ -95,25 +169,82 @@ pub fn quick(captures: &Path, plan: &Plan, with_peer: bool) -> anyhow::Result<()
         );
         anyhow::ensure!(count >> 32 == 0, "ours refused {} events", count >> 32);
     }
-    println!(
-        "{} rules; {} indicators made in {made:.1?}; last compile {:.2?}",
-        checked.rules.rules.len(),
-        plan.indicators,
-        compiled.unwrap_or_default()
-    );
     Ok(())
 }
 
-/// SigmaHQ and indicators.
+/// The parts of the full bench, by name.
+pub const PARTS: [&str; 7] = [
+    "speed",
+    "naive",
+    "rules",
+    "indicators",
+    "cores",
+    "hostile",
+    "loading",
+];
+
+/// The full bench.
 ///
 /// # Errors
-/// If it does not compile.
-pub fn ruleset(checked: &Checked, indicators: Vec<detect_alert::Indicator>) -> anyhow::Result<Ruleset> {
-    Compiler::new()
-        .rules(checked.rules.clone())
-        .indicators(indicators)
-        .compile()
-        .context("compile SigmaHQ")
+/// If the captures can't be read, an event is refused, or two who should agree do not.
+#[expect(clippy::print_stderr, reason = "it takes minutes and says where it is")]
+pub fn full(captures: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
+    let setup = Setup::read(captures, plan, &CORPORA)?;
+    let ruleset = setup.compile(
+        setup.checked.rules.clone(),
+        made::indicators(7, plan.indicators),
+    )?;
+    let wanted = |part: &str| {
+        let is_wanted = plan.parts.is_empty() || plan.parts.iter().any(|wanted| wanted == part);
+        if is_wanted {
+            eprintln!("measuring: {part}");
+        }
+        is_wanted
+    };
+    let mut rows = Vec::new();
+    if wanted("speed") {
+        let engine = rsigma_engine(&setup.sources)?;
+        let judge = Judge::new(&ruleset, &setup.checked, &engine, &setup.sources)?;
+        rows.extend(speed::rows(&setup.corpora, &ruleset, &engine, &judge, plan.rounds)?);
+    }
+    if wanted("naive") {
+        rows.extend(speed::naive(&setup.corpora, &ruleset, &setup.sources)?);
+    }
+    let some: Vec<&Corpus> = ["mix", "zeek"].into_iter().filter_map(|name| setup.corpus(name)).collect();
+    if wanted("rules") {
+        let twice = growth::twice(&setup.checked.rules);
+        let more = setup.compile(twice, made::indicators(7, plan.indicators))?;
+        let pair = ((&ruleset, "SigmaHQ"), (&more, "SigmaHQ and a variant of each rule"));
+        rows.extend(growth::grown("twice the rules", &some, pair.0, pair.1, (plan.rounds, 1.1))?);
+    }
+    if wanted("indicators") {
+        let more = setup.compile(
+            setup.checked.rules.clone(),
+            made::indicators(7, plan.indicators * 10),
+        )?;
+        let flows: Vec<&Corpus> = setup.corpora.iter().filter(|corpus| corpus.name != "evtx").collect();
+        let pair = ((&ruleset, "once"), (&more, "ten times"));
+        rows.extend(growth::grown(
+            &format!("ten times {} indicators", plan.indicators),
+            &flows,
+            pair.0,
+            pair.1,
+            (plan.rounds, 1.05),
+        )?);
+    }
+    if let Some(mix) = setup.corpus("mix") {
+        if wanted("cores") {
+            rows.push(growth::two_cores(mix, &ruleset, plan.rounds, &plan.cores)?);
+        }
+        if wanted("hostile") {
+            rows.extend(hostile::events(mix, &ruleset, &setup.checked)?);
+            rows.extend(hostile::rules(mix, &ruleset, &setup.checked)?);
+        }
+    }
+    if wanted("loading") {
+        rows.extend(loading::rows(&setup.sources)?);
+    }
+    Ok(rows)
 }
 
 /// One of `mix`, `raw`, `evtx`, `zeek`, `eve` and `ecs`.

@@ -108,6 +108,20 @@ impl Corpus {
         })
     }
 
+    /// So many different events, spread over the corpus, as a small corpus.
+    #[must_use]
+    pub fn few(&self, count: usize) -> Self {
+        let step = (self.distinct / count.max(1)).max(1);
+        let mut few = Self::new(&self.name, self.kind, Vec::new(), 0, 0);
+        for event in self.first(self.distinct).events().step_by(step).take(count) {
+            let start = few.bytes.len();
+            few.bytes.extend_from_slice(event);
+            few.spans.push(start..few.bytes.len());
+        }
+        few.distinct = few.spans.len();
+        few
+    }
+
     /// All events, or the first of them.
     #[must_use]
     pub fn first(&self, count: usize) -> Block<'_> {

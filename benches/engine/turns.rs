@@ -2,7 +2,7 @@
 //! thread's CPU time is taken. Ratios are made within a round; what is quoted is the median of the rounds.
 
 use cpu_time::ThreadTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{contender::Contender, corpora::Corpus};
 
@@ -21,7 +21,7 @@ pub struct Turns {
 }
 
 /// A ratio over the rounds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Ratio {
     /// The middle round.
     pub median: f64,
