@@ -77,6 +77,10 @@ codes! {
     PoisonIndicator = "R021", "the indicator would match harmless traffic";
     /// A column or its value can't be read.
     BadColumn = "R022", "a column can't be read";
+    /// A feed's document or one of its objects.
+    BadFeed = "R023", "the feed can't be read";
+    /// More than the value of one field.
+    InexpressibleIndicator = "R024", "not expressible as an indicator";
 }
 
 /// One finding about one place.

@@ -20,7 +20,11 @@ mod rule;
 
 pub use check::{Checked, Options, Place, check, check_with};
 pub use diagnostic::{Code, Diagnostic, Level};
-pub use indicator::{check_indicators, normal_url, parse_indicator};
+pub use indicator::{
+    Column, EXAMPLES_MAX, FeedDescription, FeedFormat, FeedOptions, FeedReport, Finding, FoundAt, Meaning,
+    Outcome, Reason, Refusals, TableLayout, check_indicators, feed_files, feed_options, normal_url,
+    parse_indicator, read_feed, read_feed_file, source_name,
+};
 pub use pipeline::{BUNDLED as BUNDLED_PIPELINES, Pipeline};
 pub use placeholder::Placeholders;
 pub use read::{LoadOptions, SourceText, load, read_indicators, read_options, read_rules};

@@ -11,7 +11,7 @@ use detect_alert::Indicator;
 
 use crate::{
     BUNDLED_PIPELINES, Checked, Code, Diagnostic, Level, Options, Pipeline, check_with,
-    indicator::check_indicators,
+    indicator::{self, FeedOptions, feed_files, read_feed_file},
 };
 
 /// The text of one file.
@@ -111,23 +111,16 @@ fn read_text(path: &Path) -> Result<SourceText, Box<Diagnostic>> {
     }
 }
 
-/// Reads one indicator file: a plain list, or CSV with a header. The file's stem is the source's name where
-/// the file does not say.
+/// Reads the feeds at and below `path`, all at once; the names of files are the names of the feeds unless a
+/// description beside one says another. For feeds that may be large there is [`crate::read_feed_file`].
 #[must_use]
 pub fn read_indicators(path: &Path) -> (Vec<Indicator>, Vec<Diagnostic>) {
-    match fs::read(path) {
-        Ok(bytes) => {
-            let source = path
-                .file_stem()
-                .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            check_indicators(
-                &path.display().to_string(),
-                &source,
-                &String::from_utf8_lossy(&bytes),
-            )
+    indicator::collect(|mut sink, report| {
+        for file in feed_files(&[path.to_owned()], report) {
+            read_feed_file(&file, &FeedOptions::new(""), &mut sink, report);
         }
-        Err(error) => (Vec::new(), vec![unreadable(path, &error)]),
-    }
+        Ok(())
+    })
 }
 
 fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>, diagnostics: &mut Vec<Diagnostic>) {
