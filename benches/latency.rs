@@ -136,7 +136,7 @@ async fn event_to_notification(bus: &Bus) -> anyhow::Result<Vec<Duration>> {
         group: format!("bench-latency-{}", std::process::id()),
         checkpoint_interval: Duration::from_secs(1),
         clock: detect::clock::now,
-        ruleset: scan::ruleset()?,
+        live: detect::live::Live::new(scan::ruleset()?),
         metrics: Metrics::new()?,
         bus: bus.clone(),
     };

@@ -92,7 +92,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
             group: format!("bench-detect-{run}-{round}"),
             checkpoint_interval: Duration::from_secs(1),
             clock: detect::clock::now,
-            ruleset: std::sync::Arc::clone(&ruleset),
+            live: detect::live::Live::new(std::sync::Arc::clone(&ruleset)),
             metrics: metrics.clone(),
             bus: bus.clone(),
         };

@@ -5,9 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use detect_rules::LoadOptions;
 use ingest_bus::BusConfig;
 use serde::Deserialize;
 use thiserror::Error;
+
+use crate::load::Sources;
 
 /// Everything the detector can be told. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +20,12 @@ pub struct Config {
     pub bus: BusConfig,
     /// Folders or files with Sigma rules and correlations.
     pub rules: Vec<PathBuf>,
+    /// Processing pipelines: names of bundled ones, or files.
+    #[serde(default)]
+    pub pipelines: Vec<String>,
+    /// Files with lists for placeholders, besides those among the rules.
+    #[serde(default)]
+    pub placeholders: Vec<PathBuf>,
     /// Indicator files: plain lists and CSV.
     #[serde(default)]
     pub indicators: Vec<PathBuf>,
@@ -29,7 +38,13 @@ pub struct Config {
     /// Milliseconds between checkpoints: what at the most is scanned again after a crash.
     #[serde(default = "default_checkpoint_interval_ms")]
     pub checkpoint_interval_ms: u64,
+    /// Milliseconds between looks at the files of rules and indicators; 0 looks only when told to (SIGHUP).
+    #[serde(default = "default_reload_interval_ms")]
+    pub reload_interval_ms: u64,
 }
+
+/// A change is noticed within this, unless the configuration says otherwise.
+pub const RELOAD_INTERVAL_MS: u64 = 1_000;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Error)]
@@ -68,6 +83,19 @@ impl Config {
             detail: said(&error),
         })
     }
+
+    /// What is loaded, now and whenever it changes.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        Sources {
+            rules: self.rules.clone(),
+            options: LoadOptions {
+                pipelines: self.pipelines.clone(),
+                placeholders: self.placeholders.clone(),
+            },
+            indicators: self.indicators.clone(),
+        }
+    }
 }
 
 fn default_group() -> String {
@@ -80,6 +108,10 @@ fn default_listen() -> SocketAddr {
 
 fn default_checkpoint_interval_ms() -> u64 {
     1_000
+}
+
+fn default_reload_interval_ms() -> u64 {
+    RELOAD_INTERVAL_MS
 }
 
 /// What a parser says, once, with its place first: its own text repeats itself and calls every file `<input>`.

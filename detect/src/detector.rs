@@ -48,19 +48,18 @@ pub struct Findings {
 /// Scans events of one thread against one ruleset; its buffers are used again.
 pub struct Detector<'r> {
     scanner: Scanner<'r>,
-    unnamed_sensor: SensorId,
+    /// What events without a sensor and organisation of their own get; kept from event to event.
+    defaults: Option<Defaults>,
     ruleset: &'r Ruleset,
 }
 
 impl<'r> Detector<'r> {
     /// A detector over a ruleset.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a literal that is a valid sensor id")]
     pub fn new(ruleset: &'r Ruleset) -> Self {
-        let unnamed_sensor = SensorId::parse("unnamed").expect("a valid sensor id");
         Self {
             scanner: Scanner::new(ruleset),
-            unnamed_sensor,
+            defaults: None,
             ruleset,
         }
     }
@@ -73,12 +72,25 @@ impl<'r> Detector<'r> {
         origin: &Origin<'_>,
         findings: &mut Findings,
     ) {
-        let defaults = Defaults {
-            organization: origin.organization,
-            sensor: self.unnamed_sensor.clone(),
-        };
+        let mut defaults = self
+            .defaults
+            .take()
+            .unwrap_or_else(|| unnamed(origin.organization));
+        defaults.organization = origin.organization;
+        self.scan_as(&defaults, correlator, payload, origin, findings);
+        self.defaults = Some(defaults);
+    }
+
+    fn scan_as(
+        &mut self,
+        defaults: &Defaults,
+        correlator: &mut Correlator,
+        payload: &[u8],
+        origin: &Origin<'_>,
+        findings: &mut Findings,
+    ) {
         let mut intake = Intake {
-            sink: AlertSink::new(&defaults),
+            sink: AlertSink::new(defaults),
             origin,
             kind: Admission::Ordinary,
         };
@@ -92,7 +104,7 @@ impl<'r> Detector<'r> {
         match kind {
             Admission::Ordinary => {
                 if 0 < sink.undecodable()
-                    && let Err(error) = ingest_event::decode(payload, &defaults)
+                    && let Err(error) = ingest_event::decode(payload, defaults)
                 {
                     findings
                         .quarantined
@@ -105,7 +117,7 @@ impl<'r> Detector<'r> {
                 }
                 findings.alerts.extend(sink.alerts().drain(..).map(bounded));
             }
-            Admission::Canary => match ingest_event::decode(payload, &defaults) {
+            Admission::Canary => match ingest_event::decode(payload, defaults) {
                 Ok(event) => findings.alerts.push(self.canary(&event)),
                 Err(error) => {
                     findings
@@ -122,7 +134,7 @@ impl<'r> Detector<'r> {
                     .push(quarantine(reason, detail.to_owned(), payload, origin));
                 findings
                     .alerts
-                    .push(self.wrong_organization(payload, &claimed, origin, &defaults));
+                    .push(self.wrong_organization(payload, &claimed, origin, defaults));
             }
         }
     }
@@ -261,6 +273,14 @@ impl<'r> Detector<'r> {
                 fields: event.fields.clone(),
             }],
         }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a literal that is a valid sensor id")]
+fn unnamed(organization: OrganizationNumber) -> Defaults {
+    Defaults {
+        organization,
+        sensor: SensorId::parse("unnamed").expect("a valid sensor id"),
     }
 }
 

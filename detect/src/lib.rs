@@ -1,6 +1,7 @@
 //! Service varde-detector: poll → scan → correlate → raise → publish → checkpoint → commit.
 //!
-//! The loop is [`pipeline`]; what happens to one event is [`detector`], which `varde replay` uses as well.
+//! The loop is [`pipeline`]; what happens to one event is [`detector`], which `varde replay` uses as well. Beside it
+//! [`reload`] keeps rules and indicators current: files → [`load`] → [`live`], which the loop takes from between batches.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,11 @@ pub mod checkpoint;
 pub mod clock;
 pub mod config;
 pub mod detector;
+pub mod live;
 pub mod load;
 pub mod metrics;
 pub mod pipeline;
+pub mod reload;
+pub mod samples;
 pub mod service;
+pub mod watch;

@@ -1,10 +1,26 @@
-//! Rules and indicators from files to a ruleset. What is refused is told; what is left is used.
+//! Rules and indicators from files to a ruleset, at the start and again whenever the files change.
+//!
+//! At the start what is refused is told, and what is left is used: some rules are better than none. Later a change
+//! that brings an error is refused as a whole, since then there is something better: the ruleset in use.
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
+use detect_alert::Indicator;
 use detect_engine::{Compiler, Ruleset};
-use detect_rules::{Diagnostic, check, read_indicators, read_rules};
+use detect_rules::{
+    Checked, Code, Diagnostic, LoadOptions, SourceText, check_with, read_indicators, read_options, read_text,
+    rule_files,
+};
+
+use crate::{
+    samples::Sample,
+    watch::{Stamp, stamp},
+};
 
 /// A ruleset, and what was wrong with the files it was made of.
 #[derive(Debug)]
@@ -15,20 +31,287 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Loads rules and indicators.
+/// Loads rules and indicators once.
 ///
 /// # Errors
 /// If a limit of the engine is met.
 pub fn load(rules: &[PathBuf], indicators: &[PathBuf]) -> anyhow::Result<Loaded> {
-    let (sources, mut diagnostics) = read_rules(rules);
-    let checked = check(&sources);
-    diagnostics.extend(checked.diagnostics);
-    let mut compiler = Compiler::new().rules(checked.rules);
-    for path in indicators {
-        let (found, more) = read_indicators(path);
-        diagnostics.extend(more);
-        compiler = compiler.indicators(found);
+    let sources = Sources {
+        rules: rules.to_vec(),
+        indicators: indicators.to_vec(),
+        ..Sources::default()
+    };
+    Loader::open(sources).map(|(_, loaded)| loaded)
+}
+
+/// What a detector is told to load.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Folders or files with Sigma rules, correlations, filters and placeholders.
+    pub rules: Vec<PathBuf>,
+    /// What rules are checked with: pipelines, and placeholders from elsewhere.
+    pub options: LoadOptions,
+    /// Files with indicators.
+    pub indicators: Vec<PathBuf>,
+}
+
+impl Sources {
+    /// Every file and folder that has a part in it.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let pipelines = self.options.pipelines.iter().map(PathBuf::from);
+        let files = self.rules.iter().chain(&self.options.placeholders);
+        files.chain(&self.indicators).cloned().chain(pipelines).collect()
     }
-    let ruleset = compiler.compile().context("compile the ruleset")?;
-    Ok(Loaded { ruleset, diagnostics })
+}
+
+/// Loads again and again, reading only what changed.
+#[derive(Debug)]
+pub struct Loader {
+    sources: Sources,
+    files: BTreeMap<PathBuf, File<SourceText>>,
+    /// Pipelines and placeholders from elsewhere. They are few and small, and are read each time.
+    options: Contents,
+    feeds: BTreeMap<PathBuf, File<Feed>>,
+    /// Digests of the files of the ruleset in use.
+    used: Contents,
+    /// Errors that the ruleset in use was loaded in spite of.
+    accepted: BTreeSet<Problem>,
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub enum Reload {
+    /// The files say what the ruleset in use was made of.
+    Same,
+    /// Another ruleset.
+    Ready(Box<Loaded>),
+    /// The ruleset in use stays.
+    Refused(Refusal),
+}
+
+/// Why a change is not taken.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// In one line: the first place and what is wrong there.
+    pub reason: String,
+    /// What is wrong, apart from what already was.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+type Contents = BTreeMap<PathBuf, blake3::Hash>;
+
+/// An error without its line, which moves when something is written above it.
+type Problem = (String, Code, String);
+
+/// A file as it was last read.
+#[derive(Debug)]
+struct File<T> {
+    stamp: Option<Stamp>,
+    digest: blake3::Hash,
+    content: T,
+}
+
+/// The indicators of a file.
+#[derive(Debug, Default)]
+struct Feed {
+    indicators: Vec<Indicator>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Loader {
+    /// Loads for the first time.
+    ///
+    /// # Errors
+    /// If a limit of the engine is met.
+    pub fn open(sources: Sources) -> anyhow::Result<(Self, Loaded)> {
+        let mut loader = Self {
+            sources,
+            files: BTreeMap::new(),
+            options: Contents::new(),
+            feeds: BTreeMap::new(),
+            used: Contents::new(),
+            accepted: BTreeSet::new(),
+        };
+        let unread = loader.read();
+        let loaded = loader.compile(unread, &[])?;
+        loader.take(&loaded);
+        Ok((loader, loaded))
+    }
+
+    /// Reads what changed, and compiles. What is refused changes nothing here but for what was read.
+    pub fn reload(&mut self, samples: &[Sample]) -> Reload {
+        let unread = self.read();
+        if unread.is_empty() && self.contents() == self.used {
+            return Reload::Same;
+        }
+        match self.compile(unread, samples) {
+            Ok(loaded) => match self.refusal(&loaded) {
+                None => {
+                    self.take(&loaded);
+                    Reload::Ready(Box::new(loaded))
+                }
+                Some(refusal) => Reload::Refused(refusal),
+            },
+            Err(error) => Reload::Refused(Refusal {
+                reason: format!("{error:#}"),
+                diagnostics: Vec::new(),
+            }),
+        }
+    }
+
+    /// Compiles what was read last once more, to train it on events.
+    ///
+    /// # Errors
+    /// If a limit of the engine is met.
+    pub fn retrain(&self, samples: &[Sample]) -> anyhow::Result<Loaded> {
+        self.compile(Vec::new(), samples)
+    }
+
+    /// Whether the files say what the ruleset in use was made of.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.contents() == self.used
+    }
+
+    /// Brings what is held in line with the files; what can't be read is told.
+    fn read(&mut self) -> Vec<Diagnostic> {
+        let (paths, mut unread) = rule_files(&self.sources.rules);
+        let mut before = std::mem::take(&mut self.files);
+        for path in paths {
+            let now = stamp(&path);
+            let file = match before.remove(&path).filter(|file| is_fresh(file, now)) {
+                Some(file) => file,
+                None => match read_text(&path) {
+                    Ok(source) => File {
+                        stamp: now,
+                        digest: blake3::hash(source.text.as_bytes()),
+                        content: source,
+                    },
+                    Err(diagnostic) => {
+                        unread.push(*diagnostic);
+                        continue;
+                    }
+                },
+            };
+            self.files.insert(path, file);
+        }
+        let pipelines = self.sources.options.pipelines.iter().map(PathBuf::from);
+        // The name of a bundled pipeline is no file, and does not change.
+        self.options = pipelines
+            .chain(self.sources.options.placeholders.iter().cloned())
+            .filter_map(|path| Some((blake3::hash(&std::fs::read(&path).ok()?), path)))
+            .map(|(digest, path)| (path, digest))
+            .collect();
+        let mut before = std::mem::take(&mut self.feeds);
+        for path in &self.sources.indicators {
+            let now = stamp(path);
+            let file = before
+                .remove(path)
+                .filter(|file| is_fresh(file, now))
+                .unwrap_or_else(|| read_feed(path, now));
+            self.feeds.insert(path.clone(), file);
+        }
+        unread
+    }
+
+    fn compile(&self, unread: Vec<Diagnostic>, samples: &[Sample]) -> anyhow::Result<Loaded> {
+        let mut diagnostics = unread;
+        let sources: Vec<SourceText> = self.files.values().map(|file| file.content.clone()).collect();
+        let (options, more) = read_options(&self.sources.options);
+        diagnostics.extend(more);
+        // Where a pipeline can't be used no rule loads: without it they would be silent about what they are for.
+        let checked = options.map_or_else(Checked::default, |options| check_with(&sources, &options));
+        diagnostics.extend(checked.diagnostics);
+        let mut compiler = Compiler::new().rules(checked.rules);
+        for feed in self.feeds.values() {
+            compiler = compiler.indicators(feed.content.indicators.clone());
+            diagnostics.extend(feed.content.diagnostics.iter().cloned());
+        }
+        let ruleset = train(compiler, samples)
+            .compile()
+            .context("compile the ruleset")?;
+        Ok(Loaded { ruleset, diagnostics })
+    }
+
+    /// What speaks against taking this in place of the ruleset in use.
+    fn refusal(&self, loaded: &Loaded) -> Option<Refusal> {
+        let new: Vec<Diagnostic> = loaded
+            .diagnostics
+            .iter()
+            .filter(|found| {
+                found.is_error() && self.counts(found) && !self.accepted.contains(&problem(found))
+            })
+            .cloned()
+            .collect();
+        let reason = match new.first() {
+            Some(first) => format!("{}:{}: {}; {}", first.path, first.line, first.detail, first.mend),
+            None if loaded.ruleset.rule_count() + loaded.ruleset.indicator_count() == 0 => {
+                "no rule and no indicator is left".to_owned()
+            }
+            None => return None,
+        };
+        Some(Refusal {
+            reason,
+            diagnostics: new,
+        })
+    }
+
+    /// Whether an error speaks against a whole ruleset. A line of a feed does not: the others are good without it. A
+    /// feed of which more lines are wrong than right is no feed.
+    fn counts(&self, found: &Diagnostic) -> bool {
+        self.feeds
+            .get(Path::new(&found.path))
+            .is_none_or(|feed| feed.content.indicators.len() <= feed.content.diagnostics.len())
+    }
+
+    fn take(&mut self, loaded: &Loaded) {
+        self.used = self.contents();
+        self.accepted = loaded
+            .diagnostics
+            .iter()
+            .filter(|found| found.is_error())
+            .map(problem)
+            .collect();
+    }
+
+    fn contents(&self) -> Contents {
+        let rules = self.files.iter().map(|(path, file)| (path.clone(), file.digest));
+        let feeds = self.feeds.iter().map(|(path, file)| (path.clone(), file.digest));
+        let options = self.options.iter().map(|(path, digest)| (path.clone(), *digest));
+        rules.chain(feeds).chain(options).collect()
+    }
+}
+
+/// Whether a file is as it was read. One that was not there may be there now.
+fn is_fresh<T>(file: &File<T>, now: Option<Stamp>) -> bool {
+    now.is_some() && file.stamp == now
+}
+
+fn read_feed(path: &Path, stamp: Option<Stamp>) -> File<Feed> {
+    let digest = std::fs::read(path).map_or_else(|_| blake3::hash(b""), |bytes| blake3::hash(&bytes));
+    let (indicators, diagnostics) = read_indicators(path);
+    File {
+        stamp,
+        digest,
+        content: Feed {
+            indicators,
+            diagnostics,
+        },
+    }
+}
+
+fn problem(found: &Diagnostic) -> Problem {
+    (found.path.clone(), found.code, found.detail.clone())
+}
+
+/// Lets the compiler see what events look like here. It decides speed only, never what matches.
+fn train(compiler: Compiler, _samples: &[Sample]) -> Compiler {
+    compiler
 }

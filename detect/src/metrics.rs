@@ -2,10 +2,17 @@
 //!
 //! No organisation, address or rule is ever a label: labels are bounded by lists in the code.
 
-use ingest_event::QuarantineReason;
+use detect_rules::Code;
+use ingest_event::{QuarantineReason, Timestamp};
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
+
+use crate::load::Loaded;
+
+/// What looking at changed files comes to.
+const RESULTS: [&str; 3] = ["taken", "same", "refused"];
 
 /// Counters of one detector.
 #[derive(Clone, Debug)]
@@ -27,8 +34,22 @@ pub struct Metrics {
     pub checkpoints_published: IntCounter,
     /// Checkpoints that did not fit in a record and were not written.
     pub checkpoints_too_large: IntCounter,
-    /// Rules, correlations and indicators in the loaded ruleset.
-    pub ruleset_size: prometheus::IntGaugeVec,
+    /// Rules, correlations and indicators in the ruleset in use.
+    pub ruleset_size: IntGaugeVec,
+    /// Rules and indicators that were left out of it, by what they are.
+    pub ruleset_refused: IntGaugeVec,
+    /// 1 for the version in use; no other version is there.
+    pub ruleset_info: IntGaugeVec,
+    /// When it was taken, seconds since 1970.
+    pub ruleset_seconds: IntGauge,
+    /// 1 if the files are in use as they are, 0 if the last change was refused.
+    pub ruleset_current: IntGauge,
+    /// Changes of the files, by what became of them.
+    pub reloads: IntCounterVec,
+    /// Seconds from a change that was noticed to a ruleset or a refusal.
+    pub reload_seconds: Histogram,
+    /// Seconds that the loop took to change to another ruleset.
+    pub swap_seconds: Histogram,
     /// Time of the last canary, seconds since 1970.
     pub canary_seconds: IntGauge,
     /// Seconds to scan and correlate one batch.
@@ -51,6 +72,23 @@ impl Metrics {
             let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
             registry.register(Box::new(vector.clone()))?;
             Ok(vector)
+        };
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let gauges = |name: &str, help: &str, label: &str| -> Result<IntGaugeVec, prometheus::Error> {
+            let vector = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(vector.clone()))?;
+            Ok(vector)
+        };
+        // Doubling from `first` seconds.
+        let histogram = |name: &str, help: &str, first: f64| -> Result<Histogram, prometheus::Error> {
+            let buckets = prometheus::exponential_buckets(first, 2.0, 14)?;
+            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
         };
         let metrics = Self {
             events_scanned: counter("detect_events_scanned_total", "Events scanned.")?,
@@ -81,33 +119,53 @@ impl Metrics {
                 "detect_checkpoints_too_large_total",
                 "Checkpoints that did not fit in a record; the last one that did still holds.",
             )?,
-            ruleset_size: {
-                let vector = prometheus::IntGaugeVec::new(
-                    Opts::new(
-                        "detect_ruleset_size",
-                        "Rules, correlations and indicators loaded.",
-                    ),
-                    &["kind"],
-                )?;
-                registry.register(Box::new(vector.clone()))?;
-                vector
-            },
-            canary_seconds: {
-                let gauge = IntGauge::new(
-                    "detect_canary_timestamp_seconds",
-                    "When the last canary was published as an alert, seconds since 1970.",
-                )?;
-                registry.register(Box::new(gauge.clone()))?;
-                gauge
-            },
-            batch_seconds: {
-                let histogram = Histogram::with_opts(
-                    HistogramOpts::new("detect_batch_seconds", "Seconds to scan and correlate one batch.")
-                        .buckets(prometheus::exponential_buckets(0.000_5, 2.0, 14)?),
-                )?;
-                registry.register(Box::new(histogram.clone()))?;
-                histogram
-            },
+            ruleset_size: gauges(
+                "detect_ruleset_size",
+                "Rules, correlations and indicators in the ruleset in use.",
+                "kind",
+            )?,
+            ruleset_refused: gauges(
+                "detect_ruleset_refused",
+                "Rules and indicators that were left out of the ruleset in use.",
+                "kind",
+            )?,
+            ruleset_info: gauges(
+                "detect_ruleset_info",
+                "1 for the version of the ruleset in use.",
+                "version",
+            )?,
+            ruleset_seconds: gauge(
+                "detect_ruleset_timestamp_seconds",
+                "When the ruleset in use was taken, seconds since 1970.",
+            )?,
+            ruleset_current: gauge(
+                "detect_ruleset_current",
+                "1 if the files are in use as they are, 0 if the last change was refused.",
+            )?,
+            reloads: labelled(
+                "detect_reloads_total",
+                "Changes of the files of rules and indicators, by what became of them.",
+                "result",
+            )?,
+            reload_seconds: histogram(
+                "detect_reload_seconds",
+                "Seconds to read and compile a change, off the path of events.",
+                0.005,
+            )?,
+            swap_seconds: histogram(
+                "detect_swap_seconds",
+                "Seconds that the loop of events took to change to another ruleset.",
+                0.000_01,
+            )?,
+            canary_seconds: gauge(
+                "detect_canary_timestamp_seconds",
+                "When the last canary was published as an alert, seconds since 1970.",
+            )?,
+            batch_seconds: histogram(
+                "detect_batch_seconds",
+                "Seconds to scan and correlate one batch.",
+                0.000_5,
+            )?,
             registry,
         };
         for reason in QuarantineReason::ALL {
@@ -122,7 +180,43 @@ impl Metrics {
                 .with_label_values(&[kind.as_str()])
                 .inc_by(0);
         }
+        for result in RESULTS {
+            metrics.reloads.with_label_values(&[result]).inc_by(0);
+        }
         Ok(metrics)
+    }
+
+    /// Another ruleset is in use from now on.
+    pub fn loaded(&self, loaded: &Loaded, now: Timestamp) {
+        let ruleset = &loaded.ruleset;
+        let refused = |is_counted: fn(Code) -> bool| {
+            let errors = loaded.diagnostics.iter().filter(|found| found.is_error());
+            errors.filter(|found| is_counted(found.code)).count()
+        };
+        let set = |gauges: &IntGaugeVec, kind: &str, count: usize| {
+            gauges
+                .with_label_values(&[kind])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        };
+        set(&self.ruleset_size, "rule", ruleset.rule_count());
+        set(&self.ruleset_size, "correlation", ruleset.correlation_count());
+        set(&self.ruleset_size, "indicator", ruleset.indicator_count());
+        set(
+            &self.ruleset_refused,
+            "rule",
+            refused(|code| !is_of_indicators(code)),
+        );
+        set(&self.ruleset_refused, "indicator", refused(is_of_indicators));
+        self.ruleset_info.reset();
+        set(&self.ruleset_info, &ruleset.version().0, 1);
+        self.ruleset_seconds.set(now.as_millis() / 1_000);
+        self.ruleset_current.set(1);
+    }
+
+    /// What a change of the files came to: `taken`, `same` or `refused`.
+    pub fn reloaded(&self, result: &str) {
+        self.reloads.with_label_values(&[result]).inc();
+        self.ruleset_current.set(i64::from(result != "refused"));
     }
 
     /// The text exposition format.
@@ -133,6 +227,11 @@ impl Metrics {
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut bytes);
         String::from_utf8(bytes).unwrap_or_default()
     }
+}
+
+/// Codes from R020 to R039 are about indicators.
+fn is_of_indicators(code: Code) -> bool {
+    matches!(code.as_str().get(..3), Some("R02" | "R03"))
 }
 
 #[cfg(test)]

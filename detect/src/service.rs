@@ -1,20 +1,20 @@
 //! The detector as a service: load, open, serve its state, run until told to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, extract::State, http::StatusCode, routing::get};
-use detect_rules::Level;
+use axum::{Router, extract, http::StatusCode, routing::get};
 use ingest_bus::Bus;
 use ingest_event::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
     config::Config,
-    load::load,
     metrics::Metrics,
     pipeline::{Parts, Pipeline},
+    reload::{Asks, Reloader, Status},
 };
 
 /// Ready means that a canary came through within this: three of the sensors' intervals.
@@ -25,9 +25,12 @@ const CANARY_AGE_MAX: Duration = Duration::from_secs(90);
 /// # Errors
 /// If no rule loads or the bus refuses for good.
 pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
-    let metrics = Metrics::new().context("register metrics")?;
-    tokio::spawn(serve(config.listen, metrics.clone(), stop.clone()));
-    run_with(config, bus, metrics, stop).await
+    let state = State {
+        metrics: Metrics::new().context("register metrics")?,
+        files: Status::default(),
+    };
+    tokio::spawn(serve(config.listen, state.clone(), stop.clone()));
+    run_in(config, bus, state, stop).await
 }
 
 /// As [`run`], counting in `metrics`, which the caller serves.
@@ -40,59 +43,72 @@ pub async fn run_with(
     metrics: Metrics,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let loaded = load(&config.rules, &config.indicators)?;
-    for diagnostic in &loaded.diagnostics {
-        match diagnostic.level {
-            Level::Error => tracing::error!("{diagnostic}"),
-            Level::Warning => tracing::warn!("{diagnostic}"),
-        }
-    }
-    let ruleset = Arc::new(loaded.ruleset);
-    anyhow::ensure!(
-        0 < ruleset.rule_count() + ruleset.indicator_count(),
-        "no rule and no indicator could be loaded: see the messages above, or check the paths under `rules`"
-    );
-    for (kind, count) in [
-        ("rule", ruleset.rule_count()),
-        ("correlation", ruleset.correlation_count()),
-        ("indicator", ruleset.indicator_count()),
-    ] {
-        metrics
-            .ruleset_size
-            .with_label_values(&[kind])
-            .set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-    tracing::info!(
-        rules = ruleset.rule_count(),
-        correlations = ruleset.correlation_count(),
-        indicators = ruleset.indicator_count(),
-        version = ruleset.version().0,
-        "ruleset loaded"
-    );
+    let state = State {
+        metrics,
+        files: Status::default(),
+    };
+    run_in(config, bus, state, stop).await
+}
+
+/// What the outside may ask.
+#[derive(Clone)]
+struct State {
+    metrics: Metrics,
+    files: Status,
+}
+
+async fn run_in(config: Config, bus: Bus, state: State, stop: CancellationToken) -> anyhow::Result<()> {
+    let State { metrics, files } = state;
+    let sources = config.sources();
+    let opened = {
+        let metrics = metrics.clone();
+        tokio::task::spawn_blocking(move || Reloader::open(&sources, metrics, files, clock::now)).await
+    };
+    let reloader = opened.context("load rules and indicators")??;
     let pipeline = Pipeline::open(Parts {
         group: config.group,
         checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
         clock: clock::now,
-        ruleset,
+        live: reloader.live().clone(),
         metrics,
         bus,
     })
     .await?;
-    pipeline.run(stop).await
+    // Ends when `asks` is gone, which is when the loop ends.
+    let asks = reloader
+        .spawn(Duration::from_millis(config.reload_interval_ms))
+        .context("start the thread that reloads")?;
+    tokio::select! {
+        ran = pipeline.run(stop) => ran,
+        () = look_on_signal(&asks) => Ok(()),
+    }
 }
 
-async fn serve(address: SocketAddr, metrics: Metrics, stop: CancellationToken) {
+/// Has the files looked at on each SIGHUP; never ends.
+async fn look_on_signal(asks: &Asks) {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            while hangup.recv().await.is_some() {
+                asks.look();
+            }
+        }
+        Err(error) => tracing::error!(%error, "listening for SIGHUP failed"),
+    }
+    std::future::pending().await
+}
+
+async fn serve(address: SocketAddr, state: State, stop: CancellationToken) {
     let router = Router::new()
         .route(
             "/metrics",
-            get(|State(metrics): State<Metrics>| async move { metrics.text() }),
+            get(|extract::State(state): extract::State<State>| async move { state.metrics.text() }),
         )
         .route("/healthz", get(|| async { "ok\n" }))
         .route(
             "/readyz",
-            get(|State(metrics): State<Metrics>| async move { ready(&metrics, clock::now()) }),
+            get(|extract::State(state): extract::State<State>| async move { ready(&state, clock::now()) }),
         )
-        .with_state(metrics);
+        .with_state(state);
     let served = match tokio::net::TcpListener::bind(address).await {
         Ok(listener) => {
             axum::serve(listener, router)
@@ -106,21 +122,27 @@ async fn serve(address: SocketAddr, metrics: Metrics, stop: CancellationToken) {
     }
 }
 
-fn ready(metrics: &Metrics, now: Timestamp) -> (StatusCode, &'static str) {
-    let canary = Timestamp::from_millis(metrics.canary_seconds.get() * 1_000);
+fn ready(state: &State, now: Timestamp) -> (StatusCode, String) {
+    if let Some(refusal) = state.files.refusal() {
+        let text = format!(
+            "not ready: the changed rules and indicators are refused, those in use stay: {refusal}\n"
+        );
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    let canary = Timestamp::from_millis(state.metrics.canary_seconds.get() * 1_000);
     if now.since(canary) <= CANARY_AGE_MAX {
-        (StatusCode::OK, "ready: a canary came through\n")
+        (StatusCode::OK, "ready: a canary came through\n".to_owned())
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: no canary came through lately; is a sensor running?\n",
+            "not ready: no canary came through lately; is a sensor running?\n".to_owned(),
         )
     }
 }
 
 /// Cancels `stop` on SIGINT or SIGTERM.
 pub async fn cancel_on_signal(stop: CancellationToken) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    let mut terminate = match signal(SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {
             tracing::error!(%error, "listening for SIGTERM failed");
@@ -140,12 +162,15 @@ mod tests {
 
     #[test]
     fn ready_means_a_fresh_canary() {
-        let metrics = Metrics::new().expect("registered");
+        let state = State {
+            metrics: Metrics::new().expect("registered"),
+            files: Status::default(),
+        };
         let now = Timestamp::from_millis(1_772_438_400_000);
-        assert_eq!(ready(&metrics, now).0, StatusCode::SERVICE_UNAVAILABLE);
-        metrics.canary_seconds.set(1_772_438_400 - 80);
-        assert_eq!(ready(&metrics, now).0, StatusCode::OK);
-        metrics.canary_seconds.set(1_772_438_400 - 91);
-        assert_eq!(ready(&metrics, now).0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready(&state, now).0, StatusCode::SERVICE_UNAVAILABLE);
+        state.metrics.canary_seconds.set(1_772_438_400 - 80);
+        assert_eq!(ready(&state, now).0, StatusCode::OK);
+        state.metrics.canary_seconds.set(1_772_438_400 - 91);
+        assert_eq!(ready(&state, now).0, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

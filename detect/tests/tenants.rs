@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use detect::{
     checkpoint::Checkpoint,
+    live::Live,
     metrics::Metrics,
     pipeline::{Parts, Pipeline},
 };
@@ -117,7 +118,7 @@ impl Lab {
             group: "test".to_owned(),
             checkpoint_interval: Duration::ZERO,
             clock: now,
-            ruleset: ruleset(),
+            live: Live::new(ruleset()),
             metrics: metrics.clone(),
             bus: self.bus.clone(),
         };

@@ -132,11 +132,14 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
     detect::config::Config {
         bus: bus.clone(),
         rules: vec![rules.join("sigma"), rules.join("correlations")],
+        pipelines: Vec::new(),
+        placeholders: Vec::new(),
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
         group: DETECTOR_GROUP.to_owned(),
         // Not served in one process: the console's port has /metrics and /readyz.
         listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
+        reload_interval_ms: detect::config::RELOAD_INTERVAL_MS,
     }
 }
 

@@ -17,6 +17,7 @@
 //! Groups that have been quiet for `timespan` and [`RETENTION_NS`] are forgotten. All of this depends on the
 //! order of events only, never on batches or on when [`Correlator::advance`] is called.
 
+mod adopt;
 mod group;
 mod snapshot;
 
@@ -28,6 +29,7 @@ use std::{
 use detect_alert::{Alert, AlertId, Entity, Evidence, Window};
 use detect_rules::{Base, Correlation, CorrelationKind};
 use ingest_event::{Event, OrganizationNumber, Timestamp, field};
+use rustc_hash::FxHashMap;
 
 use crate::{RuleHit, ruleset::Ruleset};
 use group::{Group, Outcome};
@@ -62,8 +64,11 @@ pub struct CorrelatorStats {
 #[derive(Debug)]
 pub struct Correlator {
     ruleset: Arc<Ruleset>,
-    /// For each rule, the correlations (and which of their bases) that count it.
-    counts: Vec<Vec<(usize, usize)>>,
+    /// For each rule that is counted, the correlations (and which of their bases) that count it.
+    counts: FxHashMap<usize, Vec<(usize, usize)>>,
+    /// The ruleset's correlations: for each its number there, and each number's identity.
+    numbers: FxHashMap<Identity, usize>,
+    identities: Vec<Identity>,
     groups: BTreeMap<Arc<Key>, Group>,
     /// Groups by their latest event: who goes first.
     quiet: BTreeSet<(i64, Arc<Key>)>,
@@ -71,10 +76,14 @@ pub struct Correlator {
     stats: CorrelatorStats,
 }
 
+/// What stays of a correlation from ruleset to ruleset as long as it does not change: a digest of its id and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Identity([u8; 16]);
+
 /// What makes a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    correlation: usize,
+    correlation: Identity,
     organization: OrganizationNumber,
     exercise: bool,
     values: Vec<String>,
@@ -84,17 +93,12 @@ impl Correlator {
     /// Empty windows.
     #[must_use]
     pub fn new(ruleset: Arc<Ruleset>) -> Self {
-        let mut counts = vec![Vec::new(); ruleset.rules.len()];
-        for (index, correlation) in ruleset.correlations.iter().enumerate() {
-            for (at, base) in correlation.bases.iter().enumerate() {
-                if let Some(counted) = counts.get_mut(base.rule) {
-                    counted.push((index, at));
-                }
-            }
-        }
+        let identities: Vec<Identity> = ruleset.correlations.iter().map(Identity::of).collect();
         Self {
+            counts: counts(&ruleset),
+            numbers: identities.iter().copied().zip(0..).collect(),
+            identities,
             ruleset,
-            counts,
             groups: BTreeMap::new(),
             quiet: BTreeSet::new(),
             watermark: i64::MIN,
@@ -107,7 +111,9 @@ impl Correlator {
         let ruleset = Arc::clone(&self.ruleset);
         let mut is_counted = false;
         for hit in hits {
-            let counted = self.counts.get(hit.rule.0 as usize).cloned().unwrap_or_default();
+            let Some(counted) = self.counts.get(&(hit.rule.0 as usize)).cloned() else {
+                continue;
+            };
             for (index, base) in counted {
                 let Some(correlation) = ruleset.correlations.get(index) else {
                     continue;
@@ -150,9 +156,7 @@ impl Correlator {
         self.watermark = self.watermark.max(now);
         while let Some((latest, key)) = self.quiet.first().cloned() {
             let timespan = self
-                .ruleset
-                .correlations
-                .get(key.correlation)
+                .correlation(key.correlation)
                 .map_or(0, |correlation| correlation.timespan_ns);
             let is_over = latest.saturating_add(timespan).saturating_add(RETENTION_NS) < self.watermark;
             if !is_over {
@@ -160,6 +164,10 @@ impl Correlator {
             }
             self.forget(latest, &key);
         }
+    }
+
+    fn correlation(&self, identity: Identity) -> Option<&Correlation> {
+        self.ruleset.correlations.get(*self.numbers.get(&identity)?)
     }
 
     fn forget(&mut self, latest: i64, key: &Arc<Key>) {
@@ -182,8 +190,11 @@ impl Correlator {
         if counted.is_empty() {
             return;
         }
+        let Some(identity) = self.identities.get(index).copied() else {
+            return;
+        };
         let key = Arc::new(Key {
-            correlation: index,
+            correlation: identity,
             organization: event.organization,
             exercise: event.exercise,
             values,
@@ -225,6 +236,27 @@ impl Correlator {
             self.stats.groups_evicted += 1;
         }
     }
+}
+
+impl Identity {
+    fn of(correlation: &Correlation) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&correlation.digest);
+        hasher.update(correlation.producer.id.0.as_bytes());
+        let mut bytes = [0; 16];
+        hasher.finalize_xof().fill(&mut bytes);
+        Self(bytes)
+    }
+}
+
+fn counts(ruleset: &Ruleset) -> FxHashMap<usize, Vec<(usize, usize)>> {
+    let mut counts: FxHashMap<usize, Vec<(usize, usize)>> = FxHashMap::default();
+    for (index, correlation) in ruleset.correlations.iter().enumerate() {
+        for (at, base) in correlation.bases.iter().enumerate() {
+            counts.entry(base.rule).or_default().push((index, at));
+        }
+    }
+    counts
 }
 
 /// The event's value for each member of `group-by`, or none if it lacks one.

@@ -192,3 +192,73 @@ proptest! {
         prop_assert_eq!(bytes(run(&events, usize::MAX)), bytes(run(&events, restart)));
     }
 }
+
+/// The alerts of these events, with the ruleset changed after so many of them, by `change`.
+fn run_changed(
+    events: &[String],
+    before: &str,
+    after: &str,
+    change: impl Fn(&mut Correlator, Arc<Ruleset>),
+) -> Vec<Alert> {
+    let (rulesets, defaults) = ([ruleset(before), ruleset(after)], defaults());
+    let mut correlator = Correlator::new(Arc::clone(&rulesets[0]));
+    let mut sink = AlertSink::new(&defaults);
+    for (index, half) in events.chunks(events.len().div_ceil(2)).enumerate() {
+        if index == 1 {
+            change(&mut correlator, Arc::clone(&rulesets[1]));
+        }
+        let mut scanner = Scanner::new(&rulesets[index]);
+        for event in half {
+            scanner.scan(event.as_bytes(), &mut sink).expect("an event");
+            if let Some((event, hits)) = sink.finish_event() {
+                correlator.observe(&event, &hits, sink.alerts());
+            }
+        }
+    }
+    std::mem::take(sink.alerts())
+}
+
+#[test]
+fn another_ruleset_keeps_the_windows_of_what_did_not_change() {
+    let first = "
+title: Before all others
+id: 00000000-0000-4000-8000-000000000000
+correlation:
+  type: event_count
+  rules: [any_connection]
+  group-by: [id.resp_p]
+  timespan: 60s
+  condition: { gte: 100 }
+---";
+    let more = format!("{first}{RULES}");
+    let changed = RULES.replace("gte: 8", "gte: 7");
+    for source in ["203.0.113.9", "2001:db8::9"] {
+        let events: Vec<String> = (0..8).map(|n| flow(source, n, n as u16)).collect();
+        for (name, before, after, expected) in [
+            ("the same", RULES, RULES, &["Scan", "Many"][..]),
+            (
+                "one more before them",
+                RULES,
+                more.as_str(),
+                &["Scan", "Many"][..],
+            ),
+            (
+                "one less before them",
+                more.as_str(),
+                RULES,
+                &["Scan", "Many"][..],
+            ),
+            ("one changed", RULES, changed.as_str(), &["Scan"][..]),
+        ] {
+            let adopted = run_changed(&events, before, after, |correlator, ruleset| {
+                correlator.adopt(ruleset);
+            });
+            let names: Vec<&str> = adopted.iter().map(|alert| alert.producer.name.as_str()).collect();
+            assert_eq!(names, expected, "{name}");
+            let restarted = run_changed(&events, before, after, |correlator, ruleset| {
+                *correlator = Correlator::restore(ruleset, &correlator.snapshot()).expect("restores");
+            });
+            assert_eq!(adopted, restarted, "{name}");
+        }
+    }
+}

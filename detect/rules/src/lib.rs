@@ -27,7 +27,9 @@ pub use indicator::{
 };
 pub use pipeline::{BUNDLED as BUNDLED_PIPELINES, Pipeline};
 pub use placeholder::Placeholders;
-pub use read::{LoadOptions, SourceText, load, read_indicators, read_options, read_rules};
+pub use read::{
+    LoadOptions, SourceText, load, read_indicators, read_options, read_rules, read_text, rule_files,
+};
 pub use rule::{
     Base, CheckedRules, Comparison, Condition, Correlation, CorrelationKind, Item, Operator, Pattern,
     Quantifier, Rule, RuleLogSource, Test, TextOp, TextPart, TimePart,

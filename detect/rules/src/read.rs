@@ -35,9 +35,10 @@ pub struct LoadOptions {
 /// Directories deeper than this are not followed: a loop of links ends here.
 const DEPTH_MAX: usize = 32;
 
-/// Reads every `*.yml` and `*.yaml` at and below `paths`, except `*.test.yml`; sorted by path.
+/// Every `*.yml` and `*.yaml` at and below `paths`, except `*.test.yml` and what is hidden; sorted by path. Nothing is
+/// read but the folders.
 #[must_use]
-pub fn read_rules(paths: &[PathBuf]) -> (Vec<SourceText>, Vec<Diagnostic>) {
+pub fn rule_files(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let mut files = Vec::new();
     let mut diagnostics = Vec::new();
     for path in paths {
@@ -45,6 +46,13 @@ pub fn read_rules(paths: &[PathBuf]) -> (Vec<SourceText>, Vec<Diagnostic>) {
     }
     files.sort();
     files.dedup();
+    (files, diagnostics)
+}
+
+/// Reads every file of [`rule_files`].
+#[must_use]
+pub fn read_rules(paths: &[PathBuf]) -> (Vec<SourceText>, Vec<Diagnostic>) {
+    let (files, mut diagnostics) = rule_files(paths);
     let mut sources = Vec::with_capacity(files.len());
     for file in files {
         match read_text(&file) {
@@ -101,7 +109,11 @@ pub fn read_options(options: &LoadOptions) -> (Option<Options>, Vec<Diagnostic>)
     (is_whole.then_some(with), diagnostics)
 }
 
-fn read_text(path: &Path) -> Result<SourceText, Box<Diagnostic>> {
+/// Reads one file of rules, of placeholders or of a pipeline.
+///
+/// # Errors
+/// If it can't be read, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<SourceText, Box<Diagnostic>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(SourceText {
             path: path.display().to_string(),
@@ -137,6 +149,8 @@ fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>, diagnostics: &mut V
         Ok(entries) => {
             for entry in entries {
                 match entry {
+                    // Kubernetes mounts a folder's states beside each other under hidden names.
+                    Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => {}
                     Ok(entry) => find(&entry.path(), depth + 1, files, diagnostics),
                     Err(error) => diagnostics.push(unreadable(path, &error)),
                 }

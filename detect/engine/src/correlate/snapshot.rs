@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Correlator, CorrelatorStats, Key, group::Group};
+use super::{Correlator, CorrelatorStats, Identity, Key, group::Group};
 use crate::ruleset::Ruleset;
 
 /// The version written, and the highest read.
@@ -56,7 +56,7 @@ impl Correlator {
             .groups
             .iter()
             .filter_map(|(key, group)| {
-                let correlation = self.ruleset.correlations.get(key.correlation)?;
+                let correlation = self.correlation(key.correlation)?;
                 Some(Kept {
                     rule: correlation.producer.id.0.clone(),
                     digest: digest(&correlation.digest),
@@ -92,15 +92,14 @@ impl Correlator {
         }
         let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(RestoreError::Unreadable)?;
         let mut correlator = Self::new(ruleset);
-        let known: FxHashMap<(String, String), usize> = correlator
+        let known: FxHashMap<(String, String), Identity> = correlator
             .ruleset
             .correlations
             .iter()
-            .enumerate()
-            .map(|(index, correlation)| {
+            .map(|correlation| {
                 (
                     (correlation.producer.id.0.clone(), digest(&correlation.digest)),
-                    index,
+                    Identity::of(correlation),
                 )
             })
             .collect();
