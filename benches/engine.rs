@@ -231,6 +231,7 @@ pub fn full(captures: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
             pair.1,
             (plan.rounds, 1.05),
         )?);
+        rows.push(speed::with_hits(&ruleset, plan.rounds)?);
     }
     if let Some(mix) = setup.corpus("mix") {
         if wanted("cores") {
@@ -238,11 +239,11 @@ pub fn full(captures: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
         }
         if wanted("hostile") {
             rows.extend(hostile::events(mix, &ruleset, &setup.checked)?);
-            rows.extend(hostile::rules(mix, &ruleset, &setup.checked)?);
+            rows.extend(hostile::rules(mix, &setup)?);
         }
     }
     if wanted("loading") {
-        rows.extend(loading::rows(&setup.sources)?);
+        rows.extend(loading::rows(&setup)?);
     }
     Ok(rows)
 }

@@ -4,10 +4,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use detect_engine::{Compiler, Ruleset, Scanner};
+use detect_engine::{Ruleset, Scanner};
 use detect_rules::{Checked, Condition, Pattern, SourceText, Test, TextPart, check};
 
 use super::{
+    Setup,
     contender::{Contender, Tally, ours},
     corpora::{Corpus, Kind},
     row::{Beside, Limit, Row},
@@ -281,33 +282,55 @@ fn classes(count: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The worst rules: each is added to SigmaHQ alone, for every event of Windows.
-const RULES: [(&str, &str); 6] = [
-    ("regular expression without a literal", "'CommandLine|re': '(.*[a-z]){12}.*[0-9]$'"),
-    ("regular expression with a large bound", "'CommandLine|re': '([a-z0-9]{1,40}[^a-z0-9]{1,40}){8,}x'"),
-    ("regular expression in every text", "'Message|re': '(a|b|ab)*c(d|e)*[^f]{200}$'"),
-    ("one common letter", "'CommandLine|contains|all': ['e', 'a', 'zqx']"),
-    ("wildcards in a row", "'CommandLine': '*a*e*i*o*u*a*e*i*o*u*zqx*'"),
-    ("only what is not", "'ThereIsNoSuchField': null"),
+/// The worst rules, each with its detection: it is added to SigmaHQ alone, for every event of Windows.
+const RULES: [(&str, &str); 7] = [
+    (
+        "a regular expression without a literal",
+        "{selection: {'Image|re': '(.*[a-z]){12}.*[0-9]$'}, condition: selection}",
+    ),
+    (
+        "a regular expression with large bounds",
+        "{selection: {'Image|re': '([a-z0-9]{1,40}[^a-z0-9]{1,40}){8,}x'}, condition: selection}",
+    ),
+    (
+        "a regular expression over every text",
+        "{keywords: {'|re': '(a|b|ab)*c(d|e)*[^f]{200}$'}, condition: keywords}",
+    ),
+    (
+        "one common letter in every text",
+        "{keywords: {'|all': ['e', 'a', 'zqx']}, condition: keywords}",
+    ),
+    (
+        "wildcards in a row",
+        "{selection: {Image: '*a*e*i*o*u*a*e*i*o*u*zqx*'}, condition: selection}",
+    ),
+    (
+        "only what is not",
+        "{selection: {EventID: 999999}, condition: not selection and not 1 of selection*}",
+    ),
+    (
+        "a field that is not there",
+        "{selection: {ThereIsNoSuchField: null, 'Image|contains': 'zqx'}, condition: selection}",
+    ),
 ];
 
 /// A row for each worst rule: the mix with SigmaHQ and that rule, beside SigmaHQ alone.
 ///
 /// # Errors
 /// If the mix can't be scanned, or SigmaHQ does not compile with such a rule.
-pub fn rules(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Result<Vec<Row>> {
+pub fn rules(mix: &Corpus, setup: &Setup) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     let ordinary = mix.few(10_000);
+    let ruleset = &setup.compile(setup.checked.rules.clone(), Vec::new())?;
     let long = long_list();
     let texts = RULES
         .iter()
-        .map(|(name, test)| (*name, (*test).to_owned()))
-        .chain([("a list of five thousand", long)]);
-    for (name, test) in texts {
+        .map(|(name, detection)| (*name, (*detection).to_owned()))
+        .chain([("a list of five thousand texts", long)]);
+    for (name, detection) in texts {
         let text = format!(
             "title: {name}\nid: 00000000-0000-4000-8000-0000000000ff\nstatus: experimental\nlevel: low\nlogsource:\n    \
-             product: windows\ndetection:\n    selection:\n        {test}\n        EventID|exists: true\n    condition: \
-             selection\n"
+             product: windows\ndetection: {detection}\n"
         );
         let one = check(&[SourceText {
             path: "worst.yml".to_owned(),
@@ -320,10 +343,10 @@ pub fn rules(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Resu
             );
             continue;
         };
-        let mut rules = checked.rules.clone();
+        let mut rules = setup.checked.rules.clone();
         rules.rules.push(rule);
         rules.rules.sort_by(|a, b| a.producer.id.0.cmp(&b.producer.id.0));
-        let with = Compiler::new().rules(rules).compile().context("compile the worst rule")?;
+        let with = setup.compile(rules, Vec::new())?;
         let mut contenders = [ours("without it", ruleset), ours("with it", &with)];
         let turns = by_turns(&ordinary, ROUNDS, &mut contenders)?;
         let ratio = turns.ratio("with it", "without it").context("both ran")?;
@@ -340,5 +363,5 @@ pub fn rules(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Resu
 fn long_list() -> String {
     let mut random = Random::new(13);
     let words: Vec<String> = (0..5_000).map(|_| format!("'{:05x}'", random.below(1 << 20))).collect();
-    format!("'Message|contains': [{}]", words.join(", "))
+    format!("{{selection: {{'Image|contains': [{}]}}, condition: selection}}", words.join(", "))
 }

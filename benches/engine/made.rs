@@ -7,20 +7,31 @@ use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use crate::workload::Random;
 
 /// EVE as Suricata 8 writes it: six flows, three DNS answers, two TLS handshakes and one web request out of twelve,
-/// half of them over IPv6, about 700 bytes each. Two keys are the shipper's: `@timestamp` and `event.dataset`.
+/// half of them over IPv6, about 800 bytes each. Two keys are the shipper's: `@timestamp` and `event.dataset`.
 #[must_use]
 pub fn eve(seed: u64, count: usize) -> Vec<Vec<u8>> {
+    eve_with(seed, count, &[])
+}
+
+/// The same, with DNS answers for these names in place of one event in a hundred, in both halves of a corpus.
+#[must_use]
+pub fn eve_with(seed: u64, count: usize, names: &[&str]) -> Vec<Vec<u8>> {
     let mut random = Random::new(seed);
     (0..count)
-        .map(|at| record(at, &mut random).into_bytes())
+        .map(|at| {
+            let is_planted = at % 200 < 2 && !names.is_empty();
+            let name = is_planted.then(|| names.get(at / 200 % names.len())).flatten();
+            record(at, name.copied(), &mut random).into_bytes()
+        })
         .collect()
 }
 
-fn record(at: usize, random: &mut Random) -> String {
+fn record(at: usize, name: Option<&str>, random: &mut Random) -> String {
     let (second, millisecond) = (at / 500 % 60, at % 500 * 2);
     let (minute, hour) = (at / 30_000 % 60, at / 1_800_000 % 24);
     let time = format!("2026-03-02T{hour:02}:{minute:02}:{second:02}.{millisecond:03}123");
-    let (dataset, kind, transport, port) = match random.below(12) {
+    let kind = if name.is_some() { 6 } else { random.below(12) };
+    let (dataset, kind, transport, port) = match kind {
         0..=5 => ("network.flow", "flow", "TCP", 443),
         6..=8 => ("network.dns", "dns", "UDP", 53),
         9..=10 => ("network.tls", "tls", "TCP", 443),
@@ -54,7 +65,7 @@ fn record(at: usize, random: &mut Random) -> String {
     );
     match kind {
         "flow" => flow(&mut text, &time, random),
-        "dns" => dns(&mut text, random),
+        "dns" => dns(&mut text, name, random),
         "tls" => tls(&mut text, random),
         _ => http(&mut text, random),
     }
@@ -83,8 +94,9 @@ fn flow(text: &mut String, time: &str, random: &mut Random) {
     );
 }
 
-fn dns(text: &mut String, random: &mut Random) {
-    let (name, far) = (site(random), random.draw());
+fn dns(text: &mut String, name: Option<&str>, random: &mut Random) {
+    let name = name.map_or_else(|| site(random), str::to_owned);
+    let far = random.draw();
     let _ = write!(
         text,
         "\"tx_id\":0,\"app_proto\":\"dns\",\"dns\":{{\"version\":3,\"type\":\"response\",\"tx_id\":1,\"id\":{},\

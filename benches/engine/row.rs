@@ -19,8 +19,8 @@ pub struct Row {
     pub corpus: String,
     /// What is counted.
     pub unit: String,
-    /// Ours.
-    pub ours: f64,
+    /// Ours; nothing if there is no such thing yet.
+    pub ours: Option<f64>,
     /// Others in the same rounds.
     pub beside: Vec<Beside>,
     /// What is promised of it.
@@ -90,7 +90,7 @@ impl Row {
             work: work.to_owned(),
             corpus: corpus.to_owned(),
             unit: unit.to_owned(),
-            ours,
+            ours: Some(ours),
             beside: Vec::new(),
             bars: Vec::new(),
             checked: String::new(),
@@ -158,7 +158,7 @@ pub fn table(rows: &[Row]) -> Table {
             row.work.clone(),
             row.corpus.clone(),
             row.unit.clone(),
-            short(row.ours),
+            row.ours.map_or_else(|| "not yet".to_owned(), short),
             beside.join("\n"),
             bars.join("\n"),
             row.checked.clone(),
@@ -211,7 +211,7 @@ mod tests {
         record(&path, &[row("two", 3.0)]).expect("written");
         let rows: Vec<Row> = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
         fs::remove_file(&path).expect("removed");
-        let figures: Vec<f64> = rows.iter().map(|row| row.ours).collect();
+        let figures: Vec<f64> = rows.iter().filter_map(|row| row.ours).collect();
         assert_eq!(figures, [1.0, 3.0]);
     }
 }

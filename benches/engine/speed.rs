@@ -1,14 +1,16 @@
 //! The main rows: an event against everything, beside P, `serde_json` and R; and beside naive loops, for scale.
 
 use anyhow::Context as _;
+use detect_alert::IndicatorKind;
 use detect_engine::Ruleset;
 use detect_rules::SourceText;
 use rsigma_eval::{CompiledRule, Engine, JsonEvent, compile_rule, evaluate_rule};
 
 use super::{
-    BUILD, RUST_ALONE,
+    BUILD, EVENTS, RUST_ALONE,
     contender::{Contender, ours, rsigma, serde, sonic},
     corpora::{Corpus, Kind},
+    made::{eve_with, indicators},
     matching::Judge,
     row::{Beside, Limit, Row},
     turns::{Turns, by_turns},
@@ -31,7 +33,7 @@ pub fn rows(
     judge: &Judge<'_>,
     rounds: usize,
 ) -> anyhow::Result<Vec<Row>> {
-    let mut rows = Vec::new();
+    let mut verdicts = Vec::new();
     for corpus in corpora {
         let verdict = judge.judge(corpus)?;
         // ECS names are ours to map: a rule written for Sigma's names matches such events here and not there.
@@ -42,6 +44,10 @@ pub fn rows(
             corpus.name,
             verdict.unexplained
         );
+        verdicts.push(verdict);
+    }
+    let mut rows = Vec::new();
+    for (corpus, verdict) in corpora.iter().zip(verdicts) {
         let mut contenders = [
             sonic(),
             ours("ours", ruleset),
@@ -78,6 +84,33 @@ pub fn rows(
         rows.push(row.checked(format!("{count} matches a round; {}", verdict.as_text())));
     }
     Ok(rows)
+}
+
+/// EVE events of which one in a hundred has an indicator: what a hit costs, with its explanation.
+///
+/// # Errors
+/// If not every hit is found.
+pub fn with_hits(ruleset: &Ruleset, rounds: usize) -> anyhow::Result<Row> {
+    // The first indicators are the same whatever their number.
+    let indicators = indicators(7, 2_000);
+    let names: Vec<&str> = indicators
+        .iter()
+        .filter(|indicator| indicator.kind == IndicatorKind::Domain)
+        .map(|indicator| indicator.value.as_str())
+        .collect();
+    let events = eve_with(5, 2 * EVENTS, &names);
+    let hits = Corpus::new("eve, one hit in a hundred", Kind::Flow, events, EVENTS, 0);
+    let turns = by_turns(&hits, rounds, &mut [sonic(), ours("ours", ruleset)])?;
+    let (found, planted) = (turns.count("ours"), (hits.len() / 100) as u64);
+    anyhow::ensure!(found == planted, "{found} of {planted} hits were found");
+    let mut row = Row::new(
+        "an event against everything, with hits",
+        &describe(&hits),
+        "events/CPU s",
+        turns.rate("ours"),
+    );
+    row.beside = beside(&turns, "ours", &["sonic-rs Value"]);
+    Ok(row.checked(format!("{found} matches, one for each planted hit")))
 }
 
 /// `name: 100000 events of 1371 bytes (10000 different)`.
