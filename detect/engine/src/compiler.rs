@@ -8,11 +8,13 @@ use ingest_event::field;
 use thiserror::Error;
 
 use crate::{
+    ahead,
     indicators::IndicatorIndex,
-    prefilter::Prefilter,
+    keys::FieldNames,
+    prefilter::Prefilters,
     program::Node,
-    record::FieldNames,
     ruleset::{Compiled, Envelope, Ruleset},
+    witness,
 };
 
 /// Collects what a ruleset is made of.
@@ -21,6 +23,7 @@ pub struct Compiler {
     rules: CheckedRules,
     indicators: Vec<Indicator>,
     is_exhaustive: bool,
+    sample: Vec<Vec<u8>>,
 }
 
 /// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
@@ -70,6 +73,14 @@ impl Compiler {
         self
     }
 
+    /// Takes events such as those that will be scanned. They tell which texts are rare and so make the scan
+    /// faster; what matches does not depend on them. A few hundred of each log source are enough.
+    #[must_use]
+    pub fn sample(mut self, events: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.sample.extend(events);
+        self
+    }
+
     /// Builds the ruleset.
     ///
     /// # Errors
@@ -84,21 +95,24 @@ impl Compiler {
         for name in field::ENVELOPE {
             names.intern(name);
         }
-        let prefilter = if self.is_exhaustive {
-            Prefilter::default()
-        } else {
-            Prefilter::build(self.rules.rules.iter().map(|rule| &rule.condition))
-        };
+        names.end_envelope();
         let mut digests: Vec<[u8; 32]> = Vec::new();
         let mut rules = Vec::with_capacity(self.rules.rules.len());
         let mut sources: BTreeMap<RuleLogSource, Vec<u32>> = BTreeMap::new();
+        let mut witnesses = Vec::with_capacity(self.rules.rules.len());
         for rule in self.rules.rules {
             let index =
                 u32::try_from(rules.len()).map_err(|_| BuildError::TooManyRules { count: rules.len() })?;
             sources.entry(rule.log_source).or_default().push(index);
             digests.push(rule.digest);
+            let program = Node::compile(&rule.condition, &mut names)?;
+            witnesses.push(if self.is_exhaustive {
+                Vec::new()
+            } else {
+                witness::groups(&rule.condition, &names)
+            });
             rules.push(Compiled {
-                program: Node::compile(&rule.condition, &mut names)?,
+                program,
                 producer: rule.producer,
                 severity: rule.severity,
                 confidence: rule.confidence,
@@ -118,16 +132,21 @@ impl Compiler {
         for correlation in &mut correlations {
             correlation.producer.ruleset = version.clone();
         }
-        Ok(Ruleset {
+        let mut ruleset = Ruleset {
             version,
             names,
             rules,
-            prefilter,
+            witnesses,
+            prefilters: Prefilters::default(),
             sources: sources.into_iter().collect(),
             correlations,
             indicators,
             envelope,
-        })
+        };
+        if !self.is_exhaustive {
+            ruleset.prefilters = ahead::build(&ruleset, &self.sample);
+        }
+        Ok(ruleset)
     }
 }
 

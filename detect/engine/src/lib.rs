@@ -11,9 +11,15 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
+mod class;
 mod compiler;
 mod correlate;
+mod fold;
 mod indicators;
+mod json;
+mod keys;
+mod literal;
 mod pattern;
 mod prefilter;
 mod program;
@@ -21,6 +27,8 @@ mod raise;
 mod record;
 mod ruleset;
 mod scan;
+mod view;
+mod witness;
 
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{Correlator, CorrelatorStats, RestoreError};
@@ -30,4 +38,5 @@ pub use indicators::{
 };
 pub use raise::{AlertSink, RuleHit, raise};
 pub use ruleset::{RuleIndex, Ruleset};
-pub use scan::{EventView, Finding, Match, MatchSink, Origin, ScanError, Scanner};
+pub use scan::{Finding, Match, MatchSink, Origin, ScanError, ScanStats, Scanner};
+pub use view::EventView;

@@ -10,7 +10,9 @@ use detect_rules::{Comparison, Pattern, TextOp, TextPart, TimePart};
 
 use crate::{
     BuildError,
-    record::{Entry, FieldId, FieldNames, Kind, Record, fold},
+    fold::fold,
+    keys::{FieldId, FieldNames},
+    record::{Entry, Kind, Record},
 };
 
 /// Compiled regular expressions may be this large, the same bound as when rules are checked.
@@ -111,7 +113,23 @@ impl Matcher {
         }
     }
 
-    /// Whether one value of a field matches.
+    /// The other fields whose values it compares with.
+    pub(crate) fn references(&self) -> &[FieldId] {
+        match &self.test {
+            Test::Field { fields, .. } => fields,
+            Test::Part { .. }
+            | Test::Literal { .. }
+            | Test::Glob { .. }
+            | Test::Regex(_)
+            | Test::Cidr(_)
+            | Test::Number(..)
+            | Test::Bool(_)
+            | Test::Null
+            | Test::Time(..) => &[],
+        }
+    }
+
+    /// Whether one value of a field, which is settled, matches.
     pub(crate) fn matches(&self, record: &Record, entry: &Entry) -> bool {
         if entry.kind == Kind::Null {
             return self.is_null();
@@ -247,16 +265,9 @@ fn glob(tokens: &[Token], text: &str) -> bool {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Sigma numbers are compared as 64-bit floats"
-)]
 fn number(record: &Record, entry: &Entry) -> Option<f64> {
     match entry.kind {
-        Kind::Integer(number) => Some(number as f64),
-        Kind::Unsigned(number) => Some(number as f64),
-        Kind::Float(number) => Some(number),
-        Kind::Text => record.text(entry).parse().ok(),
+        Kind::Number | Kind::Text => record.text(entry).parse().ok(),
         Kind::Bool(_) | Kind::Null => None,
     }
 }
@@ -280,7 +291,7 @@ fn truth(record: &Record, entry: &Entry) -> Option<bool> {
             "false" | "0" | "no" => Some(false),
             _ => None,
         },
-        Kind::Null | Kind::Integer(_) | Kind::Unsigned(_) | Kind::Float(_) => None,
+        Kind::Null | Kind::Number => None,
     }
 }
 

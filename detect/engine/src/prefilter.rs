@@ -1,200 +1,202 @@
-//! Which rules can't match an event, found in one pass over its texts.
+//! Which rules an event of one log source could match, found in one pass over the values that matter.
 //!
-//! Most rules need some text to be there: all parts of a `contains`, the name of a program. Each rule names at
-//! most two groups of such texts, and is evaluated only if the event has one text of each group. The pass is
-//! over the record's texts without regard to case, so after JSON's escapes are gone, and anywhere in the
-//! event: it lets too much through, never too little. Says nothing of what does match; that is the program's.
+//! A rule lends its rarest group of witnesses; those of all rules are one set of literals. A literal found in
+//! the right field wakes its rules. Rules without a witness are always awake. Says nothing of what does match;
+//! that is the program's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 
-use aho_corasick::AhoCorasick;
-use detect_rules::{Condition, Pattern, Quantifier, Test, TextPart};
+use rustc_hash::FxHashMap;
 
-use crate::record::{Record, fold};
+use crate::{
+    keys::FieldId,
+    literal::{GramCounts, LiteralId, Literals, Machine, Scratch},
+    record::{Haystack, NONE, Wanted},
+    witness::{Frequencies, Group, Witness},
+};
 
-/// Shorter texts are in nearly every event.
-const LITERAL_BYTES_MIN: usize = 3;
-
-/// A group of more texts than this is left out: it costs memory and is nearly always there.
-const GROUP_MAX: usize = 512;
-
-/// With fewer rules than this for an event, the pass costs more than it saves.
-const RULES_MIN: usize = 16;
-
-/// The slot of a group that is always there.
-const ALWAYS: u32 = 0;
-
-/// At least one of these is in the event, without regard to case.
-type Group = BTreeSet<String>;
-
-/// The texts of every rule.
+/// The witnesses of the rules of one log source.
 #[derive(Debug, Default)]
 pub(crate) struct Prefilter {
-    texts: Option<AhoCorasick>,
-    /// For each text, the slots of its groups.
-    slots: Vec<Box<[u32]>>,
-    /// For each rule, the slots it needs.
-    needs: Vec<[u32; 2]>,
-    slot_count: usize,
+    /// Rules that any event may match, ascending.
+    always: Box<[u32]>,
+    literals: Literals,
+    /// For each literal where its targets begin; one more at the end.
+    starts: Box<[u32]>,
+    targets: Box<[Target]>,
+    /// For each field whether its values are looked at.
+    wanted: Box<[Wanted]>,
+    /// Texts of every field are looked at, for keywords.
+    wants_all: bool,
 }
 
-/// Which slots the event at hand has; used again for the next.
+/// Prefilters by their rules.
+pub(crate) type Prefilters = FxHashMap<Box<[u32]>, Arc<Prefilter>>;
+
+/// A rule that a literal wakes if it is in this field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    /// [`NONE`] for any.
+    field: FieldId,
+    rule: u32,
+}
+
+/// The rules awake for the event at hand; used again for the next.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
-    /// For each slot, the last turn in which one of its texts was found.
-    slots: Vec<u32>,
-    /// For each text, the same.
-    texts: Vec<u32>,
+pub(crate) struct Awake {
+    /// For each rule the last turn in which it was awake.
+    turns: Vec<u32>,
     turn: u32,
-    /// Whether the event was looked at; else every rule may match.
-    is_used: bool,
+    rules: Vec<u32>,
+}
+
+impl Awake {
+    /// Starts a new event.
+    #[inline]
+    pub(crate) fn start(&mut self, rule_count: usize) {
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn == 0 || self.turns.len() != rule_count {
+            self.turns.clear();
+            self.turns.resize(rule_count, 0);
+            self.turn = 1;
+        }
+        self.rules.clear();
+    }
+
+    #[inline]
+    pub(crate) fn wake(&mut self, rule: u32) {
+        if let Some(turn) = self.turns.get_mut(rule as usize)
+            && *turn != self.turn
+        {
+            *turn = self.turn;
+            self.rules.push(rule);
+        }
+    }
+
+    /// The rules that are awake, ascending.
+    #[inline]
+    pub(crate) fn rules(&mut self) -> &[u32] {
+        if 1 < self.rules.len() {
+            self.rules.sort_unstable();
+        }
+        &self.rules
+    }
 }
 
 impl Prefilter {
-    /// What these conditions, in the order of their rules, need.
-    pub(crate) fn build<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Self {
-        let mut by_text: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        let mut by_group: BTreeMap<Group, u32> = BTreeMap::new();
-        let mut needs = Vec::new();
-        for condition in conditions {
-            let mut need = [ALWAYS; 2];
-            for (place, group) in need.iter_mut().zip(best(needed(condition))) {
-                let next = u32::try_from(by_group.len() + 1).unwrap_or(ALWAYS);
-                *place = *by_group.entry(group).or_insert(next);
-            }
-            needs.push(need);
-        }
-        for (group, slot) in &by_group {
-            for text in group {
-                by_text.entry(text.clone()).or_default().push(*slot);
-            }
-        }
-        // Too many texts for an automaton: every rule is evaluated.
-        let Ok(texts) = AhoCorasick::new(by_text.keys()) else {
-            return Self::default();
-        };
-        Self {
-            texts: Some(texts),
-            slots: by_text.into_values().map(Into::into).collect(),
-            needs,
-            slot_count: by_group.len() + 1,
-        }
-    }
-
-    /// Looks for the texts in an event. Without this, or for few rules, every rule may match.
-    pub(crate) fn look(&self, record: &Record, rule_count: usize, marks: &mut Marks) {
-        marks.turn = marks.turn.wrapping_add(1);
-        if marks.turn == 0 || marks.slots.len() != self.slot_count {
-            *marks = Marks {
-                slots: vec![0; self.slot_count],
-                texts: vec![0; self.slots.len()],
-                turn: 1,
-                is_used: true,
+    /// For these rules, ascending, whose groups of witnesses are at their numbers in `groups`.
+    pub(crate) fn build(
+        rules: &[u32],
+        groups: &[Vec<Group>],
+        frequencies: &Frequencies,
+        counts: &GramCounts,
+        field_count: usize,
+        machine: Machine,
+    ) -> Self {
+        let mut always = Vec::new();
+        let mut woken: BTreeMap<&str, Vec<Target>> = BTreeMap::new();
+        let mut wanted = vec![Wanted::No; field_count];
+        let mut wants_all = false;
+        for rule in rules {
+            let of_rule = groups.get(*rule as usize).map_or(&[][..], Vec::as_slice);
+            let Some(group) = frequencies.rarest(of_rule) else {
+                always.push(*rule);
+                continue;
             };
+            for witness in group {
+                wants_all |= witness.fields.is_empty();
+                let targets = woken.entry(&witness.text).or_default();
+                targets.extend(witness.targets().map(|field| Target { field, rule: *rule }));
+                witness.want(&mut wanted);
+            }
         }
-        let Some(texts) = self.texts.as_ref().filter(|_| RULES_MIN <= rule_count) else {
-            marks.is_used = false;
-            return;
-        };
-        marks.is_used = true;
-        if let Some(always) = marks.slots.first_mut() {
-            *always = marks.turn;
+        let texts: Vec<Box<str>> = woken.keys().map(|text| Box::from(*text)).collect();
+        let mut starts = vec![0];
+        let mut targets = Vec::new();
+        for mut of_literal in woken.into_values() {
+            of_literal.sort_unstable();
+            of_literal.dedup();
+            targets.extend(of_literal);
+            starts.push(u32::try_from(targets.len()).unwrap_or(NONE));
         }
-        for text in record.all_folded() {
-            for found in texts.find_overlapping_iter(text) {
-                let at = found.pattern().as_usize();
-                let Some(last) = marks.texts.get_mut(at) else {
-                    continue;
-                };
-                if std::mem::replace(last, marks.turn) == marks.turn {
-                    continue;
-                }
-                for slot in self.slots.get(at).map_or(&[][..], AsRef::as_ref) {
-                    if let Some(mark) = marks.slots.get_mut(*slot as usize) {
-                        *mark = marks.turn;
-                    }
+        Self {
+            always: always.into(),
+            literals: Literals::build(&texts, machine, counts),
+            starts: starts.into(),
+            targets: targets.into(),
+            wanted: wanted.into(),
+            wants_all,
+        }
+    }
+
+    /// Rules that any event may match.
+    pub(crate) fn always(&self) -> &[u32] {
+        &self.always
+    }
+
+    /// Whether there is anything to look for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Whether a field's values belong to the haystack.
+    #[inline]
+    pub(crate) fn wanted(&self, field: FieldId) -> Wanted {
+        match self.wanted.get(field as usize) {
+            Some(Wanted::No) | None if self.wants_all => Wanted::Text,
+            Some(wanted) => *wanted,
+            None => Wanted::No,
+        }
+    }
+
+    /// Makes the scratch large enough.
+    pub(crate) fn prepare(&self, scratch: &mut Scratch) {
+        self.literals.prepare(scratch);
+    }
+
+    /// Wakes the rules whose witnesses are in the haystack.
+    #[inline]
+    pub(crate) fn look(&self, haystack: Haystack<'_>, scratch: &mut Scratch, awake: &mut Awake) {
+        self.literals
+            .scan(haystack.text.as_bytes(), scratch, |literal, end| {
+                self.found(haystack, literal, end, awake);
+            });
+    }
+
+    fn found(&self, haystack: Haystack<'_>, literal: LiteralId, end: usize, awake: &mut Awake) {
+        let range = |at: usize| self.starts.get(at).map_or(0, |start| *start as usize);
+        let targets = range(literal as usize)..range(literal as usize + 1);
+        // The last byte is inside the value, or is the separator at its end.
+        let field = haystack.field_at(end.saturating_sub(1));
+        for target in self.targets.get(targets).unwrap_or_default() {
+            if target.field == NONE || target.field == field {
+                awake.wake(target.rule);
+            }
+        }
+    }
+}
+
+impl Witness {
+    /// Whether a value of this field may have it.
+    pub(crate) fn is_in(&self, field: FieldId) -> bool {
+        self.fields.is_empty() || self.fields.contains(&field)
+    }
+
+    /// Says that the values of its fields are looked at.
+    pub(crate) fn want(&self, wanted: &mut [Wanted]) {
+        for field in &self.fields {
+            if let Some(held) = wanted.get_mut(*field as usize) {
+                if self.is_number {
+                    *held = Wanted::Number;
+                } else if *held == Wanted::No {
+                    *held = Wanted::Text;
                 }
             }
         }
     }
 
-    /// Whether a rule may match the event that was looked at.
-    pub(crate) fn may_match(&self, rule: u32, marks: &Marks) -> bool {
-        !marks.is_used
-            || self.needs.get(rule as usize).is_none_or(|need| {
-                need.iter()
-                    .all(|slot| marks.slots.get(*slot as usize) == Some(&marks.turn))
-            })
-    }
-}
-
-/// The two groups that are likely to be the rarest: those whose shortest text is longest, then the smaller.
-fn best(mut groups: Vec<Group>) -> impl Iterator<Item = Group> {
-    groups.sort_by_key(|group| (std::cmp::Reverse(shortest(group)), group.len()));
-    groups.dedup();
-    groups.into_iter().take(2)
-}
-
-fn shortest(group: &Group) -> usize {
-    group.iter().map(String::len).min().unwrap_or(0)
-}
-
-/// Groups that an event must have for the condition to hold; none if it can hold without.
-fn needed(condition: &Condition) -> Vec<Group> {
-    match condition {
-        Condition::All(parts) => parts.iter().flat_map(needed).collect(),
-        Condition::AtLeast(0, _) | Condition::Not(_) => Vec::new(),
-        Condition::AtLeast(_, parts) => match parts.as_slice() {
-            [only] => needed(only),
-            several => joined(several.iter().map(|part| best(needed(part)).next())),
-        },
-        Condition::Item(item) => match &item.test {
-            Test::Exists(_) | Test::Values { negated: true, .. } => Vec::new(),
-            Test::Values {
-                quantifier, patterns, ..
-            } => of_patterns(*quantifier, patterns),
-        },
-        Condition::Keywords(quantifier, patterns) => of_patterns(*quantifier, patterns),
-    }
-}
-
-fn of_patterns(quantifier: Quantifier, patterns: &[Pattern]) -> Vec<Group> {
-    let each = patterns
-        .iter()
-        .map(|pattern| literal(pattern).map(|text| Group::from([text])));
-    match quantifier {
-        Quantifier::All => each.flatten().collect(),
-        Quantifier::Any => joined(each),
-    }
-}
-
-/// One group of alternatives, if each alternative has one.
-fn joined(groups: impl Iterator<Item = Option<Group>>) -> Vec<Group> {
-    groups
-        .collect::<Option<Vec<Group>>>()
-        .map(|groups| groups.into_iter().flatten().collect::<Group>())
-        .filter(|group| !group.is_empty() && group.len() <= GROUP_MAX)
-        .into_iter()
-        .collect()
-}
-
-/// The longest text that a value must have somewhere for the pattern to match.
-fn literal(pattern: &Pattern) -> Option<String> {
-    match pattern {
-        Pattern::Text { parts, .. } => parts
-            .iter()
-            .filter_map(|part| match part {
-                TextPart::Literal(text) => Some(fold(text)),
-                TextPart::Any | TextPart::One => None,
-            })
-            .max_by_key(String::len)
-            .filter(|text| LITERAL_BYTES_MIN <= text.len()),
-        Pattern::Regex(_)
-        | Pattern::Cidr(_)
-        | Pattern::Number(..)
-        | Pattern::Bool(_)
-        | Pattern::Null
-        | Pattern::Field { .. }
-        | Pattern::Time(..) => None,
+    fn targets(&self) -> impl Iterator<Item = FieldId> {
+        let any = self.fields.is_empty().then_some(NONE);
+        self.fields.iter().copied().chain(any)
     }
 }

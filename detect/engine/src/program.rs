@@ -5,8 +5,9 @@ use detect_rules::{Condition, Quantifier, Test};
 
 use crate::{
     BuildError, Finding,
+    keys::{FieldId, FieldNames},
     pattern::Matcher,
-    record::{FieldId, FieldNames, Kind, Record},
+    record::{Kind, Record},
 };
 
 /// An alert names at most this many findings per event: enough to understand, small enough for a mail.
@@ -30,6 +31,8 @@ pub(crate) enum Node {
         all: bool,
         negated: bool,
         patterns: Box<[Matcher]>,
+        /// Other fields that patterns compare with.
+        references: Box<[FieldId]>,
         /// All patterns in one pass, if one is enough and each looks for a text anywhere.
         parts: Option<AhoCorasick>,
     },
@@ -63,6 +66,7 @@ impl Node {
                             fields,
                             all,
                             negated: *negated,
+                            references: references(&patterns),
                             parts: if all { None } else { parts(&patterns) },
                             patterns,
                         }
@@ -80,20 +84,20 @@ impl Node {
     }
 
     /// Whether it holds.
-    pub(crate) fn holds(&self, record: &Record) -> bool {
+    pub(crate) fn holds(&self, record: &mut Record, payload: &str) -> bool {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(record)),
+            Self::All(parts) => parts.iter().all(|part| part.holds(record, payload)),
             Self::AtLeast(count, parts) => {
                 let mut missing = *count;
                 for part in parts {
                     if missing == 0 {
                         break;
                     }
-                    missing -= usize::from(part.holds(record));
+                    missing -= usize::from(part.holds(record, payload));
                 }
                 missing == 0
             }
-            Self::Not(part) => !part.holds(record),
+            Self::Not(part) => !part.holds(record, payload),
             Self::Exists(fields, wanted) => {
                 let is_there = fields
                     .iter()
@@ -105,11 +109,17 @@ impl Node {
                 all,
                 negated,
                 patterns,
+                references,
                 parts,
             } => {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return !negated && of(*all, patterns, Matcher::is_null);
                 };
+                record.settle(*field, payload);
+                for field in references {
+                    record.settle(*field, payload);
+                }
+                let record = &*record;
                 let mut values = record.values(*field);
                 let found = match parts {
                     Some(parts) => {
@@ -121,29 +131,93 @@ impl Node {
                 };
                 found != *negated
             }
-            Self::Keywords { all, patterns } => of(*all, patterns, |pattern| {
-                record.texts().any(|entry| pattern.matches(record, entry))
-            }),
+            Self::Keywords { all, patterns } => {
+                record.settle_texts(payload);
+                let record = &*record;
+                of(*all, patterns, |pattern| {
+                    record.texts().any(|entry| pattern.matches(record, entry))
+                })
+            }
+        }
+    }
+
+    /// Whether it holds, if the fields in `known` alone decide that.
+    pub(crate) fn decided(
+        &self,
+        record: &mut Record,
+        payload: &str,
+        known: &impl Fn(FieldId) -> bool,
+    ) -> Option<bool> {
+        match self {
+            Self::All(parts) => {
+                let mut all = Some(true);
+                for part in parts {
+                    match part.decided(record, payload, known) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => all = None,
+                    }
+                }
+                all
+            }
+            Self::AtLeast(count, parts) => {
+                let (mut held, mut open) = (0, 0);
+                for part in parts {
+                    match part.decided(record, payload, known) {
+                        Some(true) => held += 1,
+                        Some(false) => {}
+                        None => open += 1,
+                    }
+                }
+                if *count <= held {
+                    Some(true)
+                } else {
+                    (held + open < *count).then_some(false)
+                }
+            }
+            Self::Not(part) => part.decided(record, payload, known).map(|held| !held),
+            Self::Exists(fields, _) => fields
+                .iter()
+                .all(|field| known(*field))
+                .then(|| self.holds(record, payload)),
+            Self::Values {
+                fields, references, ..
+            } => fields
+                .iter()
+                .chain(references)
+                .all(|field| known(*field))
+                .then(|| self.holds(record, payload)),
+            Self::Keywords { .. } => None,
         }
     }
 
     /// Says why it held: the fields, values and patterns that matched.
-    pub(crate) fn explain(&self, record: &Record, names: &FieldNames, findings: &mut Vec<Finding>) {
+    pub(crate) fn explain(
+        &self,
+        record: &mut Record,
+        payload: &str,
+        names: &FieldNames,
+        findings: &mut Vec<Finding>,
+    ) {
         if FINDINGS_MAX <= findings.len() {
             return;
         }
         match self {
             Self::All(parts) => parts
                 .iter()
-                .for_each(|part| part.explain(record, names, findings)),
-            Self::AtLeast(_, parts) => parts
-                .iter()
-                .filter(|part| part.holds(record))
-                .for_each(|part| part.explain(record, names, findings)),
+                .for_each(|part| part.explain(record, payload, names, findings)),
+            Self::AtLeast(_, parts) => {
+                for part in parts {
+                    if part.holds(record, payload) {
+                        part.explain(record, payload, names, findings);
+                    }
+                }
+            }
             // What is not there can't be shown.
             Self::Not(_) | Self::Exists(_, false) => {}
             Self::Exists(fields, true) => {
-                for field in fields.iter().filter(|field| record.has(**field)).take(1) {
+                if let Some(field) = fields.iter().find(|field| record.has(**field)) {
+                    record.settle(*field, payload);
                     for entry in record.values(*field).take(1) {
                         add(findings, names.name(*field), record.text(entry), "is there");
                     }
@@ -158,6 +232,8 @@ impl Node {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return;
                 };
+                record.settle(*field, payload);
+                let record = &*record;
                 for entry in record.values(*field) {
                     if *negated {
                         add(
@@ -173,9 +249,11 @@ impl Node {
                 }
             }
             Self::Keywords { patterns, .. } => {
+                record.settle_texts(payload);
+                let record = &*record;
                 for entry in record.texts() {
                     for pattern in patterns.iter().filter(|pattern| pattern.matches(record, entry)) {
-                        let name = record.field(entry).map_or("keyword", |field| names.name(field));
+                        let name = entry.field().map_or("keyword", |field| names.name(field));
                         add(findings, name, record.text(entry), &pattern.shown);
                     }
                 }
@@ -191,6 +269,13 @@ fn matchers(
     patterns
         .iter()
         .map(|pattern| Matcher::compile(pattern, names))
+        .collect()
+}
+
+fn references(patterns: &[Matcher]) -> Box<[FieldId]> {
+    patterns
+        .iter()
+        .flat_map(|pattern| pattern.references().iter().copied())
         .collect()
 }
 

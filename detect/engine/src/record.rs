@@ -1,60 +1,34 @@
 //! One event, flat, in buffers that are used again for the next.
 //!
 //! Not a document model: only fields that some rule or indicator asks for are kept (and every text, if a rule
-//! has keywords). Objects are flattened as `ingest_event::codec::flatten` does: dotted names, members of a
-//! list of objects side by side, a name given twice as a list.
+//! has keywords), as places in the event's bytes. A value is unescaped and folded when it is settled, once.
+//! Objects are flattened as `ingest_event::codec::flatten` does: dotted names, members of a list of objects
+//! side by side, a name given twice as a list.
 
-use std::fmt::{self, Write as _};
+mod haystack;
 
-use ingest_event::FIELDS_MAX;
-use rustc_hash::FxHashMap;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::fmt::Write as _;
 
-/// The number of a field name that somebody asks for.
-pub(crate) type FieldId = u32;
+use crate::{
+    fold::fold_into,
+    json::{self, Number},
+    keys::{FieldId, FieldNames},
+};
 
-const NONE: u32 = u32::MAX;
+/// Whole numbers up to this length are written as they are spelled.
+const DIGITS_AS_THEY_ARE: usize = 15;
 
-/// Said by the visitor when an event has too many fields; recognised by its text.
-pub(crate) const TOO_MANY_FIELDS: &str = "more fields than the limit";
+/// No field, no entry, no text yet.
+pub(crate) const NONE: u32 = u32::MAX;
 
-/// Field names that somebody asks for, numbered.
-#[derive(Debug, Default)]
-pub(crate) struct FieldNames {
-    ids: FxHashMap<Box<str>, FieldId>,
-    names: Vec<Box<str>>,
-    /// Whether every text is kept, for keywords.
-    pub(crate) keeps_all_texts: bool,
-}
-
-impl FieldNames {
-    pub(crate) fn intern(&mut self, name: &str) -> FieldId {
-        if let Some(id) = self.ids.get(name) {
-            return *id;
-        }
-        let id = u32::try_from(self.names.len()).unwrap_or(NONE - 1);
-        self.ids.insert(name.into(), id);
-        self.names.push(name.into());
-        id
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<FieldId> {
-        self.ids.get(name).copied()
-    }
-
-    pub(crate) fn name(&self, id: FieldId) -> &str {
-        self.names.get(id as usize).map_or("", AsRef::as_ref)
-    }
-}
+pub(crate) use haystack::{Haystack, SEPARATOR, Wanted};
 
 /// What a value is, apart from its text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
     Bool(bool),
-    Integer(i64),
-    Unsigned(u64),
-    Float(f64),
+    Number,
     Text,
 }
 
@@ -63,9 +37,12 @@ pub(crate) enum Kind {
 pub(crate) struct Entry {
     field: FieldId,
     next: u32,
-    pub(crate) kind: Kind,
+    /// In the event's bytes; without quotes.
+    raw: (u32, u32),
     text: (u32, u32),
     folded: (u32, u32),
+    pub(crate) kind: Kind,
+    is_escaped: bool,
 }
 
 /// The buffers.
@@ -75,32 +52,80 @@ pub(crate) struct Record {
     first: Vec<u32>,
     last: Vec<u32>,
     texts: String,
-    path: String,
-    /// A text on its way to its folded form.
-    copy: String,
-    count: usize,
+    folded: String,
+    spans: Vec<haystack::Span>,
+    /// Entries of the envelope that have escapes.
+    escaped: Vec<u32>,
+    envelope: FieldId,
+    /// The path of a member whose name is not remembered.
+    pub(crate) path: String,
+}
+
+impl Entry {
+    #[inline]
+    pub(crate) fn new(field: FieldId, kind: Kind, start: usize, end: usize, is_escaped: bool) -> Self {
+        Self {
+            field,
+            next: NONE,
+            raw: (position(start), position(end)),
+            text: (NONE, NONE),
+            folded: (NONE, NONE),
+            kind,
+            is_escaped,
+        }
+    }
+
+    /// As the event spells it, escapes and all.
+    pub(crate) fn raw<'p>(&self, payload: &'p str) -> &'p str {
+        payload
+            .get(self.raw.0 as usize..self.raw.1 as usize)
+            .unwrap_or_default()
+    }
+
+    /// The field of a value, if somebody asks for it.
+    pub(crate) fn field(&self) -> Option<FieldId> {
+        (self.field != NONE).then_some(self.field)
+    }
 }
 
 impl Record {
-    /// Reads an event; what was held is gone.
-    pub(crate) fn read(&mut self, names: &FieldNames, payload: &str) -> Result<(), serde_json::Error> {
+    /// Makes room for an event; what was held is gone.
+    pub(crate) fn clear(&mut self, names: &FieldNames) {
         for entry in &self.entries {
             if let Some(first) = self.first.get_mut(entry.field as usize) {
                 *first = NONE;
             }
         }
-        self.first.resize(names.names.len(), NONE);
-        self.last.resize(names.names.len(), NONE);
+        self.first.resize(names.len(), NONE);
+        self.last.resize(names.len(), NONE);
         self.entries.clear();
         self.texts.clear();
+        self.folded.clear();
         self.path.clear();
-        self.count = 0;
-        let mut deserializer = serde_json::Deserializer::from_str(payload);
-        deserializer.deserialize_map(Members { record: self, names })?;
-        deserializer.end()
+        self.escaped.clear();
+        self.envelope = names.envelope;
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, entry: Entry) {
+        let index = position(self.entries.len());
+        if entry.is_escaped && entry.field < self.envelope {
+            self.escaped.push(index);
+        }
+        let field = entry.field as usize;
+        self.entries.push(entry);
+        if let (Some(first), Some(last)) = (self.first.get_mut(field), self.last.get_mut(field)) {
+            if *first == NONE {
+                *first = index;
+            } else if let Some(before) = self.entries.get_mut(*last as usize) {
+                before.next = index;
+            }
+            *last = index;
+        }
     }
 
     /// Whether the event has the field.
+    #[inline]
     pub(crate) fn has(&self, field: FieldId) -> bool {
         self.first.get(field as usize).is_some_and(|first| *first != NONE)
     }
@@ -115,255 +140,133 @@ impl Record {
         })
     }
 
-    /// Every text in the event.
+    /// Every value that is kept, in the event's order.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Every text in the event; settle them first.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.kind == Kind::Text)
     }
 
-    /// Every value in the event that is kept, as text without regard to case.
-    pub(crate) fn all_folded(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|entry| self.folded(entry))
-    }
-
-    /// The field of a value, if somebody asks for it.
-    pub(crate) fn field(&self, entry: &Entry) -> Option<FieldId> {
-        (entry.field != NONE).then_some(entry.field)
-    }
-
-    /// A value as text; numbers and booleans as JSON writes them, null as nothing.
+    /// A settled value as text; numbers and booleans as JSON writes them, null as nothing.
     pub(crate) fn text(&self, entry: &Entry) -> &str {
-        self.slice(entry.text)
+        slice(&self.texts, entry.text)
     }
 
-    /// A value as text without regard to case, see [`fold`].
+    /// A settled value as text without regard to case, see [`crate::fold`].
     pub(crate) fn folded(&self, entry: &Entry) -> &str {
-        self.slice(entry.folded)
+        slice(&self.folded, entry.folded)
     }
 
-    /// The first value of a field as text.
-    pub(crate) fn first_text(&self, field: FieldId) -> Option<&str> {
+    /// The first value of a field as text, if it is settled or needs no settling.
+    pub(crate) fn first_text<'a>(&'a self, field: FieldId, payload: &'a str) -> Option<&'a str> {
         self.values(field)
             .find(|entry| entry.kind != Kind::Null)
-            .map(|entry| self.text(entry))
+            .map(|entry| self.spelled(entry, payload))
     }
 
-    fn slice(&self, (start, end): (u32, u32)) -> &str {
-        self.texts.get(start as usize..end as usize).unwrap_or_default()
+    /// A value as text where it is settled, else as the event spells it.
+    #[inline]
+    pub(crate) fn spelled<'a>(&'a self, entry: &Entry, payload: &'a str) -> &'a str {
+        if entry.text.0 == NONE {
+            entry.raw(payload)
+        } else {
+            self.text(entry)
+        }
     }
 
-    fn add(&mut self, names: &FieldNames, kind: Kind, write: impl FnOnce(&mut String)) -> bool {
-        self.count += 1;
-        if FIELDS_MAX < self.count {
-            return false;
+    /// Settles a value if it has escapes, so that [`Record::spelled`] is its text.
+    #[inline]
+    pub(crate) fn settle_spelled(&mut self, at: usize, payload: &str) {
+        if let Some(entry) = self.entries.get(at)
+            && entry.is_escaped
+            && entry.text.0 == NONE
+        {
+            self.settle_entry(position(at), payload);
         }
-        let field = names.get(&self.path).unwrap_or(NONE);
-        let is_kept = field != NONE || names.keeps_all_texts && kind == Kind::Text;
-        if !is_kept {
-            return true;
-        }
-        let start = self.texts.len();
-        write(&mut self.texts);
-        let end = self.texts.len();
-        let text = (position(start), position(end));
-        let mut folded = text;
-        if kind == Kind::Text && !is_folded(self.texts.get(start..).unwrap_or_default()) {
-            self.copy.clear();
-            fold_into(self.texts.get(start..).unwrap_or_default(), &mut self.copy);
-            self.texts.push_str(&self.copy);
-            folded = (position(end), position(self.texts.len()));
-        }
-        let index = position(self.entries.len());
-        self.entries.push(Entry {
-            field,
-            next: NONE,
-            kind,
-            text,
-            folded,
-        });
-        if let (Some(first), Some(last)) = (
-            self.first.get_mut(field as usize),
-            self.last.get_mut(field as usize),
-        ) {
-            if *first == NONE {
-                *first = index;
-            } else if let Some(before) = self.entries.get_mut(*last as usize) {
-                before.next = index;
+    }
+
+    /// Unescapes and folds the values of a field, unless that is done.
+    pub(crate) fn settle(&mut self, field: FieldId, payload: &str) {
+        let mut at = self.first.get(field as usize).copied().unwrap_or(NONE);
+        while let Some(entry) = self.entries.get(at as usize) {
+            let next = entry.next;
+            if entry.text.0 == NONE {
+                self.settle_entry(at, payload);
             }
-            *last = index;
+            at = next;
         }
-        true
+    }
+
+    /// Unescapes those values of the envelope that have escapes, so that [`Record::first_text`] is their text.
+    pub(crate) fn settle_envelope(&mut self, payload: &str) {
+        for at in 0..self.escaped.len() {
+            if let Some(entry) = self.escaped.get(at) {
+                self.settle_entry(*entry, payload);
+            }
+        }
+    }
+
+    /// Unescapes and folds every text, unless that is done.
+    pub(crate) fn settle_texts(&mut self, payload: &str) {
+        for at in 0..self.entries.len() {
+            if let Some(entry) = self.entries.get(at)
+                && entry.kind == Kind::Text
+                && entry.text.0 == NONE
+            {
+                self.settle_entry(position(at), payload);
+            }
+        }
+    }
+
+    fn settle_entry(&mut self, at: u32, payload: &str) {
+        let start = self.texts.len();
+        self.append(at, payload);
+        let text = self.texts.get(start..).unwrap_or_default();
+        let from = self.folded.len();
+        fold_into(text, &mut self.folded);
+        let end = self.texts.len();
+        let folded_end = self.folded.len();
+        if let Some(entry) = self.entries.get_mut(at as usize) {
+            entry.text = (position(start), position(end));
+            entry.folded = (position(from), position(folded_end));
+        }
+    }
+
+    /// Appends a value's text to the texts.
+    fn append(&mut self, at: u32, payload: &str) {
+        let Some(entry) = self.entries.get(at as usize) else {
+            return;
+        };
+        let raw = entry.raw(payload);
+        match entry.kind {
+            Kind::Null => {}
+            Kind::Text if entry.is_escaped => json::unescape_into(raw, &mut self.texts),
+            Kind::Number if !is_plain(raw) => {
+                // Writing to a `String` does not fail.
+                let _infallible = match json::number(raw) {
+                    Number::Integer(number) => write!(self.texts, "{number}"),
+                    Number::Unsigned(number) => write!(self.texts, "{number}"),
+                    Number::Float(number) => write!(self.texts, "{number}"),
+                };
+            }
+            Kind::Text | Kind::Bool(_) | Kind::Number => self.texts.push_str(raw),
+        }
     }
 }
 
+/// Whether a number is spelled as it is written: up to [`DIGITS_AS_THEY_ARE`] digits.
+fn is_plain(number: &str) -> bool {
+    number.len() <= DIGITS_AS_THEY_ARE && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn slice(texts: &str, (start, end): (u32, u32)) -> &str {
+    texts.get(start as usize..end as usize).unwrap_or_default()
+}
+
+#[inline]
 fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(NONE)
-}
-
-/// Text without regard to case: each character by its simple lower-case mapping, and the three lower-case
-/// letters that have two forms (final sigma, long s, micro sign) in one.
-#[must_use]
-pub(crate) fn fold(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    fold_into(text, &mut out);
-    out
-}
-
-fn fold_into(text: &str, out: &mut String) {
-    if text.is_ascii() {
-        out.push_str(text);
-        out.make_ascii_lowercase();
-        return;
-    }
-    out.extend(text.chars().map(|character| {
-        if character.is_ascii() {
-            return character.to_ascii_lowercase();
-        }
-        let mut lower = character.to_lowercase();
-        let simple = match (lower.next(), lower.next()) {
-            (Some(one), None) => one,
-            _ => character,
-        };
-        match simple {
-            'ς' => 'σ',
-            'ſ' => 's',
-            'µ' => 'μ',
-            other => other,
-        }
-    }));
-}
-
-fn is_folded(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
-}
-
-struct Members<'r> {
-    record: &'r mut Record,
-    names: &'r FieldNames,
-}
-
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let length = self.record.path.len();
-        while map
-            .next_key_seed(Name {
-                record: self.record,
-                is_inner: length > 0,
-            })?
-            .is_some()
-        {
-            map.next_value_seed(AnyValue {
-                record: self.record,
-                names: self.names,
-            })?;
-            self.record.path.truncate(length);
-        }
-        Ok(())
-    }
-}
-
-/// A member's name, appended to the path.
-struct Name<'r> {
-    record: &'r mut Record,
-    is_inner: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name<'_> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-    fn visit_str<E>(self, name: &str) -> Result<(), E> {
-        if self.is_inner {
-            self.record.path.push('.');
-        }
-        self.record.path.push_str(name);
-        Ok(())
-    }
-}
-
-struct AnyValue<'r> {
-    record: &'r mut Record,
-    names: &'r FieldNames,
-}
-
-impl AnyValue<'_> {
-    fn add<E: serde::de::Error>(self, kind: Kind, write: impl FnOnce(&mut String)) -> Result<(), E> {
-        if self.record.add(self.names, kind, write) {
-            Ok(())
-        } else {
-            Err(E::custom(TOO_MANY_FIELDS))
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for AnyValue<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.add(Kind::Null, |_| {})
-    }
-    fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<(), E> {
-        self.add(Kind::Bool(flag), |out| {
-            out.push_str(if flag { "true" } else { "false" })
-        })
-    }
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
-        self.add(Kind::Integer(number), |out| written(out, number))
-    }
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
-        let kind = i64::try_from(number).map_or(Kind::Unsigned(number), Kind::Integer);
-        self.add(kind, |out| written(out, number))
-    }
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
-        self.add(Kind::Float(number), |out| written(out, number))
-    }
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        self.add(Kind::Text, |out| out.push_str(text))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items
-            .next_element_seed(AnyValue {
-                record: self.record,
-                names: self.names,
-            })?
-            .is_some()
-        {}
-        Ok(())
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        Members {
-            record: self.record,
-            names: self.names,
-        }
-        .visit_map(map)
-    }
-}
-
-/// Writing to a `String` does not fail.
-fn written(out: &mut String, value: impl fmt::Display) {
-    let _infallible = write!(out, "{value}");
 }

@@ -5,9 +5,10 @@ use detect_rules::{Correlation, RuleLogSource, log_source::TRAIT_COUNT};
 
 use crate::{
     indicators::IndicatorIndex,
-    prefilter::Prefilter,
+    keys::{FieldId, FieldNames},
+    prefilter::Prefilters,
     program::Node,
-    record::{FieldId, FieldNames},
+    witness::Group,
 };
 
 /// The number of a rule in its ruleset: rules by id, then correlations by id.
@@ -20,7 +21,10 @@ pub struct Ruleset {
     pub(crate) version: RulesetVersion,
     pub(crate) names: FieldNames,
     pub(crate) rules: Vec<Compiled>,
-    pub(crate) prefilter: Prefilter,
+    /// For each rule, what an event must have for it to match.
+    pub(crate) witnesses: Vec<Vec<Group>>,
+    /// Prefilters that were built ahead, by their rules.
+    pub(crate) prefilters: Prefilters,
     pub(crate) sources: Vec<(RuleLogSource, Vec<u32>)>,
     pub(crate) correlations: Vec<Correlation>,
     pub(crate) indicators: IndicatorIndex,
@@ -93,6 +97,29 @@ impl Ruleset {
                 let correlation = self.correlations.get(index.checked_sub(self.rules.len())?)?;
                 Some(&correlation.producer)
             })
+    }
+
+    /// Rules that no text has to be there for: each is evaluated for every event of its log source.
+    pub fn unindexable(&self) -> impl Iterator<Item = RuleIndex> {
+        self.witnesses
+            .iter()
+            .zip(0..)
+            .filter(|(groups, _)| groups.is_empty())
+            .map(|(_, rule)| RuleIndex(rule))
+    }
+
+    /// The rules for events of these log sources, ascending.
+    pub(crate) fn rules_for(&self, sources: &[RuleLogSource]) -> Box<[u32]> {
+        let mut rules: Vec<u32> = self
+            .sources
+            .iter()
+            .filter(|(rule, _)| {
+                *rule == RuleLogSource::default() || sources.iter().any(|event| rule.accepts(event))
+            })
+            .flat_map(|(_, rules)| rules.iter().copied())
+            .collect();
+        rules.sort_unstable();
+        rules.into()
     }
 
     /// Every rule and correlation with its number.

@@ -2,33 +2,46 @@
 //!
 //! Matches come in a fixed order: rules by number, then indicators by kind, value and source.
 
-use detect_alert::{Confidence, Indicator, Pap, Producer, ProducerKind, RuleId, Severity, Texts, Tlp};
-use detect_rules::log_source::{self, TRAIT_COUNT, Traits};
-use ingest_event::{DecodeError, Defaults, Event, QuarantineReason, SCHEMA_VERSION, Timestamp, Value, field};
-use rustc_hash::FxHashMap;
+use detect_alert::{Confidence, Indicator, Pap, Producer, Severity, Tlp};
+use ingest_event::{QuarantineReason, SCHEMA_VERSION, Timestamp};
 use thiserror::Error;
 
 use crate::{
+    class::Classes,
     indicators::Named,
-    prefilter::Marks,
-    record::{Kind, Record, TOO_MANY_FIELDS},
+    json::{self, Marks, Number, Stop},
+    keys::Keys,
+    literal::Scratch,
+    prefilter::Awake,
+    record::{Kind, Record},
     ruleset::{RuleIndex, Ruleset},
+    view::EventView,
 };
-
-/// So many combinations of dataset, channel, event id and so on are remembered with their rules. Real traffic
-/// has hundreds; hostile traffic can make up any number, and then the memory is emptied and filled anew.
-const CLASSES_MAX: usize = 4096;
 
 /// Matches events against a ruleset. One per thread; its buffers are used again.
 #[derive(Debug)]
 pub struct Scanner<'r> {
     ruleset: &'r Ruleset,
-    record: Record,
-    classes: FxHashMap<String, Vec<u32>>,
-    key: String,
-    findings: Vec<Finding>,
     marks: Marks,
+    keys: Keys,
+    record: Record,
+    classes: Classes,
+    awake: Awake,
+    scratch: Scratch,
+    findings: Vec<Finding>,
     named: Named,
+    stats: ScanStats,
+}
+
+/// What scanning costs, counted since the scanner was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanStats {
+    /// Events whose rules were looked at.
+    pub events: u64,
+    /// Rules that were awake for them.
+    pub awake: u64,
+    /// Rules that were evaluated.
+    pub evaluated: u64,
 }
 
 /// Takes matches. Called once for each rule or indicator that an event matches.
@@ -131,12 +144,15 @@ impl<'r> Scanner<'r> {
     pub fn new(ruleset: &'r Ruleset) -> Self {
         Self {
             ruleset,
-            record: Record::default(),
-            classes: FxHashMap::default(),
-            key: String::new(),
-            findings: Vec::new(),
             marks: Marks::default(),
+            keys: Keys::default(),
+            record: Record::default(),
+            classes: Classes::default(),
+            awake: Awake::default(),
+            scratch: Scratch::default(),
+            findings: Vec::new(),
             named: Named::default(),
+            stats: ScanStats::default(),
         }
     }
 
@@ -145,15 +161,8 @@ impl<'r> Scanner<'r> {
     /// # Errors
     /// If the bytes are no event; [`ScanError::reason`] says where they go.
     pub fn scan(&mut self, payload: &[u8], sink: &mut impl MatchSink) -> Result<Timestamp, ScanError> {
-        let text = std::str::from_utf8(payload).map_err(ScanError::NotUtf8)?;
-        self.record.read(&self.ruleset.names, text).map_err(|error| {
-            if error.to_string().starts_with(TOO_MANY_FIELDS) {
-                ScanError::TooManyFields
-            } else {
-                ScanError::NotJson(error)
-            }
-        })?;
-        let timestamp = self.envelope()?;
+        let payload = self.read(payload)?;
+        let timestamp = self.envelope(payload)?;
         let view = EventView {
             payload,
             timestamp,
@@ -163,32 +172,88 @@ impl<'r> Scanner<'r> {
         if !sink.admit(&view) {
             return Ok(timestamp);
         }
-        let class = class(self.ruleset, &self.record, &mut self.key);
-        if CLASSES_MAX <= self.classes.len() && !self.classes.contains_key(&self.key) {
-            self.classes.clear();
-        }
-        if !self.classes.contains_key(&self.key) {
-            self.classes.insert(
-                self.key.clone(),
-                candidates(self.ruleset, &Traits::from_texts(class.0)),
-            );
-        }
-        let rules = self.classes.get(&self.key).map_or(&[][..], Vec::as_slice);
-        let prefilter = &self.ruleset.prefilter;
-        prefilter.look(&self.record, rules.len(), &mut self.marks);
-        for index in rules {
-            if !prefilter.may_match(*index, &self.marks) {
-                continue;
+        self.rules(payload, timestamp, sink);
+        self.indicators(payload, timestamp, sink);
+        Ok(timestamp)
+    }
+
+    /// What it cost so far.
+    #[must_use]
+    pub fn stats(&self) -> ScanStats {
+        self.stats
+    }
+
+    fn read<'p>(&mut self, payload: &'p [u8]) -> Result<&'p str, ScanError> {
+        let text = match simdutf8::basic::from_utf8(payload) {
+            Ok(text) => text,
+            Err(_) => std::str::from_utf8(payload).map_err(ScanError::NotUtf8)?,
+        };
+        let names = &self.ruleset.names;
+        self.record.clear(names);
+        self.marks.mark(payload);
+        match json::read(text, &self.marks, &mut self.keys, names, &mut self.record) {
+            Ok(()) => {
+                self.record.settle_envelope(text);
+                Ok(text)
             }
+            Err(Stop::TooManyFields) => Err(ScanError::TooManyFields),
+            Err(Stop::NotJson) => Err(ScanError::NotJson(not_json(text))),
+        }
+    }
+
+    fn envelope(&self, payload: &str) -> Result<Timestamp, ScanError> {
+        let fields = &self.ruleset.envelope;
+        if let Some(entry) = self.record.values(fields.schema).next()
+            && entry.kind == Kind::Number
+            && let Number::Integer(version) = json::number(entry.raw(payload))
+            && SCHEMA_VERSION < version
+        {
+            return Err(ScanError::SchemaTooNew { version });
+        }
+        let text = self
+            .record
+            .first_text(fields.timestamp, payload)
+            .ok_or(ScanError::NoTimestamp)?;
+        text.parse().map_err(|_| ScanError::BadTimestamp)
+    }
+
+    fn rules(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
+        let class = self
+            .classes
+            .of_event(self.ruleset, &mut self.record, payload, &mut self.scratch);
+        let prefilter = class.prefilter();
+        self.awake.start(self.ruleset.rules.len());
+        for rule in class.always() {
+            self.awake.wake(*rule);
+        }
+        if !prefilter.is_empty() {
+            let start = self.record.gather(payload, |field| prefilter.wanted(field));
+            let haystack = self.record.haystack(start);
+            prefilter.look(haystack, &mut self.scratch, &mut self.awake);
+        }
+        let awake = self.awake.rules();
+        self.stats.events += 1;
+        self.stats.awake += awake.len() as u64;
+        for index in awake {
             let Some(rule) = self.ruleset.rules.get(*index as usize) else {
                 continue;
             };
-            if !rule.program.holds(&self.record) {
+            if class.is_dead(*index) {
+                continue;
+            }
+            self.stats.evaluated += 1;
+            if !rule.program.holds(&mut self.record, payload) {
                 continue;
             }
             self.findings.clear();
             rule.program
-                .explain(&self.record, &self.ruleset.names, &mut self.findings);
+                .explain(&mut self.record, payload, &self.ruleset.names, &mut self.findings);
+            let view = EventView {
+                payload,
+                timestamp,
+                record: &self.record,
+                ruleset: self.ruleset,
+            };
             sink.matched(
                 &view,
                 Match {
@@ -203,79 +268,44 @@ impl<'r> Scanner<'r> {
                 },
             );
         }
-        indicators(&view, &mut self.named, sink);
-        Ok(timestamp)
     }
 
-    fn envelope(&self) -> Result<Timestamp, ScanError> {
-        let fields = &self.ruleset.envelope;
-        if let Some(entry) = self.record.values(fields.schema).next()
-            && let Kind::Integer(version) = entry.kind
-            && SCHEMA_VERSION < version
-        {
-            return Err(ScanError::SchemaTooNew { version });
-        }
-        let text = self
-            .record
-            .first_text(fields.timestamp)
-            .ok_or(ScanError::NoTimestamp)?;
-        text.parse().map_err(|_| ScanError::BadTimestamp)
+    fn indicators(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
+        let index = &self.ruleset.indicators;
+        self.named.look_up(index, &mut self.record, payload);
+        let view = EventView {
+            payload,
+            timestamp,
+            record: &self.record,
+            ruleset: self.ruleset,
+        };
+        let names = &self.ruleset.names;
+        self.named
+            .matches(index, names, timestamp, &mut |indicator, findings| {
+                sink.matched(
+                    &view,
+                    Match {
+                        origin: Origin::Indicator(indicator, self.ruleset),
+                        severity: severity(indicator.confidence),
+                        confidence: indicator.confidence,
+                        tlp: indicator.tlp,
+                        pap: indicator.pap,
+                        raises: true,
+                        entity: None,
+                        findings,
+                    },
+                );
+            });
     }
 }
 
-/// The texts that decide an event's log source.
-struct Class<'a>([Option<&'a str>; TRAIT_COUNT]);
-
-/// The event's class, and in `key` a text that is the same for events of the same class.
-fn class<'a>(ruleset: &Ruleset, record: &'a Record, key: &mut String) -> Class<'a> {
-    key.clear();
-    let texts = ruleset.envelope.traits.each_ref().map(|fields| {
-        let text = fields.iter().find_map(|field| record.first_text(*field));
-        key.push_str(text.unwrap_or("\u{1}"));
-        key.push('\u{1f}');
-        text
-    });
-    Class(texts)
-}
-
-fn candidates(ruleset: &Ruleset, traits: &Traits<'_>) -> Vec<u32> {
-    let sources = log_source::of_event(traits);
-    let mut rules: Vec<u32> = ruleset
-        .sources
-        .iter()
-        .filter(|(rule, _)| {
-            let is_for_all = rule.category.is_none() && rule.product.is_none() && rule.service.is_none();
-            is_for_all || sources.iter().any(|event| rule.accepts(event))
-        })
-        .flat_map(|(_, rules)| rules.iter().copied())
-        .collect();
-    rules.sort_unstable();
-    rules
-}
-
-fn indicators(view: &EventView<'_>, named: &mut Named, sink: &mut impl MatchSink) {
-    let index = &view.ruleset.indicators;
-    named.look_up(index, view.record);
-    named.matches(
-        index,
-        &view.ruleset.names,
-        view.timestamp,
-        &mut |indicator, findings| {
-            sink.matched(
-                view,
-                Match {
-                    origin: Origin::Indicator(indicator, view.ruleset),
-                    severity: severity(indicator.confidence),
-                    confidence: indicator.confidence,
-                    tlp: indicator.tlp,
-                    pap: indicator.pap,
-                    raises: true,
-                    entity: None,
-                    findings,
-                },
-            );
-        },
-    );
+/// What `serde_json` says of an event that could not be read.
+#[cold]
+fn not_json(text: &str) -> serde_json::Error {
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
+        Err(error) => error,
+        Ok(_) => serde::de::Error::custom("the event is not well formed"),
+    }
 }
 
 const fn severity(confidence: Confidence) -> Severity {
@@ -284,148 +314,4 @@ const fn severity(confidence: Confidence) -> Severity {
         Confidence::Medium => Severity::Medium,
         Confidence::High => Severity::High,
     }
-}
-
-/// A scanned event, as its matches see it. Valid during one call of [`MatchSink::matched`].
-#[derive(Clone, Copy, Debug)]
-pub struct EventView<'a> {
-    payload: &'a [u8],
-    timestamp: Timestamp,
-    record: &'a Record,
-    ruleset: &'a Ruleset,
-}
-
-impl<'a> EventView<'a> {
-    /// The event's bytes.
-    #[must_use]
-    pub fn payload(&self) -> &'a [u8] {
-        self.payload
-    }
-
-    /// When it happened.
-    #[must_use]
-    pub fn timestamp(&self) -> Timestamp {
-        self.timestamp
-    }
-
-    /// Its id, if it has one of its own; see [`EventView::to_event`] for events that do not.
-    #[must_use]
-    pub fn id(&self) -> Option<&'a str> {
-        self.envelope(field::EVENT_ID)
-    }
-
-    /// The organisation that it claims. The topic decides (D3), not this.
-    #[must_use]
-    pub fn organization(&self) -> Option<&'a str> {
-        self.envelope(field::ORGANIZATION_ID)
-    }
-
-    /// The sensor that it claims.
-    #[must_use]
-    pub fn sensor(&self) -> Option<&'a str> {
-        self.envelope(field::OBSERVER_NAME)
-    }
-
-    /// Which kind of event it is.
-    #[must_use]
-    pub fn dataset(&self) -> Option<&'a str> {
-        self.envelope(field::EVENT_DATASET)
-    }
-
-    /// The network zone that it claims.
-    #[must_use]
-    pub fn zone(&self) -> Option<&'a str> {
-        self.envelope(field::VARDE_ZONE)
-    }
-
-    /// Whether it belongs to an exercise.
-    #[must_use]
-    pub fn exercise(&self) -> bool {
-        self.envelope(field::VARDE_EXERCISE) == Some("true")
-    }
-
-    /// The values of a field. One that no rule asks for is found by reading the event again.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Vec<Value> {
-        match self.ruleset.names.get(name) {
-            Some(field) => self
-                .record
-                .values(field)
-                .map(|entry| match entry.kind {
-                    Kind::Null => Value::Null,
-                    Kind::Bool(flag) => Value::Bool(flag),
-                    Kind::Integer(number) => Value::Integer(number),
-                    Kind::Unsigned(number) => Value::Unsigned(number),
-                    Kind::Float(number) => Value::Float(number),
-                    Kind::Text => Value::String(self.record.text(entry).to_owned()),
-                })
-                .collect(),
-            None => ingest_event::codec::flatten(self.payload)
-                .ok()
-                .and_then(|fields| Some(fields.get(name)?.each().cloned().collect()))
-                .unwrap_or_default(),
-        }
-    }
-
-    /// The whole event, decoded.
-    ///
-    /// # Errors
-    /// If an envelope field can't be read.
-    pub fn to_event(&self, defaults: &Defaults) -> Result<Event, DecodeError> {
-        ingest_event::decode(self.payload, defaults)
-    }
-
-    fn envelope(&self, name: &str) -> Option<&'a str> {
-        self.record.first_text(self.ruleset.names.get(name)?)
-    }
-}
-
-impl Origin<'_> {
-    /// What an alert says of its producer. An indicator's id is its kind and value, so that two feeds that
-    /// name the same thing make one incident.
-    #[must_use]
-    pub fn producer(&self) -> Producer {
-        match self {
-            Self::Rule(_, producer) => (*producer).clone(),
-            Self::Indicator(indicator, ruleset) => Producer {
-                kind: ProducerKind::Indicator,
-                id: RuleId(format!("{}:{}", indicator.kind, indicator.value)),
-                name: format!("Known bad {}: {}", indicator.kind, indicator.value),
-                version: ruleset.version().0.clone(),
-                ruleset: ruleset.version().clone(),
-                authors: vec![indicator.source.clone()],
-                license: None,
-                description: indicator.description.clone(),
-                references: Vec::new(),
-                tags: Vec::new(),
-                false_positives: Vec::new(),
-                summary: texts([
-                    ("nb", "Trafikk til eller fra noe som er kjent som skadelig."),
-                    ("nn", "Trafikk til eller frå noko som er kjent som skadeleg."),
-                    ("en", "Traffic to or from something that is known to be harmful."),
-                ]),
-                first_step: texts([
-                    (
-                        "nb",
-                        "Finn maskinen som er nevnt, og hvem som bruker den. Koble den fra nettet hvis trafikken ikke kan forklares.",
-                    ),
-                    (
-                        "nn",
-                        "Finn maskina som er nemnd, og kven som bruker ho. Kople ho frå nettet om trafikken ikkje kan forklarast.",
-                    ),
-                    (
-                        "en",
-                        "Find the machine that is named and who uses it. Disconnect it if the traffic can't be explained.",
-                    ),
-                ]),
-            },
-        }
-    }
-}
-
-fn texts(pairs: [(&str, &str); 3]) -> Texts {
-    pairs
-        .into_iter()
-        .map(|(language, text)| (language.to_owned(), text.to_owned()))
-        .collect()
 }

@@ -125,7 +125,6 @@ fn names_are_dotted_or_nested() {
 #[test]
 fn what_is_not_done_is_refused() {
     for (item, code) in [
-        ("f|expand: '%x%'", Code::Unsupported),
         ("f|nosuch: x", Code::UnknownModifier),
         ("f|re: '(?=x)'", Code::BadRegex),
         ("f|cidr: 10.0.0.0/33", Code::BadCidr),

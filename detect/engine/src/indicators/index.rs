@@ -7,8 +7,9 @@ use ingest_event::Timestamp;
 
 use super::{FIELDS, Holds, IndicatorId, IndicatorTable, IndicatorTableBuilder, Scratch};
 use crate::{
+    keys::{FieldId, FieldNames},
     program::add,
-    record::{FieldId, FieldNames, Record},
+    record::{Kind, Record},
     scan::Finding,
 };
 
@@ -19,7 +20,8 @@ const FOUND_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct IndicatorIndex {
     table: Arc<IndicatorTable>,
-    fields: Vec<(FieldId, Holds, Option<FieldId>)>,
+    /// For each field by its number what it holds and, if it may be half a URL, where the other half is.
+    fields: Vec<Option<(Holds, Option<FieldId>)>>,
 }
 
 /// The indicators that an event names; buffers that are used again for the next.
@@ -42,14 +44,20 @@ impl IndicatorIndex {
 
     /// Looks at those fields only that may name some indicator of the table.
     pub(crate) fn of_table(table: Arc<IndicatorTable>, names: &mut FieldNames) -> Self {
-        let fields = FIELDS
-            .iter()
-            .filter(|field| field.holds.kinds().iter().any(|kind| table.count(*kind) != 0))
-            .map(|field| {
-                let host = field.host.map(|host| names.intern(host));
-                (names.intern(field.name), field.holds, host)
-            })
-            .collect();
+        let mut fields = Vec::new();
+        for field in FIELDS {
+            if field.holds.kinds().iter().all(|kind| table.count(*kind) == 0) {
+                continue;
+            }
+            let host = field.host.map(|host| names.intern(host));
+            let id = names.intern(field.name) as usize;
+            if fields.len() <= id {
+                fields.resize(id + 1, None);
+            }
+            if let Some(place) = fields.get_mut(id) {
+                *place = Some((field.holds, host));
+            }
+        }
         Self { table, fields }
     }
 
@@ -69,27 +77,42 @@ impl IndicatorIndex {
     /// Calls `found` for each indicator that a field of the event names, with that field and its value.
     pub(crate) fn look_up(
         &self,
-        record: &Record,
+        record: &mut Record,
+        payload: &str,
         scratch: &mut Scratch,
         found: &mut impl FnMut(IndicatorId, FieldId, &str),
     ) {
-        for (field, holds, host) in &self.fields {
-            for entry in record.values(*field) {
-                let text = record.text(entry);
-                let host = host.and_then(|host| record.first_text(host));
+        if self.fields.is_empty() {
+            return;
+        }
+        let mut at = 0;
+        while let Some(entry) = record.entries().get(at) {
+            let held = entry
+                .field()
+                .and_then(|field| Some((field, (*self.fields.get(field as usize)?)?)));
+            if let Some((field, (holds, host))) = held
+                && entry.kind != Kind::Null
+            {
+                record.settle_spelled(at, payload);
+                let text = record
+                    .entries()
+                    .get(at)
+                    .map_or("", |entry| record.spelled(entry, payload));
+                let host = host.and_then(|host| record.first_text(host, payload));
                 self.table
-                    .look_up(*holds, text, host, scratch, &mut |id| found(id, *field, text));
+                    .look_up(holds, text, host, scratch, &mut |id| found(id, field, text));
             }
+            at += 1;
         }
     }
 }
 
 impl Named {
     /// Looks at an event.
-    pub(crate) fn look_up(&mut self, index: &IndicatorIndex, record: &Record) {
+    pub(crate) fn look_up(&mut self, index: &IndicatorIndex, record: &mut Record, payload: &str) {
         let Self { scratch, found } = self;
         found.clear();
-        index.look_up(record, scratch, &mut |id, field, value| {
+        index.look_up(record, payload, scratch, &mut |id, field, value| {
             if found.len() < FOUND_MAX {
                 found.push((id, field, value.to_owned()));
             }

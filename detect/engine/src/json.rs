@@ -1,0 +1,307 @@
+//! JSON bytes to the entries of a [`Record`], in one pass and without a document model.
+//!
+//! The whole grammar is checked (RFC 8259, as `serde_json` reads it): what comes from sensors is not trusted.
+//! A first step marks every byte that can end or interrupt a text, 64 at a time; the walk then goes from mark
+//! to mark. Names of members are recognised by [`Keys`], values stay where they are: nothing is unescaped or
+//! copied before somebody asks. Numbers keep their spelling.
+
+mod marks;
+mod number;
+mod unescape;
+
+use ingest_event::FIELDS_MAX;
+
+use crate::{
+    keys::{FieldNames, KeyId, Keys, NO_KEY},
+    record::{Entry, Kind, NONE, Record},
+};
+pub(crate) use marks::Marks;
+pub(crate) use number::{Number, number};
+pub(crate) use unescape::unescape_into;
+
+/// Objects and lists inside each other, the event itself included; `serde_json` stops there too.
+const DEPTH_MAX: usize = 127;
+
+/// Why reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Not the JSON of an object.
+    NotJson,
+    /// More fields than [`FIELDS_MAX`].
+    TooManyFields,
+}
+
+/// Reads `payload` into `record`, which is empty.
+pub(crate) fn read(
+    payload: &str,
+    marks: &Marks,
+    keys: &mut Keys,
+    names: &FieldNames,
+    record: &mut Record,
+) -> Result<(), Stop> {
+    let mut walk = Walk {
+        payload,
+        bytes: payload.as_bytes(),
+        marks,
+        keys,
+        names,
+        record,
+        at: 0,
+        count: 0,
+    };
+    walk.blanks();
+    if walk.peek() != Some(b'{') {
+        return Err(Stop::NotJson);
+    }
+    walk.at += 1;
+    walk.object(Place::ROOT, 1)?;
+    walk.blanks();
+    if walk.at == walk.bytes.len() {
+        Ok(())
+    } else {
+        Err(Stop::NotJson)
+    }
+}
+
+/// Whose members are read, or whose value.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The key's number; [`NO_KEY`] for one that is not remembered: its path is then in `Record::path`.
+    key: KeyId,
+    /// The length of its path in `Record::path`, if that is where it is.
+    path: usize,
+    field: u32,
+}
+
+impl Place {
+    const ROOT: Self = Self {
+        key: Keys::ROOT,
+        path: 0,
+        field: NONE,
+    };
+}
+
+struct Walk<'a> {
+    payload: &'a str,
+    bytes: &'a [u8],
+    marks: &'a Marks,
+    keys: &'a mut Keys,
+    names: &'a FieldNames,
+    record: &'a mut Record,
+    at: usize,
+    count: usize,
+}
+
+impl Walk<'_> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// The members of an object, after its bracket.
+    fn object(&mut self, parent: Place, depth: usize) -> Result<(), Stop> {
+        if DEPTH_MAX < depth {
+            return Err(Stop::NotJson);
+        }
+        self.blanks();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        let mut before = NO_KEY;
+        loop {
+            let place = self.name(parent, before)?;
+            before = place.key;
+            self.blanks();
+            if self.value(place, depth)? {
+                self.counted()?;
+            }
+            self.record.path.truncate(parent.path);
+            self.blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Stop::NotJson),
+            }
+            self.blanks();
+        }
+    }
+
+    /// A member's name and the colon after it.
+    #[inline]
+    fn name(&mut self, parent: Place, before: KeyId) -> Result<Place, Stop> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if let Some((key, field, length)) = self.keys.expected(parent.key, before, rest) {
+            self.at += length;
+            return Ok(Place { key, path: 0, field });
+        }
+        self.unexpected_name(parent, before)
+    }
+
+    fn unexpected_name(&mut self, parent: Place, before: KeyId) -> Result<Place, Stop> {
+        if self.peek() != Some(b'"') {
+            return Err(Stop::NotJson);
+        }
+        let start = self.at + 1;
+        let (end, is_escaped) = self.text_end(start)?;
+        self.at = end + 1;
+        self.blanks();
+        if self.peek() != Some(b':') {
+            return Err(Stop::NotJson);
+        }
+        self.at += 1;
+        let name = self.payload.get(start..end).unwrap_or_default();
+        if parent.key != NO_KEY && !is_escaped {
+            let (key, field) = self.keys.learn(parent.key, before, name, self.names);
+            if key != NO_KEY {
+                return Ok(Place { key, path: 0, field });
+            }
+        }
+        Ok(self.spelled_name(parent, name, is_escaped))
+    }
+
+    /// A name that is not remembered: its path is spelled out and looked up.
+    fn spelled_name(&mut self, parent: Place, name: &str, is_escaped: bool) -> Place {
+        let path = &mut self.record.path;
+        if parent.key != NO_KEY {
+            path.clear();
+            path.push_str(self.keys.path(parent.key));
+        }
+        if parent.key != Keys::ROOT {
+            path.push('.');
+        }
+        if is_escaped {
+            unescape_into(name, path);
+        } else {
+            path.push_str(name);
+        }
+        Place {
+            key: NO_KEY,
+            path: path.len(),
+            field: self.names.get(path).unwrap_or(NONE),
+        }
+    }
+
+    /// A value; whether it is more than an object, and so a field of its own.
+    #[inline]
+    fn value(&mut self, place: Place, depth: usize) -> Result<bool, Stop> {
+        let start = self.at;
+        match self.peek() {
+            Some(b'"') => {
+                let (end, is_escaped) = self.text_end(start + 1)?;
+                self.at = end + 1;
+                if place.field != NONE || self.names.keeps_all_texts {
+                    self.record
+                        .push(Entry::new(place.field, Kind::Text, start + 1, end, is_escaped));
+                }
+                Ok(true)
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let end = number::end(self.bytes, start).ok_or(Stop::NotJson)?;
+                self.at = end;
+                self.keep(place, Kind::Number, start, end);
+                Ok(true)
+            }
+            Some(b'{') => {
+                self.at += 1;
+                self.object(place, depth + 1)?;
+                Ok(false)
+            }
+            Some(b'[') => {
+                self.at += 1;
+                self.list(place, depth + 1)
+            }
+            Some(b't') => self.word(place, "true", Kind::Bool(true)),
+            Some(b'f') => self.word(place, "false", Kind::Bool(false)),
+            Some(b'n') => self.word(place, "null", Kind::Null),
+            _ => Err(Stop::NotJson),
+        }
+    }
+
+    fn list(&mut self, place: Place, depth: usize) -> Result<bool, Stop> {
+        if DEPTH_MAX < depth {
+            return Err(Stop::NotJson);
+        }
+        self.blanks();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(false);
+        }
+        let mut is_plain = false;
+        loop {
+            is_plain |= self.value(place, depth)?;
+            self.record.path.truncate(place.path);
+            self.blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(is_plain);
+                }
+                _ => return Err(Stop::NotJson),
+            }
+            self.blanks();
+        }
+    }
+
+    fn word(&mut self, place: Place, word: &str, kind: Kind) -> Result<bool, Stop> {
+        let start = self.at;
+        let end = start + word.len();
+        if self.bytes.get(start..end) != Some(word.as_bytes()) {
+            return Err(Stop::NotJson);
+        }
+        self.at = end;
+        self.keep(place, kind, start, end);
+        Ok(true)
+    }
+
+    #[inline]
+    fn keep(&mut self, place: Place, kind: Kind, start: usize, end: usize) {
+        if place.field != NONE {
+            self.record.push(Entry::new(place.field, kind, start, end, false));
+        }
+    }
+
+    #[inline]
+    fn counted(&mut self) -> Result<(), Stop> {
+        self.count += 1;
+        if FIELDS_MAX < self.count {
+            Err(Stop::TooManyFields)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Where the text that begins at `start` ends, and whether it has escapes.
+    #[inline]
+    fn text_end(&self, start: usize) -> Result<(usize, bool), Stop> {
+        let at = self.marks.next(start);
+        if self.bytes.get(at) == Some(&b'"') {
+            return Ok((at, false));
+        }
+        Ok((self.escaped_end(at)?, true))
+    }
+
+    fn escaped_end(&self, mut at: usize) -> Result<usize, Stop> {
+        loop {
+            match self.bytes.get(at) {
+                Some(b'"') => return Ok(at),
+                Some(b'\\') => {
+                    let length = unescape::length(self.bytes.get(at..).unwrap_or_default());
+                    at = self.marks.next(at + length.ok_or(Stop::NotJson)?);
+                }
+                _ => return Err(Stop::NotJson),
+            }
+        }
+    }
+}

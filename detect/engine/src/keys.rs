@@ -1,0 +1,227 @@
+//! Names: the fields that somebody asks for, numbered, and the members' names that events really have.
+//!
+//! Events of one kind have the same members in the same order. So what came after a member last time is
+//! tried first: one comparison, quotes and colon included, and the name is read. It changes how fast an event
+//! is read, never what is read.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use rustc_hash::FxHashMap;
+
+use crate::record::NONE;
+
+/// The number of a field name that somebody asks for.
+pub(crate) type FieldId = u32;
+
+/// The number of a member's name at its place, see [`Keys`].
+pub(crate) type KeyId = u32;
+
+/// A name that is not remembered.
+pub(crate) const NO_KEY: KeyId = u32::MAX;
+
+/// So many names of members are remembered by each scanner; hostile events can make up any number.
+const KEYS_MAX: usize = 8192;
+
+/// Longer names and paths are not remembered.
+const PATH_BYTES_MAX: usize = 256;
+
+/// Slots for names that were not expected, a power of two.
+const SLOTS: usize = 2048;
+
+/// Field names that somebody asks for, numbered.
+#[derive(Debug, Default)]
+pub(crate) struct FieldNames {
+    ids: FxHashMap<Box<str>, FieldId>,
+    names: Vec<Box<str>>,
+    /// Whether every text is kept, for keywords.
+    pub(crate) keeps_all_texts: bool,
+    /// Fields below this are read of every event.
+    pub(crate) envelope: FieldId,
+}
+
+impl FieldNames {
+    pub(crate) fn intern(&mut self, name: &str) -> FieldId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        let id = u32::try_from(self.names.len()).unwrap_or(NONE - 1);
+        self.ids.insert(name.into(), id);
+        self.names.push(name.into());
+        id
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<FieldId> {
+        self.ids.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, id: FieldId) -> &str {
+        self.names.get(id as usize).map_or("", AsRef::as_ref)
+    }
+
+    /// Says that the fields so far are read of every event.
+    pub(crate) fn end_envelope(&mut self) {
+        self.envelope = u32::try_from(self.names.len()).unwrap_or(NONE);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
+/// One member's name below one other.
+#[derive(Debug)]
+struct Key {
+    parent: KeyId,
+    field: FieldId,
+    /// What the event's bytes are: the name in quotes, and the colon.
+    spelled: Box<[u8]>,
+    /// The whole dotted path.
+    path: Box<str>,
+    /// The member that came after it last time.
+    next: KeyId,
+    /// The first member inside it last time.
+    first: KeyId,
+}
+
+/// The names of members that a scanner has seen.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    keys: Vec<Key>,
+    slots: Box<[KeyId]>,
+    /// Seeded, since events choose the names.
+    ids: HashMap<(KeyId, Box<str>), KeyId, RandomState>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            keys: vec![Key {
+                parent: NO_KEY,
+                field: NONE,
+                spelled: Box::default(),
+                path: Box::default(),
+                next: NO_KEY,
+                first: NO_KEY,
+            }],
+            slots: vec![NO_KEY; SLOTS].into(),
+            ids: HashMap::default(),
+        }
+    }
+}
+
+impl Keys {
+    /// The event itself.
+    pub(crate) const ROOT: KeyId = 0;
+
+    /// The path of a key.
+    pub(crate) fn path(&self, key: KeyId) -> &str {
+        self.keys.get(key as usize).map_or("", |key| &key.path)
+    }
+
+    /// The name at the start of `bytes`, if it is the one that came after `before` in `parent` last time: its
+    /// key, its field, and how long it is.
+    #[inline]
+    pub(crate) fn expected(
+        &self,
+        parent: KeyId,
+        before: KeyId,
+        bytes: &[u8],
+    ) -> Option<(KeyId, FieldId, usize)> {
+        let id = if before == NO_KEY {
+            self.keys.get(parent as usize)?.first
+        } else {
+            self.keys.get(before as usize)?.next
+        };
+        let key = self.keys.get(id as usize)?;
+        bytes
+            .starts_with(&key.spelled)
+            .then_some((id, key.field, key.spelled.len()))
+    }
+
+    /// The key of a name without escapes; [`NO_KEY`] if it is not to be remembered.
+    pub(crate) fn learn(
+        &mut self,
+        parent: KeyId,
+        before: KeyId,
+        name: &str,
+        names: &FieldNames,
+    ) -> (KeyId, FieldId) {
+        let slot = slot(parent, name.as_bytes());
+        let held = self.slots.get(slot).copied().unwrap_or(NO_KEY);
+        let is_it = self
+            .keys
+            .get(held as usize)
+            .is_some_and(|key| key.parent == parent && key.name() == name.as_bytes());
+        let id = if is_it {
+            held
+        } else {
+            let id = self.known_or_new(parent, name, names);
+            if id == NO_KEY {
+                return (NO_KEY, NONE);
+            }
+            if let Some(place) = self.slots.get_mut(slot) {
+                *place = id;
+            }
+            id
+        };
+        if before == NO_KEY {
+            if let Some(key) = self.keys.get_mut(parent as usize) {
+                key.first = id;
+            }
+        } else if let Some(key) = self.keys.get_mut(before as usize) {
+            key.next = id;
+        }
+        (id, self.keys.get(id as usize).map_or(NONE, |key| key.field))
+    }
+
+    #[cold]
+    fn known_or_new(&mut self, parent: KeyId, name: &str, names: &FieldNames) -> KeyId {
+        let outer = self.path(parent);
+        if PATH_BYTES_MAX < outer.len() + name.len() {
+            return NO_KEY;
+        }
+        let path = if parent == Self::ROOT {
+            name.to_owned()
+        } else {
+            format!("{outer}.{name}")
+        };
+        if let Some(id) = self.ids.get(&(parent, Box::from(name))) {
+            return *id;
+        }
+        if KEYS_MAX <= self.keys.len() {
+            return NO_KEY;
+        }
+        let id = u32::try_from(self.keys.len()).unwrap_or(NO_KEY);
+        self.keys.push(Key {
+            parent,
+            field: names.get(&path).unwrap_or(NONE),
+            spelled: format!("\"{name}\":").into_bytes().into(),
+            path: path.into(),
+            next: NO_KEY,
+            first: NO_KEY,
+        });
+        self.ids.insert((parent, name.into()), id);
+        id
+    }
+}
+
+impl Key {
+    fn name(&self) -> &[u8] {
+        self.spelled
+            .get(1..self.spelled.len().saturating_sub(2))
+            .unwrap_or_default()
+    }
+}
+
+/// A slot by length and both ends of a name: a collision costs a little time.
+#[inline]
+fn slot(parent: KeyId, name: &[u8]) -> usize {
+    let end = |chunk: Option<&[u8; 8]>| chunk.map(|bytes| u64::from_le_bytes(*bytes));
+    let ends = match (end(name.first_chunk()), end(name.last_chunk())) {
+        (Some(first), Some(last)) => first ^ last.rotate_left(17),
+        _ => name.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)),
+    };
+    let mixed = (ends ^ u64::from(parent) << 32 ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 53) as usize % SLOTS
+}

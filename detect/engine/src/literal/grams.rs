@@ -1,0 +1,241 @@
+//! Literals by their rarest grams, in plain Rust.
+//!
+//! A literal of length `n` has, wherever it stands, one of any `s` neighbouring grams of four bytes at a
+//! position that a walk in steps of `s` visits. So each literal lends the walk its rarest `s` grams, and the walk
+//! looks at every `s`-th position only: one multiplication and one bit. What the bits let through is
+//! looked up and compared. Literals shorter than a gram are searched for one by one.
+
+use memchr::memmem;
+use rustc_hash::FxHashMap;
+
+use super::LiteralId;
+
+/// Bytes of a gram.
+const GRAM: usize = 4;
+
+/// Bits of the first table for each gram in it: how often a gram that is not there is let through.
+const BITS_PER_GRAM: usize = 24;
+
+/// The first table is at least this large, and fits the processor's first cache.
+const BITS_MIN: usize = 1 << 15;
+
+/// How often grams occur in ordinary events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GramCounts(FxHashMap<u32, u32>);
+
+/// Compiled literals.
+#[derive(Debug)]
+pub(crate) struct Grams {
+    texts: Box<[Box<[u8]>]>,
+    wide: Walk,
+    narrow: Walk,
+    every: Walk,
+    short: Box<[(memmem::Finder<'static>, LiteralId)]>,
+}
+
+/// The literals that one walk looks for.
+#[derive(Debug, Default)]
+struct Walk {
+    bits: Box<[u64]>,
+    shift: u32,
+    /// Open addressing: a gram, and where its places begin and end.
+    slots: Box<[(u32, u32, u32)]>,
+    places: Box<[(LiteralId, u32)]>,
+}
+
+impl GramCounts {
+    /// Counts the grams of an event's haystack, each once.
+    pub(crate) fn add(&mut self, haystack: &[u8]) {
+        for gram in haystack.windows(GRAM) {
+            *self.0.entry(value(gram)).or_default() += 1;
+        }
+    }
+
+    fn weight(&self, gram: u32) -> u32 {
+        let seen = self.0.get(&gram).copied().unwrap_or(0);
+        seen.saturating_mul(16) + gram.to_le_bytes().into_iter().map(commonness).sum::<u32>()
+    }
+}
+
+/// How common a byte is in folded texts of logs, roughly.
+const fn commonness(byte: u8) -> u32 {
+    match byte {
+        b'\\' | b's' | b'e' | b't' | b'.' | b' ' | b'i' | b'n' | b'o' | b'r' | b'a' | 1 => 3,
+        b'z' | b'q' | b'x' | b'j' | b'k' | b'v' | b'0'..=b'9' | b'%' | b'$' | b'{' | b'(' => 1,
+        _ => 2,
+    }
+}
+
+impl Grams {
+    pub(crate) fn build(texts: &[Box<str>], counts: &GramCounts) -> Self {
+        let mut walks: [Vec<(u32, LiteralId, u32)>; 3] = Default::default();
+        let mut short = Vec::new();
+        for (id, text) in texts.iter().enumerate() {
+            let (bytes, id) = (text.as_bytes(), id as LiteralId);
+            let (walk, step) = match bytes.len() {
+                7.. => (0, 4),
+                5.. => (1, 2),
+                4 => (2, 1),
+                _ => {
+                    short.push((memmem::Finder::new(bytes).into_owned(), id));
+                    continue;
+                }
+            };
+            if let Some(walk) = walks.get_mut(walk) {
+                walk.extend(rarest(bytes, step, counts).map(|(gram, offset)| (gram, id, offset)));
+            }
+        }
+        let [wide, narrow, every] = walks.map(Walk::build);
+        Self {
+            texts: texts.iter().map(|text| text.as_bytes().into()).collect(),
+            wide,
+            narrow,
+            every,
+            short: short.into(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn scan(&self, haystack: &[u8], found: &mut impl FnMut(LiteralId, usize)) {
+        self.walk::<4>(&self.wide, haystack, found);
+        self.walk::<2>(&self.narrow, haystack, found);
+        self.walk::<1>(&self.every, haystack, found);
+        for (finder, id) in &self.short {
+            for at in finder.find_iter(haystack) {
+                found(*id, at + finder.needle().len());
+            }
+        }
+    }
+
+    #[inline]
+    fn walk<const STEP: usize>(
+        &self,
+        walk: &Walk,
+        haystack: &[u8],
+        found: &mut impl FnMut(LiteralId, usize),
+    ) {
+        if walk.bits.is_empty() {
+            return;
+        }
+        for (step, window) in haystack.windows(GRAM).step_by(STEP).enumerate() {
+            let gram = value(window);
+            let bit = hash(gram) >> walk.shift;
+            let word = walk.bits.get((bit / 64) as usize).copied().unwrap_or(0);
+            if word >> (bit % 64) & 1 == 0 {
+                continue;
+            }
+            self.compare(walk, haystack, gram, step * STEP, found);
+        }
+    }
+
+    #[inline(never)]
+    fn compare(
+        &self,
+        walk: &Walk,
+        haystack: &[u8],
+        gram: u32,
+        at: usize,
+        found: &mut impl FnMut(LiteralId, usize),
+    ) {
+        for (id, offset) in walk.places(gram) {
+            let Some(text) = self.texts.get(*id as usize) else {
+                continue;
+            };
+            let Some(start) = at.checked_sub(*offset as usize) else {
+                continue;
+            };
+            let end = start + text.len();
+            if haystack.get(start..end) == Some(text) {
+                found(*id, end);
+            }
+        }
+    }
+}
+
+impl Walk {
+    fn build(mut grams: Vec<(u32, LiteralId, u32)>) -> Self {
+        if grams.is_empty() {
+            return Self::default();
+        }
+        grams.sort_unstable();
+        let distinct = grams.chunk_by(|a, b| a.0 == b.0).count();
+        let bit_count = (distinct * BITS_PER_GRAM).next_power_of_two().max(BITS_MIN);
+        let shift = 32 - bit_count.trailing_zeros().min(31);
+        let mut bits = vec![0_u64; bit_count / 64];
+        let slot_count = (distinct * 2).next_power_of_two();
+        let mut slots = vec![(0, 0, 0); slot_count];
+        let mut places = Vec::with_capacity(grams.len());
+        for chunk in grams.chunk_by(|a, b| a.0 == b.0) {
+            let Some((gram, _, _)) = chunk.first() else {
+                continue;
+            };
+            let bit = hash(*gram) >> shift;
+            if let Some(word) = bits.get_mut((bit / 64) as usize) {
+                *word |= 1 << (bit % 64);
+            }
+            let start = places.len() as u32;
+            places.extend(chunk.iter().map(|(_, id, offset)| (*id, *offset)));
+            let mut at = slot(*gram, slot_count);
+            while slots.get(at).is_some_and(|(_, from, to)| from != to) {
+                at = (at + 1) % slot_count;
+            }
+            if let Some(slot) = slots.get_mut(at) {
+                *slot = (*gram, start, places.len() as u32);
+            }
+        }
+        Self {
+            bits: bits.into(),
+            shift,
+            slots: slots.into(),
+            places: places.into(),
+        }
+    }
+
+    fn places(&self, gram: u32) -> &[(LiteralId, u32)] {
+        let mut at = slot(gram, self.slots.len());
+        loop {
+            match self.slots.get(at) {
+                Some((known, from, to)) if from != to => {
+                    if *known == gram {
+                        return self.places.get(*from as usize..*to as usize).unwrap_or_default();
+                    }
+                }
+                _ => return &[],
+            }
+            at = (at + 1) % self.slots.len();
+        }
+    }
+}
+
+/// The `step` neighbouring grams of a literal that are the least common together, and where they are.
+fn rarest(bytes: &[u8], step: usize, counts: &GramCounts) -> impl Iterator<Item = (u32, u32)> {
+    let grams: Vec<u32> = bytes.windows(GRAM).map(value).collect();
+    let weight = |window: &[u32]| {
+        window
+            .iter()
+            .map(|gram| u64::from(counts.weight(*gram)))
+            .sum::<u64>()
+    };
+    let best = grams
+        .windows(step)
+        .enumerate()
+        .min_by_key(|(_, window)| weight(window))
+        .map_or(0, |(at, _)| at);
+    grams.into_iter().zip(0..).skip(best).take(step)
+}
+
+#[inline]
+fn value(gram: &[u8]) -> u32 {
+    gram.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+#[inline]
+const fn hash(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1)
+}
+
+/// Other bits of the hash than the first table uses.
+#[inline]
+fn slot(gram: u32, count: usize) -> usize {
+    (gram.wrapping_mul(0x85eb_ca6b) >> 7) as usize & (count - 1)
+}
