@@ -24,6 +24,9 @@ use detect_alert::{Indicator, IndicatorKind};
 use crate::{Code, Diagnostic};
 use intake::Intake;
 
+pub(crate) use files::unreadable;
+pub(crate) use misp::misp_kinds;
+
 pub use files::{feed_files, feed_options, read_feed_file, source_name};
 pub use normal::Refusals;
 pub use options::{Column, FeedDescription, FeedFormat, FeedOptions, Meaning, TableLayout};
@@ -114,7 +117,7 @@ pub(crate) fn collect(
     let result = read(&mut |indicator| indicators.push(indicator), &mut report);
     let mut diagnostics = report.diagnostics();
     if let Err(error) = result {
-        diagnostics.push(files::unreadable("the feed", &error));
+        diagnostics.push(unreadable("the feed", &error));
     }
     (indicators, diagnostics)
 }

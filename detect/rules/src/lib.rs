@@ -17,6 +17,7 @@ mod pipeline;
 mod placeholder;
 mod read;
 mod rule;
+mod warning;
 
 pub use check::{Checked, Options, Place, check, check_with};
 pub use diagnostic::{Code, Diagnostic, Level};
@@ -34,3 +35,4 @@ pub use rule::{
     Base, CheckedRules, Comparison, Condition, Correlation, CorrelationKind, Item, Operator, Pattern,
     Quantifier, Rule, RuleLogSource, Test, TextOp, TextPart, TimePart,
 };
+pub use warning::{WarningModes, check_warning_list, read_warning_lists};

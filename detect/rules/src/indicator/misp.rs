@@ -9,6 +9,7 @@ mod types;
 
 use std::borrow::Cow;
 
+use detect_alert::IndicatorKind;
 use ingest_event::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -24,6 +25,18 @@ use super::{
     report::Reason,
     table,
 };
+
+/// The kinds of indicators that attributes of a type become.
+pub(crate) fn misp_kinds(attribute: &str) -> Vec<IndicatorKind> {
+    let formless = [IndicatorKind::Address, IndicatorKind::Cidr];
+    let kinds = |kind: Option<IndicatorKind>| kind.map_or(formless.to_vec(), |kind| vec![kind]);
+    match meaning(attribute) {
+        Meaning::One(kind) => kinds(kind),
+        Meaning::Both(first, second) => kinds(first).into_iter().chain(kinds(second)).collect(),
+        Meaning::Second(kind) => vec![kind],
+        Meaning::None | Meaning::OtherLanguage | Meaning::Unknown => Vec::new(),
+    }
+}
 
 /// Reads a whole document.
 pub(super) fn read(text: &str, intake: &mut Intake<'_>) {

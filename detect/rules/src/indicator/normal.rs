@@ -163,9 +163,8 @@ fn refang(text: &str) -> Option<String> {
         text.get(..start.len())
             .is_some_and(|own| own.eq_ignore_ascii_case(start))
     };
-    let has_brackets = text
-        .bytes()
-        .any(|byte| matches!(byte, b'[' | b'(' | b'{' | b'\\'));
+    let has_brackets = memchr::memchr3(b'[', b'(', b'\\', text.as_bytes()).is_some()
+        || memchr::memchr(b'{', text.as_bytes()).is_some();
     let is_scheme = matches!(text.as_bytes().first(), Some(b'h' | b'H' | b'f' | b'F'));
     if !has_brackets && !is_scheme {
         return None;
@@ -192,8 +191,12 @@ fn refang(text: &str) -> Option<String> {
 
 fn recognise(text: &str) -> Option<IndicatorKind> {
     let bytes = text.as_bytes();
+    // By length first: hashes are the most frequent, and the cheapest to tell.
+    if let Some(kind) = digest::recognise(bytes) {
+        return Some(kind);
+    }
     let has = |wanted: u8| memchr::memchr(wanted, bytes).is_some();
-    if text.contains("://") {
+    if has(b':') && text.contains("://") {
         return Some(IndicatorKind::Url);
     }
     if has(b'/') {
@@ -208,9 +211,6 @@ fn recognise(text: &str) -> Option<IndicatorKind> {
     }
     if address::read_with_port(text).is_some() {
         return Some(IndicatorKind::Address);
-    }
-    if let Some(kind) = digest::recognise(bytes) {
-        return Some(kind);
     }
     if has(b'@') {
         return Some(IndicatorKind::Email);

@@ -118,6 +118,8 @@ reasons! {
     Sequence = "order, repetition or time span", Inexpressible, InexpressibleIndicator;
     /// Anything but equality.
     OtherComparison = "comparison other than equality", Inexpressible, InexpressibleIndicator;
+    /// A path on whatever host.
+    UrlPart = "part of a URL", Inexpressible, InexpressibleIndicator;
     /// Another language than STIX patterns.
     OtherLanguage = "pattern in another language", Inexpressible, InexpressibleIndicator;
     /// MISP: `to_ids` is not set.
@@ -301,6 +303,12 @@ impl FeedReport {
             let mut finding = finding();
             if let Some((end, _)) = finding.piece.char_indices().nth(PIECE_CHARS_MAX) {
                 finding.piece.truncate(end);
+            }
+            for text in [&mut finding.piece, &mut finding.detail] {
+                // A feed is hostile: what it says must not steer a terminal.
+                if text.contains(char::is_control) {
+                    *text = text.replace(char::is_control, " ");
+                }
             }
             self.examples.push(finding);
         }

@@ -84,7 +84,11 @@ pub(super) fn indicator(text: &str, refusals: &Refusals, notes: &mut Notes) -> R
     let name = normal(host)?;
     fit_for_use(&name, refusals)?;
     match psl::suffix(name.as_bytes()) {
-        Some(suffix) if suffix.is_known() && suffix.as_bytes().len() == name.len() => {
+        Some(suffix)
+            if suffix.is_known()
+                && suffix.as_bytes().len() == name.len()
+                && !is_of_one(&name, suffix.typ()) =>
+        {
             let is_registry = suffix.typ() != Some(psl::Type::Private);
             let (reason, whose) = if is_registry {
                 (Reason::PublicSuffix, "a registry gives out")
@@ -98,6 +102,26 @@ pub(super) fn indicator(text: &str, refusals: &Refusals, notes: &mut Notes) -> R
         _ => notes.is_unlisted = !SET_APART.contains(&last_label(&name)),
     }
     Ok(name)
+}
+
+/// What registries call their second levels, sorted, where the list has only a wildcard for all of them (`*.mm`).
+const SECOND_LEVELS: [&str; 16] = [
+    "ac", "biz", "co", "com", "edu", "go", "gob", "gov", "info", "mil", "name", "ne", "net", "or", "org",
+    "web",
+];
+
+/// Whether a suffix is one only by a wildcard of the list, and so may be a single machine or owner:
+/// `ec2-192-0-2-1.compute-1.amazonaws.com`, `bad.mm`; but not `com.mm`.
+fn is_of_one(name: &str, kind: Option<psl::Type>) -> bool {
+    let Some((label, parent)) = name.split_once('.') else {
+        return false;
+    };
+    // A label that no rule of the list names is a suffix by a wildcard only.
+    let other = format!("no-rule-names-this.{parent}");
+    let is_wildcard =
+        psl::suffix(other.as_bytes()).is_some_and(|suffix| suffix.as_bytes().len() == other.len());
+    let is_level = kind != Some(psl::Type::Private) && SECOND_LEVELS.binary_search(&label).is_ok();
+    is_wildcard && !is_level
 }
 
 /// Refuses names that are everyone's or the organisations' own; also the host of a URL.

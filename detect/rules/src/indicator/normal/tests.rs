@@ -201,6 +201,7 @@ fn what_would_match_harmless_traffic_is_refused_with_its_reason() {
         ("co.uk", Reason::PublicSuffix),
         ("*.com.", Reason::PublicSuffix),
         ("kommune.no", Reason::PublicSuffix),
+        ("com.mm", Reason::PublicSuffix),
         ("github.io", Reason::SharedSuffix),
         ("localhost.localdomain", Reason::LocalName),
         ("printer.local", Reason::LocalName),
@@ -242,6 +243,12 @@ fn what_would_match_harmless_traffic_is_refused_with_its_reason() {
 fn a_host_below_a_suffix_is_no_suffix() {
     check("bad.github.io", "domain bad.github.io");
     check("bad.co.uk", "domain bad.co.uk");
+    // Suffixes by a wildcard of the list: one machine, one owner.
+    check(
+        "ec2-198-51-100-1.compute-1.amazonaws.com",
+        "domain ec2-198-51-100-1.compute-1.amazonaws.com",
+    );
+    check("bad.mm", "domain bad.mm");
     check("https://github.io/bad", "url https://github.io/bad");
     check("8.8.9.0/24", "cidr 8.8.9.0/24");
     check("2001:4860:4861::/48", "cidr 2001:4860:4861::/48");
@@ -301,6 +308,7 @@ fn what_is_no_indicator_is_refused() {
         ("bad..example", Reason::Malformed),
         ("bad,example.no", Reason::Malformed),
         ("http://", Reason::Malformed),
+        ("/gate.php", Reason::UrlPart),
         ("http://bad_host!/x", Reason::Malformed),
         ("203.0.113.7/33", Reason::Malformed),
         ("2001:db8::/129", Reason::Malformed),

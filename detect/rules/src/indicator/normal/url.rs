@@ -1,7 +1,7 @@
 //! URLs: scheme and host lower case, host in ASCII, default port, user and fragment gone, and the path's spellings
 //! of one thing brought to one (RFC 3986, section 6.2.2).
 
-use super::{Refusals, Refused, address, domain, malformed, short};
+use super::{Reason, Refusals, Refused, address, domain, malformed, refused, short};
 
 /// The normal form of a URL.
 ///
@@ -12,6 +12,13 @@ pub(crate) fn normal(text: &str) -> Result<String, Refused> {
 
 /// The normal form of a URL whose host may be in an indicator. A suffix may: the path says which customer is meant.
 pub(super) fn indicator(text: &str, refusals: &Refusals) -> Result<String, Refused> {
+    if text.starts_with(['/', '?']) {
+        return Err(refused(
+            Reason::UrlPart,
+            "it is a path without a host",
+            "write a Sigma rule for the path",
+        ));
+    }
     let parts = parts(text)?;
     match parts.address {
         Some(address) => address::fit_for_use(address, address, refusals)?,
