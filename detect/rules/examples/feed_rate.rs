@@ -92,7 +92,12 @@ fn generate(header: &str, kinds: &[Kind], lines: u64) -> String {
                 format!(
                     "host{a}.{:x}.{}",
                     random >> 20,
-                    ["com", "no", "co.uk", "xyz"][a as usize % 4]
+                    match a % 4 {
+                        0 => "com",
+                        1 => "no",
+                        2 => "co.uk",
+                        _ => "xyz",
+                    }
                 ),
             ),
             Kind::Url => (

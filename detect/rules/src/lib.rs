@@ -1,7 +1,7 @@
 //! The authoring side of detection: Sigma rules, correlations and indicator files become checked nouns, or
 //! coded diagnostics that name the file, the line and the mend.
 //!
-//! Text comes in ([`read_rules`], [`read_indicators`] are the only functions that touch files) and
+//! Text comes in (only [`read_rules`], [`read_feed_file`], [`read_warning_lists`] and their like touch files) and
 //! [`CheckedRules`] go out to `detect-engine`, which compiles them. Nothing here matches events; the tables
 //! that say which log source an event belongs to ([`log_source`]) and what a Sigma field is called in ECS
 //! ([`field_names`]) live here because rule authors are who they are for.
