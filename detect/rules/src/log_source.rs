@@ -1,7 +1,7 @@
 //! Which log sources an event belongs to, as data (`log_sources.yml`).
 //!
 //! An event has a set of log sources: by its `event.dataset`; by keys `product`, `category`, `service` of its
-//! own; and for Windows by channel, event id and event type. A rule is for an event if every part of the
+//! own; and for Windows by channel, provider, event id and event type. A rule is for an event if every part of the
 //! rule's log source is in one of them, so a rule for Windows never wakes for Zeek. A dataset that the table
 //! does not know, `a.b`, is product `a`, service `b`.
 
@@ -30,7 +30,7 @@ pub struct Traits<'a> {
     pub channel: Option<&'a str>,
     /// `EventID`, `winlog.event_id` or `event.code`.
     pub event_id: Option<&'a str>,
-    /// `EventType`.
+    /// `EventType`, or `event_type` of Suricata's EVE.
     pub event_type: Option<&'a str>,
     /// `process.name`.
     pub process: Option<&'a str>,
@@ -49,7 +49,7 @@ pub const TRAIT_FIELDS: [&[&str]; TRAIT_COUNT] = [
     &["service"],
     &["Channel", "winlog.channel"],
     &["EventID", "winlog.event_id", "event.code"],
-    &["EventType", "winlog.event_data.EventType"],
+    &["EventType", "winlog.event_data.EventType", "event_type"],
     &["process.name"],
     &["Provider_Name", "winlog.provider_name", "SourceName"],
 ];
@@ -96,8 +96,10 @@ pub(crate) struct Pattern {
 #[serde(deny_unknown_fields)]
 struct Table {
     datasets: BTreeMap<String, Vec<Pattern>>,
+    kinds: BTreeMap<String, BTreeMap<String, Vec<Pattern>>>,
     programs: BTreeMap<String, String>,
     channels: BTreeMap<String, String>,
+    providers: BTreeMap<String, String>,
     categories: Vec<ByEventId>,
     implied: BTreeMap<String, String>,
 }
@@ -152,7 +154,7 @@ pub fn of_event(traits: &Traits<'_>) -> Vec<RuleLogSource> {
     let table = &*TABLE;
     let mut sources = Vec::new();
     if let Some(dataset) = traits.dataset {
-        by_dataset(table, dataset, traits.process, &mut sources);
+        by_dataset(table, dataset, traits, &mut sources);
     }
     if traits.product.is_some() || traits.category.is_some() || traits.service.is_some() {
         sources.push(RuleLogSource {
@@ -178,8 +180,12 @@ pub fn of_event(traits: &Traits<'_>) -> Vec<RuleLogSource> {
     sources
 }
 
-fn by_dataset(table: &Table, dataset: &str, process: Option<&str>, sources: &mut Vec<RuleLogSource>) {
-    if let Some(patterns) = table.datasets.get(dataset) {
+fn by_dataset(table: &Table, dataset: &str, traits: &Traits<'_>, sources: &mut Vec<RuleLogSource>) {
+    let of_kind = table
+        .kinds
+        .get(dataset)
+        .and_then(|kinds| kinds.get(traits.event_type?));
+    if let Some(patterns) = table.datasets.get(dataset).or(of_kind) {
         sources.extend(patterns.iter().map(Pattern::to_source));
     } else if let Some((product, service)) = dataset.split_once('.') {
         sources.push(RuleLogSource {
@@ -194,7 +200,9 @@ fn by_dataset(table: &Table, dataset: &str, process: Option<&str>, sources: &mut
             service: None,
         });
     }
-    let program = process.and_then(|process| table.programs.get(&process.to_lowercase()));
+    let program = traits
+        .process
+        .and_then(|process| table.programs.get(&process.to_lowercase()));
     if let Some(service) = program
         && dataset.starts_with("system.")
     {
@@ -206,32 +214,63 @@ fn by_dataset(table: &Table, dataset: &str, process: Option<&str>, sources: &mut
     }
 }
 
+/// Windows, and Sysmon for Linux: the service by channel, by provider or as the event says itself; the category by service
+/// and event id.
 fn by_windows(table: &Table, traits: &Traits<'_>, sources: &mut Vec<RuleLogSource>) {
-    let Some(channel) = traits.channel else {
-        return;
-    };
-    let product = if channel.starts_with("Linux-") {
-        "linux"
-    } else {
-        "windows"
-    };
-    let service = table.channels.get(channel);
-    let source = |category: Option<&String>| RuleLogSource {
+    let says_windows = traits
+        .product
+        .is_none_or(|product| product.eq_ignore_ascii_case("windows"));
+    let own = traits
+        .service
+        .filter(|_| says_windows && traits.event_id.is_some());
+    let services = [
+        traits.channel.and_then(|channel| named(&table.channels, channel)),
+        traits
+            .provider
+            .and_then(|provider| named(&table.providers, provider)),
+        own.and_then(|own| {
+            table
+                .categories
+                .iter()
+                .find(|known| known.service.eq_ignore_ascii_case(own))
+        })
+        .map(|known| known.service.as_str()),
+    ];
+    let is_linux = traits
+        .channel
+        .is_some_and(|channel| channel.starts_with("Linux-"));
+    let source = |service: Option<&str>, category: Option<&String>| RuleLogSource {
         category: category.cloned(),
-        product: Some(product.to_owned()),
-        service: service.cloned(),
+        product: Some(if is_linux { "linux" } else { "windows" }.to_owned()),
+        service: service.map(str::to_owned),
     };
-    sources.push(source(None));
+    if traits.channel.is_some() && services.iter().all(Option::is_none) {
+        sources.push(source(None, None));
+    }
     let id: Option<u32> = traits.event_id.and_then(|id| id.trim().parse().ok());
-    for known in &table.categories {
-        let of_kind = known
-            .kind
-            .as_deref()
-            .is_none_or(|kind| Some(kind) == traits.event_type);
-        if Some(&known.service) == service && Some(known.id) == id && of_kind {
-            sources.push(source(Some(&known.category)));
+    for service in services.into_iter().flatten() {
+        sources.push(source(Some(service), None));
+        for known in &table.categories {
+            let of_kind = known.kind.as_deref().is_none_or(|kind| {
+                traits
+                    .event_type
+                    .is_some_and(|event| event.eq_ignore_ascii_case(kind))
+            });
+            if known.service == service && Some(known.id) == id && of_kind {
+                sources.push(source(Some(service), Some(&known.category)));
+            }
         }
     }
+}
+
+/// A name's service, without regard to case: shippers do not agree on it.
+fn named<'t>(names: &'t BTreeMap<String, String>, name: &str) -> Option<&'t str> {
+    let exact = names.get(name);
+    let found = exact.or_else(|| {
+        let (_, service) = names.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(service)
+    });
+    found.map(String::as_str)
 }
 
 fn fits(asked: Option<&str>, held: Option<&str>) -> bool {
@@ -305,5 +344,98 @@ mod tests {
         };
         check(&foreign, &rule("", "opnsense", "firewall"), true);
         check(&none, &rule("", "windows", ""), false);
+    }
+
+    #[test]
+    fn windows_is_told_by_channel_by_provider_or_by_its_own_words() {
+        let none = Traits::default();
+        let process = rule("process_creation", "windows", "");
+        for (traits, is_process) in [
+            (
+                Traits {
+                    channel: Some("MICROSOFT-WINDOWS-SYSMON/operational"),
+                    event_id: Some("1"),
+                    ..none
+                },
+                true,
+            ),
+            (
+                Traits {
+                    provider: Some("Microsoft-Windows-Sysmon"),
+                    event_id: Some("1"),
+                    ..none
+                },
+                true,
+            ),
+            (
+                Traits {
+                    channel: Some("ForwardedEvents"),
+                    provider: Some("Microsoft-Windows-Security-Auditing"),
+                    event_id: Some("4688"),
+                    ..none
+                },
+                true,
+            ),
+            (
+                Traits {
+                    product: Some("windows"),
+                    service: Some("sysmon"),
+                    event_id: Some("1"),
+                    ..none
+                },
+                true,
+            ),
+            (
+                Traits {
+                    product: Some("linux"),
+                    service: Some("sysmon"),
+                    event_id: Some("1"),
+                    ..none
+                },
+                false,
+            ),
+            (
+                Traits {
+                    provider: Some("Microsoft-Windows-Sysmon"),
+                    event_id: Some("3"),
+                    ..none
+                },
+                false,
+            ),
+            (
+                Traits {
+                    service: Some("sysmon"),
+                    ..none
+                },
+                false,
+            ),
+        ] {
+            check(&traits, &process, is_process);
+        }
+        let unknown = Traits {
+            channel: Some("A Channel of its own"),
+            ..none
+        };
+        check(&unknown, &rule("", "windows", ""), true);
+        check(&unknown, &rule("", "windows", "security"), false);
+    }
+
+    #[test]
+    fn datasets_of_several_kinds_are_told_by_event_type() {
+        let eve = |kind| Traits {
+            dataset: Some("suricata.eve"),
+            event_type: Some(kind),
+            ..Traits::default()
+        };
+        check(&eve("dns"), &rule("dns", "", ""), true);
+        check(&eve("dns"), &rule("proxy", "", ""), false);
+        check(&eve("http"), &rule("proxy", "", ""), true);
+        check(&eve("stats"), &rule("", "suricata", "eve"), true);
+        let zeek = Traits {
+            dataset: Some("zeek.connection"),
+            ..Traits::default()
+        };
+        check(&zeek, &rule("", "zeek", "conn"), true);
+        check(&zeek, &rule("", "windows", ""), false);
     }
 }
