@@ -228,6 +228,12 @@ pub struct RulesArguments {
     /// A folder or a file with rules
     #[arg(required = true, value_name = "DIR")]
     pub paths: Vec<PathBuf>,
+    /// Apply a processing pipeline: a file, or the name of a bundled one; may be given several times
+    #[arg(long, value_name = "FILE|NAME")]
+    pub pipeline: Vec<String>,
+    /// Lists for the placeholders of `expand`: a YAML file; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub placeholders: Vec<PathBuf>,
     /// How it is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: ReportFormat,

@@ -5,7 +5,11 @@ mod examples;
 use std::path::{Path, PathBuf};
 
 use detect_alert::Producer;
-use detect_rules::{CheckedRules, Diagnostic, SourceText, check as check_rules};
+use detect_engine::RuleIndex;
+use detect_rules::{
+    Checked, CheckedRules, Cost, Diagnostic, LoadOptions, Options, Place, Rule, SourceText, check_with,
+    costs, is_placeholder_file,
+};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::{ReportFormat, RulesArguments};
@@ -21,8 +25,15 @@ pub use examples::{Example, Outcome, parse as parse_examples, run as run_example
 /// If a path is missing, no rule is found, or output can't be written.
 pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
     let (sources, mut diagnostics) = read(&arguments.paths)?;
-    let checked = check_rules(&sources);
-    diagnostics.extend(checked.diagnostics);
+    let (options, more) = options(arguments);
+    diagnostics.extend(more);
+    // Without a pipeline that it needs, a rule would load and be silent.
+    let mut checked = match options {
+        Some(options) => check_with(&sources, &options),
+        None => Checked::default(),
+    };
+    diagnostics.append(&mut checked.diagnostics);
+    let expensive = expensive(&checked);
     match arguments.format {
         ReportFormat::Text => {
             for diagnostic in &diagnostics {
@@ -30,6 +41,12 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
             }
             for (kind, producer) in producers(&checked.rules) {
                 writeln!(terminal.out, "{kind:<11} {}  {}", producer.id.0, producer.name)?;
+            }
+            for rule in &expensive {
+                writeln!(terminal.out, "expensive   {}  {}", rule.id, rule.place())?;
+                for cost in &rule.costs {
+                    writeln!(terminal.out, "            {}; {}", cost.reason(), cost.mend())?;
+                }
             }
             let rules = counted(checked.rules.rules.len() as u64, "rule", "rules");
             let correlations = counted(
@@ -39,8 +56,9 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
             );
             writeln!(
                 terminal.out,
-                "{rules} and {correlations} load, {}",
-                found(&diagnostics)
+                "{rules} and {correlations} load, {}, {} expensive",
+                found(&diagnostics),
+                number(expensive.len() as u64)
             )?;
         }
         ReportFormat::Json => {
@@ -54,6 +72,9 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
             let mut document = findings(&diagnostics);
             if let Some(members) = document.as_object_mut() {
                 members.insert("loaded".to_owned(), json!(loaded));
+                members.insert("unindexable".to_owned(), json!(unindexable(&checked)?));
+                let all: Vec<Json> = expensive.iter().map(|rule| rule.document(&rule.costs)).collect();
+                members.insert("expensive".to_owned(), json!(all));
             }
             writeln!(terminal.out, "{document}")?;
         }
@@ -71,14 +92,23 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
 /// # Errors
 /// If a path is missing, no rule is found, or output can't be written.
 pub fn test(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
-    let (sources, diagnostics) = read(&arguments.paths)?;
+    let (sources, mut diagnostics) = read(&arguments.paths)?;
+    let (options, more) = options(arguments);
+    diagnostics.extend(more);
+    let mut options = options.unwrap_or_default();
+    let (lists, sources): (Vec<SourceText>, Vec<SourceText>) = sources
+        .into_iter()
+        .partition(|source| is_placeholder_file(&source.path));
+    for source in &lists {
+        diagnostics.extend(options.placeholders.add(source).err().map(|refusal| *refusal));
+    }
     for diagnostic in &diagnostics {
         terminal.tell(&diagnostic.to_string());
     }
-    let mut failed = diagnostics.len();
+    let mut failed = load::refused(&diagnostics);
     let mut documents = Vec::new();
     for source in &sources {
-        let outcome = examples::run_file(source, &sources);
+        let outcome = examples::run_file(source, &sources, &options);
         failed += usize::from(!outcome.passed());
         match arguments.format {
             ReportFormat::Text => {
@@ -108,6 +138,70 @@ pub fn test(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
     }
     terminal.out.flush()?;
     Ok(if failed == 0 { Exit::Done } else { Exit::Differs })
+}
+
+/// The rules for which the engine itself finds nothing to look up.
+fn unindexable(checked: &Checked) -> Result<Vec<Json>, Failure> {
+    let ruleset = load::compile(checked.rules.clone(), Vec::new())?;
+    let rules = ruleset.unindexable().filter_map(|RuleIndex(index)| {
+        let place = usize::try_from(index).ok()?;
+        let rule = Expensive {
+            costs: vec![Cost::Unindexable],
+            ..Expensive::of(checked.rules.rules.get(place)?, checked.places.get(place)?)
+        };
+        Some(rule.document(&rule.costs))
+    });
+    Ok(rules.collect())
+}
+
+/// A rule that costs more than others.
+struct Expensive<'c> {
+    id: &'c str,
+    name: &'c str,
+    file: &'c str,
+    line: usize,
+    costs: Vec<Cost>,
+}
+
+impl<'c> Expensive<'c> {
+    fn of(rule: &'c Rule, place: &'c Place) -> Self {
+        Self {
+            id: &rule.producer.id.0,
+            name: &rule.producer.name,
+            file: &place.path,
+            line: place.line,
+            costs: costs(rule),
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+
+    fn document(&self, costs: &[Cost]) -> Json {
+        let reasons: Vec<String> = costs.iter().map(Cost::reason).collect();
+        let mends: Vec<&str> = costs.iter().map(Cost::mend).collect();
+        json!({
+            "id": self.id, "name": self.name, "file": self.file, "line": self.line,
+            "reason": reasons.join("; "), "mend": mends.join("; "),
+        })
+    }
+}
+
+fn expensive(checked: &Checked) -> Vec<Expensive<'_>> {
+    let rules = checked.rules.rules.iter().zip(&checked.places);
+    rules
+        .map(|(rule, place)| Expensive::of(rule, place))
+        .filter(|rule| !rule.costs.is_empty())
+        .collect()
+}
+
+/// What the arguments say besides where the rules are; nothing where a pipeline can't be used.
+fn options(arguments: &RulesArguments) -> (Option<Options>, Vec<Diagnostic>) {
+    detect_rules::read_options(&LoadOptions {
+        pipelines: arguments.pipeline.clone(),
+        placeholders: arguments.placeholders.clone(),
+    })
 }
 
 fn read(paths: &[PathBuf]) -> Result<(Vec<SourceText>, Vec<Diagnostic>), Failure> {
@@ -153,8 +247,8 @@ pub(crate) fn findings(diagnostics: &[Diagnostic]) -> Json {
             .map(|diagnostic| {
                 json!({
                     "code": diagnostic.code.as_str(), "title": diagnostic.code.title(),
-                    "path": diagnostic.path, "line": diagnostic.line, "piece": diagnostic.piece,
-                    "detail": diagnostic.detail, "mend": diagnostic.mend,
+                    "file": diagnostic.path, "line": diagnostic.line, "piece": diagnostic.piece,
+                    "reason": diagnostic.detail, "mend": diagnostic.mend,
                 })
             })
             .collect()

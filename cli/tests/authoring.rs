@@ -40,7 +40,9 @@ no_match:
 fn place(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
-        fs::write(folder.path().join(name), text).expect("written");
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, text).expect("written");
     }
     folder
 }
@@ -77,9 +79,88 @@ fn check_names_file_line_and_mend_of_what_it_refuses() {
     let document: Json = serde_json::from_str(&out).expect("JSON");
     assert_eq!(code, Some(1));
     assert_eq!(document["refused"][0]["line"], 10);
+    for key in ["file", "reason", "mend", "code"] {
+        assert!(
+            document["refused"][0][key]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{key}"
+        );
+    }
+    assert_eq!(document["unindexable"], serde_json::json!([]));
     assert_eq!(document["loaded"][0]["name"], "Trap Asked For");
     assert_eq!(varde(&folder, &["rules", "check", "good.yml"]).0, Some(0));
     assert_eq!(varde(&folder, &["rules", "check", "missing"]).0, Some(78));
+}
+
+#[test]
+fn check_names_what_is_expensive_and_applies_pipelines_and_lists() {
+    let rule = "title: Short
+id: 2f5c2a1e-0000-4000-8000-000000000001
+logsource: { category: dns }
+detection:
+  selection: { query|contains: ab }
+  hosts: { src_ip|expand: '%hosts%' }
+  condition: selection or hosts
+";
+    let folder = place(&[
+        ("rules/short.yml", rule),
+        ("rules/pipelines/not-a-rule.yml", "name: x\ntransformations: []\n"),
+        (
+            "refuse.yml",
+            "transformations:\n  - { type: rule_failure, message: no DNS here }\n",
+        ),
+        ("broken.yml", "transformations:\n  - { type: no_such_thing }\n"),
+        ("lists.yml", "hosts: [10.0.0.1, \"2001:db8::1\"]\n"),
+    ]);
+    let json = |more: &[&str]| -> (Option<i32>, Json) {
+        let (code, out, _) = varde(
+            &folder,
+            &[&["rules", "check", "rules", "--format", "json"], more].concat(),
+        );
+        (code, serde_json::from_str(&out).expect("JSON"))
+    };
+    let (code, document) = json(&[]);
+    assert_eq!(
+        (code, document["warnings"][0]["code"].as_str()),
+        (Some(0), Some("R019"))
+    );
+    for list in ["unindexable", "expensive"] {
+        let found = &document[list][0];
+        assert_eq!(found["line"], 1, "{list}");
+        assert!(
+            found["file"]
+                .as_str()
+                .is_some_and(|file| file.ends_with("short.yml")),
+            "{list}"
+        );
+        assert!(
+            found["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
+            "{list}"
+        );
+    }
+    let (code, document) = json(&["--placeholders", "lists.yml", "--pipeline", "as-it-is"]);
+    assert_eq!(
+        (code, document["warnings"].as_array().map(Vec::len)),
+        (Some(0), Some(0))
+    );
+    assert!(
+        document["loaded"][0]["version"]
+            .as_str()
+            .is_some_and(|version| version.contains('+'))
+    );
+    for (pipeline, expected) in [
+        ("refuse.yml", "R018"),
+        ("broken.yml", "R017"),
+        ("missing.yml", "R001"),
+    ] {
+        let (code, document) = json(&["--pipeline", pipeline]);
+        assert_eq!(
+            (code, document["refused"][0]["code"].as_str()),
+            (Some(1), Some(expected))
+        );
+        assert_eq!(document["loaded"], serde_json::json!([]), "{pipeline}");
+    }
 }
 
 #[test]

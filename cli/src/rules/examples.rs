@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use detect::detector::{Detector, Findings, Origin};
 use detect_engine::{Correlator, Ruleset};
-use detect_rules::{SourceText, check};
+use detect_rules::{Options, SourceText, check_with};
 use ingest_event::{Timestamp, field};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -98,11 +98,11 @@ pub fn parse(text: &str) -> Result<Vec<Example>, String> {
 }
 
 /// Runs the examples beside a rule file. No file, no examples.
-pub(super) fn run_file(source: &SourceText, all: &[SourceText]) -> Outcome {
+pub(super) fn run_file(source: &SourceText, all: &[SourceText], options: &Options) -> Outcome {
     let path = super::examples_path(Path::new(&source.path));
     match std::fs::read_to_string(&path) {
-        Ok(text) => run(source, all, &text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => run(source, all, "{}"),
+        Ok(text) => run_with(source, all, &text, options),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => run_with(source, all, "{}", options),
         Err(error) => Outcome::problem(format!("cannot read {}: {error}", path.display())),
     }
 }
@@ -110,6 +110,11 @@ pub(super) fn run_file(source: &SourceText, all: &[SourceText]) -> Outcome {
 /// Runs examples against one rule file; `all` holds what its correlations count.
 #[must_use]
 pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
+    run_with(source, all, examples, &Options::default())
+}
+
+/// Runs examples with pipelines and placeholders. A rule is tried without the filters of other files.
+fn run_with(source: &SourceText, all: &[SourceText], examples: &str, options: &Options) -> Outcome {
     let examples = match parse(examples) {
         Ok(examples) => examples,
         Err(error) => {
@@ -117,12 +122,12 @@ pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
         }
     };
     // Alone, a rule raises its own alerts even where a correlation would only count them.
-    let alone = check(std::slice::from_ref(source));
+    let alone = check_with(std::slice::from_ref(source), options);
     let is_alone = alone.diagnostics.iter().all(|diagnostic| !diagnostic.is_error());
     let checked = if is_alone && alone.rules.correlations.is_empty() {
         alone
     } else {
-        check(all)
+        check_with(all, options)
     };
     if let Some(refused) = checked
         .diagnostics

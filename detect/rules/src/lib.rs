@@ -9,10 +9,12 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod cost;
 mod diagnostic;
 pub mod field_names;
 mod indicator;
 pub mod log_source;
+mod node;
 mod pipeline;
 mod placeholder;
 mod read;
@@ -20,6 +22,7 @@ mod rule;
 mod warning;
 
 pub use check::{Checked, Options, Place, check, check_with};
+pub use cost::{Cost, costs, is_unindexable};
 pub use diagnostic::{Code, Diagnostic, Level};
 pub use indicator::{
     Column, EXAMPLES_MAX, FeedDescription, FeedFormat, FeedOptions, FeedReport, Finding, FoundAt, Meaning,
@@ -27,7 +30,7 @@ pub use indicator::{
     parse_indicator, read_feed, read_feed_file, source_name,
 };
 pub use pipeline::{BUNDLED as BUNDLED_PIPELINES, Pipeline};
-pub use placeholder::Placeholders;
+pub use placeholder::{Placeholders, is_placeholder_file};
 pub use read::{
     LoadOptions, SourceText, load, read_indicators, read_options, read_rules, read_text, rule_files,
 };

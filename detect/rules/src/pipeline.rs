@@ -9,7 +9,6 @@
 mod bundled;
 mod change;
 mod gate;
-mod node;
 mod read;
 mod tree;
 

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use crate::{Code, Diagnostic, Level, SourceText};
+use crate::{
+    Code, Diagnostic, Level, SourceText,
+    node::{self, Kind, Wrong},
+};
 
 /// A value may stand for this many at most: several placeholders in one value multiply.
 const EXPANDED_MAX: usize = 10_000;
@@ -23,32 +24,6 @@ pub(crate) struct Expanded {
     pub(crate) values: Vec<String>,
     /// Names for which there is no list; then there are no values.
     pub(crate) missing: Vec<String>,
-}
-
-/// One value or several; numbers are taken as they are written.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(Scalar),
-    Many(Vec<Scalar>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Integer(i64),
-    Float(f64),
-    Text(String),
-}
-
-impl Scalar {
-    fn into_text(self) -> String {
-        match self {
-            Self::Integer(number) => number.to_string(),
-            Self::Float(number) => number.to_string(),
-            Self::Text(text) => text,
-        }
-    }
 }
 
 impl Placeholders {
@@ -69,31 +44,40 @@ impl Placeholders {
     /// # Errors
     /// If the file is no mapping of names to values.
     pub fn add(&mut self, source: &SourceText) -> Result<(), Box<Diagnostic>> {
-        let read: Option<BTreeMap<String, Option<OneOrMany>>> = serde_saphyr::from_str(&source.text)
-            .map_err(|error| {
-                let line = error
-                    .location()
-                    .map_or(1, |place| usize::try_from(place.line()).unwrap_or(1));
-                Box::new(Diagnostic {
-                    code: Code::BadYaml,
-                    level: Level::Error,
-                    path: source.path.clone(),
-                    line,
-                    piece: source
-                        .text
-                        .lines()
-                        .nth(line.saturating_sub(1))
-                        .unwrap_or_default()
-                        .to_owned(),
-                    detail: "the lists for placeholders can't be read".to_owned(),
-                    mend: "write a mapping of names to lists: `known_hosts: [alpha, beta]`".to_owned(),
-                })
-            })?;
-        for (name, values) in read.unwrap_or_default() {
-            let values = match values {
-                None => Vec::new(),
-                Some(OneOrMany::One(value)) => vec![value.into_text()],
-                Some(OneOrMany::Many(values)) => values.into_iter().map(Scalar::into_text).collect(),
+        let refuse = |wrong: Wrong| {
+            Box::new(Diagnostic {
+                code: Code::BadYaml,
+                level: Level::Error,
+                path: source.path.clone(),
+                line: wrong.line.max(1),
+                piece: source
+                    .text
+                    .lines()
+                    .nth(wrong.line.saturating_sub(1))
+                    .unwrap_or_default()
+                    .to_owned(),
+                detail: wrong.detail,
+                mend: "write a mapping of names to lists: `known_hosts: [alpha, beta]`".to_owned(),
+            })
+        };
+        let node = node::read(&source.text).map_err(refuse)?;
+        if node.kind == Kind::Null {
+            return Ok(());
+        }
+        let keys = node.keys("a file of lists for placeholders").map_err(refuse)?;
+        for (name, node) in keys.into_entries() {
+            let values = match node.kind {
+                Kind::Null => Vec::new(),
+                Kind::Bool(_)
+                | Kind::Integer(_)
+                | Kind::Float(_)
+                | Kind::Text(_)
+                | Kind::List(_)
+                | Kind::Map(_) => {
+                    let detail = format!("`{name}` is no list of values");
+                    node.texts()
+                        .ok_or_else(|| refuse(Wrong::new(node.line, detail)))?
+                }
             };
             self.0.entry(name).or_default().extend(values);
         }
@@ -145,7 +129,7 @@ impl Placeholders {
 
 /// Whether a file holds lists and no rules.
 #[must_use]
-pub(crate) fn is_placeholder_file(path: &str) -> bool {
+pub fn is_placeholder_file(path: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     name.eq_ignore_ascii_case("placeholders.yml") || name.eq_ignore_ascii_case("placeholders.yaml")
 }

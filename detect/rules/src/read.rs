@@ -35,8 +35,8 @@ pub struct LoadOptions {
 /// Directories deeper than this are not followed: a loop of links ends here.
 const DEPTH_MAX: usize = 32;
 
-/// Every `*.yml` and `*.yaml` at and below `paths`, except `*.test.yml` and what is hidden; sorted by path. Nothing is
-/// read but the folders.
+/// Every `*.yml` and `*.yaml` at and below `paths`, except `*.test.yml`, what is hidden and what is in folders called
+/// `pipelines`; sorted by path. Nothing is read but the folders.
 #[must_use]
 pub fn rule_files(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let mut files = Vec::new();
@@ -142,7 +142,8 @@ fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>, diagnostics: &mut V
         }
         return;
     }
-    if depth == DEPTH_MAX {
+    let is_pipelines = path.file_name().is_some_and(|name| name == "pipelines");
+    if depth == DEPTH_MAX || is_pipelines && 0 < depth {
         return;
     }
     match fs::read_dir(path) {

@@ -1,7 +1,7 @@
 //! The pipelines of `rulesets/pipelines/`, inside the program.
 
 /// Name and text of each, by name.
-pub const BUNDLED: [(&str, &str); 6] = [
+pub const BUNDLED: [(&str, &str); 7] = [
     (
         "as-it-is",
         include_str!("../../../../rulesets/pipelines/as-it-is.yml"),
@@ -17,6 +17,10 @@ pub const BUNDLED: [(&str, &str); 6] = [
     (
         "syslog-ecs",
         include_str!("../../../../rulesets/pipelines/syslog-ecs.yml"),
+    ),
+    (
+        "windows-audit",
+        include_str!("../../../../rulesets/pipelines/windows-audit.yml"),
     ),
     (
         "windows-ecs",

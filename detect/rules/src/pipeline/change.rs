@@ -299,23 +299,48 @@ impl FieldName {
         let Some(names) = leaf.item.field.name.as_deref().and_then(|name| self.names(name)) else {
             return Tree::Leaf(leaf);
         };
-        let mut leaves: Vec<Tree<'p>> = names
-            .into_iter()
-            .map(|name| {
-                let mut leaf = leaf.clone();
-                leaf.item.field.name = Some(name);
-                Tree::Leaf(leaf)
-            })
-            .collect();
-        match (leaves.len(), leaves.pop()) {
-            (1, Some(only)) => only,
-            (_, Some(last)) => {
-                leaves.push(last);
-                Tree::Any(leaves)
-            }
-            (_, None) => Tree::Leaf(leaf),
+        if let [only] = names.as_slice() {
+            leaf.item.field.name = Some(only.clone());
+            return Tree::Leaf(leaf);
         }
+        alternatives(leaf, &names)
     }
+}
+
+/// A leaf under several names: a test of a value holds if it holds under one of them, a test of absence under all. (pySigma
+/// takes one for both; then a field that no event has under one of its names would count as missing from every event.)
+fn alternatives<'p>(leaf: Leaf<'p>, names: &[String]) -> Tree<'p> {
+    let named = |values: Vec<SigmaValue>| -> Vec<Tree<'p>> {
+        let each = names.iter().map(|name| {
+            let mut leaf = leaf.clone();
+            leaf.item.field.name = Some(name.clone());
+            leaf.item.values.clone_from(&values);
+            Tree::Leaf(leaf)
+        });
+        each.collect()
+    };
+    let field = &leaf.item.field;
+    let values = leaf.item.values.clone();
+    let asks_absence = field.has_modifier(Modifier::Exists)
+        && values
+            .first()
+            .is_some_and(|value| matches!(value.to_string().as_str(), "false" | "no"));
+    if asks_absence || field.has_modifier(Modifier::Neq) {
+        return Tree::All(named(values));
+    }
+    let (nulls, others): (Vec<_>, Vec<_>) = values
+        .into_iter()
+        .partition(|value| matches!(value, SigmaValue::Null));
+    if nulls.is_empty() {
+        return Tree::Any(named(others));
+    }
+    let absent = Tree::All(named(nulls));
+    if others.is_empty() {
+        return absent;
+    }
+    let mut either = named(others);
+    either.push(absent);
+    Tree::Any(either)
 }
 
 impl Chosen {

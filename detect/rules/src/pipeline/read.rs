@@ -7,26 +7,19 @@ use super::{
     Item, Pipeline,
     change::{Chosen, FieldName, Transformation},
     gate::{FieldCondition, Gate, ItemCondition, Link, Names, Op, RuleCondition, ValueTest},
-    node::{Keys, Kind, Node, Wrong},
 };
-use crate::{Code, Diagnostic, Level, Placeholders, SourceText};
+use crate::{
+    Code, Diagnostic, Level, Placeholders, SourceText,
+    node::{self, Keys, Kind, Node, Wrong},
+};
 
 const MEND: &str = "docs/rules.md says which transformations and conditions there are; leave out what concerns the query language of another system";
 
 /// Reads a pipeline.
 pub(super) fn read(source: &SourceText) -> (Option<Pipeline>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let node: Node = match serde_saphyr::from_str(&source.text) {
-        Ok(node) => node,
-        Err(error) => {
-            let line = error
-                .location()
-                .map_or(1, |place| usize::try_from(place.line()).unwrap_or(1));
-            let wrong = Wrong::new(line, "the file is not YAML");
-            return (None, vec![say(source, Level::Error, &wrong)]);
-        }
-    };
-    match pipeline(node, source, &mut diagnostics) {
+    let pipeline = node::read(&source.text).and_then(|node| pipeline(node, source, &mut diagnostics));
+    match pipeline {
         Ok(pipeline) => (Some(pipeline), diagnostics),
         Err(wrong) => {
             diagnostics.push(say(source, Level::Error, &wrong));

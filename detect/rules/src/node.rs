@@ -1,4 +1,5 @@
-//! YAML as it stands in a pipeline's file: keys in their order, each value with its line.
+//! YAML as it stands in a file: keys in their order, each value with its line. For pipelines and lists of placeholders; rules are
+//! read by `rsigma-parser`.
 
 use std::fmt;
 
@@ -7,14 +8,14 @@ use serde_saphyr::Spanned;
 
 /// A value and its line.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) kind: Kind,
 }
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool(bool),
     Integer(i64),
@@ -32,20 +33,32 @@ impl PartialEq for Node {
 
 /// A mapping whose keys are taken one by one, so that what is left over can be refused.
 #[derive(Debug)]
-pub(super) struct Keys {
-    pub(super) line: usize,
+pub(crate) struct Keys {
+    pub(crate) line: usize,
     entries: Vec<(String, Node)>,
 }
 
 /// What is wrong at a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    pub(super) line: usize,
-    pub(super) detail: String,
+pub(crate) struct Wrong {
+    pub(crate) line: usize,
+    pub(crate) detail: String,
+}
+
+/// Reads a file. Only `true` and `false` are booleans: `no` is a country, and `on` may be a field.
+pub(crate) fn read(text: &str) -> Result<Node, Wrong> {
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true }).map_err(
+        |error| {
+            let line = error
+                .location()
+                .map_or(1, |place| usize::try_from(place.line()).unwrap_or(1));
+            Wrong::new(line, "the file is not YAML")
+        },
+    )
 }
 
 impl Wrong {
-    pub(super) fn new(line: usize, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(line: usize, detail: impl Into<String>) -> Self {
         Self {
             line,
             detail: detail.into(),
@@ -55,7 +68,7 @@ impl Wrong {
 
 impl Node {
     /// A text, or what a number or a boolean is written as.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         match &self.kind {
             Kind::Text(text) => Some(text.clone()),
             Kind::Integer(number) => Some(number.to_string()),
@@ -66,7 +79,7 @@ impl Node {
     }
 
     /// A text, or a list of texts.
-    pub(super) fn texts(&self) -> Option<Vec<String>> {
+    pub(crate) fn texts(&self) -> Option<Vec<String>> {
         match &self.kind {
             Kind::List(items) => items.iter().map(Self::text).collect(),
             Kind::Null | Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) | Kind::Map(_) => {
@@ -76,7 +89,7 @@ impl Node {
     }
 
     /// A mapping.
-    pub(super) fn keys(self, what: &str) -> Result<Keys, Wrong> {
+    pub(crate) fn keys(self, what: &str) -> Result<Keys, Wrong> {
         match self.kind {
             Kind::Map(entries) => Ok(Keys {
                 line: self.line,
@@ -94,13 +107,13 @@ impl Node {
 
 impl Keys {
     /// Takes a value. A key that is there with null counts as missing.
-    pub(super) fn take(&mut self, key: &str) -> Option<Node> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
         let place = self.entries.iter().position(|(known, _)| known == key)?;
         Some(self.entries.remove(place).1).filter(|node| node.kind != Kind::Null)
     }
 
     /// Takes a text.
-    pub(super) fn take_text(&mut self, key: &str) -> Result<Option<String>, Wrong> {
+    pub(crate) fn take_text(&mut self, key: &str) -> Result<Option<String>, Wrong> {
         self.take(key)
             .map(|node| {
                 node.text()
@@ -110,13 +123,13 @@ impl Keys {
     }
 
     /// Takes a text that must be there.
-    pub(super) fn need_text(&mut self, key: &str) -> Result<String, Wrong> {
+    pub(crate) fn need_text(&mut self, key: &str) -> Result<String, Wrong> {
         self.take_text(key)?
             .ok_or_else(|| Wrong::new(self.line, format!("`{key}` is missing")))
     }
 
     /// Takes a text or a list of texts.
-    pub(super) fn take_texts(&mut self, key: &str) -> Result<Option<Vec<String>>, Wrong> {
+    pub(crate) fn take_texts(&mut self, key: &str) -> Result<Option<Vec<String>>, Wrong> {
         self.take(key)
             .map(|node| {
                 node.texts()
@@ -126,7 +139,7 @@ impl Keys {
     }
 
     /// Takes a boolean; false where there is none.
-    pub(super) fn take_flag(&mut self, key: &str) -> Result<bool, Wrong> {
+    pub(crate) fn take_flag(&mut self, key: &str) -> Result<bool, Wrong> {
         match self.take(key) {
             None => Ok(false),
             Some(Node {
@@ -141,12 +154,12 @@ impl Keys {
     }
 
     /// The rest, in order.
-    pub(super) fn into_entries(self) -> Vec<(String, Node)> {
+    pub(crate) fn into_entries(self) -> Vec<(String, Node)> {
         self.entries
     }
 
     /// Refuses what is left.
-    pub(super) fn finish(self, of: &str) -> Result<(), Wrong> {
+    pub(crate) fn finish(self, of: &str) -> Result<(), Wrong> {
         match self.entries.into_iter().next() {
             None => Ok(()),
             Some((key, node)) => Err(Wrong::new(node.line, format!("{of} has no `{key}` here"))),
@@ -245,7 +258,7 @@ mod tests {
 
     #[test]
     fn order_kinds_and_lines_are_kept() {
-        let node: Node = serde_saphyr::from_str("b: 1\na: [x, 2.5, true, ~]\nc:\n  d: text\n").expect("YAML");
+        let node = read("b: 1\na: [x, 2.5, true, ~, no]\nc:\n  d: text\n").expect("YAML");
         let keys = node.keys("it").expect("a mapping").into_entries();
         let shown: Vec<(&str, usize)> = keys.iter().map(|(key, node)| (key.as_str(), node.line)).collect();
         assert_eq!(shown, [("b", 1), ("a", 2), ("c", 4)]);
@@ -259,7 +272,8 @@ mod tests {
                 &Kind::Text("x".to_owned()),
                 &Kind::Float(2.5),
                 &Kind::Bool(true),
-                &Kind::Null
+                &Kind::Null,
+                &Kind::Text("no".to_owned())
             ]
         );
     }
