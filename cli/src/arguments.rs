@@ -258,8 +258,8 @@ pub enum IndicatorsCommand {
 /// What `varde indicators` works on.
 #[derive(Args, Clone, Debug)]
 pub struct IndicatorsArguments {
-    /// Plain lists or CSV
-    #[arg(required = true, value_name = "FILE")]
+    /// Feeds (plain lists, CSV, MISP events, STIX 2.1 bundles), or folders of feeds
+    #[arg(required = true, value_name = "PATH")]
     pub files: Vec<PathBuf>,
     /// How it is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -1,4 +1,5 @@
-//! The only place of this crate that reads the clock. Nothing that is printed on standard output depends on it.
+//! The only place of this crate that reads the clock. Nothing that is printed on standard output depends on it,
+//! but how many indicators of a feed are out of date.
 
 use std::time::Instant;
 
