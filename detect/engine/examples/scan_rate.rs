@@ -20,7 +20,7 @@ use detect_engine::{Compiler, EventView, Match, MatchSink, Scanner};
 use detect_rules::check;
 
 /// Each is measured this often; the best counts.
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 12;
 
 #[derive(Default)]
 struct Count(u64);
@@ -82,13 +82,21 @@ fn main() {
             }
             found = sink.0 / repeats as u64;
         });
+        let validate = best(|| {
+            for line in std::iter::repeat_n(&lines, repeats).flatten() {
+                let read: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(line);
+                assert!(read.is_ok(), "JSON");
+            }
+        });
         let stats = scanner.stats();
         println!(
-            "{corpus}: {} events, {found} matches, {:.0} ns an event; {:.2} rules awake, {:.2} evaluated; compiled in {compiled:.2?}",
+            "{corpus}: {} events, {found} matches, {:.0} ns an event, {:.2} × the time in which serde_json only checks it; {:.2} rules awake, {:.2} evaluated, {:.0} bytes searched; compiled in {compiled:.2?}",
             lines.len(),
             scan.as_nanos() as f64 / (lines.len() * repeats) as f64,
+            scan.as_secs_f64() / validate.as_secs_f64(),
             stats.awake as f64 / stats.events as f64,
             stats.evaluated as f64 / stats.events as f64,
+            stats.searched as f64 / stats.events as f64,
         );
     }
 }

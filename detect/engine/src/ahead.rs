@@ -121,11 +121,12 @@ impl Task<'_> {
             if !reader.read(ruleset, event) {
                 continue;
             }
-            let start = reader.record.gather(event, |field| {
-                wanted.get(field as usize).copied().unwrap_or_default()
+            let start = reader.record.gather(event, &reader.marks, |entry| {
+                wanted.get(entry.field as usize).copied().unwrap_or_default()
             });
             let haystack = reader.record.haystack(start);
             counts.add(haystack.text.as_bytes());
+            counts.add(event.to_ascii_lowercase().as_bytes());
             let mut seen: BTreeSet<&Witness> = BTreeSet::new();
             literals.scan(haystack.text.as_bytes(), &mut scratch, |literal, end| {
                 let field = haystack.field_at(end.saturating_sub(1));

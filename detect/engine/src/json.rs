@@ -17,7 +17,7 @@ use crate::{
 };
 pub(crate) use marks::Marks;
 pub(crate) use number::{Number, number};
-pub(crate) use unescape::unescape_into;
+pub(crate) use unescape::{unescape_into, unescape_marked};
 
 /// Objects and lists inside each other, the event itself included; `serde_json` stops there too.
 const DEPTH_MAX: usize = 127;
@@ -100,6 +100,9 @@ impl Walk<'_> {
 
     #[inline]
     fn blanks(&mut self) {
+        if self.peek().is_some_and(|byte| b' ' < byte) {
+            return;
+        }
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
@@ -120,10 +123,12 @@ impl Walk<'_> {
             let place = self.name(parent, before)?;
             before = place.key;
             self.blanks();
-            if self.value(place, depth)? {
+            if self.text(place) || self.value(place, depth)? {
                 self.counted()?;
             }
-            self.record.path.truncate(parent.path);
+            if place.key == NO_KEY {
+                self.record.path.truncate(parent.path);
+            }
             self.blanks();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -153,7 +158,8 @@ impl Walk<'_> {
             return Err(Stop::NotJson);
         }
         let start = self.at + 1;
-        let (end, is_escaped) = self.text_end(start)?;
+        let (end, escapes) = self.text_end(start)?;
+        let is_escaped = escapes != Escapes::None;
         self.at = end + 1;
         self.blanks();
         if self.peek() != Some(b':') {
@@ -192,17 +198,39 @@ impl Walk<'_> {
         }
     }
 
+    /// A text without escapes, which most values are; whether it is one.
+    #[inline]
+    fn text(&mut self, place: Place) -> bool {
+        if self.peek() != Some(b'"') {
+            return false;
+        }
+        let start = self.at + 1;
+        let end = self.marks.next(start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return false;
+        }
+        self.at = end + 1;
+        if place.field != NONE || self.names.keeps_all_texts {
+            self.record
+                .push(Entry::new(place.field, Kind::Text, start, end, false));
+        }
+        true
+    }
+
     /// A value; whether it is more than an object, and so a field of its own.
     #[inline]
     fn value(&mut self, place: Place, depth: usize) -> Result<bool, Stop> {
         let start = self.at;
         match self.peek() {
             Some(b'"') => {
-                let (end, is_escaped) = self.text_end(start + 1)?;
+                let (end, escapes) = self.text_end(start + 1)?;
                 self.at = end + 1;
                 if place.field != NONE || self.names.keeps_all_texts {
-                    self.record
-                        .push(Entry::new(place.field, Kind::Text, start + 1, end, is_escaped));
+                    self.record.push(match escapes {
+                        Escapes::None => Entry::new(place.field, Kind::Text, start + 1, end, false),
+                        Escapes::Usual => Entry::escaped(place.field, start + 1, end, false),
+                        Escapes::Unusual => Entry::escaped(place.field, start + 1, end, true),
+                    });
                 }
                 Ok(true)
             }
@@ -240,7 +268,9 @@ impl Walk<'_> {
         let mut is_plain = false;
         loop {
             is_plain |= self.value(place, depth)?;
-            self.record.path.truncate(place.path);
+            if place.key == NO_KEY {
+                self.record.path.truncate(place.path);
+            }
             self.blanks();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -282,26 +312,40 @@ impl Walk<'_> {
         }
     }
 
-    /// Where the text that begins at `start` ends, and whether it has escapes.
+    /// Where the text that begins at `start` ends, and what escapes it has.
     #[inline]
-    fn text_end(&self, start: usize) -> Result<(usize, bool), Stop> {
+    fn text_end(&self, start: usize) -> Result<(usize, Escapes), Stop> {
         let at = self.marks.next(start);
         if self.bytes.get(at) == Some(&b'"') {
-            return Ok((at, false));
+            return Ok((at, Escapes::None));
         }
-        Ok((self.escaped_end(at)?, true))
+        self.escaped_end(at)
     }
 
-    fn escaped_end(&self, mut at: usize) -> Result<usize, Stop> {
+    fn escaped_end(&self, mut at: usize) -> Result<(usize, Escapes), Stop> {
+        let mut escapes = Escapes::Usual;
         loop {
             match self.bytes.get(at) {
-                Some(b'"') => return Ok(at),
+                Some(b'"') => return Ok((at, escapes)),
                 Some(b'\\') => {
-                    let length = unescape::length(self.bytes.get(at..).unwrap_or_default());
-                    at = self.marks.next(at + length.ok_or(Stop::NotJson)?);
+                    let escape = self.bytes.get(at..).unwrap_or_default();
+                    let length = unescape::length(escape).ok_or(Stop::NotJson)?;
+                    if !escape.get(1).is_some_and(|kind| unescape::is_usual(*kind)) {
+                        escapes = Escapes::Unusual;
+                    }
+                    at = self.marks.next(at + length);
                 }
                 _ => return Err(Stop::NotJson),
             }
         }
     }
+}
+
+/// Which escapes a text has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escapes {
+    None,
+    /// Those only that JSON asks for, in the one short form that there is.
+    Usual,
+    Unusual,
 }

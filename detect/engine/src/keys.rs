@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use rustc_hash::FxHashMap;
+use wide::u8x32;
 
 use crate::record::NONE;
 
@@ -25,6 +26,12 @@ const KEYS_MAX: usize = 8192;
 
 /// Longer names and paths are not remembered.
 const PATH_BYTES_MAX: usize = 256;
+
+/// Bytes that are compared at once.
+const START: usize = 32;
+
+/// So many names that came after one name are tried before it is looked up.
+const WAYS: usize = 4;
 
 /// Slots for names that were not expected, a power of two.
 const SLOTS: usize = 2048;
@@ -76,12 +83,15 @@ struct Key {
     field: FieldId,
     /// What the event's bytes are: the name in quotes, and the colon.
     spelled: Box<[u8]>,
+    /// The start of `spelled`, and a bit for each byte of it.
+    start: [u8; START],
+    mask: u32,
     /// The whole dotted path.
     path: Box<str>,
-    /// The member that came after it last time.
-    next: KeyId,
-    /// The first member inside it last time.
-    first: KeyId,
+    /// The members that came after it, the latest news first.
+    next: [KeyId; WAYS],
+    /// The first members inside it, the same.
+    first: [KeyId; WAYS],
 }
 
 /// The names of members that a scanner has seen.
@@ -100,9 +110,11 @@ impl Default for Keys {
                 parent: NO_KEY,
                 field: NONE,
                 spelled: Box::default(),
+                start: [0; START],
+                mask: 0,
                 path: Box::default(),
-                next: NO_KEY,
-                first: NO_KEY,
+                next: [NO_KEY; WAYS],
+                first: [NO_KEY; WAYS],
             }],
             slots: vec![NO_KEY; SLOTS].into(),
             ids: HashMap::default(),
@@ -128,15 +140,18 @@ impl Keys {
         before: KeyId,
         bytes: &[u8],
     ) -> Option<(KeyId, FieldId, usize)> {
-        let id = if before == NO_KEY {
-            self.keys.get(parent as usize)?.first
+        let ways = if before == NO_KEY {
+            &self.keys.get(parent as usize)?.first
         } else {
-            self.keys.get(before as usize)?.next
+            &self.keys.get(before as usize)?.next
         };
-        let key = self.keys.get(id as usize)?;
-        bytes
-            .starts_with(&key.spelled)
-            .then_some((id, key.field, key.spelled.len()))
+        for id in ways {
+            let key = self.keys.get(*id as usize)?;
+            if key.starts(bytes) {
+                return Some((*id, key.field, key.spelled.len()));
+            }
+        }
+        None
     }
 
     /// The key of a name without escapes; [`NO_KEY`] if it is not to be remembered.
@@ -165,12 +180,16 @@ impl Keys {
             }
             id
         };
-        if before == NO_KEY {
-            if let Some(key) = self.keys.get_mut(parent as usize) {
-                key.first = id;
+        let ways = if before == NO_KEY {
+            self.keys.get_mut(parent as usize).map(|key| &mut key.first)
+        } else {
+            self.keys.get_mut(before as usize).map(|key| &mut key.next)
+        };
+        if let Some(ways) = ways {
+            ways.rotate_right(1);
+            if let Some(newest) = ways.first_mut() {
+                *newest = id;
             }
-        } else if let Some(key) = self.keys.get_mut(before as usize) {
-            key.next = id;
         }
         (id, self.keys.get(id as usize).map_or(NONE, |key| key.field))
     }
@@ -193,13 +212,21 @@ impl Keys {
             return NO_KEY;
         }
         let id = u32::try_from(self.keys.len()).unwrap_or(NO_KEY);
+        let spelled = format!("\"{name}\":").into_bytes();
+        let mut start = [0; START];
+        let length = spelled.len().min(START);
+        for (to, from) in start.iter_mut().zip(&spelled) {
+            *to = *from;
+        }
         self.keys.push(Key {
             parent,
             field: names.get(&path).unwrap_or(NONE),
-            spelled: format!("\"{name}\":").into_bytes().into(),
+            spelled: spelled.into(),
+            start,
+            mask: u32::MAX >> (START - length),
             path: path.into(),
-            next: NO_KEY,
-            first: NO_KEY,
+            next: [NO_KEY; WAYS],
+            first: [NO_KEY; WAYS],
         });
         self.ids.insert((parent, name.into()), id);
         id
@@ -207,6 +234,16 @@ impl Keys {
 }
 
 impl Key {
+    /// Whether these bytes start with it.
+    #[inline]
+    fn starts(&self, bytes: &[u8]) -> bool {
+        let Some(chunk) = bytes.first_chunk::<START>() else {
+            return bytes.starts_with(&self.spelled);
+        };
+        let equal = u8x32::new(*chunk).simd_eq(u8x32::new(self.start)).to_bitmask();
+        equal & self.mask == self.mask && (self.spelled.len() <= START || bytes.starts_with(&self.spelled))
+    }
+
     fn name(&self) -> &[u8] {
         self.spelled
             .get(1..self.spelled.len().saturating_sub(2))

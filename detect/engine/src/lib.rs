@@ -21,6 +21,7 @@ mod json;
 mod keys;
 mod literal;
 mod pattern;
+mod pattern_list;
 mod prefilter;
 mod program;
 mod raise;

@@ -53,12 +53,17 @@ impl Literals {
         }
         #[cfg(feature = "hyperscan")]
         if machine == Machine::Fastest
-            && let Some(database) = vectorscan::Database::build(texts)
+            && let Some(database) = vectorscan::Database::build(texts, counts)
         {
             return Self::Vectorscan(database);
         }
         let _ = machine;
         Self::Grams(Grams::build(texts, counts))
+    }
+
+    /// Whether the fastest machine is fast enough for whole lines, without regard to case in ASCII.
+    pub(crate) const fn reads_lines() -> bool {
+        cfg!(feature = "hyperscan")
     }
 
     /// Makes the scratch large enough.

@@ -113,6 +113,27 @@ impl Matcher {
         }
     }
 
+    /// The whole value or the end of it that it looks for, without regard to case, if that is all it does.
+    pub(crate) fn tail(&self) -> Option<(TextOp, &str)> {
+        match &self.test {
+            Test::Literal {
+                op: op @ (TextOp::Equals | TextOp::EndsWith),
+                text,
+                cased: false,
+            } => Some((*op, text)),
+            Test::Literal { .. }
+            | Test::Part { .. }
+            | Test::Glob { .. }
+            | Test::Regex(_)
+            | Test::Cidr(_)
+            | Test::Number(..)
+            | Test::Bool(_)
+            | Test::Null
+            | Test::Field { .. }
+            | Test::Time(..) => None,
+        }
+    }
+
     /// The other fields whose values it compares with.
     pub(crate) fn references(&self) -> &[FieldId] {
         match &self.test {

@@ -9,9 +9,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::{
+    json::Marks,
     keys::FieldId,
     literal::{GramCounts, LiteralId, Literals, Machine, Scratch},
-    record::{Haystack, NONE, Wanted},
+    record::{Entry, Haystack, Kind, NONE, Record, SEPARATOR, Wanted},
     witness::{Frequencies, Group, Witness},
 };
 
@@ -20,14 +21,23 @@ use crate::{
 pub(crate) struct Prefilter {
     /// Rules that any event may match, ascending.
     always: Box<[u32]>,
+    /// Every witness as an ordinary event's bytes spell it, if the machine is one for whole lines.
+    line: Option<Set>,
+    /// Witnesses in certain fields.
+    bound: Set,
+    /// Witnesses anywhere, those of keywords.
+    free: Set,
+    /// For each field whether its values are looked at.
+    wanted: Box<[Wanted]>,
+}
+
+/// Literals and the rules that each of them wakes.
+#[derive(Debug, Default)]
+struct Set {
     literals: Literals,
     /// For each literal where its targets begin; one more at the end.
     starts: Box<[u32]>,
     targets: Box<[Target]>,
-    /// For each field whether its values are looked at.
-    wanted: Box<[Wanted]>,
-    /// Texts of every field are looked at, for keywords.
-    wants_all: bool,
 }
 
 /// Prefilters by their rules.
@@ -94,9 +104,10 @@ impl Prefilter {
         machine: Machine,
     ) -> Self {
         let mut always = Vec::new();
-        let mut woken: BTreeMap<&str, Vec<Target>> = BTreeMap::new();
+        let mut bound: BTreeMap<String, Vec<Target>> = BTreeMap::new();
+        let mut free: BTreeMap<String, Vec<Target>> = BTreeMap::new();
+        let mut line: BTreeMap<String, Vec<Target>> = BTreeMap::new();
         let mut wanted = vec![Wanted::No; field_count];
-        let mut wants_all = false;
         for rule in rules {
             let of_rule = groups.get(*rule as usize).map_or(&[][..], Vec::as_slice);
             let Some(group) = frequencies.rarest(of_rule) else {
@@ -104,13 +115,111 @@ impl Prefilter {
                 continue;
             };
             for witness in group {
-                wants_all |= witness.fields.is_empty();
-                let targets = woken.entry(&witness.text).or_default();
-                targets.extend(witness.targets().map(|field| Target { field, rule: *rule }));
-                witness.want(&mut wanted);
+                let targets = witness.fields.iter().map(|field| Target {
+                    field: *field,
+                    rule: *rule,
+                });
+                if !witness.fields.is_empty() {
+                    line.entry(on_the_line(&witness.text))
+                        .or_default()
+                        .extend(targets.clone());
+                    bound.entry(witness.text.to_string()).or_default().extend(targets);
+                    witness.want(&mut wanted);
+                    continue;
+                }
+                let target = Target {
+                    field: NONE,
+                    rule: *rule,
+                };
+                line.entry(on_the_line(&witness.text)).or_default().push(target);
+                for spelled in [witness.text.to_string(), on_the_line(&witness.text)] {
+                    free.entry(spelled).or_default().push(target);
+                }
             }
         }
-        let texts: Vec<Box<str>> = woken.keys().map(|text| Box::from(*text)).collect();
+        Self {
+            always: always.into(),
+            line: (machine == Machine::Fastest && Literals::reads_lines() && !line.is_empty())
+                .then(|| Set::build(line, machine, counts)),
+            bound: Set::build(bound, Machine::Plain, counts),
+            free: Set::build(free, Machine::Plain, counts),
+            wanted: wanted.into(),
+        }
+    }
+
+    /// Rules that any event may match.
+    pub(crate) fn always(&self) -> &[u32] {
+        &self.always
+    }
+
+    /// Makes the scratch large enough.
+    pub(crate) fn prepare(&self, scratch: &mut Scratch) {
+        if let Some(line) = &self.line {
+            line.literals.prepare(scratch);
+        }
+    }
+
+    /// Wakes the rules whose witnesses the event has; returns how many bytes were looked at.
+    ///
+    /// The event's own bytes are looked at if the machine reads lines. Values of which these do not say in the one
+    /// usual way what their text is are looked at apart: numbers, texts with escapes that need not be, letters
+    /// beyond ASCII. Without such a machine all values of the fields that matter are looked at apart.
+    #[inline]
+    pub(crate) fn look(
+        &self,
+        record: &mut Record,
+        payload: &str,
+        marks: &Marks,
+        scratch: &mut Scratch,
+        awake: &mut Awake,
+    ) -> usize {
+        if self.bound.is_empty() && self.free.is_empty() {
+            return 0;
+        }
+        let mut searched = 0;
+        if let Some(line) = &self.line {
+            line.look_at_line(record, payload, scratch, awake);
+            searched += payload.len();
+        } else if !self.free.is_empty() {
+            let line = record.fold_line(payload);
+            searched += line.len();
+            self.free.look_anywhere(line, scratch, awake);
+        }
+        let (is_ascii, reads_lines) = (marks.is_ascii(), self.line.is_some());
+        let is_odd = |entry: &Entry| entry.is_unusual || !is_ascii && !entry.raw(payload).is_ascii();
+        let start = record.gather(payload, marks, |entry| {
+            let wanted = self.wanted.get(entry.field as usize).copied().unwrap_or_default();
+            match (wanted, entry.kind) {
+                (Wanted::No, Kind::Text) if !self.free.is_empty() && is_odd(entry) => Wanted::Text,
+                (Wanted::Text | Wanted::Number, Kind::Text) if reads_lines && !is_odd(entry) => {
+                    self.as_number(wanted, entry, payload)
+                }
+                (wanted, _) => wanted,
+            }
+        });
+        let haystack = record.haystack(start);
+        if !haystack.is_empty() {
+            searched += haystack.text.len();
+            self.bound.look(haystack, scratch, awake);
+            self.free.look_anywhere(haystack.text, scratch, awake);
+        }
+        searched
+    }
+
+    /// A text that may be a number equal to one with another spelling.
+    fn as_number(&self, wanted: Wanted, entry: &Entry, payload: &str) -> Wanted {
+        let may_be = wanted == Wanted::Number
+            && entry
+                .raw(payload)
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+        if may_be { Wanted::Number } else { Wanted::No }
+    }
+}
+
+impl Set {
+    fn build(woken: BTreeMap<String, Vec<Target>>, machine: Machine, counts: &GramCounts) -> Self {
+        let texts: Vec<Box<str>> = woken.keys().map(|text| text.as_str().into()).collect();
         let mut starts = vec![0];
         let mut targets = Vec::new();
         for mut of_literal in woken.into_values() {
@@ -120,60 +229,65 @@ impl Prefilter {
             starts.push(u32::try_from(targets.len()).unwrap_or(NONE));
         }
         Self {
-            always: always.into(),
             literals: Literals::build(&texts, machine, counts),
             starts: starts.into(),
             targets: targets.into(),
-            wanted: wanted.into(),
-            wants_all,
         }
     }
 
-    /// Rules that any event may match.
-    pub(crate) fn always(&self) -> &[u32] {
-        &self.always
-    }
-
-    /// Whether there is anything to look for.
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Whether a field's values belong to the haystack.
-    #[inline]
-    pub(crate) fn wanted(&self, field: FieldId) -> Wanted {
-        match self.wanted.get(field as usize) {
-            Some(Wanted::No) | None if self.wants_all => Wanted::Text,
-            Some(wanted) => *wanted,
-            None => Wanted::No,
-        }
+    /// The rules that a literal wakes.
+    fn targets(&self, literal: LiteralId) -> &[Target] {
+        let range = |at: usize| self.starts.get(at).map_or(0, |start| *start as usize);
+        let targets = range(literal as usize)..range(literal as usize + 1);
+        self.targets.get(targets).unwrap_or_default()
     }
 
-    /// Makes the scratch large enough.
-    pub(crate) fn prepare(&self, scratch: &mut Scratch) {
-        self.literals.prepare(scratch);
+    fn look_at_line(&self, record: &Record, payload: &str, scratch: &mut Scratch, awake: &mut Awake) {
+        self.literals.scan(payload.as_bytes(), scratch, |literal, end| {
+            let mut field = None;
+            for target in self.targets(literal) {
+                if target.field == NONE
+                    || target.field == *field.get_or_insert_with(|| record.field_at(end.saturating_sub(1)))
+                {
+                    awake.wake(target.rule);
+                }
+            }
+        });
     }
 
-    /// Wakes the rules whose witnesses are in the haystack.
-    #[inline]
-    pub(crate) fn look(&self, haystack: Haystack<'_>, scratch: &mut Scratch, awake: &mut Awake) {
+    fn look(&self, haystack: Haystack<'_>, scratch: &mut Scratch, awake: &mut Awake) {
         self.literals
             .scan(haystack.text.as_bytes(), scratch, |literal, end| {
-                self.found(haystack, literal, end, awake);
+                // The last byte is inside the value, or is the separator at its end.
+                let field = haystack.field_at(end.saturating_sub(1));
+                for target in self.targets(literal) {
+                    if target.field == field {
+                        awake.wake(target.rule);
+                    }
+                }
             });
     }
 
-    fn found(&self, haystack: Haystack<'_>, literal: LiteralId, end: usize, awake: &mut Awake) {
-        let range = |at: usize| self.starts.get(at).map_or(0, |start| *start as usize);
-        let targets = range(literal as usize)..range(literal as usize + 1);
-        // The last byte is inside the value, or is the separator at its end.
-        let field = haystack.field_at(end.saturating_sub(1));
-        for target in self.targets.get(targets).unwrap_or_default() {
-            if target.field == NONE || target.field == field {
+    fn look_anywhere(&self, text: &str, scratch: &mut Scratch, awake: &mut Awake) {
+        self.literals.scan(text.as_bytes(), scratch, |literal, _| {
+            for target in self.targets(literal) {
                 awake.wake(target.rule);
             }
-        }
+        });
     }
+}
+
+/// A folded text as it stands in the bytes of an event that spells it in the usual way.
+fn on_the_line(text: &str) -> String {
+    let quoted = serde_json::Value::from(text.trim_matches(SEPARATOR)).to_string();
+    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    let start = if text.starts_with(SEPARATOR) { "\"" } else { "" };
+    let end = if text.ends_with(SEPARATOR) { "\"" } else { "" };
+    format!("{start}{inner}{end}")
 }
 
 impl Witness {
@@ -193,10 +307,5 @@ impl Witness {
                 }
             }
         }
-    }
-
-    fn targets(&self) -> impl Iterator<Item = FieldId> {
-        let any = self.fields.is_empty().then_some(NONE);
-        self.fields.iter().copied().chain(any)
     }
 }

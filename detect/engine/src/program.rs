@@ -1,20 +1,17 @@
 //! A rule's condition, compiled: what it asks of a record, and why it held.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use detect_rules::{Condition, Quantifier, Test};
 
 use crate::{
     BuildError, Finding,
     keys::{FieldId, FieldNames},
     pattern::Matcher,
+    pattern_list::PatternList,
     record::{Kind, Record},
 };
 
 /// An alert names at most this many findings per event: enough to understand, small enough for a mail.
 const FINDINGS_MAX: usize = 16;
-
-/// From so many patterns on, one pass for all is cheaper than one for each.
-const PARTS_MIN: usize = 6;
 
 /// A value is shown up to this many characters.
 const VALUE_CHARS_MAX: usize = 512;
@@ -33,8 +30,8 @@ pub(crate) enum Node {
         patterns: Box<[Matcher]>,
         /// Other fields that patterns compare with.
         references: Box<[FieldId]>,
-        /// All patterns in one pass, if one is enough and each looks for a text anywhere.
-        parts: Option<AhoCorasick>,
+        /// All patterns together, if one is enough and they are alike.
+        list: Option<PatternList>,
     },
     Keywords {
         all: bool,
@@ -67,7 +64,7 @@ impl Node {
                             all,
                             negated: *negated,
                             references: references(&patterns),
-                            parts: if all { None } else { parts(&patterns) },
+                            list: if all { None } else { PatternList::build(&patterns) },
                             patterns,
                         }
                     }
@@ -110,7 +107,7 @@ impl Node {
                 negated,
                 patterns,
                 references,
-                parts,
+                list,
             } => {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return !negated && of(*all, patterns, Matcher::is_null);
@@ -121,9 +118,9 @@ impl Node {
                 }
                 let record = &*record;
                 let mut values = record.values(*field);
-                let found = match parts {
-                    Some(parts) => {
-                        values.any(|entry| entry.kind != Kind::Null && parts.is_match(record.folded(entry)))
+                let found = match list {
+                    Some(list) => {
+                        values.any(|entry| entry.kind != Kind::Null && list.matches(record.folded(entry)))
                     }
                     None => of(*all, patterns, |pattern| {
                         record.values(*field).any(|entry| pattern.matches(record, entry))
@@ -277,17 +274,6 @@ fn references(patterns: &[Matcher]) -> Box<[FieldId]> {
         .iter()
         .flat_map(|pattern| pattern.references().iter().copied())
         .collect()
-}
-
-fn parts(patterns: &[Matcher]) -> Option<AhoCorasick> {
-    if patterns.len() < PARTS_MIN {
-        return None;
-    }
-    let texts: Vec<&[u8]> = patterns.iter().map(Matcher::part).collect::<Option<_>>()?;
-    AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .build(texts)
-        .ok()
 }
 
 fn of(all: bool, patterns: &[Matcher], test: impl Fn(&Matcher) -> bool) -> bool {

@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 /// One value of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    field: FieldId,
+    pub(crate) field: FieldId,
     next: u32,
     /// In the event's bytes; without quotes.
     raw: (u32, u32),
@@ -43,6 +43,8 @@ pub(crate) struct Entry {
     folded: (u32, u32),
     pub(crate) kind: Kind,
     is_escaped: bool,
+    /// Whether its text could be spelled in another way too, such as with `\u0041` for a letter.
+    pub(crate) is_unusual: bool,
 }
 
 /// The buffers.
@@ -53,6 +55,7 @@ pub(crate) struct Record {
     last: Vec<u32>,
     texts: String,
     folded: String,
+    line: String,
     spans: Vec<haystack::Span>,
     /// Entries of the envelope that have escapes.
     escaped: Vec<u32>,
@@ -72,6 +75,15 @@ impl Entry {
             folded: (NONE, NONE),
             kind,
             is_escaped,
+            is_unusual: false,
+        }
+    }
+
+    /// A text with escapes.
+    pub(crate) fn escaped(field: FieldId, start: usize, end: usize, is_unusual: bool) -> Self {
+        Self {
+            is_unusual,
+            ..Self::new(field, Kind::Text, start, end, true)
         }
     }
 
@@ -138,6 +150,16 @@ impl Record {
             at = entry.next;
             Some(entry)
         })
+    }
+
+    /// The field of the value that the event's byte at `at` belongs to, its closing quote included.
+    pub(crate) fn field_at(&self, at: usize) -> FieldId {
+        let at = position(at);
+        let after = self.entries.partition_point(|entry| entry.raw.0 <= at);
+        match after.checked_sub(1).and_then(|index| self.entries.get(index)) {
+            Some(entry) if at <= entry.raw.1 => entry.field,
+            _ => NONE - 1,
+        }
     }
 
     /// Every value that is kept, in the event's order.

@@ -42,6 +42,8 @@ pub struct ScanStats {
     pub awake: u64,
     /// Rules that were evaluated.
     pub evaluated: u64,
+    /// Bytes in which witnesses were looked for.
+    pub searched: u64,
 }
 
 /// Takes matches. Called once for each rule or indicator that an event matches.
@@ -226,11 +228,14 @@ impl<'r> Scanner<'r> {
         for rule in class.always() {
             self.awake.wake(*rule);
         }
-        if !prefilter.is_empty() {
-            let start = self.record.gather(payload, |field| prefilter.wanted(field));
-            let haystack = self.record.haystack(start);
-            prefilter.look(haystack, &mut self.scratch, &mut self.awake);
-        }
+        let searched = prefilter.look(
+            &mut self.record,
+            payload,
+            &self.marks,
+            &mut self.scratch,
+            &mut self.awake,
+        );
+        self.stats.searched += searched as u64;
         let awake = self.awake.rules();
         self.stats.events += 1;
         self.stats.awake += awake.len() as u64;

@@ -10,6 +10,7 @@ const BLOCK: usize = 64;
 pub(crate) struct Marks {
     words: Vec<u64>,
     length: usize,
+    is_ascii: bool,
 }
 
 impl Marks {
@@ -17,6 +18,7 @@ impl Marks {
     pub(crate) fn mark(&mut self, bytes: &[u8]) {
         self.length = bytes.len();
         self.words.clear();
+        self.is_ascii = bytes.is_ascii();
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         self.words.extend(blocks.iter().map(word));
         if !rest.is_empty() {
@@ -26,6 +28,11 @@ impl Marks {
             }
             self.words.push(word(&last));
         }
+    }
+
+    /// Whether the event is in ASCII.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.is_ascii
     }
 
     /// The first marked byte from `at` on; the event's length if there is none.

@@ -51,6 +51,15 @@ impl GramCounts {
         }
     }
 
+    /// How common the grams of a text are; the last of them counts most.
+    #[cfg(feature = "hyperscan")]
+    pub(super) fn weight_of(&self, text: &[u8]) -> u64 {
+        text.windows(GRAM)
+            .zip(1_u64..)
+            .map(|(gram, place)| u64::from(self.weight(value(gram))) * place)
+            .sum()
+    }
+
     fn weight(&self, gram: u32) -> u32 {
         let seen = self.0.get(&gram).copied().unwrap_or(0);
         seen.saturating_mul(16) + gram.to_le_bytes().into_iter().map(commonness).sum::<u32>()

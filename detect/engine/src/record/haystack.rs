@@ -2,8 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, NONE, Record, is_plain, position};
-use crate::{fold::fold_into, keys::FieldId};
+use super::{Entry, Kind, NONE, Record, is_plain, position};
+use crate::{
+    fold::fold_into,
+    json::{self, Marks},
+    keys::FieldId,
+};
 
 /// Stands before, between and after the values of a haystack, so that a literal can say where a value begins or
 /// ends. A value that has it inside may wake a rule for nothing; that is all.
@@ -38,6 +42,11 @@ pub(crate) struct Haystack<'r> {
 }
 
 impl Haystack<'_> {
+    /// Whether no value was wanted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
     /// The field of the value that the byte at `at` belongs to.
     #[inline]
     pub(crate) fn field_at(&self, at: usize) -> FieldId {
@@ -49,19 +58,29 @@ impl Haystack<'_> {
 
 impl Record {
     /// Settles the wanted values, all together, and returns where their haystack begins.
-    pub(crate) fn gather(&mut self, payload: &str, wanted: impl Fn(FieldId) -> Wanted) -> usize {
+    pub(crate) fn gather(
+        &mut self,
+        payload: &str,
+        marks: &Marks,
+        wanted: impl Fn(&Entry) -> Wanted,
+    ) -> usize {
         self.spans.clear();
         let start = self.texts.len();
         self.texts.push(SEPARATOR);
         for at in 0..self.entries.len() {
             let Some(entry) = self.entries.get(at) else { break };
             let field = entry.field;
-            let wanted = wanted(field);
+            let wanted = wanted(entry);
             if wanted == Wanted::No || entry.kind == Kind::Null {
                 continue;
             }
             let from = self.texts.len();
-            self.append(position(at), payload);
+            if entry.is_escaped {
+                let (start, end) = (entry.raw.0 as usize, entry.raw.1 as usize);
+                json::unescape_marked(payload, start, end, marks, &mut self.texts);
+            } else {
+                self.append(position(at), payload);
+            }
             let end = self.texts.len();
             self.texts.push(SEPARATOR);
             if let Some(entry) = self.entries.get_mut(at) {
@@ -79,6 +98,14 @@ impl Record {
         let haystack = self.folded.len();
         self.fold_from(start, haystack);
         haystack
+    }
+
+    /// The whole event with ASCII folded, as its bytes spell it.
+    pub(crate) fn fold_line(&mut self, payload: &str) -> &str {
+        self.line.clear();
+        self.line.push_str(payload);
+        self.line.make_ascii_lowercase();
+        &self.line
     }
 
     /// The haystack that [`Record::gather`] made.
