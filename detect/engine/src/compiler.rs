@@ -1,6 +1,6 @@
 //! Checked rules and indicators to a [`Ruleset`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use detect_alert::{Indicator, RulesetVersion};
 use detect_rules::{CheckedRules, RuleLogSource, log_source::TRAIT_FIELDS};
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     ahead,
-    indicators::IndicatorIndex,
+    indicators::{IndicatorIndex, IndicatorTable, IndicatorTableBuilder, WarningLists},
     keys::FieldNames,
     prefilter::Prefilters,
     program::Node,
@@ -21,7 +21,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Compiler {
     rules: CheckedRules,
-    indicators: Vec<Indicator>,
+    indicators: IndicatorTableBuilder,
+    table: Option<Arc<IndicatorTable>>,
+    warning_lists: Arc<WarningLists>,
     is_exhaustive: bool,
     sample: Vec<Vec<u8>>,
 }
@@ -58,10 +60,26 @@ impl Compiler {
         self
     }
 
-    /// Takes more indicators.
+    /// Takes more indicators. One whose value is not in the normal form of its kind does not count.
     #[must_use]
     pub fn indicators(mut self, indicators: Vec<Indicator>) -> Self {
-        self.indicators.extend(indicators);
+        for indicator in &indicators {
+            self.indicators.add(indicator);
+        }
+        self
+    }
+
+    /// Takes a table of indicators, instead of what [`Compiler::indicators`] took.
+    #[must_use]
+    pub fn indicator_table(mut self, table: Arc<IndicatorTable>) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// Takes the warning lists that matches of indicators are held against.
+    #[must_use]
+    pub fn warning_lists(mut self, lists: Arc<WarningLists>) -> Self {
+        self.warning_lists = lists;
         self
     }
 
@@ -124,7 +142,8 @@ impl Compiler {
         }
         let mut correlations = self.rules.correlations;
         digests.extend(correlations.iter().map(|correlation| correlation.digest));
-        let indicators = IndicatorIndex::build(self.indicators, &mut names);
+        let table = self.table.unwrap_or_else(|| Arc::new(self.indicators.build()));
+        let indicators = IndicatorIndex::new(table, self.warning_lists, &mut names);
         let version = version(digests, &indicators);
         for rule in &mut rules {
             rule.producer.ruleset = version.clone();
@@ -150,13 +169,15 @@ impl Compiler {
     }
 }
 
-/// BLAKE3 over the sorted digests of the documents and the digest of the indicators, shortened to 16 digits.
+/// BLAKE3 over the sorted digests of the documents and those of indicators and warning lists, shortened to 16 digits.
 fn version(mut digests: Vec<[u8; 32]>, indicators: &IndicatorIndex) -> RulesetVersion {
     digests.sort_unstable();
     let mut hasher = blake3::Hasher::new();
     for digest in &digests {
         hasher.update(digest);
     }
-    hasher.update(&indicators.table().digest());
+    for digest in indicators.digests() {
+        hasher.update(&digest);
+    }
     RulesetVersion(hasher.finalize().to_hex().chars().take(16).collect())
 }

@@ -34,8 +34,9 @@ mod witness;
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{Correlator, CorrelatorStats, RestoreError};
 pub use indicators::{
-    AddCounts, Added, FIELDS as INDICATOR_FIELDS, Holds, IndicatorField, IndicatorId, IndicatorTable,
-    IndicatorTableBuilder, Scratch, UpdateCounts,
+    AddCounts, Added, BadWarning, FIELDS as INDICATOR_FIELDS, Holds, IndicatorField, IndicatorId,
+    IndicatorTable, IndicatorTableBuilder, Judgement, Listed, LookUp, Rejected, Rejection, RejectionReason,
+    Rejections, Scratch, UpdateCounts, WarningLists,
 };
 pub use raise::{AlertSink, RuleHit, raise};
 pub use ruleset::{RuleIndex, Ruleset};

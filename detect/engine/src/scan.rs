@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     class::Classes,
-    indicators::Named,
+    indicators::{Named, Rejections},
     json::{self, Marks, Number, Stop},
     keys::Keys,
     literal::Scratch,
@@ -273,6 +273,12 @@ impl<'r> Scanner<'r> {
                 },
             );
         }
+    }
+
+    /// How often indicators that events named were no matches, since the last time this was asked.
+    #[must_use]
+    pub fn take_rejections(&mut self) -> Rejections {
+        self.named.rejections.take()
     }
 
     fn indicators(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {

@@ -7,6 +7,9 @@ use super::{entry::put_number, layer::Coded};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Digest([u64; 4]);
 
+/// More than nearly all members take.
+const MEMBER_BYTES: usize = 256;
+
 impl Digest {
     pub(super) fn add(&mut self, coded: &Coded<'_>) {
         for (lane, own) in self.0.iter_mut().zip(lanes(coded)) {
@@ -31,7 +34,7 @@ impl Digest {
 }
 
 fn lanes(coded: &Coded<'_>) -> [u64; 4] {
-    let mut bytes = Vec::with_capacity(128);
+    let mut bytes = Vec::with_capacity(MEMBER_BYTES);
     bytes.push(coded.kind as u8);
     bytes.push(u8::from(coded.is_wide));
     put_number(coded.value.len() as u64, &mut bytes);

@@ -48,7 +48,9 @@ pub(super) struct Entry<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// So many bytes; so many if wide.
-    Fixed(usize, usize),
+    Number(usize, usize),
+    /// As numbers, written in hexadecimal digits.
+    Digest(usize, usize),
     /// A text in which ASCII case does not matter.
     Text,
     /// A text in which case matters.
@@ -57,17 +59,17 @@ enum Form {
 
 const fn form(kind: IndicatorKind) -> Form {
     match kind {
-        IndicatorKind::Address => Form::Fixed(4, 16),
-        IndicatorKind::Asn => Form::Fixed(4, 4),
-        IndicatorKind::Certificate => Form::Fixed(20, 32),
+        IndicatorKind::Address => Form::Number(4, 16),
+        IndicatorKind::Asn => Form::Number(4, 4),
+        IndicatorKind::Certificate => Form::Digest(20, 32),
         // The address, and one byte for the length.
-        IndicatorKind::Cidr => Form::Fixed(5, 17),
+        IndicatorKind::Cidr => Form::Number(5, 17),
         IndicatorKind::Domain | IndicatorKind::Email | IndicatorKind::FileName | IndicatorKind::Ja4 => {
             Form::Text
         }
-        IndicatorKind::Ja3 | IndicatorKind::Md5 => Form::Fixed(16, 16),
-        IndicatorKind::Sha1 => Form::Fixed(20, 20),
-        IndicatorKind::Sha256 => Form::Fixed(32, 32),
+        IndicatorKind::Ja3 | IndicatorKind::Md5 => Form::Digest(16, 16),
+        IndicatorKind::Sha1 => Form::Digest(20, 20),
+        IndicatorKind::Sha256 => Form::Digest(32, 32),
         IndicatorKind::Url => Form::ExactText,
     }
 }
@@ -108,9 +110,9 @@ pub(super) fn encode_value(kind: IndicatorKind, value: &str, into: &mut Vec<u8>)
         | IndicatorKind::Sha1
         | IndicatorKind::Sha256 => {
             let mut digest = [0; 32];
-            let length = decode_hex(value, &mut digest)?;
+            let length = decode_hex(value.as_bytes(), &mut digest)?;
             into.extend_from_slice(digest.get(..length)?);
-            let Form::Fixed(narrow, wide) = form(kind) else {
+            let Form::Digest(narrow, wide) = form(kind) else {
                 return None;
             };
             if length == narrow {
@@ -146,20 +148,18 @@ fn canonical(net: IpNet) -> Option<IpNet> {
     }
 }
 
-/// Hexadecimal digits to up to 32 bytes; says how many. Colons between them are passed over.
-pub(super) fn decode_hex(text: &str, into: &mut [u8; 32]) -> Option<usize> {
-    let mut digits = text.bytes().filter(|byte| *byte != b':');
-    let digit = |byte: u8| {
+/// Hexadecimal digits to up to 32 bytes; says how many.
+pub(super) fn decode_hex(digits: &[u8], into: &mut [u8; 32]) -> Option<usize> {
+    let value = |byte: u8| {
         char::from(byte)
             .to_digit(16)
             .and_then(|digit| u8::try_from(digit).ok())
     };
-    let mut length = 0;
-    while let Some(high) = digits.next() {
-        *into.get_mut(length)? = digit(high)? << 4 | digit(digits.next()?)?;
-        length += 1;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    for (at, [high, low]) in pairs.iter().enumerate() {
+        *into.get_mut(at)? = value(*high)? << 4 | value(*low)?;
     }
-    Some(length)
+    rest.is_empty().then_some(pairs.len())
 }
 
 impl Entry<'_> {
@@ -174,7 +174,7 @@ impl Entry<'_> {
         );
         put_number(u64::from(self.provenance), into);
         match form(self.kind) {
-            Form::Fixed(..) => {}
+            Form::Number(..) | Form::Digest(..) => {}
             Form::Text | Form::ExactText => put_number(self.value.len() as u64, into),
         }
         into.extend_from_slice(self.value);
@@ -188,7 +188,7 @@ impl Entry<'_> {
         self.is_wide == is_wide
             && match form(self.kind) {
                 Form::Text => self.value.eq_ignore_ascii_case(other),
-                Form::Fixed(..) | Form::ExactText => self.value == other,
+                Form::Number(..) | Form::Digest(..) | Form::ExactText => self.value == other,
             }
     }
 
@@ -198,7 +198,7 @@ impl Entry<'_> {
     }
 
     /// Whether it counts at a time.
-    pub(super) fn is_valid_at(&self, at: Timestamp) -> Validity {
+    pub(super) fn validity(&self, at: Timestamp) -> Validity {
         if self.valid_from.is_some_and(|from| at < from) {
             Validity::NotYet
         } else if self.valid_until.is_some_and(|until| until <= at) {
@@ -256,12 +256,29 @@ pub(super) enum Validity {
     Expired,
 }
 
-/// What a value of a kind is found by.
+/// What a value of a kind is found by. Digests are found by their digits, so that an event's digits need not be
+/// read to know that they are in no feed.
 #[inline]
 pub(super) fn hash(seed: Seed, kind: IndicatorKind, value: &[u8]) -> u64 {
+    let space = Space::Kind(kind);
     match form(kind) {
-        Form::Fixed(..) => seed.bytes(Space::Kind(kind), value),
-        Form::Text | Form::ExactText => seed.text(Space::Kind(kind), value),
+        Form::Number(..) => seed.bytes(space, value),
+        Form::Digest(..) => {
+            let mut digits = [0; 64];
+            for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(value) {
+                *pair = [digit(byte >> 4), digit(byte & 15)];
+            }
+            seed.text(space, digits.get(..2 * value.len()).unwrap_or_default())
+        }
+        Form::Text | Form::ExactText => seed.text(space, value),
+    }
+}
+
+const fn digit(value: u8) -> u8 {
+    if value < 10 {
+        b'0' + value
+    } else {
+        b'a' - 10 + value
     }
 }
 
@@ -272,7 +289,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
     let is_wide = head & IS_WIDE != 0;
     let provenance = u32::try_from(take_number(&mut rest)?).ok()?;
     let length = match form(kind) {
-        Form::Fixed(narrow, wide) => {
+        Form::Number(narrow, wide) | Form::Digest(narrow, wide) => {
             if is_wide {
                 wide
             } else {
@@ -414,7 +431,7 @@ mod tests {
             ),
             (
                 Kind::Certificate,
-                "86:F7:E4:37:FA:A5:A7:FC:E1:5D:1D:DC:B9:EA:EA:EA:37:76:67:B8",
+                "86F7E437FAA5A7FCE15D1DDCB9EAEAEA377667B8",
                 "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
                 23,
             ),

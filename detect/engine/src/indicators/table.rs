@@ -1,6 +1,6 @@
 //! The indicators of one moment: a large layer, a small one with what came since, and what was removed.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use detect_alert::{Indicator, IndicatorKind};
 use rustc_hash::FxHashSet;
@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 use super::{
     build::{AddCounts, Added, IndicatorTableBuilder, Members},
     entry::Entry,
+    filter::Group,
     key::Seed,
     layer::{Coded, Held, Layer},
 };
@@ -190,8 +191,23 @@ impl IndicatorTable {
     }
 
     #[inline]
-    pub(super) fn may_hold(&self, hash: u64) -> bool {
-        self.older.filter.may_hold(hash) || self.newer.filter.may_hold(hash)
+    pub(super) fn may_hold(&self, group: Group, hash: u64) -> bool {
+        self.older.filters.may_hold(group, hash) | self.newer.filters.may_hold(group, hash)
+    }
+
+    /// Whether some prefix may contain the address.
+    #[inline]
+    pub(super) fn may_contain(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(v4) => {
+                let number = u32::from(v4);
+                self.older.v4.may_contain(number) | self.newer.v4.may_contain(number)
+            }
+            IpAddr::V6(v6) => {
+                let number = u128::from(v6);
+                self.older.v6.may_contain(number) | self.newer.v6.may_contain(number)
+            }
+        }
     }
 
     /// Asks both layers, and passes on what counts.

@@ -1,0 +1,187 @@
+//! Whether an indicator that an event names counts: its validity at the event's time, then the warning lists.
+//!
+//! What does not count is counted, by list and reason.
+
+use std::collections::BTreeMap;
+
+use detect_alert::{IndicatorKind, WarningMode};
+use ingest_event::Timestamp;
+
+use super::{
+    IndicatorId, IndicatorTable, entry,
+    entry::Validity,
+    warning::{Listed, WarningLists},
+};
+
+/// So many pairs of list and reason are counted apart: more lists than there are in the world.
+const PAIRS_MAX: usize = 1024;
+
+/// What an indicator that an event names comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement<'a> {
+    /// A match.
+    Match {
+        /// The warning lists that inform only, which the match shall name.
+        listed: Vec<Listed<'a>>,
+    },
+    /// No match.
+    Rejected(Rejection<'a>),
+}
+
+/// Why a named indicator is no match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection<'a> {
+    /// In a word.
+    pub reason: RejectionReason,
+    /// The warning list, if it is one.
+    pub list: Option<&'a str>,
+}
+
+/// Why a named indicator is no match, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectionReason {
+    /// The event is from before its validity.
+    NotYetValid,
+    /// The event is from after its validity.
+    Expired,
+    /// The indicator is on a warning list.
+    IndicatorListed,
+    /// What the event names of it (an address in its prefix, a name under its domain) is on a warning list.
+    ValueListed,
+    /// The event names more indicators than are looked at.
+    TooMany,
+}
+
+/// How often named indicators were no matches.
+#[derive(Clone, Debug, Default)]
+pub struct Rejections(BTreeMap<(RejectionReason, Option<Box<str>>), u64>);
+
+/// One line of [`Rejections`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected<'a> {
+    /// Why, in a word.
+    pub reason: RejectionReason,
+    /// The warning list, if it is one.
+    pub list: Option<&'a str>,
+    /// How often.
+    pub count: u64,
+}
+
+impl RejectionReason {
+    /// The word in metrics and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotYetValid => "not yet valid",
+            Self::Expired => "expired",
+            Self::IndicatorListed => "indicator on a warning list",
+            Self::ValueListed => "value on a warning list",
+            Self::TooMany => "too many in one event",
+        }
+    }
+}
+
+impl Rejections {
+    /// Counts one more.
+    pub fn count(&mut self, rejection: Rejection<'_>) {
+        let list = rejection.list.map(Box::from);
+        let key = (rejection.reason, list);
+        if self.0.len() < PAIRS_MAX || self.0.contains_key(&key) {
+            *self.0.entry(key).or_default() += 1;
+        }
+    }
+
+    /// All counts, by reason and list.
+    pub fn iter(&self) -> impl Iterator<Item = Rejected<'_>> {
+        self.0.iter().map(|((reason, list), count)| Rejected {
+            reason: *reason,
+            list: list.as_deref(),
+            count: *count,
+        })
+    }
+
+    /// The counts since the last time; they begin anew.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+}
+
+impl IndicatorTable {
+    /// Judges an indicator that the text `named` of an event's field named, at the event's time.
+    #[must_use]
+    pub fn judge<'a>(
+        &self,
+        id: IndicatorId,
+        named: &str,
+        at: Timestamp,
+        lists: &'a WarningLists,
+    ) -> Option<Judgement<'a>> {
+        let entry = self.entry(id)?;
+        let expired = |reason| Some(Judgement::Rejected(Rejection { reason, list: None }));
+        match entry.validity(at) {
+            Validity::NotYet => return expired(RejectionReason::NotYetValid),
+            Validity::Expired => return expired(RejectionReason::Expired),
+            Validity::Valid => {}
+        }
+        let mut listed = Vec::new();
+        if lists.is_empty() {
+            return Some(Judgement::Match { listed });
+        }
+        let value = entry::text(entry.kind, entry.is_wide, entry.value);
+        let mut asked = vec![(RejectionReason::IndicatorListed, entry.kind, value.as_str())];
+        // A prefix or a domain is named by what is in it.
+        let narrower = match entry.kind {
+            IndicatorKind::Cidr => Some(IndicatorKind::Address),
+            IndicatorKind::Domain => Some(IndicatorKind::Domain),
+            IndicatorKind::Address
+            | IndicatorKind::Asn
+            | IndicatorKind::Certificate
+            | IndicatorKind::Email
+            | IndicatorKind::FileName
+            | IndicatorKind::Ja3
+            | IndicatorKind::Ja4
+            | IndicatorKind::Md5
+            | IndicatorKind::Sha1
+            | IndicatorKind::Sha256
+            | IndicatorKind::Url => None,
+        };
+        let named = named_host(named);
+        asked.extend(narrower.map(|kind| (RejectionReason::ValueListed, kind, named)));
+        for (reason, kind, value) in asked {
+            for on in lists.listing(kind, value) {
+                match on.mode {
+                    WarningMode::Block => {
+                        return Some(Judgement::Rejected(Rejection {
+                            reason,
+                            list: Some(on.list),
+                        }));
+                    }
+                    WarningMode::Inform if listed.contains(&on) => {}
+                    WarningMode::Inform => listed.push(on),
+                }
+            }
+        }
+        Some(Judgement::Match { listed })
+    }
+}
+
+/// The host in a text that named a host: of a URL, of an e-mail address, or all of it without a port.
+fn named_host(text: &str) -> &str {
+    let text = text.trim();
+    let start = text
+        .find("://")
+        .map(|at| at + 3)
+        .or_else(|| text.rfind('@').map(|at| at + 1))
+        .unwrap_or_default();
+    let rest = text.get(start..).unwrap_or_default().trim_end_matches(['>', '.']);
+    if super::text::address(rest).is_some() {
+        return rest;
+    }
+    let host = super::text::Authority::of_start(rest.as_bytes()).host;
+    let host = host
+        .strip_prefix(b"[")
+        .and_then(|host| host.strip_suffix(b"]"))
+        .unwrap_or(host);
+    std::str::from_utf8(host).unwrap_or_default()
+}
