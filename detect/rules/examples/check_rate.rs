@@ -11,7 +11,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use detect_rules::{check, read_rules};
+use detect_rules::{CheckedRules, check, read_rules};
 
 /// So many turns; the first warms the caches.
 const TURNS: usize = 7;
@@ -34,7 +34,22 @@ fn main() {
             start.elapsed().as_secs_f64() * 1000.0,
             cpu_ms() - cpu,
         );
+        cache(&checked.rules);
     }
+}
+
+/// How long the rules take from a cache: written and read once with `postcard`.
+fn cache(rules: &CheckedRules) {
+    let bytes = postcard::to_stdvec(rules).unwrap_or_default();
+    let (start, cpu) = (Instant::now(), cpu_ms());
+    let read: Result<CheckedRules, _> = postcard::from_bytes(&bytes);
+    let took = start.elapsed().as_secs_f64() * 1000.0;
+    let count = read.map_or(0, |rules| rules.rules.len());
+    println!(
+        "        from {} bytes: {count} rules, {took:.1} ms wall, {} ms of processor time",
+        bytes.len(),
+        cpu_ms() - cpu,
+    );
 }
 
 /// User and system time of this process in milliseconds, in steps of 10 (`proc(5)`: ticks of 1/100 s); 0 where there is no

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use detect_alert::ProducerKind;
 use rsigma_parser::{
     ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier as Of, SelectorPattern,
-    SigmaValue, value::SigmaString,
+    SigmaRule, SigmaValue, value::SigmaString,
 };
 
 use super::{
@@ -29,25 +29,7 @@ pub(super) fn rule(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Rule, Refusal> {
     let sigma = &draft.rule;
-    let mut about = meta::read(
-        document,
-        Meta {
-            kind: ProducerKind::Sigma,
-            id: sigma.id.as_deref(),
-            title: &sigma.title,
-            author: sigma.author.as_deref(),
-            license: sigma.license.as_deref(),
-            description: sigma.description.as_deref(),
-            date: sigma.date.as_deref(),
-            modified: sigma.modified.as_deref(),
-            references: &sigma.references,
-            tags: &sigma.tags,
-            false_positives: &sigma.falsepositives,
-            level: sigma.level,
-            status: sigma.status,
-            varde: meta::varde(&sigma.custom_attributes),
-        },
-    )?;
+    let mut about = about(document, sigma)?;
     if !document.has_key("logsource") {
         return Err(Box::new(meta::missing(document, "logsource")));
     }
@@ -102,6 +84,28 @@ pub(super) fn rule(
         raises: true,
         digest,
     })
+}
+
+fn about(document: &Document<'_>, sigma: &SigmaRule) -> Result<meta::About, Refusal> {
+    meta::read(
+        document,
+        Meta {
+            kind: ProducerKind::Sigma,
+            id: sigma.id.as_deref(),
+            title: &sigma.title,
+            author: sigma.author.as_deref(),
+            license: sigma.license.as_deref(),
+            description: sigma.description.as_deref(),
+            date: sigma.date.as_deref(),
+            modified: sigma.modified.as_deref(),
+            references: &sigma.references,
+            tags: &sigma.tags,
+            false_positives: &sigma.falsepositives,
+            level: sigma.level,
+            status: sigma.status,
+            varde: meta::varde(&sigma.custom_attributes),
+        },
+    )
 }
 
 fn no_placeholder(document: &Document<'_>, name: &str, text: &str) -> Diagnostic {

@@ -99,45 +99,7 @@ impl Transformation {
                     return Err(message.clone());
                 }
             }
-            Self::DropDetectionItem => return work.rebuild(item, |_| Ok(None)),
-            Self::FieldName(change) => return work.rebuild(item, |leaf| Ok(Some(change.leaf(leaf)))),
-            Self::HashesFields {
-                algorithms,
-                prefix,
-                drops_algorithm,
-            } => {
-                return work.rebuild(item, |leaf| {
-                    Ok(Some(hashes(leaf, algorithms, prefix, *drops_algorithm)))
-                });
-            }
-            Self::MapString(mapping) => {
-                return work.each_value(item, &|_, value| {
-                    let SigmaValue::String(string) = value else {
-                        return None;
-                    };
-                    let (_, texts) = mapping.iter().find(|(known, _)| *known == string.original)?;
-                    Some(
-                        texts
-                            .iter()
-                            .map(|text| SigmaValue::String(SigmaString::new(text)))
-                            .collect(),
-                    )
-                });
-            }
             Self::Nothing => {}
-            Self::ReplaceString {
-                regex,
-                replacement,
-                skips_special,
-            } => {
-                return work.each_value(item, &|field, value| {
-                    let is_text = !field.has_modifier(Modifier::Re);
-                    let SigmaValue::String(string) = value else {
-                        return None;
-                    };
-                    is_text.then(|| vec![replaced(string, regex, replacement, *skips_special)])
-                });
-            }
             Self::RuleFailure(message) => return Err(message.clone()),
             Self::SetCustomAttribute { attribute, value } => {
                 work.attributes.insert(attribute.clone(), value.clone());
@@ -145,15 +107,70 @@ impl Transformation {
             Self::SetState { key, value } => {
                 work.state.insert(key.clone(), value.clone());
             }
-            Self::SetValue(value) => return work.each_value(item, &|_, _| Some(vec![value.clone()])),
-            Self::ValuePlaceholders(chosen) => {
-                return work.rebuild(item, |leaf| fill(leaf, chosen, Some(vars)).map(Some));
+            Self::MapString(_) | Self::ReplaceString { .. } | Self::SetValue(_) => {
+                return work.each_value(item, &|field, value| self.values(field, value));
             }
-            Self::WildcardPlaceholders(chosen) => {
-                return work.rebuild(item, |leaf| fill(leaf, chosen, None).map(Some));
-            }
+            Self::DropDetectionItem
+            | Self::FieldName(_)
+            | Self::HashesFields { .. }
+            | Self::ValuePlaceholders(_)
+            | Self::WildcardPlaceholders(_) => return work.rebuild(item, |leaf| self.leaf(leaf, vars)),
         }
         Ok(())
+    }
+
+    /// What becomes of a leaf; nothing drops it.
+    fn leaf<'p>(&self, leaf: Leaf<'p>, vars: &Placeholders) -> Result<Option<Tree<'p>>, String> {
+        Ok(match self {
+            Self::DropDetectionItem => None,
+            Self::FieldName(change) => Some(change.leaf(leaf)),
+            Self::HashesFields {
+                algorithms,
+                prefix,
+                drops_algorithm,
+            } => Some(hashes(leaf, algorithms, prefix, *drops_algorithm)),
+            Self::ValuePlaceholders(chosen) => Some(fill(leaf, chosen, Some(vars))?),
+            Self::WildcardPlaceholders(chosen) => Some(fill(leaf, chosen, None)?),
+            Self::AddCondition { .. }
+            | Self::ChangeLogSource(_)
+            | Self::DetectionItemFailure(_)
+            | Self::MapString(_)
+            | Self::Nothing
+            | Self::ReplaceString { .. }
+            | Self::RuleFailure(_)
+            | Self::SetCustomAttribute { .. }
+            | Self::SetState { .. }
+            | Self::SetValue(_) => Some(Tree::Leaf(leaf)),
+        })
+    }
+
+    /// What becomes of a value; nothing leaves it as it is.
+    fn values(&self, field: &FieldSpec, value: &SigmaValue) -> Option<Vec<SigmaValue>> {
+        if let Self::SetValue(fixed) = self {
+            return Some(vec![fixed.clone()]);
+        }
+        let SigmaValue::String(string) = value else {
+            return None;
+        };
+        if let Self::MapString(mapping) = self {
+            let (_, texts) = mapping.iter().find(|(known, _)| *known == string.original)?;
+            return Some(
+                texts
+                    .iter()
+                    .map(|text| SigmaValue::String(SigmaString::new(text)))
+                    .collect(),
+            );
+        }
+        let Self::ReplaceString {
+            regex,
+            replacement,
+            skips_special,
+        } = self
+        else {
+            return None;
+        };
+        let is_text = !field.has_modifier(Modifier::Re);
+        is_text.then(|| vec![replaced(string, regex, replacement, *skips_special)])
     }
 
     /// Whether it changes names, so that a correlation's fields go the same way.
