@@ -18,7 +18,7 @@ use super::{
 use crate::workload::Random;
 
 /// About so many bytes of each worst event are scanned a round.
-const BYTES: usize = 24 << 20;
+const BYTES: usize = 8 << 20;
 
 /// Rounds; what is bad is bad by far more than noise.
 const ROUNDS: usize = 3;
@@ -35,7 +35,7 @@ const LARGE: usize = 5 << 20;
 /// If a refused event has no reason, or the ordinary ones can't be scanned.
 pub fn events(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let ordinary = mix.few(8_192);
+    let ordinary = mix.few(4_096);
     for (name, events) in worst(checked) {
         let size: usize = events.iter().map(Vec::len).sum();
         let repeated = events.into_iter().flat_map(|event| [event.clone(), event]).collect();
@@ -320,7 +320,7 @@ const RULES: [(&str, &str); 7] = [
 /// If the mix can't be scanned, or SigmaHQ does not compile with such a rule.
 pub fn rules(mix: &Corpus, setup: &Setup) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let ordinary = mix.few(10_000);
+    let ordinary = mix.few(5_000);
     let ruleset = &setup.compile(setup.checked.rules.clone(), Vec::new())?;
     let long = long_list();
     let texts = RULES
