@@ -13,7 +13,7 @@ use ingest_event::FIELDS_MAX;
 
 use crate::{
     keys::{FieldNames, KeyId, Keys, NO_KEY},
-    record::{Entry, Kind, NONE, Record},
+    record::{Entry, Kind, NONE, Record, is_plain},
 };
 pub(crate) use marks::Marks;
 pub(crate) use number::{Number, number};
@@ -153,6 +153,7 @@ impl Walk<'_> {
         self.unexpected_name(parent, before)
     }
 
+    #[inline]
     fn unexpected_name(&mut self, parent: Place, before: KeyId) -> Result<Place, Stop> {
         if self.peek() != Some(b'"') {
             return Err(Stop::NotJson);
@@ -237,7 +238,13 @@ impl Walk<'_> {
             Some(b'-' | b'0'..=b'9') => {
                 let end = number::end(self.bytes, start).ok_or(Stop::NotJson)?;
                 self.at = end;
-                self.keep(place, Kind::Number, start, end);
+                if place.field != NONE {
+                    // Of the envelope, a number is read as text: as it is written, not as it is spelled.
+                    let is_odd = place.field < self.names.envelope
+                        && !is_plain(self.payload.get(start..end).unwrap_or_default());
+                    self.record
+                        .push(Entry::new(place.field, Kind::Number, start, end, is_odd));
+                }
                 Ok(true)
             }
             Some(b'{') => {

@@ -96,6 +96,18 @@ impl Matcher {
         matches!(self.test, Test::Null)
     }
 
+    /// About how long it takes, in units of a comparison.
+    pub(crate) const fn cost(&self) -> u32 {
+        match &self.test {
+            Test::Null | Test::Bool(_) => 1,
+            Test::Literal { .. } => 2,
+            Test::Number(..) => 4,
+            Test::Part { .. } => 6,
+            Test::Glob { .. } | Test::Cidr(_) | Test::Field { .. } => 10,
+            Test::Regex(_) | Test::Time(..) => 40,
+        }
+    }
+
     /// The bytes it looks for anywhere in a value, without regard to case, if that is all it does.
     pub(crate) fn part(&self) -> Option<&[u8]> {
         match &self.test {

@@ -19,8 +19,8 @@ const VALUE_CHARS_MAX: usize = 512;
 /// A condition over one record.
 #[derive(Debug)]
 pub(crate) enum Node {
-    All(Box<[Node]>),
-    AtLeast(usize, Box<[Node]>),
+    All(Parts),
+    AtLeast(usize, Parts),
     Not(Box<Node>),
     Exists(Box<[FieldId]>, bool),
     Values {
@@ -39,14 +39,47 @@ pub(crate) enum Node {
     },
 }
 
+/// Conditions that are joined. What they say comes in the rule's order; they are asked in that of their cost.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    nodes: Box<[Node]>,
+    by_cost: Box<[u32]>,
+}
+
+impl Parts {
+    fn new(nodes: Box<[Node]>) -> Self {
+        let mut by_cost: Vec<u32> = (0..).zip(&nodes).map(|(at, _)| at).collect();
+        by_cost.sort_by_key(|at| nodes.get(*at as usize).map_or(0, Node::cost));
+        let by_cost = by_cost.into();
+        Self { nodes, by_cost }
+    }
+
+    fn by_cost(&self) -> impl Iterator<Item = &Node> {
+        self.by_cost.iter().filter_map(|at| self.nodes.get(*at as usize))
+    }
+}
+
 impl Node {
+    /// About how long it takes, in units of a comparison.
+    fn cost(&self) -> u32 {
+        match self {
+            Self::All(parts) | Self::AtLeast(_, parts) => parts.nodes.iter().map(Self::cost).sum(),
+            // Exclusions seldom hold: asking them decides little.
+            Self::Not(part) => part.cost() + 20,
+            Self::Exists(..) => 1,
+            Self::Values { list: Some(list), .. } => list.cost(),
+            Self::Values { patterns, .. } => patterns.iter().map(Matcher::cost).sum(),
+            Self::Keywords { patterns, .. } => patterns.iter().map(Matcher::cost).sum::<u32>() * 20,
+        }
+    }
+
     pub(crate) fn compile(condition: &Condition, names: &mut FieldNames) -> Result<Self, BuildError> {
         let mut each = |parts: &[Condition]| -> Result<Box<[Self]>, BuildError> {
             parts.iter().map(|part| Self::compile(part, names)).collect()
         };
         Ok(match condition {
-            Condition::All(parts) => Self::All(each(parts)?),
-            Condition::AtLeast(count, parts) => Self::AtLeast(*count, each(parts)?),
+            Condition::All(parts) => Self::All(Parts::new(each(parts)?)),
+            Condition::AtLeast(count, parts) => Self::AtLeast(*count, Parts::new(each(parts)?)),
             Condition::Not(part) => Self::Not(Box::new(Self::compile(part, names)?)),
             Condition::Item(item) => {
                 let fields = item.fields.iter().map(|field| names.intern(field)).collect();
@@ -83,10 +116,10 @@ impl Node {
     /// Whether it holds.
     pub(crate) fn holds(&self, record: &mut Record, payload: &str) -> bool {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(record, payload)),
+            Self::All(parts) => parts.by_cost().all(|part| part.holds(record, payload)),
             Self::AtLeast(count, parts) => {
                 let mut missing = *count;
-                for part in parts {
+                for part in parts.by_cost() {
                     if missing == 0 {
                         break;
                     }
@@ -148,7 +181,7 @@ impl Node {
         match self {
             Self::All(parts) => {
                 let mut all = Some(true);
-                for part in parts {
+                for part in &parts.nodes {
                     match part.decided(record, payload, known) {
                         Some(false) => return Some(false),
                         Some(true) => {}
@@ -159,7 +192,7 @@ impl Node {
             }
             Self::AtLeast(count, parts) => {
                 let (mut held, mut open) = (0, 0);
-                for part in parts {
+                for part in &parts.nodes {
                     match part.decided(record, payload, known) {
                         Some(true) => held += 1,
                         Some(false) => {}
@@ -201,10 +234,11 @@ impl Node {
         }
         match self {
             Self::All(parts) => parts
+                .nodes
                 .iter()
                 .for_each(|part| part.explain(record, payload, names, findings)),
             Self::AtLeast(_, parts) => {
-                for part in parts {
+                for part in &parts.nodes {
                     if part.holds(record, payload) {
                         part.explain(record, payload, names, findings);
                     }

@@ -280,7 +280,7 @@ impl Record {
 }
 
 /// Whether a number is spelled as it is written: up to [`DIGITS_AS_THEY_ARE`] digits.
-fn is_plain(number: &str) -> bool {
+pub(crate) fn is_plain(number: &str) -> bool {
     number.len() <= DIGITS_AS_THEY_ARE && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -75,7 +75,7 @@ impl Record {
                 continue;
             }
             let from = self.texts.len();
-            if entry.is_escaped {
+            if entry.is_escaped && entry.kind == Kind::Text {
                 let (start, end) = (entry.raw.0 as usize, entry.raw.1 as usize);
                 json::unescape_marked(payload, start, end, marks, &mut self.texts);
             } else {
