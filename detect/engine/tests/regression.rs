@@ -1,4 +1,4 @@
-//! SigmaHQ's regression data: each Windows event log fires the rule that its `info.yml` names.
+//! SigmaHQ: every rule loads, and each Windows event log of its regression data fires the rule that its `info.yml` names.
 //!
 //! The logs are read as they were exported and flattened as a shipper does it, so that the names of Sigma's taxonomy come out:
 //! everything of `EventData` at the top level, and of `System` the provider, the channel, the id and so on. What the events are
@@ -21,7 +21,7 @@ use std::{
 };
 
 use detect_engine::{Compiler, EventView, Match, MatchSink, Origin, Ruleset, Scanner};
-use detect_rules::check;
+use detect_rules::{BUNDLED_PIPELINES, Code, Options, Pipeline, check, check_with};
 use evtx::EvtxParser;
 use serde_json::{Map, Value as Json};
 
@@ -29,6 +29,9 @@ use corpora::{captures, sigma_hq};
 
 /// So many logs there are, each with one rule.
 const LOGS: usize = 202;
+
+/// So many rules use `expand`; no list comes with them.
+const RULES_WITH_PLACEHOLDERS: usize = 2;
 
 /// One log and what must come of it.
 struct Case {
@@ -79,6 +82,48 @@ fn each_log_fires_the_rule_that_it_was_recorded_for() {
     );
     assert_eq!(cases.len(), LOGS);
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn all_of_sigma_hq_loads_as_it_is_and_with_every_bundled_pipeline() {
+    let Some(root) = captures() else { return };
+    let sources = sigma_hq(&root);
+    for pipeline in [None]
+        .into_iter()
+        .chain(BUNDLED_PIPELINES.map(|(name, _)| Some(name)))
+    {
+        let options = Options {
+            pipelines: pipeline
+                .and_then(|name| Pipeline::bundled(name)?.0)
+                .into_iter()
+                .collect(),
+            ..Options::default()
+        };
+        assert_eq!(options.pipelines.len(), usize::from(pipeline.is_some()));
+        let checked = check_with(&sources, &options);
+        let refused: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .filter(|found| found.is_error())
+            .map(ToString::to_string)
+            .collect();
+        assert!(refused.is_empty(), "{pipeline:?}:\n{}", refused.join("\n"));
+        assert_eq!(checked.rules.rules.len(), sources.len(), "{pipeline:?}");
+        let without_list = checked
+            .diagnostics
+            .iter()
+            .filter(|found| found.code == Code::NoPlaceholder);
+        assert_eq!(without_list.count(), RULES_WITH_PLACEHOLDERS, "{pipeline:?}");
+        assert!(
+            checked
+                .rules
+                .rules
+                .iter()
+                .all(|rule| !rule.producer.authors.is_empty()),
+            "every rule names its author"
+        );
+    }
+    println!("{} rules load, each with every pipeline", sources.len());
 }
 
 fn find(folder: &Path, cases: &mut Vec<Case>) {
