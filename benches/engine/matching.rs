@@ -52,12 +52,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// For the table.
+    /// For the table; `rest` is why those that log sources do not explain differ.
     #[must_use]
-    pub fn as_text(&self) -> String {
+    pub fn as_text(&self, rest: &str) -> String {
         format!(
             "matches: {} common with rsigma-eval, {} only ours and {} only theirs by log source, {} by a known \
-             difference, {} unexplained; the same without prefilter on {} events",
+             difference, {} {rest}; the same without prefilter on {} events",
             self.common,
             self.only_ours,
             self.only_theirs,
