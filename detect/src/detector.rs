@@ -45,6 +45,14 @@ pub struct Findings {
     pub quarantined: Vec<QuarantineRecord>,
 }
 
+impl Findings {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.quarantined.is_empty()
+    }
+}
+
 /// Scans events of one thread against one ruleset; its buffers are used again.
 pub struct Detector<'r> {
     scanner: Scanner<'r>,

@@ -234,9 +234,9 @@ impl Loader {
             compiler = compiler.indicators(feed.content.indicators.clone());
             diagnostics.extend(feed.content.diagnostics.iter().cloned());
         }
-        let ruleset = train(compiler, samples)
-            .compile()
-            .context("compile the ruleset")?;
+        // They decide how fast rules are tried, and never what matches.
+        let compiler = compiler.sample(samples.iter().map(|event| event.to_vec()));
+        let ruleset = compiler.compile().context("compile the ruleset")?;
         Ok(Loaded { ruleset, diagnostics })
     }
 
@@ -309,9 +309,4 @@ fn read_feed(path: &Path, stamp: Option<Stamp>) -> File<Feed> {
 
 fn problem(found: &Diagnostic) -> Problem {
     (found.path.clone(), found.code, found.detail.clone())
-}
-
-/// Lets the compiler see what events look like here. It decides speed only, never what matches.
-fn train(compiler: Compiler, _samples: &[Sample]) -> Compiler {
-    compiler
 }

@@ -1,5 +1,6 @@
 //! The detector's loop: poll → scan → correlate → raise → publish → checkpoint → commit.
 //!
+//! Findings go out beside the loop, which scans on meanwhile ([`publisher`]) and waits for them before a checkpoint.
 //! Everything a batch caused is durable on the bus before its checkpoint is, and the checkpoint before the commit:
 //! a crash at any point repeats work and loses none, and what is repeated has the same ids (D5).
 //!
@@ -7,15 +8,14 @@
 
 mod outlet;
 mod partition;
+mod publisher;
 mod retry;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use detect_engine::Ruleset;
-use ingest_bus::{
-    Batch, Bus, Consumer, Delivery, ErrorClass, PollLimit, Position, Subscription, TopicPartition,
-};
+use ingest_bus::{Block, Bus, Change, Consumer, ErrorClass, Position, Run, Subscription, TopicPartition};
 use ingest_event::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -27,14 +27,11 @@ use crate::{
 };
 use outlet::Outlet;
 use partition::Partition;
+use publisher::Publisher;
 use retry::{Backoff, grace, retry};
 
-/// One poll brings at most this: enough to spread the cost of a publish, small enough to stay in the cache.
-const POLL: PollLimit = PollLimit {
-    records: 4_096,
-    bytes: 8 << 20,
-    wait: Duration::from_millis(250),
-};
+/// How long a poll waits while nothing comes: how soon a stop, a change of the ruleset or a checkpoint is seen to.
+const POLL_WAIT: Duration = Duration::from_millis(250);
 
 /// The most bytes of one checkpoint: what its topic takes, less room for the record's head.
 const CHECKPOINT_BYTES_MAX: usize = 15 << 20;
@@ -50,6 +47,7 @@ pub struct Pipeline {
     metrics: Metrics,
     bus: Bus,
     outlet: Outlet,
+    publisher: Publisher,
     consumer: Consumer,
     partitions: BTreeMap<TopicPartition, Partition>,
     checkpointed_at: Timestamp,
@@ -112,6 +110,7 @@ impl Pipeline {
             live,
             metrics,
             bus,
+            publisher: Publisher::start(outlet.clone()),
             outlet,
             consumer,
         })
@@ -155,16 +154,17 @@ impl Pipeline {
         stop: &CancellationToken,
     ) -> anyhow::Result<Ended> {
         let mut backoff = Backoff::default();
+        let mut block = Block::default();
         while self.live.is_current(ruleset) {
             let polled = tokio::select! {
                 () = stop.cancelled() => return Ok(Ended::Stopped),
-                polled = self.consumer.poll(POLL) => polled,
+                polled = self.consumer.poll_block(&mut block, POLL_WAIT) => polled,
             };
             match polled {
-                Ok(batch) => {
+                Ok(change) => {
                     backoff = Backoff::default();
                     tokio::select! {
-                        handled = self.handle(batch, detector) => handled?,
+                        handled = self.handle(change, &block, detector) => handled?,
                         // Leaves like a crash, without a checkpoint: what this batch caused may not be out yet.
                         () = grace(stop) => return Ok(Ended::Left),
                     }
@@ -190,18 +190,27 @@ impl Pipeline {
         }
     }
 
-    async fn handle(&mut self, batch: Batch, detector: &mut Detector<'_>) -> anyhow::Result<()> {
-        if !batch.lost.is_empty() {
+    async fn handle(
+        &mut self,
+        change: Change,
+        block: &Block,
+        detector: &mut Detector<'_>,
+    ) -> anyhow::Result<()> {
+        if !change.lost.is_empty() {
             self.checkpoint().await?;
             self.partitions
-                .retain(|partition, _| !batch.lost.contains(partition));
+                .retain(|partition, _| !change.lost.contains(partition));
         }
-        if !batch.gained.is_empty() {
-            self.load(&batch.gained).await?;
+        if !change.gained.is_empty() {
+            self.load(&change.gained).await?;
         }
-        if !batch.deliveries.is_empty() {
-            let findings = self.scan(&batch.deliveries, detector);
-            self.outlet.publish(findings).await?;
+        if !block.is_empty() {
+            let findings = self.scan(block, detector);
+            if !findings.is_empty() {
+                self.publisher.publish(findings).await?;
+            }
+            // On a runtime of one thread, publishing has its turn here.
+            tokio::task::yield_now().await;
         }
         let now = (self.clock)();
         // A clock that was set back must not stop checkpoints.
@@ -232,48 +241,43 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Pure but for metrics: the same deliveries give the same findings.
-    fn scan(&mut self, deliveries: &[Delivery], detector: &mut Detector<'_>) -> Findings {
+    /// Pure but for metrics: the same records give the same findings.
+    fn scan(&mut self, block: &Block, detector: &mut Detector<'_>) -> Findings {
         let timer = self.metrics.batch_seconds.start_timer();
         let mut findings = Findings::default();
         let observed = (self.clock)();
-        let is_of_one = |one: &Delivery, other: &Delivery| {
-            one.position.partition == other.position.partition && one.position.topic == other.position.topic
-        };
-        for run in deliveries.chunk_by(is_of_one) {
+        for run in block.runs() {
             self.scan_run(run, observed, detector, &mut findings);
         }
         timer.observe_duration();
-        self.live
-            .samples()
-            .offer(deliveries.iter().map(|delivery| delivery.record.value.as_slice()));
+        self.live.samples().offer(block.values());
         findings
     }
 
-    /// Deliveries of one partition.
+    /// Records of one partition.
     fn scan_run(
         &mut self,
-        run: &[Delivery],
+        run: Run<'_>,
         observed: Timestamp,
         detector: &mut Detector<'_>,
         findings: &mut Findings,
     ) {
-        let Some(first) = run.first() else {
+        let Some(place) = run.place() else {
             return;
         };
-        let topic = first.position.topic.as_str();
+        let topic = place.topic.as_str();
         let ruleset = &self.ruleset;
         let state = self
             .partitions
-            .entry(first.position.topic_partition())
+            .entry(place.clone())
             .or_insert_with(|| Partition::new(topic, ruleset));
-        let mut repeated = 0;
-        for delivery in run {
-            let (offset, payload) = (delivery.position.offset, &delivery.record.value);
+        let (mut repeated, mut scanned) = (0, 0);
+        for (offset, payload) in run.records() {
             if offset < state.next {
                 repeated += 1;
                 continue;
             }
+            scanned += 1;
             state.next = offset + 1;
             match state.organization {
                 Some(organization) => {
@@ -291,10 +295,12 @@ impl Pipeline {
             }
         }
         self.metrics.events_repeated.inc_by(repeated);
-        self.metrics.events_scanned.inc_by(run.len() as u64 - repeated);
+        self.metrics.events_scanned.inc_by(scanned);
     }
 
     async fn checkpoint(&mut self) -> anyhow::Result<()> {
+        // What the events caused is durable before anything says that they are done with.
+        self.publisher.flush().await?;
         self.checkpointed_at = (self.clock)();
         let version = &self.ruleset.version().0;
         let (mut records, mut positions) = (Vec::new(), Vec::new());

@@ -16,6 +16,8 @@ use crate::{
 /// Alerts, checkpoints and quarantine are kept this long where they are kept by time.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// Clones share the producer.
+#[derive(Clone)]
 pub(super) struct Outlet {
     bus: Bus,
     producer: Producer,
@@ -84,13 +86,12 @@ impl Outlet {
                 .inc();
         }
         let records: Vec<Record> = alerts.iter().map(alert_record).collect();
-        self.publish_each(&self.alerts, records)
-            .await
-            .context("publish alerts")?;
+        let told = self.publish_each(&self.alerts, records);
         let records: Vec<Record> = quarantined.iter().map(quarantine_record).collect();
-        self.publish_each(&self.quarantine, records)
-            .await
-            .context("publish quarantine")?;
+        let put_aside = self.publish_each(&self.quarantine, records);
+        let (told, put_aside) = tokio::join!(told, put_aside);
+        told.context("publish alerts")?;
+        put_aside.context("publish quarantine")?;
         for alert in &alerts {
             self.metrics
                 .alerts_published

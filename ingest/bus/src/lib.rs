@@ -8,6 +8,7 @@
 //! delivery is at least once, from the committed position; a commit that returned is durable.
 #![forbid(unsafe_code)]
 
+mod block;
 mod clock;
 pub mod embedded;
 mod error;
@@ -18,7 +19,9 @@ mod topic;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+pub use block::{Block, Change, Run};
 pub use error::{Cause, CommitError, ErrorClass, OpenError, PollError, PublishError, TopicError};
 pub use record::{Batch, Delivery, PollLimit, Record};
 pub use topic::{
@@ -161,6 +164,15 @@ impl Consumer {
         match self {
             Consumer::Kafka(consumer) => consumer.poll(limit).await,
             Consumer::Embedded(consumer) => consumer.poll(limit).await,
+        }
+    }
+
+    /// As [`Consumer::poll`], into a block, which is emptied first; pass the same one again and again. It is filled as it
+    /// comes, up to about a megabyte. A poll that brings a change brings no records.
+    pub async fn poll_block(&mut self, block: &mut Block, wait: Duration) -> Result<Change, PollError> {
+        match self {
+            Consumer::Kafka(consumer) => consumer.poll_block(block, wait).await,
+            Consumer::Embedded(consumer) => consumer.poll_block(block, wait).await,
         }
     }
 

@@ -15,8 +15,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use ingest_bus::{
-    Batch, Cleanup, ErrorClass, PollLimit, Position, PublishError, Record, Subscription, Topic,
-    TopicPartition,
+    Batch, Block, Change, Cleanup, ErrorClass, PollLimit, Position, PublishError, Record, Subscription,
+    Topic, TopicPartition,
 };
 
 use fixture::{
@@ -53,6 +53,7 @@ contract! {
     ensuring_topics_twice_changes_nothing
     limits_of_a_poll_hold
     a_dropped_poll_loses_nothing
+    a_block_brings_what_a_batch_brings
     end_positions_follow_what_is_published
 }
 
@@ -486,6 +487,57 @@ async fn a_dropped_poll_loses_nothing(f: Fixture) {
     }
     read.sort_unstable();
     assert_eq!(read, (0..100).collect::<Vec<u32>>());
+}
+
+async fn a_block_brings_what_a_batch_brings(f: Fixture) {
+    let topic = f.topic("blocks", 3).await;
+    f.publish_keyed(&topic, 0..5_000).await;
+    let mut batches = f.consumer("blocks-not", &topic);
+    let mut expected: Vec<(u32, u64, Vec<u8>)> = take(&mut batches, 5_000)
+        .await
+        .into_iter()
+        .map(|delivery| {
+            let Position {
+                partition, offset, ..
+            } = delivery.position;
+            (partition, offset, delivery.record.value)
+        })
+        .collect();
+    let mut consumer = f.consumer("blocks", &topic);
+    let (mut block, mut read, mut gained) = (Block::default(), Vec::new(), 0);
+    let mut wait = Duration::from_micros(50);
+    while read.len() < expected.len() {
+        // Some are dropped half-way, and lose nothing.
+        if let Ok(polled) = tokio::time::timeout(wait, consumer.poll_block(&mut block, PATIENCE)).await {
+            let change = polled.unwrap();
+            assert!(block.is_empty() || change == Change::default());
+            gained += change.gained.len();
+            for run in block.runs() {
+                let place = run.place().unwrap();
+                assert_eq!(place.topic, topic);
+                read.extend(
+                    run.records()
+                        .map(|(offset, value)| (place.partition, offset, value.to_vec())),
+                );
+            }
+        }
+        wait = (wait * 5 / 4).min(PATIENCE);
+    }
+    assert_eq!(gained, 3);
+    // Order holds within each partition.
+    for pair in read.windows(2) {
+        assert!(pair[0].0 != pair[1].0 || pair[0].1 < pair[1].1, "{pair:?}");
+    }
+    expected.sort();
+    read.sort();
+    assert!(
+        read == expected,
+        "{} came instead of {}",
+        read.len(),
+        expected.len()
+    );
+    let nothing = consumer.poll_block(&mut block, Duration::ZERO).await.unwrap();
+    assert!(nothing == Change::default() && block.is_empty());
 }
 
 async fn end_positions_follow_what_is_published(f: Fixture) {

@@ -14,12 +14,17 @@ use tokio::time::{self, Instant};
 use super::group::MemberId;
 use super::writer::Command;
 use super::{Shared, blocking, store};
+use crate::block::{Block, Change};
 use crate::error::{Cause, CommitError, OpenError, PollError};
 use crate::record::{Batch, Delivery, PollLimit};
 use crate::topic::{Position, Subscription, TopicPartition};
 
 /// How often a waiting consumer looks for what other processes have appended; this process's appends wake it.
 pub(super) const FOREIGN_APPEND_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What one block holds at the most.
+const BLOCK_RECORDS: usize = 2_000;
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// See [`crate::Consumer`].
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct EmbeddedConsumer {
     state: Arc<Mutex<State>>,
     /// Given up in the batch before; released by the next poll.
     leaving: Vec<TopicPartition>,
+    /// Came with a change, which goes first.
+    held_back: Option<Vec<Delivery>>,
 }
 
 #[derive(Debug)]
@@ -76,6 +83,7 @@ impl EmbeddedConsumer {
             member,
             state: Arc::new(Mutex::new(state)),
             leaving: Vec::new(),
+            held_back: None,
         })
     }
 
@@ -108,6 +116,32 @@ impl EmbeddedConsumer {
         }
     }
 
+    /// See [`crate::Consumer::poll_block`].
+    pub async fn poll_block(&mut self, block: &mut Block, wait: Duration) -> Result<Change, PollError> {
+        block.clear();
+        if let Some(after) = self.held_back.take() {
+            fill(block, after);
+            return Ok(Change::default());
+        }
+        let limit = PollLimit {
+            records: BLOCK_RECORDS,
+            bytes: BLOCK_BYTES,
+            wait,
+        };
+        let Batch {
+            lost,
+            gained,
+            deliveries,
+        } = self.poll(limit).await?;
+        let change = Change { lost, gained };
+        if change == Change::default() {
+            fill(block, deliveries);
+        } else if !deliveries.is_empty() {
+            self.held_back = Some(deliveries);
+        }
+        Ok(change)
+    }
+
     /// See [`crate::Consumer::commit`].
     pub async fn commit(&mut self, positions: &[Position]) -> Result<(), CommitError> {
         let owned: Vec<Position> = {
@@ -134,6 +168,12 @@ impl EmbeddedConsumer {
 
     /// See [`crate::Consumer::close`]; leaving takes no waiting here.
     pub fn close(self) {}
+}
+
+fn fill(block: &mut Block, deliveries: Vec<Delivery>) {
+    for delivery in deliveries {
+        block.push_delivery(delivery);
+    }
 }
 
 impl Drop for EmbeddedConsumer {

@@ -1,11 +1,13 @@
 //! The consuming side: a member of a group on a thread of its own, which turns librdkafka's events into batches.
 //!
-//! The thread reads ahead into a short bounded channel, so that converting records costs the consumer's task nothing.
+//! The thread reads ahead into blocks that go round: filled here, emptied by the consumer's task, filled again. Nothing is
+//! allocated for a record, and few blocks are under way, so that what was just read is still in the cache.
 //! Partitions are handed over cooperatively, and a revoked one is given back only when the member has heard of it and
 //! polled again; librdkafka pauses reading meanwhile, so nothing of it can follow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as queue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -22,16 +24,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{self, Instant};
 
 use super::{KafkaConfig, blocking, client};
+use crate::block::{Block, Change};
 use crate::error::{Cause, CommitError, OpenError, PollError};
 use crate::record::{Batch, Delivery, PollLimit, Record};
 use crate::topic::{Position, Subscription, Topic, TopicPartition};
 
-/// How much the thread gathers before it passes it on: large enough to make the hand-over cheap.
-const CHUNK_RECORDS: usize = 2_000;
-const CHUNK_BYTES: usize = 1 << 20;
+/// How much the thread gathers before it passes it on: large enough to make the hand-over cheap, small enough that all
+/// that is under way stays in the cache.
+const BLOCK_RECORDS: usize = 2_000;
+const BLOCK_BYTES: usize = 512 << 10;
 
-/// Chunks read ahead: one being handled, and the next ones ready.
-const CHUNKS_AHEAD: usize = 4;
+/// Blocks read ahead: one being handled, and the next ones ready.
+const BLOCKS_AHEAD: usize = 3;
 
 /// How long the thread sleeps in librdkafka while nothing comes; a stop or a hand-over waits at most this long.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
@@ -44,6 +48,8 @@ const COMMIT_RETRY_WAIT: Duration = Duration::from_millis(100);
 pub struct KafkaConsumer {
     consumer: Arc<BaseConsumer<Membership>>,
     events: mpsc::Receiver<Event>,
+    /// Emptied blocks, on their way back to the thread.
+    empty: queue::SyncSender<Block>,
     /// Taken from the channel and not, or not wholly, returned yet.
     carried: Option<Event>,
     /// Given up in the batch before; released by the next poll.
@@ -59,13 +65,16 @@ struct Stop(Arc<AtomicBool>);
 enum Event {
     Lost(Vec<TopicPartition>),
     Gained(Vec<TopicPartition>),
-    Read(std::vec::IntoIter<Delivery>),
+    /// A block, and how many of its records were returned already.
+    Read(Block, usize),
     Failed(KafkaError),
 }
 
 /// What a member owns; also receives librdkafka's callbacks.
 struct Membership {
     state: Mutex<Ownership>,
+    /// Whether there is something in the state that the thread has to look at: it asks after every record.
+    is_news: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -93,6 +102,7 @@ impl KafkaConsumer {
         let failed = |error: KafkaError| OpenError::Client { source: error.into() };
         let membership = Membership {
             state: Mutex::default(),
+            is_news: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         };
         let consumer: BaseConsumer<Membership> = client::settings(config)?
@@ -113,12 +123,15 @@ impl KafkaConsumer {
         consumer.subscribe(&patterns).map_err(failed)?;
 
         let consumer = Arc::new(consumer);
-        let (sender, events) = mpsc::channel(CHUNKS_AHEAD);
+        let (sender, events) = mpsc::channel(BLOCKS_AHEAD);
+        // One more is with the caller.
+        let (empty, emptied) = queue::sync_channel(BLOCKS_AHEAD + 1);
         let (end, ended) = oneshot::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let reader = Reader {
             consumer: Arc::clone(&consumer),
             events: sender,
+            emptied,
             stop: Arc::clone(&stop),
         };
         thread::Builder::new()
@@ -132,6 +145,7 @@ impl KafkaConsumer {
         Ok(KafkaConsumer {
             consumer,
             events,
+            empty,
             carried: None,
             leaving: Vec::new(),
             stop: Stop(stop),
@@ -174,12 +188,13 @@ impl KafkaConsumer {
                 Event::Failed(error) if batch.is_empty() => {
                     return Err(PollError::Read { source: error.into() });
                 }
-                Event::Read(mut deliveries) => {
-                    take(&mut deliveries, &mut batch.deliveries, &mut bytes, limit);
-                    if 0 < deliveries.len() {
-                        self.carried = Some(Event::Read(deliveries));
+                Event::Read(mut block, returned) => {
+                    let returned = take(&mut block, returned, &mut batch.deliveries, &mut bytes, limit);
+                    if returned < block.len() {
+                        self.carried = Some(Event::Read(block, returned));
                         return Ok(batch);
                     }
+                    self.give_back(block);
                 }
                 Event::Lost(_) | Event::Gained(_) | Event::Failed(_) => {
                     self.carried = Some(event);
@@ -187,6 +202,46 @@ impl KafkaConsumer {
                 }
             }
         }
+    }
+
+    /// See [`crate::Consumer::poll_block`]. Waiting happens only before anything is taken, so a dropped call loses
+    /// nothing.
+    pub async fn poll_block(&mut self, block: &mut Block, wait: Duration) -> Result<Change, PollError> {
+        block.clear();
+        if !self.leaving.is_empty() {
+            self.consumer.context().release(std::mem::take(&mut self.leaving));
+        }
+        let event = match self.carried.take() {
+            Some(event) => event,
+            None => match time::timeout(wait, self.events.recv()).await {
+                Ok(Some(event)) => event,
+                Ok(None) => {
+                    return Err(PollError::Read {
+                        source: Cause::Closed,
+                    });
+                }
+                Err(_) => return Ok(Change::default()),
+            },
+        };
+        let mut change = Change::default();
+        match event {
+            Event::Lost(lost) => {
+                self.leaving.clone_from(&lost);
+                change.lost = lost;
+            }
+            Event::Gained(gained) => change.gained = gained,
+            Event::Failed(error) => return Err(PollError::Read { source: error.into() }),
+            Event::Read(mut read, returned) => {
+                read.skip(returned);
+                self.give_back(std::mem::replace(block, read));
+            }
+        }
+        Ok(change)
+    }
+
+    /// Lets the thread fill a block again; one more than it needs is freed.
+    fn give_back(&self, block: Block) {
+        drop(self.empty.try_send(block));
     }
 
     /// See [`crate::Consumer::commit`].
@@ -232,12 +287,13 @@ impl KafkaConsumer {
         let KafkaConsumer {
             consumer,
             events,
+            empty,
             carried,
             leaving: _,
             stop,
             ended,
         } = self;
-        drop((stop, events, carried, consumer));
+        drop((stop, events, empty, carried, consumer));
         // An error means that the thread is gone already.
         let _ = ended.await;
     }
@@ -249,49 +305,54 @@ impl Drop for Stop {
     }
 }
 
-/// Moves deliveries as the limit allows, at least one into an empty batch.
+/// Takes records from the one with number `next` on as the limit allows, at least one into an empty batch; the number of
+/// the first that stays.
 fn take(
-    from: &mut std::vec::IntoIter<Delivery>,
+    from: &mut Block,
+    mut next: usize,
     into: &mut Vec<Delivery>,
     bytes: &mut usize,
     limit: PollLimit,
-) {
-    while let Some(next) = from.as_slice().first() {
-        *bytes += next.record.bytes();
+) -> usize {
+    while let Some(record_bytes) = from.record_bytes(next) {
+        *bytes += record_bytes;
         let full = limit.records <= into.len() || limit.bytes < *bytes;
         if full && !into.is_empty() {
-            return;
+            break;
         }
-        into.extend(from.next());
+        into.extend(from.take(next));
+        next += 1;
     }
+    next
 }
 
 /// The thread.
 struct Reader {
     consumer: Arc<BaseConsumer<Membership>>,
     events: mpsc::Sender<Event>,
+    emptied: queue::Receiver<Block>,
     stop: Arc<AtomicBool>,
 }
 
 impl Reader {
     fn run(self) {
-        let mut chunk = Chunk::default();
-        while !self.stop.load(Ordering::Acquire) && self.step(&mut chunk) {}
+        let mut block = Block::default();
+        while !self.stop.load(Ordering::Acquire) && self.step(&mut block) {}
         let membership = self.consumer.context();
         membership.closing.store(true, Ordering::Release);
         // A hand-over that was never heard of would hold up leaving the group.
         let (unheard, _) = membership.take_changes();
         let unheard = unheard.into_iter().filter_map(|event| match event {
             Event::Lost(lost) => Some(lost),
-            Event::Gained(_) | Event::Read(_) | Event::Failed(_) => None,
+            Event::Gained(_) | Event::Read(..) | Event::Failed(_) => None,
         });
         self.give_back(&unheard.flatten().collect::<Vec<_>>());
         // Dropping the last handle leaves the group.
     }
 
     /// One event of librdkafka; `false` when nobody listens any more.
-    fn step(&self, chunk: &mut Chunk) -> bool {
-        let wait = if chunk.is_empty() {
+    fn step(&self, block: &mut Block) -> bool {
+        let wait = if block.is_empty() {
             IDLE_WAIT
         } else {
             Duration::ZERO
@@ -299,20 +360,23 @@ impl Reader {
         let mut listening = true;
         match self.consumer.poll(wait) {
             Some(Ok(message)) => {
-                chunk.push(&message);
-                if chunk.is_full() {
-                    listening = self.flush(chunk);
+                push(block, &message);
+                if BLOCK_RECORDS <= block.len() || BLOCK_BYTES <= block.bytes() {
+                    listening = self.flush(block);
                 }
             }
             Some(Err(error)) => {
-                listening = self.flush(chunk);
+                listening = self.flush(block);
                 self.report(error);
             }
-            None => listening = self.flush(chunk),
+            None => listening = self.flush(block),
+        }
+        if !self.consumer.context().is_news.swap(false, Ordering::AcqRel) {
+            return listening;
         }
         let (changes, released) = self.consumer.context().take_changes();
         if !changes.is_empty() {
-            listening = listening && self.flush(chunk);
+            listening = listening && self.flush(block);
         }
         for change in changes {
             listening = listening && self.events.blocking_send(change).is_ok();
@@ -321,8 +385,14 @@ impl Reader {
         listening
     }
 
-    fn flush(&self, chunk: &mut Chunk) -> bool {
-        chunk.is_empty() || self.events.blocking_send(Event::Read(chunk.take())).is_ok()
+    fn flush(&self, block: &mut Block) -> bool {
+        if block.is_empty() {
+            return true;
+        }
+        let mut empty = self.emptied.try_recv().unwrap_or_default();
+        empty.clear();
+        let full = std::mem::replace(block, empty);
+        self.events.blocking_send(Event::Read(full, 0)).is_ok()
     }
 
     /// Passes on what a caller can act on. librdkafka mends the rest by itself: a lost connection, a topic that is
@@ -352,75 +422,46 @@ impl Reader {
     }
 }
 
-/// Deliveries being gathered.
-#[derive(Default)]
-struct Chunk {
-    deliveries: Vec<Delivery>,
-    bytes: usize,
-    /// Topics seen, so that every delivery shares its topic's name.
-    topics: BTreeMap<String, Topic>,
-}
-
-impl Chunk {
-    fn push(&mut self, message: &BorrowedMessage<'_>) {
-        let topic = match self.topics.get(message.topic()) {
-            Some(topic) => topic.clone(),
-            // The broker holds the same rules for names, so this cannot fail.
-            None => match Topic::parse(message.topic()) {
-                Ok(topic) => self
-                    .topics
-                    .entry(message.topic().to_owned())
-                    .or_insert(topic)
-                    .clone(),
-                Err(_) => return,
-            },
-        };
-        let (partition, offset) = (
-            message.partition().cast_unsigned(),
+/// Appends a message.
+fn push(block: &mut Block, message: &BorrowedMessage<'_>) {
+    let (topic, partition) = (message.topic(), message.partition().cast_unsigned());
+    let is_it = |place: &TopicPartition| place.partition == partition && place.topic.as_str() == topic;
+    // The broker holds the same rules for names, so this cannot fail.
+    let make = || {
+        let topic = Topic::parse(topic).ok()?;
+        Some(TopicPartition { topic, partition })
+    };
+    if let Some(place) = block.place(is_it, make) {
+        block.push(
+            place,
             message.offset().cast_unsigned(),
+            message.timestamp().to_millis().unwrap_or(0),
+            message.key(),
+            message.payload(),
+            headers_of(message),
         );
-        let record = record_of(message);
-        self.bytes += record.bytes();
-        let appended_ms = message.timestamp().to_millis().unwrap_or(0);
-        self.deliveries.push(Delivery {
-            position: Position {
-                topic,
-                partition,
-                offset,
-            },
-            appended_ms,
-            record,
-        });
-    }
-
-    fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
-    }
-
-    fn is_full(&self) -> bool {
-        CHUNK_RECORDS <= self.deliveries.len() || CHUNK_BYTES <= self.bytes
-    }
-
-    fn take(&mut self) -> std::vec::IntoIter<Delivery> {
-        self.bytes = 0;
-        std::mem::take(&mut self.deliveries).into_iter()
     }
 }
 
-/// A message's bytes as ours. A header without a value counts as empty.
+/// A message's bytes as ours.
 pub(super) fn record_of(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().unwrap_or_default().to_vec(),
+        headers: headers_of(message),
+        tombstone: message.payload().is_none(),
+    }
+}
+
+/// A header without a value counts as empty.
+fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let headers = message.headers().map(|headers| {
         let pairs = headers.iter();
         pairs
             .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
             .collect()
     });
-    Record {
-        key: message.key().map(<[u8]>::to_vec),
-        value: message.payload().unwrap_or_default().to_vec(),
-        headers: headers.unwrap_or_default(),
-        tombstone: message.payload().is_none(),
-    }
+    headers.unwrap_or_default()
 }
 
 impl Membership {
@@ -434,6 +475,7 @@ impl Membership {
             state.owned.remove(partition);
         }
         state.released.extend(partitions);
+        self.is_news.store(true, Ordering::Release);
     }
 
     fn take_changes(&self) -> (Vec<Event>, Vec<TopicPartition>) {
@@ -473,12 +515,14 @@ impl ConsumerContext for Membership {
                 let mut state = self.state();
                 state.owned.extend(partitions.iter().cloned());
                 state.changes.push(Event::Gained(partitions));
+                self.is_news.store(true, Ordering::Release);
                 drop(state);
                 consumer.incremental_assign(list)
             }
             _ if self.closing.load(Ordering::Acquire) => consumer.incremental_unassign(list),
             _ => {
                 self.state().changes.push(Event::Lost(partitions));
+                self.is_news.store(true, Ordering::Release);
                 Ok(())
             }
         };
