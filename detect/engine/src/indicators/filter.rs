@@ -103,7 +103,7 @@ impl Filter {
     /// The upper half of the hash chooses the block.
     #[inline]
     fn index(&self, hash: u64) -> usize {
-        ((hash >> 32) * self.blocks.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.blocks.len() as u64) >> 32) as usize
     }
 }
 

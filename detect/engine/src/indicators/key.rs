@@ -137,11 +137,11 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for length in 0..=long.len() {
             assert!(
-                seen.insert(seed.text(DOMAIN, long[..length].as_bytes())),
+                seen.insert(seed.text(DOMAIN, &long.as_bytes()[..length])),
                 "{length}"
             );
             for at in 0..length {
-                let mut other = long[..length].as_bytes().to_vec();
+                let mut other = long.as_bytes()[..length].to_vec();
                 other[at] = b'~';
                 assert!(seen.insert(seed.text(DOMAIN, &other)), "{length} {at}");
             }

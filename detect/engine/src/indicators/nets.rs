@@ -291,6 +291,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn finds_what_one_by_one_finds_in_ipv4(
             prefixes in prop::collection::vec((any::<u32>(), 0_u8..=32), 0..150),

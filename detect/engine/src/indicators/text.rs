@@ -116,9 +116,9 @@ fn octet(word: u128, start: u32, next: u32) -> (u32, bool) {
     let fits = length.wrapping_sub(1) < 3;
     // One to three digits at the upper end of the word, zeros before them.
     let shift = if fits { 8 * (4 - length) } else { 0 };
-    let digits = (word >> (8 * start & 127)) as u32 ^ 0x3030_3030;
+    let digits = (word >> ((8 * start) & 127)) as u32 ^ 0x3030_3030;
     let placed = digits << shift;
-    let are_digits = ((placed & 0x7f7f_7f7f) + 0x7676_7676 | placed) & 0x8080_8080 == 0;
+    let are_digits = (((placed & 0x7f7f_7f7f) + 0x7676_7676) | placed) & 0x8080_8080 == 0;
     let number = (placed >> 24) + 10 * (placed >> 16 & 0xff) + 100 * (placed >> 8 & 0xff);
     let has_leading_zero = (1 < length) & (digits & 0xff == 0);
     (number, fits & are_digits & (number <= 255) & !has_leading_zero)
