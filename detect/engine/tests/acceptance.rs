@@ -19,7 +19,7 @@ mod naive;
 
 use detect_engine::{Compiler, EventView, Match, MatchSink, Ruleset, Scanner};
 use detect_rules::{RuleLogSource, SourceText, check};
-use ingest_event::{FIELDS_MAX, QuarantineReason, SCHEMA_VERSION, Timestamp, Value};
+use ingest_event::{FIELDS_MAX, QuarantineReason, SCHEMA_VERSION, Timestamp, Value, codec::flatten};
 
 use draw::Draw;
 
@@ -59,10 +59,10 @@ fn expected(payload: &[u8]) -> Result<Timestamp, QuarantineReason> {
         Ok(serde_json::Value::Object(_)) => {}
         Ok(_) | Err(_) => return Err(QuarantineReason::NotJson),
     }
-    let leaves = naive::flatten(payload).expect("JSON by now");
-    if FIELDS_MAX < leaves.len() {
+    if flatten(payload).is_err() {
         return Err(QuarantineReason::TooManyFields);
     }
+    let leaves = naive::flatten(payload).expect("JSON by now");
     let named = |name: &'static str| leaves.iter().filter(move |leaf| leaf.name == name);
     let schema = named("varde.schema").next().and_then(|leaf| leaf.value.as_i64());
     if schema.is_some_and(|version| SCHEMA_VERSION < version) {
@@ -466,22 +466,45 @@ fn an_envelope_is_read_as_it_stands() {
         r#"{"@timestamp":"noon","varde.schema":2}"#,
         r#"{"varde.schema":2}"#,
         r#"{"@timestamp":"9999-01-01T00:00:00Z"}"#,
+        r#"{"":{"@timestamp":"2026-01-01T00:00:00Z"}}"#,
     ] {
         checker.check(event.as_bytes());
     }
     for count in [FIELDS_MAX - 2, FIELDS_MAX - 1, FIELDS_MAX, FIELDS_MAX + 1] {
         let members: Vec<String> = (0..count).map(|number| format!("\"n{number}\":1")).collect();
         checker.check(format!("{{{TIME},{}}}", members.join(",")).as_bytes());
+        // However long, a list is one field.
+        checker.check(format!("{{{TIME},\"f\":[{}1]}}", "1,".repeat(count)).as_bytes());
+        checker.check(format!("{{{TIME},\"n\":[{}[]]}}", "[1],".repeat(count)).as_bytes());
         let members: Vec<String> = (0..count).map(|number| format!("{{\"f\":{number}}}")).collect();
         checker.check(format!("{{{TIME},\"a\":[{}]}}", members.join(",")).as_bytes());
     }
+}
+
+#[test]
+fn names_without_end_do_not_confuse() {
+    let rulesets = rulesets();
+    let mut checker = Checker::new(&rulesets);
+    for round in 0..12 {
+        let names: Vec<String> = (0..1500)
+            .map(|number| format!("\"n{round}x{number}\":{{\"f\":1}}"))
+            .collect();
+        checker.check(format!("{{{},{TIME},\"f\":\"x\",\"a\":{{\"b\":2}}}}", names.join(",")).as_bytes());
+        let long = "long".repeat(60 + round);
+        checker.check(
+            format!("{{{TIME},\"{long}\":{{\"{long}\":{{\"f\":1}},\"f\":2}},\"f\":3,\"a.b\":4}}").as_bytes(),
+        );
+        checker.check(format!("{{\"f\":1,{TIME},\"g\" :2,\"a\":{{\"b\":3}},\"\\u0066\":4}}").as_bytes());
+        checker.check(format!("{{\"f\":1,{TIME},\"g\":2,\"a\":{{\"b\" : 3}},\"f\":4}}").as_bytes());
+    }
+    assert_eq!(checker.refused, 0);
 }
 
 /// Events with all kinds of values, for what follows.
 const WHOLE: [&str; 4] = [
     r#"{"@timestamp":"2026-01-01T00:00:00Z","f":"xy","a":{"b":["x",1.5e3,null,true],"c":{"d":-0}},"n":"\u00e5\ud83d\ude00\\\"","h":12}"#,
     "{ \"n\" : [ { \"x\" : \"åß😀\" } , [ ] , { } ] ,\r\n\t\"@timestamp\" : \"2026-01-01T00:00:00Z\" , \"g\" : \"keyword\" } ",
-    r#"{"a.b":18446744073709551615,"@timestamp":"2026-01-01T00:00:00Z","":false,"\u0066":"x\ty","f":[[[1]]]}"#,
+    r#"{"a.b":18446744073709551615,"@timestamp":"2026-01-01T00:00:00Z","":{"":false},"\u0066":"x\ty","f":[[[1]]]}"#,
     r#"{"event":{"dataset":"system.auth"},"@timestamp":"2026-01-01T00:00:00Z","message":"a long text with \"quotes\", a path C:\\Windows\\System32 and https:\/\/example.org\/ in it"}"#,
 ];
 

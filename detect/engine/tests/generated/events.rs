@@ -3,6 +3,8 @@
 //! Names dotted, nested and given twice, lists, lists of objects, every spelling of a text in JSON, blanks
 //! between tokens, long values, deep values, names that are empty.
 
+#![allow(dead_code, reason = "each user needs a part of it")]
+
 use std::fmt::Write as _;
 
 use super::{
@@ -15,8 +17,8 @@ use super::{
 /// How long a long value is.
 const LONG: usize = 64 << 10;
 
-/// One event as bytes of JSON.
-pub(crate) fn event(draw: &mut Draw, wanted: &[Wanted]) -> String {
+/// One event as bytes of JSON; often of a certain log source, so that events of one class come together.
+pub(crate) fn event(draw: &mut Draw, wanted: &[Wanted], source: usize) -> String {
     let alphabet = Alphabet::draw(draw);
     let is_faithful = draw.one_in(3);
     let mut members = vec![(
@@ -45,7 +47,7 @@ pub(crate) fn event(draw: &mut Draw, wanted: &[Wanted]) -> String {
         let name = if draw.one_in(3) {
             field(draw)
         } else {
-            draw.pick(&["n", "", "a", "a.", "F", "f.f", "ø"]).to_owned()
+            draw.pick(&["n", "", "a", "a.", ".f", "F", "f.f", "ø"]).to_owned()
         };
         let text = Sample::Text(alphabet.word(draw));
         members.push((name, if draw.one_in(8) { Vec::new() } else { vec![text] }));
@@ -55,7 +57,13 @@ pub(crate) fn event(draw: &mut Draw, wanted: &[Wanted]) -> String {
         .map(|(name, values)| member(draw, name, values))
         .collect();
     if draw.one_in(2) {
-        parts.push(draw.choose(&SOURCES).1.to_owned());
+        let other = draw.within(0..SOURCES.len());
+        let source = if draw.one_in(4) {
+            other
+        } else {
+            source % SOURCES.len()
+        };
+        parts.push(SOURCES[source].1.to_owned());
     }
     for _ in 0..parts.len() {
         let (a, b) = (draw.within(0..parts.len()), draw.within(0..parts.len()));
@@ -101,7 +109,9 @@ fn mutated(draw: &mut Draw, alphabet: Alphabet, one: &Wanted, all: &[Wanted]) ->
         9 => format!("{text}{text}"),
         10 => format!("{before}{text}{after}"),
         11 => {
-            let mark = draw.pick(&["\0", "\u{1f}", "\u{1e}", "\n", "|", "\u{ff}", "\u{1}", "\r\n"]);
+            let mark = draw.pick(&[
+                "\0", "\u{1f}", "\u{1e}", "\n", "|", "\u{ff}", "\u{1}", "\u{1}", "\r\n",
+            ]);
             format!("{mark}{text}{mark}")
         }
         12 => match &draw.choose(all).value {

@@ -1,5 +1,7 @@
 //! What a rule looks for, as values that an event may have: so that rules and events meet.
 
+#![allow(dead_code, reason = "each user needs a part of it")]
+
 use detect_rules::{Condition, Item, Pattern, Test, TextOp, TextPart, TimePart};
 use ipnet::IpNet;
 
@@ -79,7 +81,17 @@ fn sample(pattern: &Pattern, draw: &mut Draw) -> Sample {
         Pattern::Text { op, parts, .. } => Sample::Text(text(*op, parts, draw)),
         Pattern::Regex(source) => {
             let samples = REGEXES.iter().find(|(known, _)| source.ends_with(known));
-            Sample::Text((*draw.choose(samples.map_or(&[""][..], |(_, samples)| samples))).to_owned())
+            match samples {
+                Some((_, samples)) => Sample::Text((*draw.choose(samples)).to_owned()),
+                // One of somebody else: the longest piece of it that stands for itself.
+                None => Sample::Text(
+                    source
+                        .split(|character: char| !character.is_alphanumeric() && character != ' ')
+                        .max_by_key(|piece| piece.len())
+                        .unwrap_or_default()
+                        .to_owned(),
+                ),
+            }
         }
         Pattern::Cidr(net) => Sample::Text(address(net, draw)),
         Pattern::Number(_, number) => number_sample(*number, draw),

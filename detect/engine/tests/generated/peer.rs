@@ -75,7 +75,7 @@ impl Traits {
                 !(self.wildcards && leaf.text.contains('\n')
                     || self.cidr && leaf.folded.contains("::ffff:")
                     || self.time && !leaf.value.is_string()
-                    || self.time && leaf.text.starts_with("00")
+                    || self.time && (leaf.text.starts_with("00") || leaf.text.trim() != leaf.text)
                     || self.time && leaf.text.starts_with("20") && !leaf.text.ends_with(['Z', '0'])
                     || self.number && leaf.text.parse().is_ok_and(is_tiny)
                     || is_large

@@ -1,14 +1,18 @@
 //! Rules made from a seed: every modifier and what goes with it, every kind of selection and condition.
 
+#![allow(dead_code, reason = "each user needs a part of it")]
+
 use std::fmt::Write as _;
 
 use super::{draw::Draw, words::Alphabet};
 
 /// The fields that rules ask for and events have.
-pub(crate) const FIELDS: [&str; 8] = ["f", "g", "h", "a.b", "a.c.d", "Image", "ø.x", "x y"];
+pub(crate) const FIELDS: [&str; 12] = [
+    "f", "f", "g", "g", "h", "a.b", "a.c.d", "Image", "ø.x", "x y", "EventID", "Channel",
+];
 
 /// Regular expressions, each with texts that match and texts that nearly do; some match with flags only.
-pub(crate) const REGEXES: [(&str, &[&str]); 12] = [
+pub(crate) const REGEXES: [(&str, &[&str]); 26] = [
     ("^a.c$", &["abc", "ABC", "a\nc", "xabc", "x\nabc\ny", "aøc"]),
     ("b", &["abc", "B", ""]),
     ("^$", &["", " ", "\n"]),
@@ -21,6 +25,21 @@ pub(crate) const REGEXES: [(&str, &[&str]); 12] = [
     (r"a\x00b", &["a\0b", "ab"]),
     (r"^\s*-e\s+[A-Za-z0-9+/]{4,}={0,2}$", &[" -e YWJj", "-e YW"]),
     ("(?-u:.)", &["a", "ø", ""]),
+    // What such an expression needs to be there, without regard to case or with it, is easily got wrong.
+    ("(?i)kiss", &["KI\u{17f}S", "\u{212a}iss", "kiſs", "kis"]),
+    ("(?i)σας", &["ΣΑΣ", "σας", "ςας", "σα"]),
+    ("(?i)ϐμ", &["βμ", "ΒΜ", "ϐ\u{b5}", "b"]),
+    ("(?i)straße", &["STRAẞE", "strasse", "straße"]),
+    ("power.*shell$", &["power42shell", "shell power", "power\nshell"]),
+    ("(abc|cmd|power)+\\.exe", &["abccmd.exe", "cmd.EXE", ".exe"]),
+    ("(?:power)?shell", &["shell", "powershell", "power"]),
+    ("a{3}b{2,}", &["aaabb", "aaab", "aabbb"]),
+    ("[kK]elvin[0-9]", &["kelvin4", "\u{212a}elvin4", "Kelvin"]),
+    ("(?x) cmd \\s exe # both", &["cmd exe", "cmdexe"]),
+    ("^(?:abc|)$", &["abc", "", "ab"]),
+    ("true|42|4\\.2", &["true", "42", "4.2", "fals"]),
+    ("\\p{Lu}bc", &["Abc", "Øbc", "abc"]),
+    ("(?i:CMD)\\.exe", &["cmd.exe", "Cmd.EXE", "cmd.exf"]),
 ];
 
 const NETS: [&str; 10] = [
@@ -36,7 +55,9 @@ const NETS: [&str; 10] = [
     "2001:db8::1/128",
 ];
 
-const NUMBERS: [&str; 14] = [
+const NUMBERS: [&str; 16] = [
+    "1",
+    "4624",
     "42",
     "0",
     "7",
@@ -54,7 +75,7 @@ const NUMBERS: [&str; 14] = [
 ];
 
 /// What a log source says, in YAML, and members of events that are of it.
-pub(crate) const SOURCES: [(&str, &str); 7] = [
+pub(crate) const SOURCES: [(&str, &str); 9] = [
     ("{ category: test }", r#""category":"test""#),
     (
         "{ product: windows, category: process_creation }",
@@ -71,6 +92,14 @@ pub(crate) const SOURCES: [(&str, &str); 7] = [
     (
         "{ product: zeek, service: conn }",
         r#""event.dataset":"zeek.conn""#,
+    ),
+    (
+        "{ product: windows, category: process_creation }",
+        r#""Channel":"Microsoft-Windows-\u0053ysmon/Operational","EventID":1"#,
+    ),
+    (
+        "{ product: windows, service: sysmon }",
+        r#""Channel":["Microsoft-Windows-Sysmon/Operational",null],"EventID":1"#,
     ),
     ("{ product: linux }", r#""event":{"dataset":"system.auth"}"#),
     ("{ category: dns }", r#""event.dataset":"network.dns""#),

@@ -1,12 +1,14 @@
 //! What rules and events are spelled with: few pieces, so that they meet, and every piece awkward for somebody.
 
+#![allow(dead_code, reason = "each user needs a part of it")]
+
 use super::draw::Draw;
 
 /// Pieces of ASCII: parts of each other, JSON's and Sigma's special characters, separators, NUL.
-const PLAIN: [&str; 40] = [
+const PLAIN: [&str; 43] = [
     "a", "b", "ab", "abc", "bc", "c", "C", "aB", "ba", "cmd", ".exe", "power", "Shell", "\\", "\\\\", "/",
     " -e ", "-", " ", "42", "4", "0", "1e2", "%", "\"", "'", "{", "}", "[", ":", ",", "\0", "\n", "\t",
-    "\u{1f}", "\u{1e}", "\u{7f}", "|", "u0041", "true",
+    "\u{1f}", "\u{1e}", "\u{7f}", "|", "u0041", "true", "\u{1}", "kiss", "Security",
 ];
 
 /// Letters whose case is simple, and characters that have none.

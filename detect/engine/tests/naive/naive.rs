@@ -16,7 +16,10 @@
 
 use std::{cell::RefCell, collections::HashMap, net::IpAddr};
 
-use detect_rules::{Comparison, Condition, Item, Pattern, Quantifier, Test, TextOp, TextPart, TimePart};
+use detect_rules::{
+    Comparison, Condition, Item, Pattern, Quantifier, RuleLogSource, Test, TextOp, TextPart, TimePart,
+    log_source::{TRAIT_FIELDS, Traits, of_event},
+};
 use ingest_event::Timestamp;
 use regex::Regex;
 use serde_json::Value;
@@ -49,6 +52,20 @@ pub fn flatten(payload: &[u8]) -> serde_json::Result<Vec<Leaf>> {
             }
         })
         .collect())
+}
+
+/// Whether the rule is for the event at all: policy, which is data that all of us take as it is.
+pub fn is_for(rule: &RuleLogSource, event: &[Leaf]) -> bool {
+    let text = |names: &[&str]| {
+        names.iter().find_map(|name| {
+            event
+                .iter()
+                .find(|leaf| leaf.name == *name && !leaf.value.is_null())
+                .map(|leaf| leaf.text.as_str())
+        })
+    };
+    let traits = Traits::from_texts(TRAIT_FIELDS.map(text));
+    *rule == RuleLogSource::default() || of_event(&traits).iter().any(|source| rule.accepts(source))
 }
 
 /// Whether a condition is true for an event.
