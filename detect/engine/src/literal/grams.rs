@@ -110,8 +110,11 @@ impl Grams {
         self.walk::<2>(&self.narrow, haystack, found);
         self.walk::<1>(&self.every, haystack, found);
         for (finder, id) in &self.short {
-            for at in finder.find_iter(haystack) {
-                found(*id, at + finder.needle().len());
+            // Each place counts, also those that overlap: neighbours share the separator between them.
+            let mut from = 0;
+            while let Some(at) = haystack.get(from..).and_then(|rest| finder.find(rest)) {
+                found(*id, from + at + finder.needle().len());
+                from += at + 1;
             }
         }
     }
@@ -247,4 +250,39 @@ const fn hash(gram: u32) -> u32 {
 #[inline]
 fn slot(gram: u32, count: usize) -> usize {
     (gram.wrapping_mul(0x85eb_ca6b) >> 7) as usize & (count - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_every_literal_is_found() {
+        let texts: Vec<Box<str>> = [
+            "\u{1}x\u{1}",
+            "aa",
+            "aaaa",
+            "aaaaa",
+            "aaaaaaaa",
+            "bcd",
+            "cde",
+            "abcdefgh",
+        ]
+        .map(Box::from)
+        .into();
+        let grams = Grams::build(&texts, &GramCounts::default());
+        let haystack = "\u{1}x\u{1}x\u{1}z\u{1}aaaaaaaaaaaaabcdefghcdebcde\u{1}x\u{1}";
+        let mut found: Vec<(LiteralId, usize)> = Vec::new();
+        grams.scan(haystack.as_bytes(), &mut |id, end| found.push((id, end)));
+        found.sort_unstable();
+        let expected: Vec<(LiteralId, usize)> = (0..)
+            .zip(&texts)
+            .flat_map(|(id, text)| {
+                (0..haystack.len())
+                    .filter(move |at| haystack[*at..].starts_with(&**text))
+                    .map(move |at| (id, at + text.len()))
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
 }
