@@ -3,6 +3,8 @@
 //! The long form (`VARDE_LONG=1`, release) has 3,000 rules and 1,000,000 indicators, and every change goes through
 //! the files; it prints what the changes cost.
 
+#![allow(clippy::expect_used, reason = "what fails in a test's helper fails the test")]
+
 #[path = "lab/lab.rs"]
 mod lab;
 

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     dead_code,
     reason = "test support outside `#[test]` functions; each test uses its part"
 )]
@@ -201,7 +202,7 @@ impl Lab {
         match std::env::var("VARDE_TEST_KAFKA") {
             Ok(bootstrap) => Some(Self::open(Some(bootstrap)).await),
             Err(_) => {
-                eprintln!("skipped: VARDE_TEST_KAFKA is not set (scripts/kafka start prints it)");
+                println!("skipped: VARDE_TEST_KAFKA is not set (scripts/kafka start prints it)");
                 None
             }
         }
