@@ -89,7 +89,11 @@ impl Setup {
     pub fn read(captures: &Path, plan: &Plan, otherwise: &[&str]) -> anyhow::Result<Self> {
         let sources = sigma_hq(captures)?;
         let checked = check(&sources);
-        let least_bytes = if plan.beyond_cache { more_than_the_cache() } else { 0 };
+        let least_bytes = if plan.beyond_cache {
+            more_than_the_cache()
+        } else {
+            0
+        };
         let corpora = CORPORA
             .into_iter()
             .filter(|name| {
@@ -196,10 +200,7 @@ pub const PARTS: [&str; 7] = [
 #[expect(clippy::print_stderr, reason = "it takes minutes and says where it is")]
 pub fn full(captures: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let setup = Setup::read(captures, plan, &CORPORA)?;
-    let ruleset = setup.compile(
-        setup.checked.rules.clone(),
-        made::indicators(7, plan.indicators),
-    )?;
+    let ruleset = setup.compile(setup.checked.rules.clone(), made::indicators(7, plan.indicators))?;
     let wanted = |part: &str| {
         let is_wanted = plan.parts.is_empty() || plan.parts.iter().any(|wanted| wanted == part);
         if is_wanted {
@@ -211,24 +212,46 @@ pub fn full(captures: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
     if wanted("speed") {
         let engine = rsigma_engine(&setup.sources)?;
         let judge = Judge::new(&ruleset, &setup.checked, &engine, &setup.sources)?;
-        rows.extend(speed::rows(&setup.corpora, &ruleset, &engine, &judge, plan.rounds)?);
+        rows.extend(speed::rows(
+            &setup.corpora,
+            &ruleset,
+            &engine,
+            &judge,
+            plan.rounds,
+        )?);
     }
     if wanted("naive") {
         rows.extend(speed::naive(&setup.corpora, &ruleset, &setup.sources)?);
     }
-    let some: Vec<&Corpus> = ["mix", "zeek"].into_iter().filter_map(|name| setup.corpus(name)).collect();
+    let some: Vec<&Corpus> = ["mix", "zeek"]
+        .into_iter()
+        .filter_map(|name| setup.corpus(name))
+        .collect();
     if wanted("rules") {
         let twice = growth::twice(&setup.checked.rules);
         let more = setup.compile(twice, made::indicators(7, plan.indicators))?;
-        let pair = ((&ruleset, "SigmaHQ"), (&more, "SigmaHQ and a variant of each rule"));
-        rows.extend(growth::grown("twice the rules", &some, pair.0, pair.1, (plan.rounds, 1.1))?);
+        let pair = (
+            (&ruleset, "SigmaHQ"),
+            (&more, "SigmaHQ and a variant of each rule"),
+        );
+        rows.extend(growth::grown(
+            "twice the rules",
+            &some,
+            pair.0,
+            pair.1,
+            (plan.rounds, 1.1),
+        )?);
     }
     if wanted("indicators") {
         let more = setup.compile(
             setup.checked.rules.clone(),
             made::indicators(7, plan.indicators * 10),
         )?;
-        let flows: Vec<&Corpus> = setup.corpora.iter().filter(|corpus| corpus.name != "evtx").collect();
+        let flows: Vec<&Corpus> = setup
+            .corpora
+            .iter()
+            .filter(|corpus| corpus.name != "evtx")
+            .collect();
         let pair = ((&ruleset, "once"), (&more, "ten times"));
         rows.extend(growth::grown(
             &format!("ten times {} indicators", plan.indicators),

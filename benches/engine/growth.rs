@@ -35,12 +35,16 @@ pub fn grown(
         let mut row = Row::new(work, &describe(corpus), "events/CPU s", turns.rate(more_name));
         row.beside = beside(&turns, more_name, &[name]);
         rows.push(
-            row.bar("time per event, with more ÷ without", ratio.median, Limit::AtMost(limit))
-                .checked(format!(
-                    "{} matches with more, {} without",
-                    turns.count(more_name),
-                    turns.count(name)
-                )),
+            row.bar(
+                "time per event, with more ÷ without",
+                ratio.median,
+                Limit::AtMost(limit),
+            )
+            .checked(format!(
+                "{} matches with more, {} without",
+                turns.count(more_name),
+                turns.count(name)
+            )),
         );
     }
     Ok(rows)

@@ -38,7 +38,10 @@ pub fn events(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Res
     let ordinary = mix.few(4_096);
     for (name, events) in worst(checked) {
         let size: usize = events.iter().map(Vec::len).sum();
-        let repeated = events.into_iter().flat_map(|event| [event.clone(), event]).collect();
+        let repeated = events
+            .into_iter()
+            .flat_map(|event| [event.clone(), event])
+            .collect();
         let corpus = Corpus::new(name, Kind::Host, repeated, 1, BYTES.max(size));
         let (mut normal, mut bad) = (ours("ordinary", ruleset), ours("worst", ruleset));
         let mut contenders = [
@@ -50,7 +53,11 @@ pub fn events(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Res
             }),
         ];
         let clock = corpus.first(1).events().map(<[u8]>::to_vec).collect();
-        let turns = by_turns(&Corpus::new(name, Kind::Host, clock, 1, 0), ROUNDS, &mut contenders)?;
+        let turns = by_turns(
+            &Corpus::new(name, Kind::Host, clock, 1, 0),
+            ROUNDS,
+            &mut contenders,
+        )?;
         // The clock has one event a round: its rate is rounds per second.
         let rate = |who: &str, bytes: usize| turns.rate(who) * bytes as f64;
         let (normal, bad) = (
@@ -59,18 +66,13 @@ pub fn events(mix: &Corpus, ruleset: &Ruleset, checked: &Checked) -> anyhow::Res
         );
         let counted = turns.count("worst");
         let (refused, matches) = (counted >> 32, counted & 0xffff_ffff);
-        let mut row = Row::new(
-            "the worst event",
-            &describe(&corpus),
-            "MB/CPU s",
-            bad / 1e6,
-        )
-        .bar("bytes/s ÷ ordinary", bad / normal, Limit::AtLeast(LEAST))
-        .checked(format!(
-            "{matches} matches; {refused} of {} refused{}",
-            corpus.len(),
-            reason(ruleset, &corpus)
-        ));
+        let mut row = Row::new("the worst event", &describe(&corpus), "MB/CPU s", bad / 1e6)
+            .bar("bytes/s ÷ ordinary", bad / normal, Limit::AtLeast(LEAST))
+            .checked(format!(
+                "{matches} matches; {refused} of {} refused{}",
+                corpus.len(),
+                reason(ruleset, &corpus)
+            ));
         row.beside.push(Beside {
             name: "the Windows mix".to_owned(),
             figure: normal / 1e6,
@@ -111,44 +113,79 @@ fn worst(checked: &Checked) -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let (soup, near) = (soup(&literals, 64 << 10), soup(&almost, 64 << 10));
     let prose = "the quick brown fox jumps over the lazy dog and runs away ".repeat(LARGE / 58);
     vec![
-        ("5 MB in one command line", vec![sysmon(&format!("\"CommandLine\":\"{prose}\""))]),
+        (
+            "5 MB in one command line",
+            vec![sysmon(&format!("\"CommandLine\":\"{prose}\""))],
+        ),
         ("5 MB of script block", vec![script(&prose)]),
-        ("a million keys", vec![sysmon(&keys(1_000_000, |at| format!("k{at}")))]),
-        ("as many keys as are let in", vec![sysmon(&keys(4_000, |at| format!("k{at}")))]),
+        (
+            "a million keys",
+            vec![sysmon(&keys(1_000_000, |at| format!("k{at}")))],
+        ),
+        (
+            "as many keys as are let in",
+            vec![sysmon(&keys(4_000, |at| format!("k{at}")))],
+        ),
         (
             "one field again and again",
             vec![sysmon(&keys(4_000, |_| "CommandLine".to_owned()))],
         ),
         (
             "a million members of one list",
-            vec![sysmon(&format!("\"CommandLine\":[\"x\"{}]", ",\"x\"".repeat(999_999)))],
+            vec![sysmon(&format!(
+                "\"CommandLine\":[\"x\"{}]",
+                ",\"x\"".repeat(999_999)
+            ))],
         ),
         (
             "objects in objects, a million deep",
-            vec![sysmon(&format!("\"a\":{}1{}", "{\"a\":".repeat(1_000_000), "}".repeat(1_000_000)))],
+            vec![sysmon(&format!(
+                "\"a\":{}1{}",
+                "{\"a\":".repeat(1_000_000),
+                "}".repeat(1_000_000)
+            ))],
         ),
         (
             "lists in lists, a million deep",
-            vec![sysmon(&format!("\"a\":{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000)))],
+            vec![sysmon(&format!(
+                "\"a\":{}{}",
+                "[".repeat(1_000_000),
+                "]".repeat(1_000_000)
+            ))],
         ),
         (
             "objects in objects, a hundred deep, again and again",
             vec![sysmon(&nested(100, 400))],
         ),
-        ("a near miss of every literal, command line", vec![sysmon(&format!("\"CommandLine\":\"{near}\""))]),
+        (
+            "a near miss of every literal, command line",
+            vec![sysmon(&format!("\"CommandLine\":\"{near}\""))],
+        ),
         ("a near miss of every literal, script block", vec![script(&near)]),
-        ("every literal, command line", vec![sysmon(&format!("\"CommandLine\":\"{soup}\""))]),
+        (
+            "every literal, command line",
+            vec![sysmon(&format!("\"CommandLine\":\"{soup}\""))],
+        ),
         ("every literal, script block", vec![script(&soup)]),
         ("bait for regular expressions", vec![script(&bait(64 << 10))]),
-        ("all in escapes", vec![script(&"\\u0061\\u005c\\/\\n".repeat(8_000))]),
-        ("letters that fold to others", vec![script(&"\u{212a}\u{17f}\u{130}ßÅÆØ".repeat(8_000))]),
+        (
+            "all in escapes",
+            vec![script(&"\\u0061\\u005c\\/\\n".repeat(8_000))],
+        ),
+        (
+            "letters that fold to others",
+            vec![script(&"\u{212a}\u{17f}\u{130}ßÅÆØ".repeat(8_000))],
+        ),
         ("quotes and backslashes", vec![script(&"\\\\\\\"".repeat(40_000))]),
         ("a domain of ten thousand labels", vec![domain(10_000)]),
         ("URLs and addresses, 4,000 in one field", vec![urls(4_000)]),
         ("no two log sources alike", classes(8_192)),
         ("brackets only, no JSON", vec![vec![b'['; LARGE]]),
         ("zeros, no UTF-8 text", vec![vec![0xff; LARGE]]),
-        ("a number of a million digits", vec![sysmon(&format!("\"n\":{}", "9".repeat(1_000_000)))]),
+        (
+            "a number of a million digits",
+            vec![sysmon(&format!("\"n\":{}", "9".repeat(1_000_000)))],
+        ),
     ]
 }
 
@@ -238,7 +275,18 @@ fn soup(literals: &[String], bytes: usize) -> String {
 /// What regular expressions of obfuscation rules begin to match and never finish.
 fn bait(bytes: usize) -> String {
     let pieces = [
-        "${", "{0}{1}{2}-f", "`i`e`x", "^%c^%o", "(((", "[char]", "&&set", "\\\"+\\\"", "invoke-", "$env:", "{{{{", "|||",
+        "${",
+        "{0}{1}{2}-f",
+        "`i`e`x",
+        "^%c^%o",
+        "(((",
+        "[char]",
+        "&&set",
+        "\\\"+\\\"",
+        "invoke-",
+        "$env:",
+        "{{{{",
+        "|||",
     ];
     let mut random = Random::new(3);
     let mut text = String::with_capacity(bytes + 16);
@@ -339,7 +387,8 @@ pub fn rules(mix: &Corpus, setup: &Setup) -> anyhow::Result<Vec<Row>> {
         let said: Vec<String> = one.diagnostics.iter().map(ToString::to_string).collect();
         let Some(rule) = one.rules.rules.into_iter().next() else {
             rows.push(
-                Row::new("the worst rule", name, "events/CPU s", 0.0).checked(format!("refused: {}", said.join("; "))),
+                Row::new("the worst rule", name, "events/CPU s", 0.0)
+                    .checked(format!("refused: {}", said.join("; "))),
             );
             continue;
         };
@@ -362,6 +411,11 @@ pub fn rules(mix: &Corpus, setup: &Setup) -> anyhow::Result<Vec<Row>> {
 
 fn long_list() -> String {
     let mut random = Random::new(13);
-    let words: Vec<String> = (0..5_000).map(|_| format!("'{:05x}'", random.below(1 << 20))).collect();
-    format!("{{selection: {{'Image|contains': [{}]}}, condition: selection}}", words.join(", "))
+    let words: Vec<String> = (0..5_000)
+        .map(|_| format!("'{:05x}'", random.below(1 << 20)))
+        .collect();
+    format!(
+        "{{selection: {{'Image|contains': [{}]}}, condition: selection}}",
+        words.join(", ")
+    )
 }

@@ -28,7 +28,9 @@ pub fn rows(setup: &Setup) -> anyhow::Result<Vec<Row>> {
     let compiled = timed(copies(), |rules| {
         Ok(Compiler::new().rules(rules).compile()?.rule_count())
     })?;
-    let again = timed(copies(), |rules| Ok(setup.compile(rules, Vec::new())?.rule_count()))?;
+    let again = timed(copies(), |rules| {
+        Ok(setup.compile(rules, Vec::new())?.rule_count())
+    })?;
     let all = read.cpu + compiled.cpu;
     let all = Row::new(
         "compile and load SigmaHQ",
@@ -65,7 +67,11 @@ pub fn rows(setup: &Setup) -> anyhow::Result<Vec<Row>> {
         live,
     )
     .bar("seconds", live, Limit::AtMost(0.2))
-    .checked(format!("checking {}; compiling {}", one.as_text(), again.as_text()));
+    .checked(format!(
+        "checking {}; compiling {}",
+        one.as_text(),
+        again.as_text()
+    ));
     Ok(vec![all, cached, live])
 }
 

@@ -174,7 +174,9 @@ impl<'a> Judge<'a> {
                 if wide.contains(id) {
                     verdict.only_theirs += 1;
                 } else {
-                    verdict.unexplained.push(format!("only theirs: {id} on event {at}"));
+                    verdict
+                        .unexplained
+                        .push(format!("only theirs: {id} on event {at}"));
                 }
             }
         }

@@ -134,7 +134,14 @@ pub fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
-        "build", "work", "corpus", "unit", "ours", "beside it", "promised", "checked",
+        "build",
+        "work",
+        "corpus",
+        "unit",
+        "ours",
+        "beside it",
+        "promised",
+        "checked",
     ]);
     for row in rows {
         let beside: Vec<String> = row
@@ -177,7 +184,11 @@ pub fn record(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
-    all.retain(|old| !rows.iter().any(|new| new.build == old.build && new.work == old.work));
+    all.retain(|old| {
+        !rows
+            .iter()
+            .any(|new| new.build == old.build && new.work == old.work)
+    });
     all.extend_from_slice(rows);
     let text = serde_json::to_string_pretty(&all)? + "\n";
     fs::write(path, text).with_context(|| format!("write {}", path.display()))

@@ -62,7 +62,11 @@ pub fn rows(
             (Kind::Host, true) => (0.35, None),
             (Kind::Flow, true) => (1.0, None),
         };
-        let beside = beside(&turns, "ours", &["sonic-rs Value", "rsigma-eval 0.23, routing", "serde_json Value"]);
+        let beside = beside(
+            &turns,
+            "ours",
+            &["sonic-rs Value", "rsigma-eval 0.23, routing", "serde_json Value"],
+        );
         let ratio = |at: usize| {
             beside
                 .get(at)
@@ -160,7 +164,10 @@ pub fn naive(corpora: &[Corpus], ruleset: &Ruleset, sources: &[SourceText]) -> a
         sigma_rust.extend(sigma_rust::rule_from_yaml(&source.text).ok());
     }
     let mut rows = Vec::new();
-    for corpus in corpora.iter().filter(|corpus| matches!(corpus.name.as_str(), "mix" | "zeek")) {
+    for corpus in corpora
+        .iter()
+        .filter(|corpus| matches!(corpus.name.as_str(), "mix" | "zeek"))
+    {
         let few = corpus.few(NAIVE_EVENTS);
         let mut contenders = [
             ours("ours", ruleset),
@@ -192,7 +199,11 @@ pub fn naive(corpora: &[Corpus], ruleset: &Ruleset, sources: &[SourceText]) -> a
             "events/CPU s",
             turns.rate("ours"),
         );
-        row.beside = beside(&turns, "ours", &["a loop over rsigma-eval's rules", "sigma-rust 0.7"]);
+        row.beside = beside(
+            &turns,
+            "ours",
+            &["a loop over rsigma-eval's rules", "sigma-rust 0.7"],
+        );
         rows.push(row.checked(format!(
             "sigma-rust loads {} of {} rules; both try every rule, whatever its log source; matches: {} ours, {} the \
              loop's, {} sigma-rust's",

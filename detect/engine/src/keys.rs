@@ -27,6 +27,9 @@ const KEYS_MAX: usize = 8192;
 /// Longer names and paths are not remembered.
 const PATH_BYTES_MAX: usize = 256;
 
+/// A name is remembered at so many places.
+const PLACES_MAX: usize = 64;
+
 /// Bytes that are compared at once.
 const START: usize = 32;
 
@@ -34,7 +37,7 @@ const START: usize = 32;
 const WAYS: usize = 4;
 
 /// Slots for names that were not expected, a power of two.
-const SLOTS: usize = 2048;
+const SLOTS: usize = 8192;
 
 /// Field names that somebody asks for, numbered.
 #[derive(Debug, Default)]
@@ -99,8 +102,8 @@ struct Key {
 pub(crate) struct Keys {
     keys: Vec<Key>,
     slots: Box<[KeyId]>,
-    /// Seeded, since events choose the names.
-    ids: HashMap<(KeyId, Box<str>), KeyId, RandomState>,
+    /// By name, wherever it is; seeded, since events choose the names.
+    ids: HashMap<Box<str>, Vec<KeyId>, RandomState>,
 }
 
 impl Default for Keys {
@@ -196,8 +199,17 @@ impl Keys {
 
     #[cold]
     fn known_or_new(&mut self, parent: KeyId, name: &str, names: &FieldNames) -> KeyId {
+        let of_name = self.ids.get(name).map_or(&[][..], Vec::as_slice);
+        let known = of_name.iter().find(|id| {
+            self.keys
+                .get(**id as usize)
+                .is_some_and(|key| key.parent == parent)
+        });
+        if let Some(id) = known {
+            return *id;
+        }
         let outer = self.path(parent);
-        if PATH_BYTES_MAX < outer.len() + name.len() {
+        if PATH_BYTES_MAX < outer.len() + name.len() || PLACES_MAX <= of_name.len() {
             return NO_KEY;
         }
         let path = if parent == Self::ROOT {
@@ -205,9 +217,6 @@ impl Keys {
         } else {
             format!("{outer}.{name}")
         };
-        if let Some(id) = self.ids.get(&(parent, Box::from(name))) {
-            return *id;
-        }
         if KEYS_MAX <= self.keys.len() {
             return NO_KEY;
         }
@@ -228,7 +237,7 @@ impl Keys {
             next: [NO_KEY; WAYS],
             first: [NO_KEY; WAYS],
         });
-        self.ids.insert((parent, name.into()), id);
+        self.ids.entry(name.into()).or_default().push(id);
         id
     }
 }
@@ -260,5 +269,5 @@ fn slot(parent: KeyId, name: &[u8]) -> usize {
         _ => name.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)),
     };
     let mixed = (ends ^ u64::from(parent) << 32 ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 53) as usize % SLOTS
+    (mixed >> 51) as usize % SLOTS
 }
