@@ -197,5 +197,5 @@ fn events_that_match_nothing_allocate_nothing() {
             worst = worst.max(measure(&ruleset, corpus, &corpora::events(&root, corpus, count)));
         }
     }
-    assert!(worst <= ALLOCATIONS_MAX, "{worst} allocations for one event");
+    assert_eq!(worst, ALLOCATIONS_MAX, "{worst} allocations for one event");
 }
