@@ -10,6 +10,7 @@ use ingest_event::Timestamp;
 use super::{
     IndicatorId, IndicatorTable, entry,
     entry::Validity,
+    text::{Authority, address},
     warning::{Listed, WarningLists},
 };
 
@@ -147,7 +148,7 @@ impl IndicatorTable {
             | IndicatorKind::Url => None,
         };
         let named = named_host(named);
-        asked.extend(narrower.map(|kind| (RejectionReason::ValueListed, kind, named)));
+        asked.extend(narrower.map(|kind| (RejectionReason::ValueListed, kind, named.as_str())));
         for (reason, kind, value) in asked {
             for on in lists.listing(kind, value) {
                 match on.mode {
@@ -166,8 +167,9 @@ impl IndicatorTable {
     }
 }
 
-/// The host in a text that named a host: of a URL, of an e-mail address, or all of it without a port.
-fn named_host(text: &str) -> &str {
+/// The host in a text that named a host, in the normal form of its kind: of a URL, of an e-mail address, or all of it
+/// without a port.
+fn named_host(text: &str) -> String {
     let text = text.trim();
     let start = text
         .find("://")
@@ -175,13 +177,15 @@ fn named_host(text: &str) -> &str {
         .or_else(|| text.rfind('@').map(|at| at + 1))
         .unwrap_or_default();
     let rest = text.get(start..).unwrap_or_default().trim_end_matches(['>', '.']);
-    if super::text::address(rest).is_some() {
-        return rest;
+    let host = if address(rest).is_some() {
+        rest
+    } else {
+        let host = Authority::of_start(rest.as_bytes()).host;
+        let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
+        std::str::from_utf8(bare.unwrap_or(host)).unwrap_or_default()
+    };
+    match address(host) {
+        Some(address) => address.to_canonical().to_string(),
+        None => idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_owned()),
     }
-    let host = super::text::Authority::of_start(rest.as_bytes()).host;
-    let host = host
-        .strip_prefix(b"[")
-        .and_then(|host| host.strip_suffix(b"]"))
-        .unwrap_or(host);
-    std::str::from_utf8(host).unwrap_or_default()
 }
