@@ -1,6 +1,6 @@
 //! The detector's loop: poll → scan → correlate → raise → publish → checkpoint → commit.
 //!
-//! Findings go out beside the loop, which scans on meanwhile ([`publisher`]) and waits for them before a checkpoint.
+//! Findings go out beside the loop, which scans on meanwhile (`publisher.rs`) and waits for them before a checkpoint.
 //! Everything a batch caused is durable on the bus before its checkpoint is, and the checkpoint before the commit:
 //! a crash at any point repeats work and loses none, and what is repeated has the same ids (D5).
 //!
