@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use detect_engine::{Ruleset, Scanner};
-use detect_rules::{Checked, Condition, Pattern, SourceText, Test, TextPart, check};
+use detect_rules::{Checked, Condition, Cost, Pattern, SourceText, Test, TextPart, check, costs};
 
 use super::{
     Setup,
@@ -392,6 +392,7 @@ pub fn rules(mix: &Corpus, setup: &Setup) -> anyhow::Result<Vec<Row>> {
             );
             continue;
         };
+        let costs: Vec<String> = costs(&rule).iter().map(Cost::reason).collect();
         let mut rules = setup.checked.rules.clone();
         rules.rules.push(rule);
         rules.rules.sort_by(|a, b| a.producer.id.0.cmp(&b.producer.id.0));
@@ -403,7 +404,11 @@ pub fn rules(mix: &Corpus, setup: &Setup) -> anyhow::Result<Vec<Row>> {
         row.beside = beside(&turns, "with it", &["without it"]);
         rows.push(
             row.bar("speed with it ÷ without", ratio.median, Limit::AtLeast(LEAST))
-                .checked(format!("`varde rules check` says: {}", said.join("; "))),
+                .checked(if costs.is_empty() {
+                    "not named by `varde rules check`: it costs nothing out of the ordinary".to_owned()
+                } else {
+                    format!("named by `varde rules check`: {}", costs.join("; "))
+                }),
         );
     }
     Ok(rows)
