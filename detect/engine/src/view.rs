@@ -10,7 +10,7 @@ use crate::{
     scan::Origin,
 };
 
-/// A scanned event, as its matches see it. Valid during one call of [`MatchSink::matched`].
+/// A scanned event, as its matches see it. Valid during one call of [`crate::MatchSink::matched`].
 #[derive(Clone, Copy, Debug)]
 pub struct EventView<'a> {
     pub(crate) payload: &'a str,
