@@ -135,16 +135,17 @@ fn ndjson_has_one_alert_a_line_with_the_documented_fields() {
 #[test]
 fn indicators_are_named_in_the_alert() {
     let place = Place::new();
-    place.write("feed.txt", "10.0.0.53\n2001:db8::53\n");
+    place.write("feed.txt", "192.0.2.53\n2001:db8::53\n");
+    place.write("outside.ndjson", EVENTS.replace("10.0.0.53", "192.0.2.53"));
     let ran = place
-        .replay(&["events.ndjson", "--indicators", "feed.txt"])
+        .replay(&["outside.ndjson", "--indicators", "feed.txt"])
         .ended(0, &[]);
     let addresses: Vec<Json> = ran
         .alerts()
         .iter()
         .map(|alert| alert["threat.indicator.ip"].clone())
         .collect();
-    for address in ["10.0.0.53", "2001:db8::53"] {
+    for address in ["192.0.2.53", "2001:db8::53"] {
         assert!(addresses.contains(&address.into()), "{address} in {addresses:?}");
     }
 }
@@ -300,7 +301,7 @@ fn an_input_that_cannot_be_read_is_65_and_the_others_are_read() {
 fn wrong_rules_and_indicators_are_78() {
     let place = Place::new();
     place.write("bad/bad.yml", RULE.replace("|endswith", "|endswiht"));
-    place.write("feed.csv", "typ,indicator\nip,192.0.2.1\n");
+    place.write("feed.csv", "type,value\nnonsense,192.0.2.1\n");
     fs::create_dir(place.path("empty")).expect("made");
     for (arguments, parts) in [
         (&["--rules", "missing"][..], &["missing", "no such file"][..]),
@@ -313,7 +314,7 @@ fn wrong_rules_and_indicators_are_78() {
             &["--rules", "rules", "--indicators", "missing.csv"],
             &["missing.csv"],
         ),
-        (&["--rules", "rules", "--indicators", "feed.csv"], &["feed.csv:1"]),
+        (&["--rules", "rules", "--indicators", "feed.csv"], &["feed.csv:2"]),
         (
             &["--rules", "rules", "bad", "--strict"],
             &["bad/bad.yml:10", "--strict"],
