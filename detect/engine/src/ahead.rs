@@ -3,10 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
 use detect_rules::log_source;
@@ -25,9 +22,6 @@ use crate::{
 /// So many events of each log source are looked at; more would tell little more.
 const SAMPLE_MAX: usize = 192;
 
-/// Threads that build at the same time.
-const THREADS_MAX: usize = 4;
-
 /// The rules of one log source, and events of it.
 struct Task<'s> {
     rules: Box<[u32]>,
@@ -36,28 +30,16 @@ struct Task<'s> {
 
 /// Builds the prefilters of a ruleset that has none.
 pub(crate) fn build(ruleset: &Ruleset, sample: &[Vec<u8>]) -> Prefilters {
-    let tasks = tasks(ruleset, sample);
-    let (next, built) = (AtomicUsize::new(0), Mutex::new(Prefilters::default()));
-    let work = || {
-        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+    tasks(ruleset, sample)
+        .into_iter()
+        .map(|task| {
             let prefilter = Arc::new(task.build(ruleset));
-            built
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(task.rules.clone(), prefilter);
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    built.into_inner().unwrap_or_else(PoisonError::into_inner)
+            (task.rules, prefilter)
+        })
+        .collect()
 }
 
-/// What there is to build, the largest first.
+/// What there is to build.
 fn tasks<'s>(ruleset: &Ruleset, sample: &'s [Vec<u8>]) -> Vec<Task<'s>> {
     let mut by_rules: BTreeMap<Box<[u32]>, Vec<&'s str>> = BTreeMap::new();
     for sources in log_source::known() {
@@ -74,12 +56,10 @@ fn tasks<'s>(ruleset: &Ruleset, sample: &'s [Vec<u8>]) -> Vec<Task<'s>> {
             }
         }
     }
-    let mut tasks: Vec<Task<'s>> = by_rules
+    by_rules
         .into_iter()
         .map(|(rules, events)| Task { rules, events })
-        .collect();
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.rules.len()));
-    tasks
+        .collect()
 }
 
 impl Task<'_> {

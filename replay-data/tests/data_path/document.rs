@@ -105,7 +105,10 @@ pub(crate) fn table(rows: &[(String, String)]) -> String {
 
 /// JSON as people read it, with long values cut.
 pub(crate) fn json(value: &Json) -> String {
-    let text = serde_json::to_string_pretty(&cut(value)).expect("JSON");
+    let mut shown = cut(value);
+    // Whether an object keeps its order is decided by whichever crate asks for it; the page is sorted.
+    shown.sort_all_objects();
+    let text = serde_json::to_string_pretty(&shown).expect("JSON");
     format!("```json\n{text}\n```\n")
 }
 
