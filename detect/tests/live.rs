@@ -50,7 +50,17 @@ async fn a_hundred_changes_under_load_lose_and_double_nothing() {
     let metrics = Metrics::new().expect("registered");
     let running = lab.detector(&live, &metrics).await;
     let producer = lab.bus.producer().expect("a producer");
-    let mut published = 0;
+    // The first version has something to find before it is taken away.
+    let chunk = (0..EVENTS_A_SWAP).map(|number| event(&lab.run, ORGANIZATIONS[0], number));
+    producer
+        .publish(&topic, chunk.collect())
+        .await
+        .expect("published");
+    let mut published = EVENTS_A_SWAP;
+    until("the first events are scanned", || {
+        metrics.events_scanned.get() == published
+    })
+    .await;
     for swap in 0..SWAPS {
         let chunk =
             (published..published + EVENTS_A_SWAP).map(|number| event(&lab.run, ORGANIZATIONS[0], number));
