@@ -3,12 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use detect::{
-    detector::{Detector, Findings, Origin},
-    load::load,
-};
+use detect::detector::{Detector, Findings, Origin};
 use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use detect_engine::{Compiler, Correlator, Ruleset};
+use detect_rules::Checked;
 use ingest_event::{OrganizationNumber, Timestamp};
 use rsigma_eval::{Engine, JsonEvent, LogSourceExtractor};
 
@@ -105,16 +103,33 @@ fn rules() -> [std::path::PathBuf; 2] {
     [root.join("sigma"), root.join("correlations")]
 }
 
-/// The bundled rules, and the one indicator that the workload hits.
+/// The bundled rules and the one indicator that the workload hits.
 ///
 /// # Errors
 /// If a bundled rule does not load.
 pub fn ruleset() -> anyhow::Result<Arc<Ruleset>> {
-    let loaded = load(&rules(), &[])?;
-    anyhow::ensure!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-    let (sources, _) = detect_rules::read_rules(&rules());
+    let compiler = Compiler::new()
+        .rules(checked()?.rules)
+        .indicators(vec![indicator()]);
+    compiler.compile().map(Arc::new).context("compile the ruleset")
+}
+
+/// The bundled rules.
+///
+/// # Errors
+/// If one of them does not load.
+pub fn checked() -> anyhow::Result<Checked> {
+    let (sources, diagnostics) = detect_rules::read_rules(&rules());
+    anyhow::ensure!(diagnostics.is_empty(), "{diagnostics:?}");
     let checked = detect_rules::check(&sources);
-    let indicator = Indicator {
+    anyhow::ensure!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+    Ok(checked)
+}
+
+/// The indicator that the workload hits.
+#[must_use]
+pub fn indicator() -> Indicator {
+    Indicator {
         kind: IndicatorKind::Domain,
         value: BAD_DOMAIN.to_owned(),
         source: "bench".to_owned(),
@@ -124,9 +139,7 @@ pub fn ruleset() -> anyhow::Result<Arc<Ruleset>> {
         valid_from: None,
         valid_until: None,
         description: String::new(),
-    };
-    let compiler = Compiler::new().rules(checked.rules).indicators(vec![indicator]);
-    compiler.compile().map(Arc::new).context("compile the ruleset")
+    }
 }
 
 fn peer() -> anyhow::Result<Engine> {

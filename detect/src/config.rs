@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use detect_rules::LoadOptions;
+use detect_rules::{LoadOptions, WarningModes};
 use ingest_bus::BusConfig;
 use serde::Deserialize;
 use thiserror::Error;
@@ -26,9 +26,15 @@ pub struct Config {
     /// Files with lists for placeholders, besides those among the rules.
     #[serde(default)]
     pub placeholders: Vec<PathBuf>,
-    /// Indicator files: plain lists and CSV.
+    /// Feeds of indicators: files, or folders with them.
     #[serde(default)]
     pub indicators: Vec<PathBuf>,
+    /// Warning lists: files, or folders with them.
+    #[serde(default)]
+    pub warning_lists: Vec<PathBuf>,
+    /// What each warning list comes to: whether it blocks, informs or is off.
+    #[serde(default)]
+    pub warning_modes: WarningModes,
     /// The consumer group: detectors with the same name share the work.
     #[serde(default = "default_group")]
     pub group: String,
@@ -94,6 +100,8 @@ impl Config {
                 placeholders: self.placeholders.clone(),
             },
             indicators: self.indicators.clone(),
+            warning_lists: self.warning_lists.clone(),
+            warning_modes: self.warning_modes.clone(),
         }
     }
 }

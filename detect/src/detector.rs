@@ -6,7 +6,7 @@ use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Evidence, Pap, Producer, ProducerKind, RuleId, Severity,
     Texts, Tlp,
 };
-use detect_engine::{AlertSink, Correlator, EventView, Match, MatchSink, Ruleset, Scanner};
+use detect_engine::{AlertSink, Correlator, EventView, Match, MatchSink, Rejections, Ruleset, Scanner};
 use ingest_event::{
     Defaults, Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason,
     QuarantineRecord, RAW_BYTES_MAX, SensorId, Timestamp, Zone,
@@ -145,6 +145,11 @@ impl<'r> Detector<'r> {
                     .push(self.wrong_organization(payload, &claimed, origin, defaults));
             }
         }
+    }
+
+    /// How often indicators that events name were no matches, since the last time.
+    pub fn take_rejections(&mut self) -> Rejections {
+        self.scanner.take_rejections()
     }
 
     fn canary(&self, event: &Event) -> Alert {

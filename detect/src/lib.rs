@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod config;
 pub mod detector;
+pub mod feeds;
 pub mod live;
 pub mod load;
 pub mod metrics;

@@ -7,19 +7,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context as _;
-use detect_alert::Indicator;
-use detect_engine::{Compiler, Ruleset};
+use detect_engine::{Compiler, Ruleset, WarningLists};
 use detect_rules::{
-    Checked, Code, Diagnostic, LoadOptions, SourceText, check_with, read_indicators, read_options, read_text,
-    rule_files,
+    Checked, Checker, Code, Diagnostic, LoadOptions, SourceText, WarningModes, read_options, read_text,
+    read_warning_lists, rule_files,
 };
 
 use crate::{
+    feeds::Feeds,
     samples::Sample,
-    watch::{Stamp, stamp},
+    watch::{Stamp, stamp, stamps},
 };
 
 /// A ruleset, and what was wrong with the files it was made of.
@@ -27,8 +28,10 @@ use crate::{
 pub struct Loaded {
     /// What could be used.
     pub ruleset: Ruleset,
-    /// What could not, and what is doubtful.
+    /// What could not, and what is doubtful; of feeds some examples.
     pub diagnostics: Vec<Diagnostic>,
+    /// Entries of feeds that were refused.
+    pub refused_indicators: u64,
 }
 
 /// Loads rules and indicators once.
@@ -51,8 +54,12 @@ pub struct Sources {
     pub rules: Vec<PathBuf>,
     /// What rules are checked with: pipelines, and placeholders from elsewhere.
     pub options: LoadOptions,
-    /// Files with indicators.
+    /// Feeds of indicators: files, or folders with them.
     pub indicators: Vec<PathBuf>,
+    /// Warning lists: files, or folders with them.
+    pub warning_lists: Vec<PathBuf>,
+    /// What each warning list comes to.
+    pub warning_modes: WarningModes,
 }
 
 impl Sources {
@@ -61,7 +68,8 @@ impl Sources {
     pub fn paths(&self) -> Vec<PathBuf> {
         let pipelines = self.options.pipelines.iter().map(PathBuf::from);
         let files = self.rules.iter().chain(&self.options.placeholders);
-        files.chain(&self.indicators).cloned().chain(pipelines).collect()
+        let lists = self.indicators.iter().chain(&self.warning_lists);
+        files.chain(lists).cloned().chain(pipelines).collect()
     }
 }
 
@@ -72,7 +80,9 @@ pub struct Loader {
     files: BTreeMap<PathBuf, File<SourceText>>,
     /// Pipelines and placeholders from elsewhere. They are few and small, and are read each time.
     options: Contents,
-    feeds: BTreeMap<PathBuf, File<Feed>>,
+    feeds: Feeds,
+    warnings: Warnings,
+    checker: Checker,
     /// Digests of the files of the ruleset in use.
     used: Contents,
     /// Errors that the ruleset in use was loaded in spite of.
@@ -118,11 +128,53 @@ struct File<T> {
     content: T,
 }
 
-/// The indicators of a file.
-#[derive(Debug, Default)]
-struct Feed {
-    indicators: Vec<Indicator>,
+/// Warning lists as they were last read.
+#[derive(Debug)]
+struct Warnings {
+    stamps: BTreeMap<PathBuf, Stamp>,
+    lists: Arc<WarningLists>,
     diagnostics: Vec<Diagnostic>,
+    /// Of the files and what is in them, refused ones too.
+    digest: blake3::Hash,
+}
+
+impl Default for Warnings {
+    fn default() -> Self {
+        Self {
+            stamps: BTreeMap::new(),
+            lists: Arc::default(),
+            diagnostics: Vec::new(),
+            digest: blake3::hash(b""),
+        }
+    }
+}
+
+impl Warnings {
+    fn read(&mut self, sources: &Sources) {
+        let now = stamps(&sources.warning_lists);
+        if sources.warning_lists.is_empty() || !now.is_empty() && now == self.stamps {
+            return;
+        }
+        let mut digest = blake3::Hasher::new();
+        for path in now.keys() {
+            digest.update(path.as_os_str().as_encoded_bytes());
+            if let Ok(bytes) = std::fs::read(path) {
+                digest.update(blake3::hash(&bytes).as_bytes());
+            }
+        }
+        self.digest = digest.finalize();
+        self.stamps = now;
+        let (lists, diagnostics) = read_warning_lists(&sources.warning_lists, &sources.warning_modes);
+        let (lists, bad) = WarningLists::build(&lists);
+        if !bad.is_empty() {
+            tracing::warn!(
+                entries = bad.len(),
+                "entries of warning lists that can't be used are left out"
+            );
+        }
+        self.lists = Arc::new(lists);
+        self.diagnostics = diagnostics;
+    }
 }
 
 impl Loader {
@@ -135,7 +187,9 @@ impl Loader {
             sources,
             files: BTreeMap::new(),
             options: Contents::new(),
-            feeds: BTreeMap::new(),
+            feeds: Feeds::default(),
+            warnings: Warnings::default(),
+            checker: Checker::default(),
             used: Contents::new(),
             accepted: BTreeSet::new(),
         };
@@ -170,7 +224,7 @@ impl Loader {
     ///
     /// # Errors
     /// If a limit of the engine is met.
-    pub fn retrain(&self, samples: &[Sample]) -> anyhow::Result<Loaded> {
+    pub fn retrain(&mut self, samples: &[Sample]) -> anyhow::Result<Loaded> {
         self.compile(Vec::new(), samples)
     }
 
@@ -209,35 +263,36 @@ impl Loader {
             .filter_map(|path| Some((blake3::hash(&std::fs::read(&path).ok()?), path)))
             .map(|(digest, path)| (path, digest))
             .collect();
-        let mut before = std::mem::take(&mut self.feeds);
-        for path in &self.sources.indicators {
-            let now = stamp(path);
-            let file = before
-                .remove(path)
-                .filter(|file| is_fresh(file, now))
-                .unwrap_or_else(|| read_feed(path, now));
-            self.feeds.insert(path.clone(), file);
-        }
+        self.feeds.read(&self.sources.indicators);
+        self.warnings.read(&self.sources);
         unread
     }
 
-    fn compile(&self, unread: Vec<Diagnostic>, samples: &[Sample]) -> anyhow::Result<Loaded> {
+    fn compile(&mut self, unread: Vec<Diagnostic>, samples: &[Sample]) -> anyhow::Result<Loaded> {
         let mut diagnostics = unread;
         let sources: Vec<SourceText> = self.files.values().map(|file| file.content.clone()).collect();
         let (options, more) = read_options(&self.sources.options);
         diagnostics.extend(more);
         // Where a pipeline can't be used no rule loads: without it they would be silent about what they are for.
-        let checked = options.map_or_else(Checked::default, |options| check_with(&sources, &options));
+        let checked = match options {
+            Some(options) => self.checker.check(&sources, &options),
+            None => Checked::default(),
+        };
         diagnostics.extend(checked.diagnostics);
-        let mut compiler = Compiler::new().rules(checked.rules);
-        for feed in self.feeds.values() {
-            compiler = compiler.indicators(feed.content.indicators.clone());
-            diagnostics.extend(feed.content.diagnostics.iter().cloned());
-        }
+        diagnostics.extend(self.feeds.diagnostics());
+        let compiler = Compiler::new()
+            .rules(checked.rules)
+            .indicator_table(Arc::clone(self.feeds.table()))
+            .warning_lists(Arc::clone(&self.warnings.lists));
+        diagnostics.extend(self.warnings.diagnostics.iter().cloned());
         // They decide how fast rules are tried, and never what matches.
         let compiler = compiler.sample(samples.iter().map(|event| event.to_vec()));
         let ruleset = compiler.compile().context("compile the ruleset")?;
-        Ok(Loaded { ruleset, diagnostics })
+        Ok(Loaded {
+            ruleset,
+            diagnostics,
+            refused_indicators: self.feeds.refused(),
+        })
     }
 
     /// What speaks against taking this in place of the ruleset in use.
@@ -266,9 +321,8 @@ impl Loader {
     /// Whether an error speaks against a whole ruleset. A line of a feed does not: the others are good without it. A
     /// feed of which more lines are wrong than right is no feed.
     fn counts(&self, found: &Diagnostic) -> bool {
-        self.feeds
-            .get(Path::new(&found.path))
-            .is_none_or(|feed| feed.content.indicators.len() <= feed.content.diagnostics.len())
+        let path = Path::new(&found.path);
+        !self.feeds.holds(path) || self.feeds.is_broken(path)
     }
 
     fn take(&mut self, loaded: &Loaded) {
@@ -283,28 +337,19 @@ impl Loader {
 
     fn contents(&self) -> Contents {
         let rules = self.files.iter().map(|(path, file)| (path.clone(), file.digest));
-        let feeds = self.feeds.iter().map(|(path, file)| (path.clone(), file.digest));
         let options = self.options.iter().map(|(path, digest)| (path.clone(), *digest));
-        rules.chain(feeds).chain(options).collect()
+        let warnings = [(PathBuf::new(), self.warnings.digest)];
+        rules
+            .chain(self.feeds.contents())
+            .chain(options)
+            .chain(warnings)
+            .collect()
     }
 }
 
 /// Whether a file is as it was read. One that was not there may be there now.
 fn is_fresh<T>(file: &File<T>, now: Option<Stamp>) -> bool {
     now.is_some() && file.stamp == now
-}
-
-fn read_feed(path: &Path, stamp: Option<Stamp>) -> File<Feed> {
-    let digest = std::fs::read(path).map_or_else(|_| blake3::hash(b""), |bytes| blake3::hash(&bytes));
-    let (indicators, diagnostics) = read_indicators(path);
-    File {
-        stamp,
-        digest,
-        content: Feed {
-            indicators,
-            diagnostics,
-        },
-    }
 }
 
 fn problem(found: &Diagnostic) -> Problem {

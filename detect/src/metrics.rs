@@ -1,7 +1,9 @@
 //! What the detector counts. Names are an interface; meanings are in `docs/operating.md`.
 //!
-//! No organisation, address or rule is ever a label: labels are bounded by lists in the code.
+//! No organisation, address or rule is ever a label: labels are bounded by lists in the code, and by the names of warning
+//! lists in the operator's own files.
 
+use detect_engine::Rejections;
 use detect_rules::Code;
 use ingest_event::{QuarantineReason, Timestamp};
 use prometheus::{
@@ -26,6 +28,8 @@ pub struct Metrics {
     pub events_repeated: IntCounter,
     /// Alerts published, by what produced them.
     pub alerts_published: IntCounterVec,
+    /// Indicators that events name and that are no matches, by reason and warning list.
+    pub indicators_rejected: IntCounterVec,
     /// Publishes and polls that had to be tried again.
     pub bus_retries: IntCounter,
     /// Records that the bus refused for good.
@@ -68,11 +72,12 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             Ok(counter)
         };
-        let labelled = |name: &str, help: &str, label: &str| -> Result<IntCounterVec, prometheus::Error> {
-            let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(vector.clone()))?;
-            Ok(vector)
-        };
+        let labelled =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+                let vector = IntCounterVec::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(vector.clone()))?;
+                Ok(vector)
+            };
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -95,7 +100,7 @@ impl Metrics {
             events_quarantined: labelled(
                 "detect_events_quarantined_total",
                 "Events put aside in varde.quarantine, by reason.",
-                "reason",
+                &["reason"],
             )?,
             events_repeated: counter(
                 "detect_events_repeated_total",
@@ -104,7 +109,12 @@ impl Metrics {
             alerts_published: labelled(
                 "detect_alerts_published_total",
                 "Alerts published, by what produced them.",
-                "produced_by",
+                &["produced_by"],
+            )?,
+            indicators_rejected: labelled(
+                "detect_indicators_rejected_total",
+                "Indicators that events name and that are no matches, by reason and warning list.",
+                &["reason", "list"],
             )?,
             bus_retries: counter(
                 "detect_bus_retries_total",
@@ -145,7 +155,7 @@ impl Metrics {
             reloads: labelled(
                 "detect_reloads_total",
                 "Changes of the files of rules and indicators, by what became of them.",
-                "result",
+                &["result"],
             )?,
             reload_seconds: histogram(
                 "detect_reload_seconds",
@@ -186,13 +196,23 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Indicators were named and are no matches.
+    pub fn rejected(&self, rejections: &Rejections) {
+        for rejected in rejections.iter() {
+            let reason = rejected.reason.as_str().replace(' ', "_");
+            self.indicators_rejected
+                .with_label_values(&[reason.as_str(), rejected.list.unwrap_or_default()])
+                .inc_by(rejected.count);
+        }
+    }
+
     /// Another ruleset is in use from now on.
     pub fn loaded(&self, loaded: &Loaded, now: Timestamp) {
         let ruleset = &loaded.ruleset;
-        let refused = |is_counted: fn(Code) -> bool| {
-            let errors = loaded.diagnostics.iter().filter(|found| found.is_error());
-            errors.filter(|found| is_counted(found.code)).count()
-        };
+        let refused = loaded
+            .diagnostics
+            .iter()
+            .filter(|found| found.is_error() && !is_of_indicators(found.code));
         let set = |gauges: &IntGaugeVec, kind: &str, count: usize| {
             gauges
                 .with_label_values(&[kind])
@@ -201,12 +221,9 @@ impl Metrics {
         set(&self.ruleset_size, "rule", ruleset.rule_count());
         set(&self.ruleset_size, "correlation", ruleset.correlation_count());
         set(&self.ruleset_size, "indicator", ruleset.indicator_count());
-        set(
-            &self.ruleset_refused,
-            "rule",
-            refused(|code| !is_of_indicators(code)),
-        );
-        set(&self.ruleset_refused, "indicator", refused(is_of_indicators));
+        set(&self.ruleset_refused, "rule", refused.count());
+        let refused = usize::try_from(loaded.refused_indicators).unwrap_or(usize::MAX);
+        set(&self.ruleset_refused, "indicator", refused);
         self.ruleset_info.reset();
         set(&self.ruleset_info, &ruleset.version().0, 1);
         self.ruleset_seconds.set(now.as_millis() / 1_000);

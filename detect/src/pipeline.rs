@@ -121,18 +121,20 @@ impl Pipeline {
     /// # Errors
     /// If the bus refuses for good, or a checkpoint can't be read.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut swap = None;
         loop {
             let ruleset = Arc::clone(&self.ruleset);
             let mut detector = Detector::new(&ruleset);
+            // A timer observes when it goes.
+            drop(swap.take());
             let ended = self.run_on(&ruleset, &mut detector, &stop).await?;
             match ended {
                 Ended::Replaced => {
-                    let timer = self.metrics.swap_seconds.start_timer();
+                    swap = Some(self.metrics.swap_seconds.start_timer());
                     drop(detector);
                     // Neither of these is the last one that holds the ruleset: `live` does until it is swept.
                     drop(ruleset);
                     self.adopt();
-                    timer.observe_duration();
                 }
                 Ended::Stopped => break,
                 Ended::Left => return Ok(()),
@@ -250,6 +252,7 @@ impl Pipeline {
             self.scan_run(run, observed, detector, &mut findings);
         }
         timer.observe_duration();
+        self.metrics.rejected(&detector.take_rejections());
         self.live.samples().offer(block.values());
         findings
     }

@@ -41,14 +41,21 @@ impl Watch {
 
     /// Whether anything came, went or changed since the last look.
     pub fn look(&mut self) -> bool {
-        let mut now = BTreeMap::new();
-        for path in &self.paths {
-            walk(path, 0, &mut now);
-        }
+        let now = stamps(&self.paths);
         let is_changed = now != self.seen;
         self.seen = now;
         is_changed
     }
+}
+
+/// Every file at and below these paths, with what the file system says of it.
+#[must_use]
+pub fn stamps(paths: &[PathBuf]) -> BTreeMap<PathBuf, Stamp> {
+    let mut found = BTreeMap::new();
+    for path in paths {
+        walk(path, 0, &mut found);
+    }
+    found
 }
 
 /// What the file system says of a file; nothing if it is not there.

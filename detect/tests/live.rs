@@ -3,7 +3,12 @@
 //! The long form (`VARDE_LONG=1`, release) has 3,000 rules and 1,000,000 indicators, and every change goes through
 //! the files; it prints what the changes cost.
 
-#![allow(clippy::expect_used, reason = "what fails in a test's helper fails the test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what fails in a test's helper fails the test, and the long form prints figures"
+)]
 
 #[path = "lab/lab.rs"]
 mod lab;
@@ -17,7 +22,6 @@ use detect::{
     reload::{Reloader, Status},
 };
 use detect_engine::Ruleset;
-use detect_rules::LoadOptions;
 use lab::{Lab, ORGANIZATIONS, compile, event, indicators, is_long, rules, until};
 
 /// How often the ruleset changes under load.
@@ -117,8 +121,8 @@ impl Files {
     fn sources(&self) -> Sources {
         Sources {
             rules: vec![self.at("rules")],
-            options: LoadOptions::default(),
             indicators: vec![self.at("feed.csv")],
+            ..Sources::default()
         }
     }
 
@@ -287,6 +291,147 @@ async fn a_changed_file_is_live_without_a_restart() {
         .map(String::as_str)
         .collect();
     assert_eq!(versions, [before.as_str(), &live.current().version().0]);
+}
+
+/// The long form only: every change goes through a file, among 3,000 rules and 1,000,000 indicators, while events come.
+/// It prints what a change costs; nothing of that is asserted.
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_files_under_load_and_what_they_cost() {
+    if !is_long() {
+        println!("skipped: VARDE_LONG is not set");
+        return;
+    }
+    let files = Files::new(3_000);
+    let mut million = indicators(1_000_000, 0);
+    fs::write(files.at("feed.csv"), lab::csv(&million)).expect("written");
+    fs::write(files.at("more.csv"), lab::csv(&indicators(10_000, 1))).expect("written");
+    let (metrics, status) = (Metrics::new().expect("registered"), Status::default());
+    let mut sources = files.sources();
+    sources.indicators.push(files.at("more.csv"));
+    let reloader = Reloader::open(&sources, metrics.clone(), status.clone(), lab::now).expect("loads");
+    let lab = Lab::embedded().await;
+    let running = lab.detector(reloader.live(), &metrics).await;
+    let asks = reloader.spawn(Duration::from_millis(100)).expect("a thread");
+    let load = Load::start(&lab, &metrics).await;
+    // Which counts as one more change.
+    until("it is trained", || metrics.swap_seconds.get_sample_count() == 1).await;
+    let mut changes = Changes {
+        status,
+        metrics: metrics.clone(),
+        times: Vec::new(),
+    };
+    for swap in 0..SWAPS {
+        let number = swap as usize % 3_000;
+        let path = files.at(&format!("rules/made/{number}.yml"));
+        changes
+            .make(|| replace(&path, &lab::rule(number, swap + 1)))
+            .await;
+    }
+    changes.tell("a changed rule");
+    for version in 2..5 {
+        changes
+            .make(|| replace(&files.at("more.csv"), &lab::csv(&indicators(10_000, version))))
+            .await;
+    }
+    changes.tell("10,000 indicators removed and 10,000 added, all of a small feed");
+    for version in 5..8 {
+        million.truncate(990_000);
+        million.extend(indicators(10_000, version));
+        let text = lab::csv(&million);
+        changes.make(|| replace(&files.at("feed.csv"), &text)).await;
+    }
+    changes.tell("10,000 indicators removed and 10,000 added in a feed of a million");
+    let published = load.stop(&metrics).await;
+    running.stop().await;
+    drop(asks);
+    println!("{published} events came meanwhile");
+    for line in metrics.text().lines() {
+        if line.starts_with("detect_swap_seconds") || line.starts_with("detect_batch_seconds") {
+            println!("{line}");
+        }
+    }
+    let told = lab.alerts().await;
+    assert_eq!(told.len() as u64, published / 100, "events were lost");
+    assert!(
+        told.values().all(|told| told.times == 1),
+        "events were told twice"
+    );
+}
+
+/// Events that come without a pause, as fast as they are scanned; each hundredth raises an alert.
+struct Load {
+    stop: tokio_util::sync::CancellationToken,
+    task: tokio::task::JoinHandle<u64>,
+}
+
+impl Load {
+    async fn start(lab: &Lab, metrics: &Metrics) -> Self {
+        let topic = lab.topic(ORGANIZATIONS[0]).await;
+        let producer = lab.bus.producer().expect("a producer");
+        let stop = tokio_util::sync::CancellationToken::new();
+        let (stopped, run, scanned) = (stop.clone(), lab.run.clone(), metrics.events_scanned.clone());
+        let task = tokio::spawn(async move {
+            let mut published = 0;
+            while !stopped.is_cancelled() {
+                let chunk = (published..published + 1_000).map(|number| match number % 100 {
+                    0 => event(&run, ORGANIZATIONS[0], number),
+                    _ => lab::quiet_event(&run, ORGANIZATIONS[0], number),
+                });
+                producer
+                    .publish(&topic, chunk.collect())
+                    .await
+                    .expect("published");
+                published += 1_000;
+                until("it keeps up", || published <= scanned.get() + 20_000).await;
+            }
+            published
+        });
+        Self { stop, task }
+    }
+
+    /// How many came, when all of them are scanned.
+    async fn stop(self, metrics: &Metrics) -> u64 {
+        self.stop.cancel();
+        let published = self.task.await.expect("joined");
+        until("all events are scanned", || {
+            metrics.events_scanned.get() == published
+        })
+        .await;
+        published
+    }
+}
+
+/// Changes of files, and how long each took until the loop went on with it.
+struct Changes {
+    status: Status,
+    metrics: Metrics,
+    times: Vec<Duration>,
+}
+
+impl Changes {
+    async fn make(&mut self, change: impl FnOnce()) {
+        let swaps = || self.metrics.swap_seconds.get_sample_count();
+        let (before, begun) = (swaps(), std::time::Instant::now());
+        change();
+        until("the loop has taken it", || {
+            assert!(self.status.refusal().is_none(), "{:?}", self.status.refusal());
+            before < swaps()
+        })
+        .await;
+        self.times.push(begun.elapsed());
+    }
+
+    fn tell(&mut self, what: &str) {
+        self.times.sort();
+        println!(
+            "{what}: from the file to the loop {:?} in the middle and {:?} at most of {} changes (50 ms of it the wait for a \
+             quiet file, up to 100 ms until it is noticed)",
+            self.times[self.times.len() / 2],
+            self.times[self.times.len() - 1],
+            self.times.len(),
+        );
+        self.times.clear();
+    }
 }
 
 /// As careful writers do: the file is whole at every moment.

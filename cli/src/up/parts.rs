@@ -134,6 +134,8 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
         rules: vec![rules.join("sigma"), rules.join("correlations")],
         pipelines: Vec::new(),
         placeholders: Vec::new(),
+        warning_lists: Vec::new(),
+        warning_modes: detect_rules::WarningModes::default(),
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
         group: DETECTOR_GROUP.to_owned(),
         // Not served in one process: the console's port has /metrics and /readyz.

@@ -3,6 +3,7 @@
 //! `rsigma-parser` reads the YAML and the condition grammar; what it yields gets its filters, goes through the pipelines
 //! and is lowered here, with line numbers found in the document's own text.
 
+mod again;
 mod correlation;
 mod document;
 mod filter;
@@ -21,6 +22,7 @@ use crate::{
     pipeline::{self, Draft},
     placeholder,
 };
+pub use again::Checker;
 use document::Document;
 use filter::Filters;
 use parse::{Content, Parsed};
@@ -205,6 +207,7 @@ struct Found {
 }
 
 /// A rule with the names by which a correlation may call it.
+#[derive(Clone)]
 struct Named {
     names: Vec<String>,
     rule: Rule,

@@ -21,7 +21,7 @@ mod read;
 mod rule;
 mod warning;
 
-pub use check::{Checked, Options, Place, check, check_with};
+pub use check::{Checked, Checker, Options, Place, check, check_with};
 pub use cost::{Cost, costs, is_unindexable};
 pub use diagnostic::{Code, Diagnostic, Level};
 pub use indicator::{
