@@ -6,6 +6,7 @@
 mod again;
 mod correlation;
 mod document;
+mod empty;
 mod filter;
 mod lower;
 mod meta;
@@ -16,6 +17,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use rsigma_parser::{CorrelationRule, SigmaRule};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     CheckedRules, Code, Diagnostic, Pipeline, Placeholders, Rule, SourceText,
@@ -27,8 +29,8 @@ use document::Document;
 use filter::Filters;
 use parse::{Content, Parsed};
 
-/// What [`check`] found.
-#[derive(Clone, Debug, Default)]
+/// What [`check`] found. Serialisable for a cache of this program's own only.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Checked {
     /// What loads.
     pub rules: CheckedRules,
@@ -39,7 +41,7 @@ pub struct Checked {
 }
 
 /// Where a rule was written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file.
     pub path: String,

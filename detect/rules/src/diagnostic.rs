@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How grave a diagnostic is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// The rule or indicator is refused; the others load.
     Error,
@@ -17,7 +19,7 @@ pub enum Level {
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)+) => {
         /// What kind of thing is wrong.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Code { $($(#[$doc])* $name,)+ }
         impl Code {
             /// Every code, in order.
@@ -81,10 +83,12 @@ codes! {
     BadFeed = "R023", "the feed can't be read";
     /// More than the value of one field.
     InexpressibleIndicator = "R024", "not expressible as an indicator";
+    /// A selection without anything in it.
+    EmptySelection = "R025", "a selection is empty";
 }
 
 /// One finding about one place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// What kind.
     pub code: Code,

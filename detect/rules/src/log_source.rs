@@ -247,7 +247,7 @@ fn by_windows(table: &Table, traits: &Traits<'_>, sources: &mut Vec<RuleLogSourc
     if traits.channel.is_some() && services.iter().all(Option::is_none) {
         sources.push(source(None, None));
     }
-    let id: Option<u32> = traits.event_id.and_then(|id| id.trim().parse().ok());
+    let id = traits.event_id.and_then(event_id);
     for service in services.into_iter().flatten() {
         sources.push(source(Some(service), None));
         for known in &table.categories {
@@ -261,6 +261,16 @@ fn by_windows(table: &Table, traits: &Traits<'_>, sources: &mut Vec<RuleLogSourc
             }
         }
     }
+}
+
+/// The number of an event, however it is spelled: `1`, `1.0`, `10E-1`.
+fn event_id(text: &str) -> Option<u32> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+        is_whole.then_some(number as u32)
+    })
 }
 
 /// A name's service, without regard to case: shippers do not agree on it.
@@ -329,6 +339,20 @@ mod tests {
         check(&sysmon, &rule("registry_add", "windows", ""), false);
         check(&sysmon, &rule("", "windows", "sysmon"), true);
         check(&sysmon, &rule("", "zeek", ""), false);
+
+        for (id, expected) in [
+            ("12.0", true),
+            ("120e-1", true),
+            ("12.5", false),
+            ("-12", false),
+            ("inf", false),
+        ] {
+            let spelled = Traits {
+                event_id: Some(id),
+                ..sysmon
+            };
+            check(&spelled, &rule("registry_delete", "windows", ""), expected);
+        }
 
         let own = Traits {
             product: Some("windows"),

@@ -75,7 +75,7 @@ const NUMBERS: [&str; 16] = [
 ];
 
 /// What a log source says, in YAML, and members of events that are of it.
-pub(crate) const SOURCES: [(&str, &str); 9] = [
+pub(crate) const SOURCES: [(&str, &str); 11] = [
     ("{ category: test }", r#""category":"test""#),
     (
         "{ product: windows, category: process_creation }",
@@ -100,6 +100,14 @@ pub(crate) const SOURCES: [(&str, &str); 9] = [
     (
         "{ product: windows, service: sysmon }",
         r#""Channel":["Microsoft-Windows-Sysmon/Operational",null],"EventID":1"#,
+    ),
+    (
+        "{ product: windows, category: process_creation }",
+        r#""Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1.0"#,
+    ),
+    (
+        "{ product: windows, service: sysmon }",
+        r#""Channel":"Microsoft-Windows-Sysmon/Operational","EventID":10E-1"#,
     ),
     ("{ product: linux }", r#""event":{"dataset":"system.auth"}"#),
     ("{ category: dns }", r#""event.dataset":"network.dns""#),

@@ -2,7 +2,10 @@
 
 use rsigma_parser::{CorrelationRule, FilterRule, SigmaCollection, SigmaRule, parse_sigma_yaml};
 
-use super::document::{self, Document};
+use super::{
+    document::{self, Document},
+    empty,
+};
 use crate::{Code, Diagnostic, Level};
 
 /// A document, what is in it, and what is wrong with it.
@@ -73,8 +76,18 @@ fn content(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option
         }
         diagnostics.push(diagnostic);
     }
-    if let Some(Content::Rule(rule)) = &content {
-        ignored(document, rule, diagnostics);
+    let detections = match &content {
+        Some(Content::Rule(rule)) => {
+            ignored(document, rule, diagnostics);
+            Some(&rule.detection)
+        }
+        Some(Content::Filter(filter)) => Some(&filter.detection),
+        Some(Content::Correlation(_)) | None => None,
+    };
+    let refusal = detections.and_then(|detections| empty::refusal(document, detections));
+    if refusal.is_some() {
+        diagnostics.extend(refusal);
+        return None;
     }
     content
 }

@@ -79,22 +79,19 @@ pub(super) fn patterns(
             number(value).unwrap_or(f64::NAN),
         )]),
         SigmaValue::Integer(_) | SigmaValue::Float(_) => {
-            text(&SigmaString::from_raw(&value.to_string()), modifiers).map_err(|detail| {
-                refuse(
-                    Code::BadValue,
-                    &detail,
-                    "use fewer dashes, or leave `windash` out",
-                )
-            })
+            text(&SigmaString::from_raw(&value.to_string()), modifiers)
+                .map_err(|unfit| refuse(Code::BadValue, &unfit.detail, unfit.mend))
         }
-        SigmaValue::String(string) => text(string, modifiers).map_err(|detail| {
-            refuse(
-                Code::BadValue,
-                &detail,
-                "use fewer dashes, or leave `windash` out",
-            )
-        }),
+        SigmaValue::String(string) => {
+            text(string, modifiers).map_err(|unfit| refuse(Code::BadValue, &unfit.detail, unfit.mend))
+        }
     }
+}
+
+/// Why a text does not fit its modifiers.
+struct Unfit {
+    detail: String,
+    mend: &'static str,
 }
 
 /// The line of a value: that of the value if it is there once, else that of its field.
@@ -180,30 +177,33 @@ const fn time_part(modifier: Modifier) -> Option<TimePart> {
 }
 
 /// Text with its encodings, in the order in which Sigma chains them.
-fn text(string: &SigmaString, modifiers: &[Modifier]) -> Result<Vec<Pattern>, String> {
+fn text(string: &SigmaString, modifiers: &[Modifier]) -> Result<Vec<Pattern>, Unfit> {
     let has = |modifier| modifiers.contains(&modifier);
     let (op, cased) = (text_op(modifiers), has(Modifier::Cased));
     let pattern = |op, parts| Pattern::Text { op, parts, cased };
-    let plain = string.as_plain().unwrap_or_else(|| string.original.clone());
-    let bytes = encoded(&plain, modifiers);
-    if has(Modifier::Base64Offset) {
+    if has(Modifier::Base64) || has(Modifier::Base64Offset) {
+        let Some(plain) = string.as_plain() else {
+            return Err(Unfit {
+                detail: format!("`{}` has wildcards, and base64 is made of text", string.original),
+                mend: "leave the wildcards out: `base64offset|contains` finds the text anywhere; before a `*` that is meant, write a backslash",
+            });
+        };
+        let bytes = encoded(&plain, modifiers).unwrap_or_else(|| plain.into_bytes());
+        if has(Modifier::Base64) {
+            let text = STANDARD.encode(bytes);
+            return Ok(vec![pattern(op, vec![TextPart::Literal(text)])]);
+        }
         // Base64 is found anywhere in the text: the offset says so.
-        let literals = base64_offsets(bytes.as_deref().unwrap_or(plain.as_bytes()));
-        return Ok(literals
+        return Ok(base64_offsets(&bytes)
             .into_iter()
             .map(|text| pattern(TextOp::Contains, vec![TextPart::Literal(text)]))
             .collect());
     }
-    if has(Modifier::Base64) {
-        let text = STANDARD.encode(bytes.as_deref().unwrap_or(plain.as_bytes()));
-        return Ok(vec![pattern(op, vec![TextPart::Literal(text)])]);
-    }
-    if let Some(bytes) = bytes {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok(vec![pattern(op, vec![TextPart::Literal(text)])]);
-    }
-    let parts = parts(string);
-    if has(Modifier::WindAsh) {
+    let parts = parts(string)
+        .into_iter()
+        .map(|part| widened(part, modifiers))
+        .collect::<Result<Vec<_>, _>>()?;
+    if has(Modifier::WindAsh) && encoded("", modifiers).is_none() {
         return Ok(windash(parts)?
             .into_iter()
             .map(|parts| pattern(op, parts))
@@ -222,6 +222,27 @@ fn parts(string: &SigmaString) -> Vec<TextPart> {
             StringPart::Special(SpecialChar::WildcardSingle) => TextPart::One,
         })
         .collect()
+}
+
+/// A piece of a text in UTF-16, if a modifier asks for that: as an event can have it, which is as text.
+fn widened(part: TextPart, modifiers: &[Modifier]) -> Result<TextPart, Unfit> {
+    let TextPart::Literal(text) = part else {
+        return Ok(part);
+    };
+    let Some(bytes) = encoded(&text, modifiers) else {
+        return Ok(TextPart::Literal(text));
+    };
+    match String::from_utf8(bytes) {
+        Ok(wide) if text.is_ascii() => Ok(TextPart::Literal(wide)),
+        _ if text.is_ascii() => Err(Unfit {
+            detail: "`utf16` begins with a mark that is in no text of an event".to_owned(),
+            mend: "use `wide`, or add `base64` or `base64offset` after it",
+        }),
+        _ => Err(Unfit {
+            detail: format!("`{text}` in UTF-16 is in no text of an event: it has letters beyond ASCII"),
+            mend: "write the letters in ASCII, leave the modifier out, or add `base64` or `base64offset` after it",
+        }),
+    }
 }
 
 /// UTF-16 bytes, if a modifier asks for them.
@@ -256,7 +277,7 @@ fn base64_offsets(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
-fn windash(parts: Vec<TextPart>) -> Result<Vec<Vec<TextPart>>, String> {
+fn windash(parts: Vec<TextPart>) -> Result<Vec<Vec<TextPart>>, Unfit> {
     let dashes: usize = parts
         .iter()
         .map(|part| match part {
@@ -265,9 +286,10 @@ fn windash(parts: Vec<TextPart>) -> Result<Vec<Vec<TextPart>>, String> {
         })
         .sum();
     if WINDASH_MAX < dashes {
-        return Err(format!(
-            "{dashes} dashes have too many spellings for `windash` (at most {WINDASH_MAX})"
-        ));
+        return Err(Unfit {
+            detail: format!("{dashes} dashes have too many spellings for `windash` (at most {WINDASH_MAX})"),
+            mend: "use fewer dashes, or leave `windash` out",
+        });
     }
     let mut spellings = vec![Vec::new()];
     for part in parts {
