@@ -50,7 +50,10 @@ pub enum AlertDecodeError {
 /// The alert as one line of JSON, without the newline. Equal alerts give equal bytes.
 #[must_use]
 pub fn encode(alert: &Alert) -> Vec<u8> {
-    Json::Object(document(alert)).to_string().into_bytes()
+    let mut json = Json::Object(document(alert));
+    // In some builds a crate beside us makes objects keep the order in which they were filled.
+    json.sort_all_objects();
+    json.to_string().into_bytes()
 }
 
 fn document(alert: &Alert) -> Map<String, Json> {

@@ -18,6 +18,10 @@ use detect_rules::{Options, Pipeline, SourceText, check_with};
 use rsigma_eval::{Engine, event::JsonEvent, parse_pipeline};
 use rsigma_parser::parse_sigma_yaml;
 
+/// The id of SigmaHQ's rule about the DNS Z flag, and what matters of it.
+const Z_FLAG: &str = "title: Z\nid: ede05abc-2c9e-4624-9944-9ff17fdc0bf5\nlogsource: { product: zeek, service: dns }\n\
+    detection: { unset: { Z: 0 }, domain: { query|contains: . }, condition: not unset and domain }\n";
+
 /// Rules with their filters; each is asked about [`EVENTS`] events.
 const CASES: u64 = 1_500;
 const EVENTS: u64 = 24;
@@ -166,4 +170,45 @@ fn filters_and_pipelines_match_what_the_oracle_matches() {
         pairs / 20 < matches && matches < pairs / 20 * 19,
         "{matches} of {pairs}"
     );
+}
+
+#[test]
+fn a_dns_event_that_does_not_say_its_z_flag_is_not_found_for_it() {
+    #[derive(Default)]
+    struct Count(usize);
+    impl MatchSink for Count {
+        fn matched(&mut self, _: &EventView<'_>, _: Match<'_>) {
+            self.0 += 1;
+        }
+    }
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../rulesets/filters/zeek-dns-z-flag.yml"
+    );
+    let source = |path: &str, text: &str| SourceText {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    let filter = source(file, &std::fs::read_to_string(file).expect("there"));
+    let checked = check_with(&[source("z.yml", Z_FLAG), filter], &Options::default());
+    assert_eq!(checked.diagnostics, []);
+    let ruleset = Compiler::new().rules(checked.rules).compile().expect("compiles");
+    for (members, expected) in [
+        (r#""dns.question.name":"example.org""#, 0),
+        (
+            r#""dns.question.name":"example.org","source.ip":"2001:db8::1""#,
+            0,
+        ),
+        (r#""dns.question.name":"example.org","Z":0"#, 0),
+        (r#""dns.question.name":"example.org","Z":1"#, 1),
+        (r#""query":"example.org","Z":1"#, 1),
+    ] {
+        let line =
+            format!(r#"{{"@timestamp":"2026-01-01T00:00:00Z","event.dataset":"network.dns",{members}}}"#);
+        let mut count = Count::default();
+        Scanner::new(&ruleset)
+            .scan(line.as_bytes(), &mut count)
+            .expect("an event");
+        assert_eq!(count.0, expected, "{members}");
+    }
 }

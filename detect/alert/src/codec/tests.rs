@@ -119,3 +119,14 @@ fn what_is_no_alert_is_refused() {
         assert!(decode(whole.get(..end).expect("in range")).is_err());
     }
 }
+
+/// In a build of the whole workspace, a crate that only tests use makes objects keep the order in which they are filled.
+#[test]
+fn names_are_in_order_in_every_build() {
+    let bytes = encode(&full("192.0.2.7"));
+    let members: std::collections::BTreeMap<String, Json> = serde_json::from_slice(&bytes).expect("JSON");
+    assert_eq!(
+        String::from_utf8(bytes).expect("UTF-8"),
+        serde_json::to_string(&members).expect("JSON")
+    );
+}
