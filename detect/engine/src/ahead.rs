@@ -6,17 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use detect_rules::log_source;
+use detect_rules::{RuleLogSource, log_source};
 
 use crate::{
-    class::rules_of,
+    class::sources_of,
+    earlier::Same,
     json::{self, Marks},
     keys::Keys,
     literal::{GramCounts, Literals, Machine, Scratch},
     prefilter::{Prefilter, Prefilters},
     record::{Record, Wanted},
     ruleset::Ruleset,
-    witness::{Frequencies, Group, Witness},
+    witness::{Frequencies, Witness},
 };
 
 /// So many events of each log source are looked at; more would tell little more.
@@ -28,38 +29,72 @@ struct Task<'s> {
     events: Vec<&'s str>,
 }
 
-/// Builds the prefilters of a ruleset that has none.
-pub(crate) fn build(ruleset: &Ruleset, sample: &[Vec<u8>]) -> Prefilters {
-    tasks(ruleset, sample)
-        .into_iter()
-        .map(|task| {
-            let prefilter = Arc::new(task.build(ruleset));
-            (task.rules, prefilter)
-        })
-        .collect()
-}
-
-/// What there is to build.
-fn tasks<'s>(ruleset: &Ruleset, sample: &'s [Vec<u8>]) -> Vec<Task<'s>> {
-    let mut by_rules: BTreeMap<Box<[u32]>, Vec<&'s str>> = BTreeMap::new();
-    for sources in log_source::known() {
-        by_rules.entry(ruleset.rules_for(&sources)).or_default();
+/// The prefilters of a ruleset that has none, and the sets of log sources that they are for. Those that an earlier
+/// ruleset had are taken from it where that can be.
+pub(crate) fn build(
+    ruleset: &Ruleset,
+    sample: &[Vec<u8>],
+    same: Option<&Same<'_>>,
+) -> (Prefilters, BTreeSet<Vec<RuleLogSource>>) {
+    let mut ahead = log_source::known();
+    let mut prefilters = Prefilters::default();
+    let mut tasks: BTreeMap<Box<[u32]>, Vec<&str>> = BTreeMap::new();
+    if let Some(same) = same {
+        ahead.extend(same.ahead().cloned());
     }
-    let mut reader = Reader::default();
-    for event in sample.iter().filter_map(|event| std::str::from_utf8(event).ok()) {
-        if reader.read(ruleset, event) {
-            let events = by_rules
-                .entry(rules_of(ruleset, &reader.record, event))
-                .or_default();
-            if events.len() < SAMPLE_MAX {
-                events.push(event);
-            }
+    for sources in &ahead {
+        let rules = ruleset.rules_for(sources);
+        if prefilters.contains_key(&rules) || tasks.contains_key(&rules) {
+            continue;
+        }
+        match same.and_then(|same| same.prefilter(sources, &rules)) {
+            Some(prefilter) => drop(prefilters.insert(rules, prefilter)),
+            None => drop(tasks.insert(rules, Vec::new())),
         }
     }
-    by_rules
-        .into_iter()
-        .map(|(rules, events)| Task { rules, events })
-        .collect()
+    // Events of log sources that are new to a sample count when everything is compiled again.
+    if same.is_none() || !tasks.is_empty() {
+        let may_add = same.is_none();
+        distribute(ruleset, sample, may_add, &mut tasks, &mut ahead);
+    }
+    for (rules, events) in tasks {
+        let task = Task { rules, events };
+        let prefilter = Arc::new(task.build(ruleset));
+        prefilters.insert(task.rules, prefilter);
+    }
+    (prefilters, ahead)
+}
+
+/// Gives each task its events; events of other log sources are tasks too, if those may be added.
+fn distribute<'s>(
+    ruleset: &Ruleset,
+    sample: &'s [Vec<u8>],
+    may_add: bool,
+    tasks: &mut BTreeMap<Box<[u32]>, Vec<&'s str>>,
+    ahead: &mut BTreeSet<Vec<RuleLogSource>>,
+) {
+    let mut reader = Reader::default();
+    let mut known: BTreeMap<Vec<RuleLogSource>, Box<[u32]>> = BTreeMap::new();
+    for event in sample.iter().filter_map(|event| std::str::from_utf8(event).ok()) {
+        if !reader.read(ruleset, event) {
+            continue;
+        }
+        let sources = sources_of(ruleset, &reader.record, event);
+        let rules = known
+            .entry(sources)
+            .or_insert_with_key(|sources| ruleset.rules_for(sources));
+        if may_add && !tasks.contains_key(rules) {
+            tasks.insert(rules.clone(), Vec::new());
+        }
+        if let Some(events) = tasks.get_mut(rules)
+            && events.len() < SAMPLE_MAX
+        {
+            events.push(event);
+        }
+    }
+    if may_add {
+        ahead.extend(known.into_keys());
+    }
 }
 
 impl Task<'_> {
@@ -67,7 +102,7 @@ impl Task<'_> {
         let (frequencies, counts) = self.observe(ruleset);
         Prefilter::build(
             &self.rules,
-            &ruleset.witnesses,
+            |rule| ruleset.groups(rule),
             &frequencies,
             &counts,
             ruleset.names.len(),
@@ -82,11 +117,8 @@ impl Task<'_> {
         if self.events.is_empty() {
             return (frequencies, counts);
         }
-        let groups = self
-            .rules
-            .iter()
-            .filter_map(|rule| ruleset.witnesses.get(*rule as usize));
-        let witnesses: BTreeSet<&Witness> = groups.flatten().flat_map(Group::iter).collect();
+        let groups = self.rules.iter().flat_map(|rule| ruleset.groups(*rule));
+        let witnesses: BTreeSet<&Witness> = groups.flatten().collect();
         let mut by_text: BTreeMap<&str, Vec<&Witness>> = BTreeMap::new();
         let mut wanted = vec![Wanted::No; ruleset.names.len()];
         for witness in witnesses {

@@ -6,7 +6,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use detect_rules::log_source::{self, TRAIT_COUNT, Traits};
+use detect_rules::{
+    RuleLogSource,
+    log_source::{self, TRAIT_COUNT, Traits},
+};
 use foldhash::fast::RandomState;
 
 use crate::{
@@ -97,6 +100,10 @@ impl Classes {
         let is_settled = match self.classes.get_mut(index) {
             Some(class) => {
                 class.seen = class.seen.saturating_add(1);
+                if class.seen == SETTLES_AT && !ruleset.is_whole() {
+                    // Asking every rule would compile them all, here and now.
+                    class.seen = 0;
+                }
                 class.seen != SETTLES_AT
             }
             None => true,
@@ -165,7 +172,7 @@ impl Classes {
         }
         let built = Arc::new(Prefilter::build(
             rules,
-            &ruleset.witnesses,
+            |rule| ruleset.groups(rule),
             &Frequencies::default(),
             &GramCounts::default(),
             ruleset.names.len(),
@@ -218,11 +225,16 @@ fn is_of_processes(ruleset: &Ruleset, record: &Record, payload: &str) -> bool {
 }
 
 /// The rules for an event, ascending.
-pub(crate) fn rules_of(ruleset: &Ruleset, record: &Record, payload: &str) -> Box<[u32]> {
+fn rules_of(ruleset: &Ruleset, record: &Record, payload: &str) -> Box<[u32]> {
+    ruleset.rules_for(&sources_of(ruleset, record, payload))
+}
+
+/// An event's log sources.
+pub(crate) fn sources_of(ruleset: &Ruleset, record: &Record, payload: &str) -> Vec<RuleLogSource> {
     let texts: [Option<&str>; TRAIT_COUNT] = ruleset
         .envelope
         .traits
         .each_ref()
         .map(|fields| fields.iter().find_map(|field| record.first_text(*field, payload)));
-    ruleset.rules_for(&log_source::of_event(&Traits::from_texts(texts)))
+    log_source::of_event(&Traits::from_texts(texts))
 }

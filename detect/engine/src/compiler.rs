@@ -1,18 +1,23 @@
 //! Checked rules and indicators to a [`Ruleset`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use detect_alert::{Indicator, RulesetVersion};
-use detect_rules::{CheckedRules, RuleLogSource, log_source::TRAIT_FIELDS};
+use detect_rules::{CheckedRules, Condition, RuleLogSource, log_source::TRAIT_FIELDS};
 use ingest_event::field;
 use thiserror::Error;
 
 use crate::{
     ahead,
+    cache::CachedPrefilters,
+    earlier::Earlier,
     indicators::{IndicatorIndex, IndicatorTable, IndicatorTableBuilder, WarningLists},
     keys::FieldNames,
     prefilter::Prefilters,
-    program::Node,
+    program::{Node, Program},
     ruleset::{Compiled, Envelope, Ruleset},
     witness,
 };
@@ -26,6 +31,8 @@ pub struct Compiler {
     warning_lists: Arc<WarningLists>,
     is_exhaustive: bool,
     sample: Vec<Vec<u8>>,
+    earlier: Option<Arc<Ruleset>>,
+    cached: Option<CachedPrefilters>,
 }
 
 /// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
@@ -99,38 +106,56 @@ impl Compiler {
         self
     }
 
+    /// Takes the ruleset in use: what did not change is taken over from it, so that one changed rule is live soon. What
+    /// matches does not depend on it. How fast it matches may, a little: rules that are new to a log source are awake for
+    /// each of its events, until a ruleset is compiled without an earlier one.
+    #[must_use]
+    pub fn earlier(mut self, ruleset: Arc<Ruleset>) -> Self {
+        self.earlier = Some(ruleset);
+        self
+    }
+
+    /// Takes the prefilters that an earlier run kept of the same rules; of other rules, they do not count. Programs are
+    /// then compiled when events ask for them, or by [`Ruleset::compile_the_rest`]. The sample does not count.
+    #[must_use]
+    pub fn cached(mut self, ahead: CachedPrefilters) -> Self {
+        self.cached = Some(ahead);
+        self
+    }
+
     /// Builds the ruleset.
     ///
     /// # Errors
     /// If a limit is met, see [`BuildError`].
     pub fn compile(self) -> Result<Ruleset, BuildError> {
-        let mut names = FieldNames::default();
-        let envelope = Envelope {
-            timestamp: names.intern(field::TIMESTAMP),
-            schema: names.intern(field::VARDE_SCHEMA),
-            traits: TRAIT_FIELDS.map(|fields| fields.iter().map(|name| names.intern(name)).collect()),
+        let held = self.earlier.clone();
+        let earlier = held
+            .as_deref()
+            .and_then(|ruleset| Earlier::new(ruleset, self.is_exhaustive));
+        let cached = self
+            .cached
+            .filter(|cached| !self.is_exhaustive && cached.is_of(&self.rules));
+        let mut names = match (&cached, &earlier) {
+            (Some(cached), _) => cached.names(),
+            (None, Some(earlier)) => earlier.names(),
+            (None, None) => FieldNames::default(),
         };
-        for name in field::ENVELOPE {
-            names.intern(name);
-        }
-        names.end_envelope();
+        let envelope = envelope(&mut names);
+        let mut programs = Programs {
+            earlier: earlier.as_ref().filter(|_| cached.is_none()),
+            late: cached.is_some().then(|| Arc::new(names.clone())),
+            is_exhaustive: self.is_exhaustive,
+        };
         let mut digests: Vec<[u8; 32]> = Vec::new();
         let mut rules = Vec::with_capacity(self.rules.rules.len());
         let mut sources: BTreeMap<RuleLogSource, Vec<u32>> = BTreeMap::new();
-        let mut witnesses = Vec::with_capacity(self.rules.rules.len());
         for rule in self.rules.rules {
             let index =
                 u32::try_from(rules.len()).map_err(|_| BuildError::TooManyRules { count: rules.len() })?;
             sources.entry(rule.log_source).or_default().push(index);
             digests.push(rule.digest);
-            let program = Node::compile(&rule.condition, &mut names)?;
-            witnesses.push(if self.is_exhaustive {
-                Vec::new()
-            } else {
-                witness::groups(&rule.condition, &names)
-            });
             rules.push(Compiled {
-                program,
+                program: programs.of(&rule.digest, rule.condition, &mut names)?,
                 producer: rule.producer,
                 severity: rule.severity,
                 confidence: rule.confidence,
@@ -138,6 +163,7 @@ impl Compiler {
                 pap: rule.pap,
                 entity: rule.entity,
                 raises: rule.raises,
+                digest: rule.digest,
             });
         }
         let mut correlations = self.rules.correlations;
@@ -151,21 +177,74 @@ impl Compiler {
         for correlation in &mut correlations {
             correlation.producer.ruleset = version.clone();
         }
+        let fresh_names = programs.earlier.map_or(names.len(), Earlier::fresh_names);
         let mut ruleset = Ruleset {
             version,
             names,
             rules,
-            witnesses,
+            is_exhaustive: self.is_exhaustive,
+            is_whole: AtomicBool::new(cached.is_none()),
+            fresh_names,
             prefilters: Prefilters::default(),
+            ahead: BTreeSet::new(),
             sources: sources.into_iter().collect(),
             correlations,
             indicators,
             envelope,
         };
-        if !self.is_exhaustive {
-            ruleset.prefilters = ahead::build(&ruleset, &self.sample);
+        if let Some(cached) = cached {
+            (ruleset.prefilters, ruleset.ahead) = cached.into_parts();
+        } else if !self.is_exhaustive {
+            let same = earlier.as_ref().map(|earlier| earlier.same(&ruleset));
+            let built = ahead::build(&ruleset, &self.sample, same.as_ref());
+            (ruleset.prefilters, ruleset.ahead) = built;
         }
         Ok(ruleset)
+    }
+}
+
+/// Numbers the fields that every scan needs.
+fn envelope(names: &mut FieldNames) -> Envelope {
+    let envelope = Envelope {
+        timestamp: names.intern_for_all(field::TIMESTAMP),
+        schema: names.intern_for_all(field::VARDE_SCHEMA),
+        traits: TRAIT_FIELDS.map(|fields| fields.iter().map(|name| names.intern_for_all(name)).collect()),
+    };
+    for name in field::ENVELOPE {
+        names.intern_for_all(name);
+    }
+    envelope
+}
+
+/// Where the programs of rules come from.
+struct Programs<'e> {
+    /// From an earlier ruleset, where a rule did not change.
+    earlier: Option<&'e Earlier<'e>>,
+    /// Compiled later, with these names.
+    late: Option<Arc<FieldNames>>,
+    is_exhaustive: bool,
+}
+
+impl Programs<'_> {
+    fn of(
+        &mut self,
+        digest: &[u8; 32],
+        condition: Condition,
+        names: &mut FieldNames,
+    ) -> Result<Arc<Program>, BuildError> {
+        if let Some(names) = &self.late {
+            return Ok(Arc::new(Program::late(condition, Arc::clone(names))));
+        }
+        if let Some(program) = self.earlier.and_then(|earlier| earlier.program(digest)) {
+            return Ok(program);
+        }
+        let node = Node::compile(&condition, names)?;
+        let groups = if self.is_exhaustive {
+            Vec::new()
+        } else {
+            witness::groups(&condition, names)
+        };
+        Ok(Arc::new(Program::ready(node, groups.into())))
     }
 }
 

@@ -10,9 +10,7 @@
 //!                                                 └── updated(removed, added) ──▶ IndicatorTable
 //! ```
 
-mod address;
 mod arena;
-mod blocks;
 mod build;
 mod digest;
 mod entry;

@@ -40,7 +40,7 @@ const WAYS: usize = 4;
 const SLOTS: usize = 8192;
 
 /// Field names that somebody asks for, numbered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct FieldNames {
     ids: FxHashMap<Box<str>, FieldId>,
     names: Vec<Box<str>>,
@@ -50,7 +50,50 @@ pub(crate) struct FieldNames {
     pub(crate) envelope: FieldId,
 }
 
+/// Gives names their numbers while a condition is compiled.
+pub(crate) trait Fields {
+    /// The number of a name.
+    fn id(&mut self, name: &str) -> FieldId;
+
+    /// Every text is asked for.
+    fn keep_all_texts(&mut self);
+}
+
+/// New names get numbers.
+impl Fields for FieldNames {
+    fn id(&mut self, name: &str) -> FieldId {
+        self.intern(name)
+    }
+
+    fn keep_all_texts(&mut self) {
+        self.keeps_all_texts = true;
+    }
+}
+
+/// Every name has its number already.
+impl Fields for &FieldNames {
+    fn id(&mut self, name: &str) -> FieldId {
+        self.get(name).unwrap_or(NONE)
+    }
+
+    fn keep_all_texts(&mut self) {}
+}
+
 impl FieldNames {
+    /// Names with the numbers that they had before.
+    pub(crate) fn numbered<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut numbered = Self::default();
+        for name in names {
+            numbered.intern(name);
+        }
+        numbered
+    }
+
+    /// The names, by number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
+    }
+
     pub(crate) fn intern(&mut self, name: &str) -> FieldId {
         if let Some(id) = self.ids.get(name) {
             return *id;
@@ -69,9 +112,11 @@ impl FieldNames {
         self.names.get(id as usize).map_or("", AsRef::as_ref)
     }
 
-    /// Says that the fields so far are read of every event.
-    pub(crate) fn end_envelope(&mut self) {
-        self.envelope = u32::try_from(self.names.len()).unwrap_or(NONE);
+    /// Says that a field is read of every event; such fields have the first numbers.
+    pub(crate) fn intern_for_all(&mut self, name: &str) -> FieldId {
+        let id = self.intern(name);
+        self.envelope = self.envelope.max(id.saturating_add(1));
+        id
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -12,9 +12,11 @@
 #![forbid(unsafe_code)]
 
 mod ahead;
+mod cache;
 mod class;
 mod compiler;
 mod correlate;
+mod earlier;
 mod fold;
 mod indicators;
 mod json;
@@ -31,6 +33,7 @@ mod scan;
 mod view;
 mod witness;
 
+pub use cache::{CacheError, CacheKey, Cached, CachedPrefilters};
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{Correlator, CorrelatorStats, RestoreError};
 pub use indicators::{

@@ -7,13 +7,15 @@ mod grams;
 #[cfg(feature = "hyperscan")]
 mod vectorscan;
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use grams::{GramCounts, Grams};
 
 /// A literal's number in its set.
 pub(crate) type LiteralId = u32;
 
 /// A compiled set of literals.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) enum Literals {
     /// None.
     #[default]

@@ -11,7 +11,7 @@ use detect_rules::{Comparison, Pattern, TextOp, TextPart, TimePart};
 use crate::{
     BuildError,
     fold::fold,
-    keys::{FieldId, FieldNames},
+    keys::{FieldId, Fields},
     record::{Entry, Kind, Record},
 };
 
@@ -63,7 +63,7 @@ enum Token {
 }
 
 impl Matcher {
-    pub(crate) fn compile(pattern: &Pattern, names: &mut FieldNames) -> Result<Self, BuildError> {
+    pub(crate) fn compile(pattern: &Pattern, names: &mut impl Fields) -> Result<Self, BuildError> {
         let test = match pattern {
             Pattern::Text { op, parts, cased } => text(*op, parts, *cased),
             Pattern::Regex(source) => Test::Regex(
@@ -80,7 +80,7 @@ impl Matcher {
             Pattern::Null => Test::Null,
             Pattern::Field { op, fields, cased } => Test::Field {
                 op: *op,
-                fields: fields.iter().map(|field| names.intern(field)).collect(),
+                fields: fields.iter().map(|field| names.id(field)).collect(),
                 cased: *cased,
             },
             Pattern::Time(part, number) => Test::Time(*part, *number),

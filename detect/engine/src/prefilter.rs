@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     json::Marks,
@@ -17,10 +18,12 @@ use crate::{
 };
 
 /// The witnesses of the rules of one log source.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Prefilter {
     /// Rules that any event may match, ascending.
     always: Box<[u32]>,
+    /// How many of them came later, when there was no time to look for their witnesses too.
+    late: u32,
     /// Every witness as an ordinary event's bytes spell it, if the machine is one for whole lines.
     line: Option<Set>,
     /// Witnesses in certain fields.
@@ -32,19 +35,25 @@ pub(crate) struct Prefilter {
 }
 
 /// Literals and the rules that each of them wakes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Set {
+    texts: Arc<Texts>,
+    targets: Box<[Target]>,
+}
+
+/// What a set looks for; shared with the sets of other rulesets.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Texts {
     literals: Literals,
     /// For each literal where its targets begin; one more at the end.
     starts: Box<[u32]>,
-    targets: Box<[Target]>,
 }
 
 /// Prefilters by their rules.
 pub(crate) type Prefilters = FxHashMap<Box<[u32]>, Arc<Prefilter>>;
 
 /// A rule that a literal wakes if it is in this field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Target {
     /// [`NONE`] for any.
     field: FieldId,
@@ -94,10 +103,10 @@ impl Awake {
 }
 
 impl Prefilter {
-    /// For these rules, ascending, whose groups of witnesses are at their numbers in `groups`.
-    pub(crate) fn build(
+    /// For these rules, ascending, with the groups of witnesses of each.
+    pub(crate) fn build<'g>(
         rules: &[u32],
-        groups: &[Vec<Group>],
+        groups: impl Fn(u32) -> &'g [Group],
         frequencies: &Frequencies,
         counts: &GramCounts,
         field_count: usize,
@@ -109,8 +118,7 @@ impl Prefilter {
         let mut line: BTreeMap<String, Vec<Target>> = BTreeMap::new();
         let mut wanted = vec![Wanted::No; field_count];
         for rule in rules {
-            let of_rule = groups.get(*rule as usize).map_or(&[][..], Vec::as_slice);
-            let Some(group) = frequencies.rarest(of_rule) else {
+            let Some(group) = frequencies.rarest(groups(*rule)) else {
                 always.push(*rule);
                 continue;
             };
@@ -139,12 +147,35 @@ impl Prefilter {
         }
         Self {
             always: always.into(),
+            late: 0,
             line: (machine == Machine::Fastest && Literals::reads_lines() && !line.is_empty())
                 .then(|| Set::build(line, machine, counts)),
             bound: Set::build(bound, Machine::Plain, counts),
             free: Set::build(free, Machine::Plain, counts),
             wanted: wanted.into(),
         }
+    }
+
+    /// The same for rules that have other numbers now, in the same order: `new` tells the number, [`NONE`] for a rule that
+    /// is gone. The rules of `late` are new, and awake for every event.
+    pub(crate) fn again(&self, new: impl Fn(u32) -> u32, late: &[u32]) -> Self {
+        let held = self.always.iter().map(|rule| new(*rule));
+        let mut always: Vec<u32> = held.filter(|rule| *rule != NONE).collect();
+        always.extend(late);
+        always.sort_unstable();
+        Self {
+            always: always.into(),
+            late: self.late + u32::try_from(late.len()).unwrap_or(u32::MAX),
+            line: self.line.as_ref().map(|line| line.again(&new)),
+            bound: self.bound.again(&new),
+            free: self.free.again(&new),
+            wanted: self.wanted.clone(),
+        }
+    }
+
+    /// How many rules are awake for every event only because they came later.
+    pub(crate) const fn late(&self) -> usize {
+        self.late as usize
     }
 
     /// Rules that any event may match.
@@ -155,7 +186,7 @@ impl Prefilter {
     /// Makes the scratch large enough.
     pub(crate) fn prepare(&self, scratch: &mut Scratch) {
         if let Some(line) = &self.line {
-            line.literals.prepare(scratch);
+            line.texts.literals.prepare(scratch);
         }
     }
 
@@ -229,9 +260,22 @@ impl Set {
             starts.push(u32::try_from(targets.len()).unwrap_or(NONE));
         }
         Self {
-            literals: Literals::build(&texts, machine, counts),
-            starts: starts.into(),
+            texts: Arc::new(Texts {
+                literals: Literals::build(&texts, machine, counts),
+                starts: starts.into(),
+            }),
             targets: targets.into(),
+        }
+    }
+
+    fn again(&self, new: impl Fn(u32) -> u32) -> Self {
+        let targets = self.targets.iter().map(|target| Target {
+            field: target.field,
+            rule: new(target.rule),
+        });
+        Self {
+            texts: Arc::clone(&self.texts),
+            targets: targets.collect(),
         }
     }
 
@@ -241,13 +285,14 @@ impl Set {
 
     /// The rules that a literal wakes.
     fn targets(&self, literal: LiteralId) -> &[Target] {
-        let range = |at: usize| self.starts.get(at).map_or(0, |start| *start as usize);
+        let range = |at: usize| self.texts.starts.get(at).map_or(0, |start| *start as usize);
         let targets = range(literal as usize)..range(literal as usize + 1);
         self.targets.get(targets).unwrap_or_default()
     }
 
     fn look_at_line(&self, record: &Record, payload: &str, scratch: &mut Scratch, awake: &mut Awake) {
-        self.literals.scan(payload.as_bytes(), scratch, |literal, end| {
+        let literals = &self.texts.literals;
+        literals.scan(payload.as_bytes(), scratch, |literal, end| {
             let mut field = None;
             for target in self.targets(literal) {
                 if target.field == NONE
@@ -260,20 +305,21 @@ impl Set {
     }
 
     fn look(&self, haystack: Haystack<'_>, scratch: &mut Scratch, awake: &mut Awake) {
-        self.literals
-            .scan(haystack.text.as_bytes(), scratch, |literal, end| {
-                // The last byte is inside the value, or is the separator at its end.
-                let field = haystack.field_at(end.saturating_sub(1));
-                for target in self.targets(literal) {
-                    if target.field == field {
-                        awake.wake(target.rule);
-                    }
+        let literals = &self.texts.literals;
+        literals.scan(haystack.text.as_bytes(), scratch, |literal, end| {
+            // The last byte is inside the value, or is the separator at its end.
+            let field = haystack.field_at(end.saturating_sub(1));
+            for target in self.targets(literal) {
+                if target.field == field {
+                    awake.wake(target.rule);
                 }
-            });
+            }
+        });
     }
 
     fn look_anywhere(&self, text: &str, scratch: &mut Scratch, awake: &mut Awake) {
-        self.literals.scan(text.as_bytes(), scratch, |literal, _| {
+        let literals = &self.texts.literals;
+        literals.scan(text.as_bytes(), scratch, |literal, _| {
             for target in self.targets(literal) {
                 awake.wake(target.rule);
             }

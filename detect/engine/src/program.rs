@@ -1,14 +1,18 @@
 //! A rule's condition, compiled: what it asks of a record, and why it held.
 
+mod late;
+
 use detect_rules::{Condition, Quantifier, Test};
 
 use crate::{
     BuildError, Finding,
-    keys::{FieldId, FieldNames},
+    keys::{FieldId, FieldNames, Fields},
     pattern::Matcher,
     pattern_list::PatternList,
     record::{Kind, Record},
 };
+
+pub(crate) use late::Program;
 
 /// An alert names at most this many findings per event: enough to understand, small enough for a mail.
 const FINDINGS_MAX: usize = 16;
@@ -60,6 +64,11 @@ impl Parts {
 }
 
 impl Node {
+    /// What never holds.
+    fn never() -> Self {
+        Self::AtLeast(1, Parts::new(Box::default()))
+    }
+
     /// About how long it takes, in units of a comparison.
     fn cost(&self) -> u32 {
         match self {
@@ -73,7 +82,7 @@ impl Node {
         }
     }
 
-    pub(crate) fn compile(condition: &Condition, names: &mut FieldNames) -> Result<Self, BuildError> {
+    pub(crate) fn compile(condition: &Condition, names: &mut impl Fields) -> Result<Self, BuildError> {
         let mut each = |parts: &[Condition]| -> Result<Box<[Self]>, BuildError> {
             parts.iter().map(|part| Self::compile(part, names)).collect()
         };
@@ -82,7 +91,7 @@ impl Node {
             Condition::AtLeast(count, parts) => Self::AtLeast(*count, Parts::new(each(parts)?)),
             Condition::Not(part) => Self::Not(Box::new(Self::compile(part, names)?)),
             Condition::Item(item) => {
-                let fields = item.fields.iter().map(|field| names.intern(field)).collect();
+                let fields = item.fields.iter().map(|field| names.id(field)).collect();
                 match &item.test {
                     Test::Exists(wanted) => Self::Exists(fields, *wanted),
                     Test::Values {
@@ -104,7 +113,7 @@ impl Node {
                 }
             }
             Condition::Keywords(quantifier, patterns) => {
-                names.keeps_all_texts = true;
+                names.keep_all_texts();
                 Self::Keywords {
                     all: *quantifier == Quantifier::All,
                     patterns: matchers(patterns, names)?,
@@ -295,7 +304,7 @@ impl Node {
 
 fn matchers(
     patterns: &[detect_rules::Pattern],
-    names: &mut FieldNames,
+    names: &mut impl Fields,
 ) -> Result<Box<[Matcher]>, BuildError> {
     patterns
         .iter()

@@ -1,5 +1,13 @@
 //! An immutable set of compiled rules, correlations and indicators.
 
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
 use detect_alert::{Confidence, Indicator, Pap, Producer, RulesetVersion, Severity, Tlp};
 use detect_rules::{Correlation, RuleLogSource, log_source::TRAIT_COUNT};
 
@@ -7,7 +15,7 @@ use crate::{
     indicators::IndicatorIndex,
     keys::{FieldId, FieldNames},
     prefilter::Prefilters,
-    program::Node,
+    program::Program,
     witness::Group,
 };
 
@@ -21,10 +29,16 @@ pub struct Ruleset {
     pub(crate) version: RulesetVersion,
     pub(crate) names: FieldNames,
     pub(crate) rules: Vec<Compiled>,
-    /// For each rule, what an event must have for it to match.
-    pub(crate) witnesses: Vec<Vec<Group>>,
+    /// Whether every rule of its log sources is evaluated for each event.
+    pub(crate) is_exhaustive: bool,
+    /// Whether every program is compiled.
+    pub(crate) is_whole: AtomicBool,
+    /// How many names there were when this or the ruleset that it was made from was compiled as a whole.
+    pub(crate) fresh_names: usize,
     /// Prefilters that were built ahead, by their rules.
     pub(crate) prefilters: Prefilters,
+    /// The sets of log sources for which they were built.
+    pub(crate) ahead: BTreeSet<Vec<RuleLogSource>>,
     pub(crate) sources: Vec<(RuleLogSource, Vec<u32>)>,
     pub(crate) correlations: Vec<Correlation>,
     pub(crate) indicators: IndicatorIndex,
@@ -41,7 +55,9 @@ pub(crate) struct Compiled {
     pub(crate) pap: Pap,
     pub(crate) entity: Option<String>,
     pub(crate) raises: bool,
-    pub(crate) program: Node,
+    /// What it is known by: equal digests are equal programs.
+    pub(crate) digest: [u8; 32],
+    pub(crate) program: Arc<Program>,
 }
 
 /// Fields that every scan needs.
@@ -101,11 +117,32 @@ impl Ruleset {
 
     /// Rules that no text has to be there for: each is evaluated for every event of its log source.
     pub fn unindexable(&self) -> impl Iterator<Item = RuleIndex> {
-        self.witnesses
+        self.rules
             .iter()
             .zip(0..)
-            .filter(|(groups, _)| groups.is_empty())
+            .filter(|(rule, _)| rule.program.groups().is_empty())
             .map(|(_, rule)| RuleIndex(rule))
+    }
+
+    /// Compiles what a ruleset from a cache left for later. To be called beside the scanning, when the ruleset is in use:
+    /// until then, an event that is the first to wake a rule waits for that rule.
+    pub fn compile_the_rest(&self) {
+        for rule in &self.rules {
+            let _compiled = rule.program.groups();
+        }
+        self.is_whole.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether every program is compiled.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole.load(Ordering::Relaxed)
+    }
+
+    /// What an event must have for a rule to match.
+    pub(crate) fn groups(&self, rule: u32) -> &[Group] {
+        let rule = self.rules.get(rule as usize);
+        rule.filter(|_| !self.is_exhaustive)
+            .map_or(&[], |rule| rule.program.groups())
     }
 
     /// The rules for events of these log sources, ascending.

@@ -7,6 +7,7 @@
 
 use memchr::memmem;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::LiteralId;
 
@@ -24,23 +25,40 @@ const BITS_MIN: usize = 1 << 15;
 pub(crate) struct GramCounts(FxHashMap<u32, u32>);
 
 /// Compiled literals.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Grams {
     texts: Box<[Box<[u8]>]>,
     wide: Walk,
     narrow: Walk,
     every: Walk,
-    short: Box<[(memmem::Finder<'static>, LiteralId)]>,
+    short: Box<[(Short, LiteralId)]>,
 }
 
 /// The literals that one walk looks for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Walk {
     bits: Box<[u64]>,
     shift: u32,
     /// Open addressing: a gram, and where its places begin and end.
     slots: Box<[(u32, u32, u32)]>,
     places: Box<[(LiteralId, u32)]>,
+}
+
+/// A literal shorter than a gram, with its searcher.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Box<[u8]>", into = "Box<[u8]>")]
+struct Short(memmem::Finder<'static>);
+
+impl From<Box<[u8]>> for Short {
+    fn from(text: Box<[u8]>) -> Self {
+        Self(memmem::Finder::new(&text).into_owned())
+    }
+}
+
+impl From<Short> for Box<[u8]> {
+    fn from(short: Short) -> Self {
+        short.0.needle().into()
+    }
 }
 
 impl GramCounts {
@@ -86,7 +104,7 @@ impl Grams {
                 5.. => (1, 2),
                 4 => (2, 1),
                 _ => {
-                    short.push((memmem::Finder::new(bytes).into_owned(), id));
+                    short.push((Short::from(Box::from(bytes)), id));
                     continue;
                 }
             };
@@ -109,7 +127,7 @@ impl Grams {
         self.walk::<4>(&self.wide, haystack, found);
         self.walk::<2>(&self.narrow, haystack, found);
         self.walk::<1>(&self.every, haystack, found);
-        for (finder, id) in &self.short {
+        for (Short(finder), id) in &self.short {
             // Each place counts, also those that overlap: neighbours share the separator between them.
             let mut from = 0;
             while let Some(at) = haystack.get(from..).and_then(|rest| finder.find(rest)) {

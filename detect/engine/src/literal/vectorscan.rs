@@ -5,7 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use hyperscan::{BlockDatabase, Builder as _, Literal, LiteralFlags, Literals, Matching};
+use hyperscan::{BlockDatabase, Builder as _, Literal, LiteralFlags, Literals, Matching, Serialized as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::Error as _,
+    ser::{Error as _, SerializeTuple as _},
+};
 
 use super::{GramCounts, LiteralId};
 
@@ -21,6 +26,7 @@ pub(crate) struct Database {
 }
 
 /// A literal that has a window.
+#[derive(Serialize, Deserialize)]
 struct Place {
     id: LiteralId,
     /// Bytes after the window.
@@ -31,6 +37,29 @@ struct Place {
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Database")
+    }
+}
+
+/// Vectorscan writes its own bytes, and reads only those of its own version and kind of processor.
+impl Serialize for Database {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let machine = self.machine.serialize().map_err(S::Error::custom)?;
+        let mut parts = serializer.serialize_tuple(3)?;
+        parts.serialize_element::<&[u8]>(&&*machine)?;
+        parts.serialize_element(&self.starts)?;
+        parts.serialize_element(&self.places)?;
+        parts.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Database {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (machine, starts, places): (&[u8], _, _) = Deserialize::deserialize(deserializer)?;
+        Ok(Self {
+            machine: machine.deserialize().map_err(D::Error::custom)?,
+            starts,
+            places,
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Entry, Kind, NONE, Record, is_plain, position};
 use crate::{
     fold::fold_into,
@@ -14,7 +16,7 @@ use crate::{
 pub(crate) const SEPARATOR: char = '\u{1}';
 
 /// Whether a field's values belong to the haystack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wanted {
     #[default]
     No,
