@@ -115,7 +115,7 @@ impl FromStr for IndicatorKind {
             .into_iter()
             .find(|kind| kind.as_str() == lower)
             .ok_or_else(|| UnknownCode {
-                what: "indicator type",
+                what: "type of indicator",
                 text: text.chars().take(64).collect(),
                 known: Self::ALL.map(Self::as_str).join(", "),
             })

@@ -10,7 +10,9 @@
 //!                                                 └── updated(removed, added) ──▶ IndicatorTable
 //! ```
 
+mod address;
 mod arena;
+mod blocks;
 mod build;
 mod digest;
 mod entry;

@@ -390,6 +390,42 @@ fn a_feed_that_repeats_itself_is_stopped() {
     assert_eq!(found, 64, "all that overlap are named");
 }
 
+/// What was removed makes room for others at once, whichever version of the table it came with.
+#[test]
+fn removed_indicators_do_not_count_against_the_limit_of_a_value() {
+    for value in ["192.0.2.7", "2001:db8::7"] {
+        let about = |round: u32| -> Vec<Indicator> {
+            (0..64)
+                .map(|number| Indicator {
+                    description: format!("round {round}, number {number}"),
+                    ..indicator(Kind::Address, value)
+                })
+                .collect()
+        };
+        let mut table = table(&about(0));
+        for round in 1..20 {
+            let (next, counts) = table.updated(&about(round - 1), &about(round));
+            assert_eq!((counts.removed, counts.unknown), (64, 0), "{round}");
+            assert_eq!(
+                (counts.added.new, counts.added.too_many_for_value),
+                (64, 0),
+                "{round}"
+            );
+            table = next;
+            assert_eq!(table.len(), 64);
+            let mut found = BTreeSet::new();
+            table.look_up(Holds::Address, value, None, &mut Scratch::default(), &mut |id| {
+                found.insert(table.get(id).expect("it was found").description);
+            });
+            let expected = about(round).into_iter().map(|indicator| indicator.description);
+            assert_eq!(found, expected.collect(), "{round}");
+        }
+        let (_, counts) = table.updated([], &about(0));
+        assert_eq!(counts.added.too_many_for_value, 64, "those that count do");
+        assert_eq!(table.digest(), made::table(&about(19)).digest());
+    }
+}
+
 #[test]
 fn the_digest_is_that_of_the_set() {
     let [a, b, c] = ["a.example", "b.example", "c.example"].map(|value| indicator(Kind::Domain, value));

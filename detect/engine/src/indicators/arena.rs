@@ -1,4 +1,4 @@
-//! Bytes one after the other, found by their place. Only ever appended to.
+//! Bytes one after the other, found by their place. Appended to; nothing moves.
 
 /// Bytes are kept in pieces of this size, so that growing copies nothing and wastes at most one piece.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -41,6 +41,12 @@ impl Arena {
             .get(chunk)
             .and_then(|chunk| chunk.get(start..))
             .unwrap_or_default()
+    }
+
+    /// The byte at a place.
+    pub(super) fn byte_mut(&mut self, at: u32) -> Option<&mut u8> {
+        let (chunk, start) = (at as usize >> CHUNK_BITS, at as usize & (CHUNK_BYTES - 1));
+        self.chunks.get_mut(chunk)?.get_mut(start)
     }
 
     /// The pieces, each with the place of its first byte.

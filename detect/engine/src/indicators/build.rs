@@ -6,7 +6,7 @@ use super::{
     digest::Digest,
     entry::kind_number,
     key::Seed,
-    layer::{Coded, Held, Layer},
+    layer::{Coded, Layer},
     table::IndicatorTable,
 };
 
@@ -113,9 +113,12 @@ impl IndicatorTableBuilder {
 
     pub(super) fn add_coded(&mut self, coded: &Coded<'_>) -> Added {
         let hash = coded.hash(self.seed);
-        let added = match self.layer.find(hash, coded) {
-            Held::At(_) => Added::Duplicate,
-            Held::Others(others) => self.layer.push(self.seed, hash, coded, others, &mut self.buffer),
+        let held = self.layer.find(hash, coded, |_| true);
+        let added = if held.at.is_some() {
+            Added::Duplicate
+        } else {
+            let seed = self.seed;
+            self.layer.push(seed, hash, coded, held.others, &mut self.buffer)
         };
         if added == Added::New {
             self.members.add(coded);

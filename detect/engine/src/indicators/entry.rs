@@ -25,11 +25,16 @@ pub(super) const VALUE_BYTES_MAX: usize = 4096;
 /// RFC 1035, section 2.3.4.
 pub(super) const DOMAIN_BYTES_MAX: usize = 253;
 
+/// So many digits of a digest tell it from others: 64 bits.
+pub(super) const DIGITS_TOLD: usize = 16;
+
 const KIND_MASK: u8 = 0x0f;
 const HAS_FROM: u8 = 0x10;
 const HAS_UNTIL: u8 = 0x20;
 /// The longer of the two forms of an address (IPv6), a prefix (IPv6) or a certificate's fingerprint (SHA-256).
 const IS_WIDE: u8 = 0x40;
+/// It was taken out again, and its bytes are only still there.
+pub(super) const IS_GONE: u8 = 0x80;
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 
@@ -256,22 +261,23 @@ pub(super) enum Validity {
     Expired,
 }
 
-/// What a value of a kind is found by. Digests are found by their digits, so that an event's digits need not be
-/// read to know that they are in no feed.
+/// What a value of a kind is found by.
 #[inline]
 pub(super) fn hash(seed: Seed, kind: IndicatorKind, value: &[u8]) -> u64 {
     let space = Space::Kind(kind);
     match form(kind) {
-        Form::Number(..) => seed.bytes(space, value),
-        Form::Digest(..) => {
-            let mut digits = [0; 64];
-            for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(value) {
-                *pair = [digit(byte >> 4), digit(byte & 15)];
-            }
-            seed.text(space, digits.get(..2 * value.len()).unwrap_or_default())
-        }
+        Form::Number(..) | Form::Digest(..) => seed.bytes(space, value),
         Form::Text | Form::ExactText => seed.text(space, value),
     }
+}
+
+/// The first digits of a digest, as events write them.
+pub(super) fn first_digits(value: &[u8]) -> [u8; DIGITS_TOLD] {
+    let mut digits = [0; DIGITS_TOLD];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(value) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    digits
 }
 
 const fn digit(value: u8) -> u8 {

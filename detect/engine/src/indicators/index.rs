@@ -7,12 +7,12 @@ use ingest_event::Timestamp;
 
 use super::{
     FIELDS, Holds, IndicatorId, IndicatorTable, Judgement, LookUp, Rejection, RejectionReason, Rejections,
-    Scratch, WarningLists, look_up::TOGETHER,
+    Scratch, WarningLists,
 };
 use crate::{
     keys::{FieldId, FieldNames},
     program::add,
-    record::{Kind, Record},
+    record::{Entry, Kind, Record},
     scan::Finding,
 };
 
@@ -26,26 +26,6 @@ pub(crate) struct IndicatorIndex {
     lists: Arc<WarningLists>,
     /// For each field by its number what it holds and, if it may be half a URL, where the other half is.
     fields: Vec<Option<(Holds, Option<FieldId>)>>,
-}
-
-/// An entry of a record that is looked at.
-#[derive(Clone, Copy)]
-struct Asked {
-    at: usize,
-    field: FieldId,
-    holds: Holds,
-    host: Option<FieldId>,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self {
-            at: 0,
-            field: 0,
-            holds: Holds::Host,
-            host: None,
-        }
-    }
 }
 
 /// The indicators that an event names; buffers that are used again for the next.
@@ -102,64 +82,44 @@ impl IndicatorIndex {
         if self.fields.is_empty() {
             return;
         }
-        let mut asked = [Asked::default(); TOGETHER];
-        let mut count = 0;
+        let mut asked = std::mem::take(&mut scratch.asked);
+        asked.clear();
         for at in 0..record.entries().len() {
-            let Some(next) = self.asked(record, at) else {
-                continue;
-            };
-            record.settle_spelled(at, payload);
-            if let Some(place) = asked.get_mut(count) {
-                *place = next;
-            }
-            count += 1;
-            if count == TOGETHER {
-                self.answer(record, payload, &asked, scratch, found);
-                count = 0;
+            if self.is_looked_at(record, at) {
+                record.settle_spelled(at, payload);
+                if let Some((_, text)) = self.text(record, payload, at) {
+                    self.table.ask(at, &text, &mut asked);
+                }
             }
         }
-        let asked = asked.get(..count).unwrap_or_default();
-        self.answer(record, payload, asked, scratch, found);
+        self.table.keep_held(&mut asked);
+        for asked in &asked {
+            if let Some((field, text)) = self.text(record, payload, asked.at) {
+                let found = &mut |id| found(id, field, text.text);
+                self.table.answer_asked(&text, scratch, found);
+            }
+        }
+        scratch.asked = asked;
     }
 
-    /// An entry, if it is looked at.
-    fn asked(&self, record: &Record, at: usize) -> Option<Asked> {
+    #[inline]
+    fn is_looked_at(&self, record: &Record, at: usize) -> bool {
+        let field = record.entries().get(at).and_then(Entry::field);
+        field.is_some_and(|field| self.fields.get(field as usize).is_some_and(Option::is_some))
+    }
+
+    /// The text of an entry that is looked at, and its field.
+    #[inline]
+    fn text<'a>(&self, record: &'a Record, payload: &'a str, at: usize) -> Option<(FieldId, LookUp<'a>)> {
         let entry = record.entries().get(at)?;
         let field = entry.field()?;
         let (holds, host) = (*self.fields.get(field as usize)?)?;
-        (entry.kind != Kind::Null).then_some(Asked {
-            at,
-            field,
+        let text = LookUp {
             holds,
-            host,
-        })
-    }
-
-    fn answer(
-        &self,
-        record: &Record,
-        payload: &str,
-        asked: &[Asked],
-        scratch: &mut Scratch,
-        found: &mut impl FnMut(IndicatorId, FieldId, &str),
-    ) {
-        let mut texts = [LookUp::default(); TOGETHER];
-        for (text, asked) in texts.iter_mut().zip(asked) {
-            *text = LookUp {
-                holds: asked.holds,
-                text: record
-                    .entries()
-                    .get(asked.at)
-                    .map_or("", |entry| record.spelled(entry, payload)),
-                host: asked.host.and_then(|host| record.first_text(host, payload)),
-            };
-        }
-        let texts = texts.get(..asked.len()).unwrap_or_default();
-        self.table.look_up_all(texts, scratch, &mut |at, id| {
-            if let (Some(asked), Some(text)) = (asked.get(at), texts.get(at)) {
-                found(id, asked.field, text.text);
-            }
-        });
+            text: record.spelled(entry, payload),
+            host: host.and_then(|host| record.first_text(host, payload)),
+        };
+        (entry.kind != Kind::Null).then_some((field, text))
     }
 }
 

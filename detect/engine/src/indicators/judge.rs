@@ -8,14 +8,20 @@ use detect_alert::{IndicatorKind, WarningMode};
 use ingest_event::Timestamp;
 
 use super::{
-    IndicatorId, IndicatorTable, entry,
+    IndicatorId, IndicatorTable,
+    address::address,
+    entry,
     entry::Validity,
-    text::{Authority, address},
+    text::Authority,
     warning::{Listed, WarningLists},
 };
 
-/// So many pairs of list and reason are counted apart: more lists than there are in the world.
+/// So many pairs of list and reason are counted apart: more lists than there are in the world. Those of further lists
+/// are counted under [`OTHER_LISTS`].
 const PAIRS_MAX: usize = 1024;
+
+/// Stands for lists that are not counted apart.
+const OTHER_LISTS: &str = "other lists";
 
 /// What an indicator that an event names comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +68,7 @@ pub struct Rejections(BTreeMap<(RejectionReason, Option<Box<str>>), u64>);
 pub struct Rejected<'a> {
     /// Why, in a word.
     pub reason: RejectionReason,
-    /// The warning list, if it is one.
+    /// The warning list, if it is one; `other lists` for what is of more lists than are counted apart.
     pub list: Option<&'a str>,
     /// How often.
     pub count: u64,
@@ -85,11 +91,11 @@ impl RejectionReason {
 impl Rejections {
     /// Counts one more.
     pub fn count(&mut self, rejection: Rejection<'_>) {
-        let list = rejection.list.map(Box::from);
-        let key = (rejection.reason, list);
-        if self.0.len() < PAIRS_MAX || self.0.contains_key(&key) {
-            *self.0.entry(key).or_default() += 1;
+        let mut key = (rejection.reason, rejection.list.map(Box::from));
+        if PAIRS_MAX <= self.0.len() && key.1.is_some() && !self.0.contains_key(&key) {
+            key.1 = Some(OTHER_LISTS.into());
         }
+        *self.0.entry(key).or_default() += 1;
     }
 
     /// All counts, by reason and list.
@@ -187,5 +193,40 @@ fn named_host(text: &str) -> String {
     match address(host) {
         Some(address) => address.to_canonical().to_string(),
         None => idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejections_by_more_lists_than_are_told_apart_are_counted_all_the_same() {
+        const LISTS: u64 = 3000;
+        let mut rejections = Rejections::default();
+        let reasons = [RejectionReason::IndicatorListed, RejectionReason::ValueListed];
+        for number in 0..LISTS {
+            let name = format!("list {number}");
+            for reason in reasons {
+                rejections.count(Rejection {
+                    reason,
+                    list: Some(&name),
+                });
+            }
+        }
+        let expired = Rejection {
+            reason: RejectionReason::Expired,
+            list: None,
+        };
+        rejections.count(expired);
+        for reason in reasons {
+            let own = || rejections.iter().filter(|line| line.reason == reason);
+            assert_eq!(own().map(|line| line.count).sum::<u64>(), LISTS, "{reason:?}");
+            assert!(own().any(|line| line.list == Some(OTHER_LISTS)));
+        }
+        let lines: Vec<_> = rejections.iter().collect();
+        let is_told = |line: &&Rejected<'_>| line.reason == expired.reason && line.list.is_none();
+        assert!(lines.iter().any(|line| is_told(&line)));
+        assert!(lines.len() <= PAIRS_MAX + reasons.len() + 1, "{}", lines.len());
     }
 }

@@ -7,9 +7,17 @@ use std::hash::{BuildHasher, RandomState};
 
 use detect_alert::IndicatorKind;
 
+use super::address::Spelled;
+
 /// Odd numbers without pattern (fractional digits of pi), to keep kinds and lengths apart.
 const KIND: u64 = 0x243f_6a88_85a3_08d3;
 const LENGTH: u64 = 0x1319_8a2e_0370_7344;
+
+/// Keeps addresses by their spelling apart from everything else.
+const SPELLED: u64 = 0xa409_3822_299f_31d0;
+
+/// The bit that no ASCII character has.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 /// Sets the bit that tells an upper-case from a lower-case ASCII letter. Some other characters fall together as
 /// well; whoever finds an entry by its hash compares the bytes.
@@ -57,6 +65,20 @@ impl Seed {
         self.hash::<0>(space, bytes)
     }
 
+    /// Hash of a text as [`Seed::text`] makes it, and whether the text is ASCII.
+    #[inline]
+    pub(super) fn ascii_text(self, space: Space, bytes: &[u8]) -> (u64, bool) {
+        let (hash, any) = self.hash_and_any::<ANY_CASE>(space, bytes);
+        (hash, any & NOT_ASCII == 0)
+    }
+
+    /// Hash of an IPv4 address by its spelling.
+    #[inline]
+    pub(super) fn spelled(self, address: Spelled) -> u64 {
+        let state = fold(address.low ^ self.1, address.high ^ self.0);
+        fold(state ^ SPELLED, LENGTH ^ self.1)
+    }
+
     /// Hash of bytes that are no indicator's.
     pub(super) fn plain(self, bytes: &[u8]) -> u64 {
         self.bytes(Space::Other, bytes)
@@ -65,18 +87,28 @@ impl Seed {
     /// As wyhash: the two halves of a 128-bit product, folded, for every 16 bytes.
     #[inline]
     fn hash<const SET: u64>(self, space: Space, bytes: &[u8]) -> u64 {
+        self.hash_and_any::<SET>(space, bytes).0
+    }
+
+    /// Also the bits that any byte has.
+    #[inline]
+    fn hash_and_any<const SET: u64>(self, space: Space, bytes: &[u8]) -> (u64, u64) {
+        let mut any = 0;
         let mut state = self.0 ^ space.number().wrapping_mul(KIND);
         let mut rest = bytes;
         while let Some((head, tail)) = rest.split_first_chunk::<16>()
             && !tail.is_empty()
         {
             let (low, high) = halves(head);
+            any |= low | high;
             state = fold((low | SET) ^ self.1, (high | SET) ^ state);
             rest = tail;
         }
-        let (low, high) = last(rest);
+        // Of more than sixteen bytes the last sixteen, some of them again.
+        let (low, high) = bytes.last_chunk::<16>().map_or_else(|| few(bytes), halves);
+        any |= low | high;
         state = fold((low | SET) ^ self.1, (high | SET) ^ state);
-        fold(state ^ bytes.len() as u64, LENGTH ^ self.1)
+        (fold(state ^ bytes.len() as u64, LENGTH ^ self.1), any)
     }
 }
 
@@ -85,9 +117,9 @@ fn halves(bytes: &[u8; 16]) -> (u64, u64) {
     (all as u64, (all >> 64) as u64)
 }
 
-/// Up to 16 bytes in two words; they overlap if there are fewer.
+/// Fewer than 16 bytes in two words, which overlap.
 #[inline]
-fn last(bytes: &[u8]) -> (u64, u64) {
+fn few(bytes: &[u8]) -> (u64, u64) {
     if let (Some(low), Some(high)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         return (u64::from_le_bytes(*low), u64::from_le_bytes(*high));
     }
@@ -97,8 +129,13 @@ fn last(bytes: &[u8]) -> (u64, u64) {
             u64::from(u32::from_le_bytes(*high)),
         );
     }
-    let few = bytes.iter().fold(0_u64, |few, byte| few << 8 | u64::from(*byte));
-    (few, 0)
+    let word = match *bytes {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, b] => u64::from(a) | u64::from(b) << 8,
+        [a, b, c, ..] => u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16,
+    };
+    (word, 0)
 }
 
 #[inline]

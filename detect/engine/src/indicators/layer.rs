@@ -4,14 +4,18 @@
 //! the values that are in no entry. A [`super::IndicatorTable`] is two layers: a large one, and a small one with
 //! what came later.
 
+use std::net::IpAddr;
+
 use detect_alert::{Indicator, IndicatorKind};
 use hashbrown::HashTable;
 use ingest_event::Timestamp;
 
 use super::{
+    address::spell,
     arena::Arena,
+    blocks::Blocks,
     build::Added,
-    entry::{self, Entry},
+    entry::{self, DIGITS_TOLD, Entry, IS_GONE},
     filter::{Filters, Group},
     key::{Seed, Space},
     nets::Nets,
@@ -28,7 +32,11 @@ pub(super) struct Layer {
     entries: Arena,
     provenances: Provenances,
     table: HashTable<u32>,
+    /// How many entries were taken out again; their bytes are still there.
+    gone: usize,
     pub(super) filters: Filters,
+    /// Where addresses, hosts of URLs and prefixes are.
+    pub(super) blocks: Blocks,
     pub(super) v4: Nets<u32>,
     pub(super) v6: Nets<u128>,
 }
@@ -45,11 +53,11 @@ pub(super) struct Coded<'a> {
 }
 
 /// Whether an indicator is held.
-pub(super) enum Held {
-    /// At this place.
-    At(u32),
-    /// It is not, and so many others about the same value are.
-    Others(usize),
+pub(super) struct Held {
+    /// Where.
+    pub(super) at: Option<u32>,
+    /// How many others about the same value are held and count.
+    pub(super) others: usize,
 }
 
 impl<'a> Coded<'a> {
@@ -100,7 +108,7 @@ impl Layer {
         }
     }
 
-    /// How many entries there are, removed ones included.
+    /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
@@ -157,9 +165,25 @@ impl Layer {
         self.table = table;
     }
 
-    /// Whether an indicator is held, equal in everything.
-    pub(super) fn find(&self, hash: u64, coded: &Coded<'_>) -> Held {
-        let mut others = 0;
+    /// How many entries were taken out again.
+    pub(super) fn gone(&self) -> usize {
+        self.gone
+    }
+
+    /// Takes an entry out, as if it had never been there.
+    pub(super) fn take_out(&mut self, hash: u64, at: u32) {
+        if let Ok(held) = self.table.find_entry(hash, |held| *held == at) {
+            held.remove();
+            self.gone += 1;
+            if let Some(head) = self.entries.byte_mut(at) {
+                *head |= IS_GONE;
+            }
+        }
+    }
+
+    /// Whether an indicator is held, equal in everything, and how many others about the same value count.
+    pub(super) fn find(&self, hash: u64, coded: &Coded<'_>, counts: impl Fn(u32) -> bool) -> Held {
+        let mut held = Held { at: None, others: 0 };
         for at in self.table.iter_hash(hash) {
             let Some((entry, _)) = entry::decode(self.entries.at(*at)) else {
                 continue;
@@ -172,43 +196,46 @@ impl Layer {
                 && entry.valid_until == coded.valid_until
                 && self.provenances.get(entry.provenance) == Some(coded.provenance);
             if is_equal {
-                return Held::At(*at);
+                held.at = Some(*at);
+            } else {
+                held.others += usize::from(counts(*at));
             }
-            others += 1;
         }
-        Held::Others(others)
+        held
     }
 
     /// Makes the entries fit for look-ups.
     pub(super) fn finish(&mut self, seed: Seed) {
         let mut room = [0; 4];
-        let mut v4 = Vec::new();
-        let mut v6 = Vec::new();
         for (_, entry) in self.iter() {
-            keys(seed, &entry, |group, _| {
-                if let Some(room) = room.get_mut(group as usize) {
+            for group in groups(&entry) {
+                if let Some(room) = room.get_mut(*group as usize) {
                     *room += 1;
-                }
-            });
-            if entry.kind == IndicatorKind::Cidr
-                && let Some((length, start)) = entry.value.split_last()
-            {
-                if entry.is_wide {
-                    let start = start.first_chunk().map(|start| u128::from_be_bytes(*start));
-                    v6.extend(start.map(|start| (start, *length)));
-                } else {
-                    let start = start.first_chunk().map(|start| u32::from_be_bytes(*start));
-                    v4.extend(start.map(|start| (start, *length)));
                 }
             }
         }
-        self.v4 = Nets::build(v4);
-        self.v6 = Nets::build(v6);
         let mut filters = Filters::with_room(room);
+        let mut blocks = Blocks::default();
+        let mut v4 = Vec::new();
+        let mut v6 = Vec::new();
         for (_, entry) in self.iter() {
             keys(seed, &entry, |group, hash| filters.insert(group, hash));
+            match about(&entry) {
+                Some((address, None)) => blocks.mark(address),
+                Some((start, Some(length))) => {
+                    blocks.mark_prefix(start, length);
+                    match start {
+                        IpAddr::V4(start) => v4.push((u32::from(start), length)),
+                        IpAddr::V6(start) => v6.push((u128::from(start), length)),
+                    }
+                }
+                None => {}
+            }
         }
         self.filters = filters;
+        self.blocks = blocks;
+        self.v4 = Nets::build(v4);
+        self.v6 = Nets::build(v6);
         self.entries.shrink_to_fit();
         self.provenances.shrink_to_fit();
     }
@@ -218,15 +245,20 @@ impl Layer {
         self.entries.chunks().flat_map(|(first, chunk)| {
             let mut offset = 0;
             std::iter::from_fn(move || {
-                let (entry, length) = entry::decode(chunk.get(offset..)?)?;
-                let at = first + offset as u32;
-                offset += length;
-                Some((at, entry))
+                loop {
+                    let rest = chunk.get(offset..)?;
+                    let (entry, length) = entry::decode(rest)?;
+                    let at = first + offset as u32;
+                    offset += length;
+                    if rest.first().is_some_and(|head| head & IS_GONE == 0) {
+                        return Some((at, entry));
+                    }
+                }
             })
         })
     }
 
-    /// The entries about a value, removed ones included.
+    /// The entries about a value.
     pub(super) fn exact(
         &self,
         hash: u64,
@@ -268,6 +300,7 @@ impl Layer {
             + self.provenances.bytes()
             + self.table.allocation_size()
             + self.filters.bytes()
+            + self.blocks.bytes()
             + self.v4.bytes()
             + self.v6.bytes()
     }
@@ -278,33 +311,111 @@ fn place_hash(entries: &Arena, seed: Seed, at: u32) -> u64 {
     entry::decode(entries.at(at)).map_or(0, |(entry, _)| entry.hash(seed))
 }
 
-/// The keys by which the filters know an entry.
-fn keys(seed: Seed, entry: &Entry<'_>, mut key: impl FnMut(Group, u64)) {
-    let mut name = |host: &[u8]| {
-        let two = last_two_labels(host);
-        key(Group::Names, seed.text(Space::Kind(IndicatorKind::Domain), two));
-    };
+/// The filters that know an entry.
+fn groups(entry: &Entry<'_>) -> &'static [Group] {
     match entry.kind {
-        IndicatorKind::Address | IndicatorKind::Asn => key(Group::Numbers, entry.hash(seed)),
+        IndicatorKind::Address | IndicatorKind::Asn => &[Group::Numbers],
         IndicatorKind::Certificate
         | IndicatorKind::Ja3
         | IndicatorKind::Ja4
         | IndicatorKind::Md5
         | IndicatorKind::Sha1
-        | IndicatorKind::Sha256 => key(Group::Digests, entry.hash(seed)),
+        | IndicatorKind::Sha256 => &[Group::Digests],
         // Found by the addresses in it.
+        IndicatorKind::Cidr => &[],
+        IndicatorKind::Domain => &[Group::Names, Group::Texts],
+        IndicatorKind::Email | IndicatorKind::FileName => &[Group::Texts],
+        IndicatorKind::Url => match about(entry) {
+            Some(_) => &[Group::Numbers, Group::Texts],
+            None => &[Group::Names, Group::Texts],
+        },
+    }
+}
+
+/// The keys by which the filters know an entry.
+fn keys(seed: Seed, entry: &Entry<'_>, mut key: impl FnMut(Group, u64)) {
+    match entry.kind {
+        IndicatorKind::Address => {
+            if let Some((address, _)) = about(entry) {
+                key(Group::Numbers, address_key(seed, address));
+            }
+        }
+        IndicatorKind::Asn => key(Group::Numbers, entry.hash(seed)),
+        IndicatorKind::Certificate
+        | IndicatorKind::Ja3
+        | IndicatorKind::Md5
+        | IndicatorKind::Sha1
+        | IndicatorKind::Sha256 => {
+            let digits = entry::first_digits(entry.value);
+            key(Group::Digests, digest_key(seed, entry.kind, &digits));
+        }
+        IndicatorKind::Ja4 => key(Group::Digests, digest_key(seed, entry.kind, entry.value)),
         IndicatorKind::Cidr => {}
         IndicatorKind::Domain => {
-            name(entry.value);
+            key(Group::Names, name_key(seed, entry.value));
             key(Group::Texts, entry.hash(seed));
         }
         IndicatorKind::Email | IndicatorKind::FileName => key(Group::Texts, entry.hash(seed)),
         // An event's URL is brought to its normal form only if its host is known.
         IndicatorKind::Url => {
             if let Some(authority) = Authority::of_url(entry.value) {
-                name(authority.host);
+                match authority.address() {
+                    Some(host) => key(Group::Numbers, address_key(seed, host)),
+                    None => key(Group::Names, name_key(seed, authority.host)),
+                }
                 key(Group::Texts, authority.hash(seed));
             }
         }
+    }
+}
+
+/// What the filter knows an address by.
+pub(super) fn address_key(seed: Seed, address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(v4) => spell(v4).map_or(0, |spelled| seed.spelled(spelled)),
+        IpAddr::V6(v6) => entry::hash(seed, IndicatorKind::Address, &v6.octets()),
+    }
+}
+
+/// What the filter knows a digest by: the first of its digits are enough to tell it from others. A JA4 is not all digest.
+#[inline]
+pub(super) fn digest_key(seed: Seed, kind: IndicatorKind, text: &[u8]) -> u64 {
+    let start = match text.get(..DIGITS_TOLD) {
+        Some(start) if kind != IndicatorKind::Ja4 => start,
+        _ => text,
+    };
+    seed.text(Space::Kind(kind), start)
+}
+
+fn name_key(seed: Seed, host: &[u8]) -> u64 {
+    seed.text(Space::Kind(IndicatorKind::Domain), last_two_labels(host))
+}
+
+/// The address that an entry is about, itself or as a URL's host, or the prefix with its length.
+fn about(entry: &Entry<'_>) -> Option<(IpAddr, Option<u8>)> {
+    let read = |octets: &[u8]| {
+        Some(if entry.is_wide {
+            IpAddr::from(*octets.first_chunk::<16>()?)
+        } else {
+            IpAddr::from(*octets.first_chunk::<4>()?)
+        })
+    };
+    match entry.kind {
+        IndicatorKind::Address => Some((read(entry.value)?, None)),
+        IndicatorKind::Cidr => {
+            let (length, start) = entry.value.split_last()?;
+            Some((read(start)?, Some(*length)))
+        }
+        IndicatorKind::Url => Some((Authority::of_url(entry.value)?.address()?, None)),
+        IndicatorKind::Asn
+        | IndicatorKind::Certificate
+        | IndicatorKind::Domain
+        | IndicatorKind::Email
+        | IndicatorKind::FileName
+        | IndicatorKind::Ja3
+        | IndicatorKind::Ja4
+        | IndicatorKind::Md5
+        | IndicatorKind::Sha1
+        | IndicatorKind::Sha256 => None,
     }
 }

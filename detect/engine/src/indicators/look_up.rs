@@ -13,12 +13,13 @@ use memchr::memrchr2;
 
 use super::{
     IndicatorId, IndicatorTable,
+    address::address,
     entry::{self, DOMAIN_BYTES_MAX, VALUE_BYTES_MAX, decode_hex},
     field::Holds,
     filter::Group,
-    key::Space,
+    layer::digest_key,
     question::{Question, may_be_address},
-    text::{Authority, address},
+    text::Authority,
 };
 
 /// Sysmon writes four hashes at most; a longer list is a sender's play.
@@ -26,9 +27,6 @@ const HASHES_MAX: usize = 16;
 
 /// A domain that is not ASCII shrinks on its way to ASCII only by full stops and such; longer texts are none.
 const UNICODE_DOMAIN_BYTES_MAX: usize = 4 * DOMAIN_BYTES_MAX;
-
-/// So many texts are looked up together: more than an event has, mostly.
-pub(super) const TOGETHER: usize = 16;
 
 /// A text of an event to look up.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +53,16 @@ impl Default for LookUp<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     text: String,
+    pub(crate) asked: Vec<Asked>,
+}
+
+/// What is asked for one of several texts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Which text.
+    pub(crate) at: usize,
+    /// Of which filter; none if more than one thing is to be asked.
+    key: Option<(Group, u64)>,
 }
 
 impl IndicatorTable {
@@ -90,34 +98,47 @@ impl IndicatorTable {
         scratch: &mut Scratch,
         found: &mut impl FnMut(usize, IndicatorId),
     ) {
-        for (chunk, first) in texts.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
-            let mut keys = [(Group::Numbers, 0); TOGETHER];
-            let (mut asked, mut answered) = (0_u32, 0_u32);
-            for ((at, key), text) in (0..).zip(&mut keys).zip(chunk) {
-                match self.question(text.holds, text.text.trim_ascii(), text.host) {
-                    Question::Nothing => {}
-                    Question::Key(group, hash) => {
-                        *key = (group, hash);
-                        asked |= 1 << at;
-                    }
-                    Question::Several => answered |= 1 << at,
-                }
-            }
-            // Nothing but memory accesses that do not wait for each other.
-            let mut held = 0_u32;
-            for (at, (group, hash)) in (0..).zip(keys).take(chunk.len()) {
-                held |= u32::from(self.may_hold(group, hash)) << at;
-            }
-            answered |= asked & held;
-            while answered != 0 {
-                let at = answered.trailing_zeros() as usize;
-                answered &= answered - 1;
-                if let Some(text) = chunk.get(at) {
-                    let mut found = |id| found(first + at, id);
-                    self.answer(text.holds, text.text.trim_ascii(), text.host, scratch, &mut found);
-                }
+        let mut asked = std::mem::take(&mut scratch.asked);
+        asked.clear();
+        for (at, text) in texts.iter().enumerate() {
+            self.ask(at, text, &mut asked);
+        }
+        self.keep_held(&mut asked);
+        for asked in &asked {
+            if let Some(text) = texts.get(asked.at) {
+                self.answer_asked(text, scratch, &mut |id| found(asked.at, id));
             }
         }
+        scratch.asked = asked;
+    }
+
+    /// Notes what is to be asked of the filters for a text, if anything is.
+    #[inline]
+    pub(crate) fn ask(&self, at: usize, text: &LookUp<'_>, asked: &mut Vec<Asked>) {
+        match self.question(text.holds, text.text.trim_ascii(), text.host) {
+            Question::Nothing => {}
+            Question::Key(group, hash) => asked.push(Asked {
+                at,
+                key: Some((group, hash)),
+            }),
+            Question::Several => asked.push(Asked { at, key: None }),
+        }
+    }
+
+    /// Asks the filters: nothing but memory accesses that do not wait for each other.
+    #[inline]
+    pub(crate) fn keep_held(&self, asked: &mut Vec<Asked>) {
+        asked.retain(|asked| asked.key.is_none_or(|(group, hash)| self.may_hold(group, hash)));
+    }
+
+    /// Finds everything that a text names which was kept.
+    pub(crate) fn answer_asked(
+        &self,
+        text: &LookUp<'_>,
+        scratch: &mut Scratch,
+        found: &mut impl FnMut(IndicatorId),
+    ) {
+        self.answer(text.holds, text.text.trim_ascii(), text.host, scratch, found);
     }
 
     /// Finds everything that the text names.
@@ -151,7 +172,7 @@ impl IndicatorTable {
     fn address(&self, address: IpAddr, found: &mut impl FnMut(IndicatorId)) {
         match address.to_canonical() {
             IpAddr::V4(v4) => {
-                self.value(Group::Numbers, IndicatorKind::Address, false, &v4.octets(), found);
+                self.held(IndicatorKind::Address, false, &v4.octets(), found);
                 let number = u32::from(v4);
                 self.each_layer(found, |layer, found| {
                     for (start, length) in layer.v4.containing(number) {
@@ -163,7 +184,7 @@ impl IndicatorTable {
                 });
             }
             IpAddr::V6(v6) => {
-                self.value(Group::Numbers, IndicatorKind::Address, true, &v6.octets(), found);
+                self.held(IndicatorKind::Address, true, &v6.octets(), found);
                 let number = u128::from(v6);
                 self.each_layer(found, |layer, found| {
                     for (start, length) in layer.v6.containing(number) {
@@ -264,8 +285,7 @@ impl IndicatorTable {
             };
             digits = bare.get(..length).unwrap_or_default();
         }
-        let hash = self.seed.text(Space::Kind(kind), digits);
-        if !self.may_hold(Group::Digests, hash) {
+        if !self.may_hold(Group::Digests, digest_key(self.seed, kind, digits)) {
             return;
         }
         let mut digest = [0; 32];

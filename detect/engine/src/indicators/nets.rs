@@ -13,9 +13,6 @@ const INDEXED_MIN: usize = 64;
 /// How many values the first 16 bits have.
 const TOPS: usize = 1 << 16;
 
-/// A prefix that is in more blocks than this makes every block known: it is nearly everything anyway.
-const BLOCKS_MAX: usize = 1 << 12;
-
 /// An address as a number.
 pub(super) trait Number: Copy + Ord {
     /// The lowest address.
@@ -26,13 +23,6 @@ pub(super) trait Number: Copy + Ord {
     fn next(self) -> Option<Self>;
     /// The first 16 bits.
     fn top(self) -> usize;
-    /// Length of the blocks that are known or not: what one operator has, so that most of what others have is in
-    /// no known one.
-    const BLOCK_LENGTH: u8;
-    /// The number of the address' block.
-    fn block(self) -> u32;
-    /// The first address of the next block.
-    fn next_block(self) -> Option<Self>;
 }
 
 impl Number for u32 {
@@ -45,13 +35,6 @@ impl Number for u32 {
     }
     fn top(self) -> usize {
         (self >> 16) as usize
-    }
-    const BLOCK_LENGTH: u8 = 16;
-    fn block(self) -> u32 {
-        self >> 16
-    }
-    fn next_block(self) -> Option<Self> {
-        self.last(Self::BLOCK_LENGTH).next()
     }
 }
 
@@ -66,13 +49,6 @@ impl Number for u128 {
     fn top(self) -> usize {
         (self >> 112) as usize
     }
-    const BLOCK_LENGTH: u8 = 32;
-    fn block(self) -> u32 {
-        (self >> 96) as u32
-    }
-    fn next_block(self) -> Option<Self> {
-        self.last(Self::BLOCK_LENGTH).next()
-    }
 }
 
 /// The prefixes of one family.
@@ -85,8 +61,6 @@ pub(super) struct Nets<N> {
     nets: Vec<Net<N>>,
     /// For each value of the first 16 bits how many pieces begin before; empty if there are few pieces.
     index: Vec<u32>,
-    /// One bit for each block, by a hash of its number: whether some prefix is in it. Fits into the nearest cache.
-    known: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +78,6 @@ impl<N> Default for Nets<N> {
             inner: Vec::new(),
             nets: Vec::new(),
             index: Vec::new(),
-            known: Vec::new(),
         }
     }
 }
@@ -118,11 +91,7 @@ impl<N: Number> Nets<N> {
         let mut nets = Self::default();
         // Those that are open at the place that is reached, from large to small.
         let mut open: Vec<u32> = Vec::new();
-        if !prefixes.is_empty() {
-            nets.known = vec![0; TOPS / 64];
-        }
         for (start, length) in prefixes {
-            nets.know(start, length);
             nets.close(&mut open, Some(start));
             let outer = open.last().copied().unwrap_or(NONE);
             let at = u32::try_from(nets.nets.len()).unwrap_or(NONE);
@@ -147,24 +116,6 @@ impl<N: Number> Nets<N> {
                 .collect();
         }
         nets
-    }
-
-    /// Notes the blocks that a prefix is in.
-    fn know(&mut self, start: N, length: u8) {
-        let mut next = Some(start);
-        let mut count = 0;
-        while let Some(address) = next.filter(|address| *address <= start.last(length)) {
-            if count == BLOCKS_MAX {
-                self.known.fill(u64::MAX);
-                return;
-            }
-            let (word, bit) = known_bit(address.block());
-            if let Some(word) = self.known.get_mut(word) {
-                *word |= bit;
-            }
-            count += 1;
-            next = address.next_block();
-        }
     }
 
     /// Ends the open prefixes that end before `start`, or all.
@@ -204,17 +155,12 @@ impl<N: Number> Nets<N> {
         })
     }
 
-    /// Whether some prefix may contain the address: no, for most.
-    #[inline]
-    pub(super) fn may_contain(&self, address: N) -> bool {
-        let (word, bit) = known_bit(address.block());
-        self.known.get(word).is_some_and(|word| word & bit != 0)
+    /// Whether some prefix contains the address.
+    pub(super) fn contains(&self, address: N) -> bool {
+        self.piece(address) != NONE
     }
 
     fn piece(&self, address: N) -> u32 {
-        if !self.may_contain(address) {
-            return NONE;
-        }
         let top = address.top();
         let (from, to) = match (self.index.get(top), self.index.get(top + 1)) {
             (Some(from), Some(to)) => (*from as usize, *to as usize),
@@ -233,16 +179,8 @@ impl<N: Number> Nets<N> {
     pub(super) fn bytes(&self) -> usize {
         self.starts.capacity() * size_of::<N>()
             + (self.inner.capacity() + self.index.capacity()) * size_of::<u32>()
-            + self.known.capacity() * size_of::<u64>()
             + self.nets.capacity() * size_of::<Net<N>>()
     }
-}
-
-/// Where a block's bit is: its number for 16 bits, a hash of it for more.
-#[inline]
-fn known_bit(block: u32) -> (usize, u64) {
-    let folded = block ^ (block >> 16).wrapping_mul(0x9e37_79b1) >> 16;
-    ((folded & 0xffff) as usize >> 6, 1 << (folded & 63))
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use detect_alert::{Indicator, IndicatorKind};
 use rustc_hash::FxHashSet;
 
 use super::{
+    blocks::Inside,
     build::{AddCounts, Added, IndicatorTableBuilder, Members},
     entry::Entry,
     filter::Group,
     key::Seed,
-    layer::{Coded, Held, Layer},
+    layer::{Coded, Layer, PER_VALUE_MAX},
 };
 
 /// This bit of a place says that it is in the newer layer.
@@ -32,7 +33,7 @@ pub struct IndicatorTable {
     pub(super) seed: Seed,
     older: Arc<Layer>,
     newer: Arc<Layer>,
-    /// Entries of either layer that do not count any more.
+    /// Entries of the older layer that do not count any more; the newer one lets go of its own.
     removed: Arc<FxHashSet<IndicatorId>>,
     members: Members,
 }
@@ -51,6 +52,18 @@ pub struct UpdateCounts {
 impl Default for IndicatorTable {
     fn default() -> Self {
         IndicatorTableBuilder::new().build()
+    }
+}
+
+impl IndicatorId {
+    /// Whether it is in the newer layer.
+    const fn is_newer(self) -> bool {
+        self.0 & NEWER != 0
+    }
+
+    /// Its place in its layer.
+    const fn at(self) -> u32 {
+        self.0 & !NEWER
     }
 }
 
@@ -122,11 +135,18 @@ impl IndicatorTable {
         let mut value = Vec::new();
         for indicator in removed {
             let coded = Coded::of(indicator, &mut value);
-            let is_gone = coded.is_some_and(|coded| {
-                let place = place(&self.older, &newer, coded.hash(self.seed), &coded);
-                place.is_ok_and(|id| gone.insert(id))
+            let is_removed = coded.is_some_and(|coded| {
+                let hash = coded.hash(self.seed);
+                match self.place(&newer, &gone, hash, &coded).0 {
+                    Some(id) if id.is_newer() => {
+                        newer.take_out(hash, id.at());
+                        true
+                    }
+                    Some(id) => gone.insert(id),
+                    None => false,
+                }
             });
-            if let Some(coded) = coded.filter(|_| is_gone) {
+            if let Some(coded) = coded.filter(|_| is_removed) {
                 members.remove(&coded);
                 counts.removed += 1;
             } else {
@@ -140,10 +160,14 @@ impl IndicatorTable {
                 continue;
             };
             let hash = coded.hash(self.seed);
-            let outcome = match place(&self.older, &newer, hash, &coded) {
-                Ok(id) if gone.remove(&id) => Added::New,
-                Ok(_) => Added::Duplicate,
-                Err(others) => newer.push(self.seed, hash, &coded, others, &mut buffer),
+            let outcome = match self.place(&newer, &gone, hash, &coded) {
+                (Some(id), _) if !gone.contains(&id) => Added::Duplicate,
+                (Some(_), others) if PER_VALUE_MAX <= others => Added::TooManyForValue,
+                (Some(id), _) => {
+                    gone.remove(&id);
+                    Added::New
+                }
+                (None, others) => newer.push(self.seed, hash, &coded, others, &mut buffer),
             };
             if outcome == Added::New {
                 members.add(&coded);
@@ -164,7 +188,8 @@ impl IndicatorTable {
     /// Whether so much has changed since the table was built that it is worth building anew.
     #[must_use]
     pub fn is_worn(&self) -> bool {
-        CHANGES_MIN.max(self.older.len() / 8) < self.newer.len() + self.removed.len()
+        let changes = self.newer.len() + self.newer.gone() + self.removed.len();
+        CHANGES_MIN.max(self.older.len() / 8) < changes
     }
 
     /// The same indicators, built anew: all in one layer. As slow as loading them; for a background thread.
@@ -179,11 +204,11 @@ impl IndicatorTable {
 
     pub(super) fn coded(&self, id: IndicatorId) -> Option<Coded<'_>> {
         let layer = self.layer(id);
-        layer.coded(&layer.entry(id.0 & !NEWER)?)
+        layer.coded(&layer.entry(id.at())?)
     }
 
     pub(super) fn entry(&self, id: IndicatorId) -> Option<Entry<'_>> {
-        self.layer(id).entry(id.0 & !NEWER)
+        self.layer(id).entry(id.at())
     }
 
     pub(super) fn has_top_level_domains(&self) -> bool {
@@ -195,19 +220,30 @@ impl IndicatorTable {
         self.older.filters.may_hold(group, hash) | self.newer.filters.may_hold(group, hash)
     }
 
-    /// Whether some prefix may contain the address.
+    /// What is among the addresses with these first 16 bits.
     #[inline]
-    pub(super) fn may_contain(&self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(v4) => {
-                let number = u32::from(v4);
-                self.older.v4.may_contain(number) | self.newer.v4.may_contain(number)
-            }
-            IpAddr::V6(v6) => {
-                let number = u128::from(v6);
-                self.older.v6.may_contain(number) | self.newer.v6.may_contain(number)
-            }
-        }
+    pub(super) fn inside_v4(&self, block: u16) -> Inside {
+        self.older.blocks.v4(block).or(self.newer.blocks.v4(block))
+    }
+
+    /// What may be among the addresses with these first 32 bits.
+    #[inline]
+    pub(super) fn inside_v6(&self, block: u32) -> Inside {
+        self.older.blocks.v6(block).or(self.newer.blocks.v6(block))
+    }
+
+    /// What may be where an address is.
+    pub(super) fn inside(&self, address: IpAddr) -> Inside {
+        let older = self.older.blocks.around(address);
+        older.or(self.newer.blocks.around(address))
+    }
+
+    /// Whether some prefix contains the address, removed ones included.
+    pub(super) fn is_in_a_prefix(&self, address: IpAddr) -> bool {
+        [&self.older, &self.newer].into_iter().any(|layer| match address {
+            IpAddr::V4(v4) => layer.v4.contains(u32::from(v4)),
+            IpAddr::V6(v6) => layer.v6.contains(u128::from(v6)),
+        })
     }
 
     /// Asks both layers, and passes on what counts.
@@ -225,6 +261,23 @@ impl IndicatorTable {
         }
     }
 
+    /// The place of an equal indicator, whether it counts or not, and how many others that count are about the same
+    /// value.
+    fn place(
+        &self,
+        newer: &Layer,
+        gone: &FxHashSet<IndicatorId>,
+        hash: u64,
+        coded: &Coded<'_>,
+    ) -> (Option<IndicatorId>, usize) {
+        let counts = |at| !gone.contains(&IndicatorId(at));
+        let older = self.older.find(hash, coded, counts);
+        let newer = newer.find(hash, coded, |_| true);
+        let newer_id = newer.at.map(|at| IndicatorId(at | NEWER));
+        let id = older.at.map(IndicatorId).or(newer_id);
+        (id, older.others + newer.others)
+    }
+
     fn pass_on(&self, id: IndicatorId, found: &mut impl FnMut(IndicatorId)) {
         if !self.removed.contains(&id) {
             found(id);
@@ -232,11 +285,7 @@ impl IndicatorTable {
     }
 
     fn layer(&self, id: IndicatorId) -> &Layer {
-        if id.0 & NEWER == 0 {
-            &self.older
-        } else {
-            &self.newer
-        }
+        if id.is_newer() { &self.newer } else { &self.older }
     }
 
     fn live(&self) -> impl Iterator<Item = (IndicatorId, Coded<'_>)> {
@@ -249,17 +298,5 @@ impl IndicatorTable {
             .chain(newer)
             .filter(|(id, _)| !self.removed.contains(id))
             .filter_map(|(id, entry)| Some((id, self.layer(id).coded(&entry)?)))
-    }
-}
-
-/// The place of an equal indicator, whether it counts or not; else how many are about the same value.
-fn place(older: &Layer, newer: &Layer, hash: u64, coded: &Coded<'_>) -> Result<IndicatorId, usize> {
-    let others = match older.find(hash, coded) {
-        Held::At(at) => return Ok(IndicatorId(at)),
-        Held::Others(others) => others,
-    };
-    match newer.find(hash, coded) {
-        Held::At(at) => Ok(IndicatorId(at | NEWER)),
-        Held::Others(more) => Err(others + more),
     }
 }

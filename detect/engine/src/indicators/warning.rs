@@ -10,12 +10,7 @@ use detect_alert::{IndicatorKind, WarningCategory, WarningList, WarningListKind,
 use ipnet::IpNet;
 use regex::{RegexSet, RegexSetBuilder};
 
-use super::{
-    interned::Interned,
-    key::Seed,
-    nets::Nets,
-    text::{Authority, address},
-};
+use super::{address::address, interned::Interned, key::Seed, nets::Nets, text::Authority};
 
 /// A list of regular expressions may take so much memory as a program; longer ones are refused as a whole.
 const REGEX_BYTES_MAX: usize = 10 << 20;
