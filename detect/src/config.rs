@@ -35,6 +35,9 @@ pub struct Config {
     /// What each warning list comes to: whether it blocks, informs or is off.
     #[serde(default)]
     pub warning_modes: WarningModes,
+    /// The file in which checked rules wait for the next start; none if it is not named.
+    #[serde(default)]
+    pub rules_cache: Option<PathBuf>,
     /// The consumer group: detectors with the same name share the work.
     #[serde(default = "default_group")]
     pub group: String,
@@ -102,6 +105,7 @@ impl Config {
             indicators: self.indicators.clone(),
             warning_lists: self.warning_lists.clone(),
             warning_modes: self.warning_modes.clone(),
+            cache: self.rules_cache.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bound;
+pub mod cache;
 pub mod checkpoint;
 pub mod clock;
 pub mod config;

@@ -11,13 +11,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use detect_engine::{Compiler, Ruleset, WarningLists};
+use detect_engine::{CacheKey, Cached, Compiler, Ruleset, WarningLists};
 use detect_rules::{
-    Checked, Checker, Code, Diagnostic, LoadOptions, SourceText, WarningModes, read_options, read_text,
-    read_warning_lists, rule_files,
+    Checked, Checker, Code, Diagnostic, LoadOptions, Options, SourceText, WarningModes, read_options,
+    read_text, read_warning_lists, rule_files,
 };
 
 use crate::{
+    cache::{self, Unused},
     feeds::Feeds,
     samples::Sample,
     watch::{Stamp, stamp, stamps},
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Entries of feeds that were refused.
     pub refused_indicators: u64,
+    /// What became of the cache, if one was looked at.
+    pub cache: Option<Result<(), Unused>>,
 }
 
 /// Loads rules and indicators once.
@@ -60,6 +63,8 @@ pub struct Sources {
     pub warning_lists: Vec<PathBuf>,
     /// What each warning list comes to.
     pub warning_modes: WarningModes,
+    /// Where checked rules wait for the next start.
+    pub cache: Option<PathBuf>,
 }
 
 impl Sources {
@@ -87,6 +92,8 @@ pub struct Loader {
     used: Contents,
     /// Errors that the ruleset in use was loaded in spite of.
     accepted: BTreeSet<Problem>,
+    /// Whether the cache has the rules in use.
+    is_kept: bool,
 }
 
 /// What a change came to.
@@ -192,20 +199,35 @@ impl Loader {
             checker: Checker::default(),
             used: Contents::new(),
             accepted: BTreeSet::new(),
+            is_kept: false,
         };
-        let unread = loader.read();
-        let loaded = loader.compile(unread, &[])?;
+        let mut diagnostics = loader.read();
+        let (cache, cached) = loader.cached().map_or((None, None), |cached| match cached {
+            Ok(cached) => (Some(Ok(())), Some(cached)),
+            Err(unused) => (Some(Err(unused)), None),
+        });
+        let loaded = match cached {
+            Some((cached, more)) => {
+                diagnostics.extend(more);
+                diagnostics.extend(cached.checked.diagnostics);
+                let compiler = Compiler::new().rules(cached.checked.rules);
+                loader.build(compiler.cached(cached.prefilters), diagnostics)?
+            }
+            None => loader.compile(diagnostics, &[], None)?,
+        };
         loader.take(&loaded);
-        Ok((loader, loaded))
+        loader.is_kept = matches!(cache, Some(Ok(())));
+        Ok((loader, Loaded { cache, ..loaded }))
     }
 
-    /// Reads what changed, and compiles. What is refused changes nothing here but for what was read.
-    pub fn reload(&mut self, samples: &[Sample]) -> Reload {
+    /// Reads what changed, and compiles that; the rest is taken over from the ruleset in use. What is refused changes
+    /// nothing here but for what was read.
+    pub fn reload(&mut self, in_use: Arc<Ruleset>, samples: &[Sample]) -> Reload {
         let unread = self.read();
         if unread.is_empty() && self.contents() == self.used {
             return Reload::Same;
         }
-        match self.compile(unread, samples) {
+        match self.compile(unread, samples, Some(in_use)) {
             Ok(loaded) => match self.refusal(&loaded) {
                 None => {
                     self.take(&loaded);
@@ -220,12 +242,44 @@ impl Loader {
         }
     }
 
-    /// Compiles what was read last once more, to train it on events.
+    /// Compiles what was read last once more and as a whole, to train it on events.
     ///
     /// # Errors
     /// If a limit of the engine is met.
     pub fn retrain(&mut self, samples: &[Sample]) -> anyhow::Result<Loaded> {
-        self.compile(Vec::new(), samples)
+        self.is_kept = false;
+        self.compile(Vec::new(), samples, None)
+    }
+
+    /// Writes the cache if it does not have the rules in use. A ruleset that came from the cache is checked, so that the
+    /// next change finds all that did not change. Nothing if no cache is wanted.
+    pub fn keep(&mut self, in_use: &Ruleset) -> Option<std::io::Result<()>> {
+        let path = self.sources.cache.clone()?;
+        if !self.is_in_use() {
+            return None;
+        }
+        let sources = self.sources();
+        let options = read_options(&self.sources.options).0?;
+        let checked = self.checker.check(&sources, &options);
+        if std::mem::replace(&mut self.is_kept, true) {
+            return None;
+        }
+        let bytes = Cached::to_bytes(&CacheKey::of(&sources, &options), &checked, in_use)?;
+        Some(cache::write(&path, &bytes))
+    }
+
+    /// What the cache has, and what is wrong with the options; nothing if no cache is wanted.
+    fn cached(&self) -> Option<Result<(Cached, Vec<Diagnostic>), Unused>> {
+        let path = self.sources.cache.as_deref()?;
+        let (options, diagnostics) = read_options(&self.sources.options);
+        let options: Options = options?;
+        let read = cache::read(path, &CacheKey::of(&self.sources(), &options));
+        Some(read.map(|cached| (cached, diagnostics)))
+    }
+
+    /// The rule files as they were read.
+    fn sources(&self) -> Vec<SourceText> {
+        self.files.values().map(|file| file.content.clone()).collect()
     }
 
     /// Whether the files say what the ruleset in use was made of.
@@ -268,9 +322,14 @@ impl Loader {
         unread
     }
 
-    fn compile(&mut self, unread: Vec<Diagnostic>, samples: &[Sample]) -> anyhow::Result<Loaded> {
+    fn compile(
+        &mut self,
+        unread: Vec<Diagnostic>,
+        samples: &[Sample],
+        in_use: Option<Arc<Ruleset>>,
+    ) -> anyhow::Result<Loaded> {
         let mut diagnostics = unread;
-        let sources: Vec<SourceText> = self.files.values().map(|file| file.content.clone()).collect();
+        let sources = self.sources();
         let (options, more) = read_options(&self.sources.options);
         diagnostics.extend(more);
         // Where a pipeline can't be used no rule loads: without it they would be silent about what they are for.
@@ -279,19 +338,28 @@ impl Loader {
             None => Checked::default(),
         };
         diagnostics.extend(checked.diagnostics);
+        // They decide how fast rules are tried, and never what matches.
+        let samples = samples.iter().map(|event| event.to_vec());
+        let mut compiler = Compiler::new().rules(checked.rules).sample(samples);
+        if let Some(in_use) = in_use {
+            compiler = compiler.earlier(in_use);
+        }
+        self.build(compiler, diagnostics)
+    }
+
+    /// Adds indicators and warning lists to the rules.
+    fn build(&self, compiler: Compiler, mut diagnostics: Vec<Diagnostic>) -> anyhow::Result<Loaded> {
         diagnostics.extend(self.feeds.diagnostics());
-        let compiler = Compiler::new()
-            .rules(checked.rules)
+        diagnostics.extend(self.warnings.diagnostics.iter().cloned());
+        let compiler = compiler
             .indicator_table(Arc::clone(self.feeds.table()))
             .warning_lists(Arc::clone(&self.warnings.lists));
-        diagnostics.extend(self.warnings.diagnostics.iter().cloned());
-        // They decide how fast rules are tried, and never what matches.
-        let compiler = compiler.sample(samples.iter().map(|event| event.to_vec()));
         let ruleset = compiler.compile().context("compile the ruleset")?;
         Ok(Loaded {
             ruleset,
             diagnostics,
             refused_indicators: self.feeds.refused(),
+            cache: None,
         })
     }
 
@@ -326,6 +394,7 @@ impl Loader {
     }
 
     fn take(&mut self, loaded: &Loaded) {
+        self.is_kept = false;
         self.used = self.contents();
         self.accepted = loaded
             .diagnostics

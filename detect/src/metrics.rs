@@ -50,6 +50,10 @@ pub struct Metrics {
     pub ruleset_current: IntGauge,
     /// Changes of the files, by what became of them.
     pub reloads: IntCounterVec,
+    /// Starts with a cache of rules, by what became of it.
+    pub cache_reads: IntCounterVec,
+    /// Caches of rules that were to be written.
+    pub cache_writes: IntCounterVec,
     /// Seconds from a change that was noticed to a ruleset or a refusal.
     pub reload_seconds: Histogram,
     /// Seconds that the loop took to change to another ruleset.
@@ -157,6 +161,16 @@ impl Metrics {
                 "Changes of the files of rules and indicators, by what became of them.",
                 &["result"],
             )?,
+            cache_reads: labelled(
+                "detect_rules_cache_reads_total",
+                "Starts with a cache of rules, by what became of it.",
+                &["result"],
+            )?,
+            cache_writes: labelled(
+                "detect_rules_cache_writes_total",
+                "Caches of rules that were to be written, by what became of them.",
+                &["result"],
+            )?,
             reload_seconds: histogram(
                 "detect_reload_seconds",
                 "Seconds to read and compile a change, off the path of events.",
@@ -228,6 +242,16 @@ impl Metrics {
         set(&self.ruleset_info, &ruleset.version().0, 1);
         self.ruleset_seconds.set(now.as_millis() / 1_000);
         self.ruleset_current.set(1);
+    }
+
+    /// What became of the cache at the start: `used`, or the reason why not.
+    pub fn cache_read(&self, result: &str) {
+        self.cache_reads.with_label_values(&[result]).inc();
+    }
+
+    /// What became of a cache: `written` or `failed`.
+    pub fn cache_written(&self, result: &str) {
+        self.cache_writes.with_label_values(&[result]).inc();
     }
 
     /// What a change of the files came to: `taken`, `same` or `refused`.

@@ -17,6 +17,7 @@ use detect_rules::{Diagnostic, Level};
 use ingest_event::Timestamp;
 
 use crate::{
+    cache::Unused,
     live::Live,
     load::{Loaded, Loader, Refusal, Reload, Sources},
     metrics::Metrics,
@@ -104,6 +105,12 @@ impl Reloader {
             0 < loaded.ruleset.rule_count() + loaded.ruleset.indicator_count(),
             "no rule and no indicator could be loaded: see the messages above, or check the paths under `rules`"
         );
+        if let Some(outcome) = &loaded.cache {
+            metrics.cache_read(outcome.as_ref().map_or_else(Unused::reason, |()| "used"));
+        }
+        if let Some(Err(unused)) = &loaded.cache {
+            tracing::info!(reason = unused.reason(), "the cache of rules is not used");
+        }
         metrics.loaded(&loaded, clock());
         log(&loaded, "ruleset loaded");
         Ok(Self {
@@ -140,6 +147,7 @@ impl Reloader {
         if let Err(error) = rustix::process::nice(NICENESS) {
             tracing::debug!(%error, "the thread that compiles runs at the priority of the others");
         }
+        self.finish();
         let watches = !interval.is_zero();
         let wait = if watches { interval } else { IDLE };
         loop {
@@ -167,13 +175,31 @@ impl Reloader {
             self.reload();
         } else if !self.is_trained && TRAINING_EVENTS <= self.live.samples().seen() {
             self.train();
+        } else {
+            return;
+        }
+        self.finish();
+    }
+
+    /// What can wait until a ruleset is in use: the programs that a cache left for later, and the cache itself.
+    pub fn finish(&mut self) {
+        let in_use = self.live.current();
+        in_use.compile_the_rest();
+        match self.loader.keep(&in_use) {
+            None => {}
+            Some(Ok(())) => self.metrics.cache_written("written"),
+            Some(Err(error)) => {
+                self.metrics.cache_written("failed");
+                tracing::warn!(%error, "writing the cache of rules failed, which makes the next start slower; check `rules_cache`");
+            }
         }
     }
 
     /// Reads the files and takes what they say, or refuses it.
     pub fn reload(&mut self) {
         let timer = self.metrics.reload_seconds.start_timer();
-        let outcome = self.loader.reload(&self.live.samples().recent());
+        let samples = self.live.samples().recent();
+        let outcome = self.loader.reload(self.live.current(), &samples);
         timer.observe_duration();
         match outcome {
             Reload::Same => {
@@ -182,6 +208,8 @@ impl Reloader {
             }
             Reload::Ready(loaded) => {
                 self.metrics.reloaded("taken");
+                // What was taken over was built without what is new: once more, as a whole, when there is time.
+                self.is_trained = false;
                 self.status.set(None);
                 tell(&loaded.diagnostics, LOGGED_MAX);
                 self.publish(*loaded, "another ruleset taken");

@@ -136,6 +136,7 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
         placeholders: Vec::new(),
         warning_lists: Vec::new(),
         warning_modes: detect_rules::WarningModes::default(),
+        rules_cache: None,
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
         group: DETECTOR_GROUP.to_owned(),
         // Not served in one process: the console's port has /metrics and /readyz.
