@@ -47,10 +47,7 @@ async fn published(directory: &Path, topic: &str) -> Vec<Fields> {
         Err(PollError::UnknownTopic { .. }) => return Vec::new(),
         ends => ends.expect("reads"),
     };
-    let wanted: u64 = ends
-        .iter()
-        .map(|position| position.offset)
-        .sum();
+    let wanted: u64 = ends.iter().map(|position| position.offset).sum();
     let mut consumer = bus
         .consumer("test", Subscription::Topics(vec![topic]))
         .expect("opens");

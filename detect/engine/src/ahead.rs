@@ -1,4 +1,4 @@
-//! Prefilters built ahead, when rules are compiled: for the log sources that are known, and for those of a
+//! Prefilters built ahead, when rules are compiled: for the log sources that are known, and for the classes of a
 //! sample of events. The sample also tells which witnesses are rare, so that rules sleep well.
 
 use std::{
@@ -7,74 +7,116 @@ use std::{
 };
 
 use detect_rules::{RuleLogSource, log_source};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    class::sources_of,
+    class::{not_ruled_out, read_key, sources_of},
     earlier::Same,
     json::{self, Marks},
     keys::Keys,
-    literal::{GramCounts, Literals, Machine, Scratch},
-    prefilter::{Prefilter, Prefilters},
-    record::{Record, Wanted},
+    literal::{GramCounts, Machine, Scratch},
+    prefilter::{Awake, Prefilter, Prefilters},
+    record::{Payload, Record},
     ruleset::Ruleset,
-    witness::{Frequencies, Witness},
+    witness::{Frequencies, Needs, Witness},
 };
 
-/// So many events of each log source are looked at; more would tell little more.
+/// So many events for each prefilter are looked at; more would tell little more.
 const SAMPLE_MAX: usize = 192;
 
-/// The rules of one log source, and events of it.
+/// So many classes of the sample have a prefilter of their own.
+const CLASSES_MAX: usize = 1024;
+
+/// What was built ahead.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Ahead {
+    /// By their rules.
+    pub(crate) prefilters: Prefilters,
+    /// The sets of log sources for which there are some.
+    pub(crate) sources: BTreeSet<Vec<RuleLogSource>>,
+    /// The classes for which there are some, by their keys.
+    pub(crate) classes: BTreeMap<Box<[u8]>, AheadClass>,
+}
+
+/// A class of events that is known before its first event.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AheadClass {
+    pub(crate) sources: Vec<RuleLogSource>,
+    /// Those that its events can match.
+    pub(crate) rules: Box<[u32]>,
+}
+
+/// The rules of one prefilter, and events that it will look at.
 struct Task<'s> {
     rules: Box<[u32]>,
     events: Vec<&'s str>,
 }
 
-/// The prefilters of a ruleset that has none, and the sets of log sources that they are for. Those that an earlier
-/// ruleset had are taken from it where that can be.
-pub(crate) fn build(
-    ruleset: &Ruleset,
-    sample: &[Vec<u8>],
-    same: Option<&Same<'_>>,
-) -> (Prefilters, BTreeSet<Vec<RuleLogSource>>) {
-    let mut ahead = log_source::known();
-    let mut prefilters = Prefilters::default();
-    let mut tasks: BTreeMap<Box<[u32]>, Vec<&str>> = BTreeMap::new();
+/// Events by the rules of the prefilters that are still to build.
+type Tasks<'s> = BTreeMap<Box<[u32]>, Vec<&'s str>>;
+
+/// What a ruleset that has nothing yet needs. What an earlier ruleset had is taken from it where that can be.
+pub(crate) fn build(ruleset: &Ruleset, sample: &[Vec<u8>], same: Option<&Same<'_>>) -> Ahead {
+    let mut ahead = Ahead {
+        sources: log_source::known(),
+        ..Ahead::default()
+    };
+    let mut tasks = Tasks::new();
     if let Some(same) = same {
-        ahead.extend(same.ahead().cloned());
+        ahead.sources.extend(same.sources().cloned());
     }
-    for sources in &ahead {
+    for sources in &ahead.sources {
         let rules = ruleset.rules_for(sources);
-        if prefilters.contains_key(&rules) || tasks.contains_key(&rules) {
+        if ahead.prefilters.contains_key(&rules) || tasks.contains_key(&rules) {
             continue;
         }
         match same.and_then(|same| same.prefilter(sources, &rules)) {
-            Some(prefilter) => drop(prefilters.insert(rules, prefilter)),
+            Some(prefilter) => drop(ahead.prefilters.insert(rules, prefilter)),
             None => drop(tasks.insert(rules, Vec::new())),
         }
     }
+    if let Some(same) = same {
+        take_classes(ruleset, same, &mut ahead);
+    }
     // Events of log sources that are new to a sample count when everything is compiled again.
     if same.is_none() || !tasks.is_empty() {
-        let may_add = same.is_none();
-        distribute(ruleset, sample, may_add, &mut tasks, &mut ahead);
+        distribute(ruleset, sample, same.is_none(), &mut tasks, &mut ahead);
     }
     for (rules, events) in tasks {
         let task = Task { rules, events };
         let prefilter = Arc::new(task.build(ruleset));
-        prefilters.insert(task.rules, prefilter);
+        ahead.prefilters.insert(task.rules, prefilter);
     }
-    (prefilters, ahead)
+    ahead
 }
 
-/// Gives each task its events; events of other log sources are tasks too, if those may be added.
+/// Takes over the classes of an earlier ruleset.
+fn take_classes(ruleset: &Ruleset, same: &Same<'_>, ahead: &mut Ahead) {
+    let mut known: BTreeMap<&[RuleLogSource], Box<[u32]>> = BTreeMap::new();
+    for (key, class) in same.classes() {
+        let of_sources = known
+            .entry(&class.sources)
+            .or_insert_with(|| ruleset.rules_for(&class.sources));
+        let Some((rules, prefilter)) = same.class(class, of_sources) else {
+            continue;
+        };
+        ahead.prefilters.entry(rules.clone()).or_insert(prefilter);
+        let sources = class.sources.clone();
+        ahead.classes.insert(key.clone(), AheadClass { sources, rules });
+    }
+}
+
+/// Gives each task its events; other log sources and classes of events are tasks too, if those may be added.
 fn distribute<'s>(
     ruleset: &Ruleset,
     sample: &'s [Vec<u8>],
     may_add: bool,
-    tasks: &mut BTreeMap<Box<[u32]>, Vec<&'s str>>,
-    ahead: &mut BTreeSet<Vec<RuleLogSource>>,
+    tasks: &mut Tasks<'s>,
+    ahead: &mut Ahead,
 ) {
     let mut reader = Reader::default();
     let mut known: BTreeMap<Vec<RuleLogSource>, Box<[u32]>> = BTreeMap::new();
+    let mut key = Vec::new();
     for event in sample.iter().filter_map(|event| std::str::from_utf8(event).ok()) {
         if !reader.read(ruleset, event) {
             continue;
@@ -83,17 +125,37 @@ fn distribute<'s>(
         let rules = known
             .entry(sources)
             .or_insert_with_key(|sources| ruleset.rules_for(sources));
-        if may_add && !tasks.contains_key(rules) {
-            tasks.insert(rules.clone(), Vec::new());
+        let mut give = |rules: &[u32]| {
+            if may_add && !tasks.contains_key(rules) {
+                tasks.insert(rules.into(), Vec::new());
+            }
+            if let Some(events) = tasks.get_mut(rules)
+                && events.len() < SAMPLE_MAX
+            {
+                events.push(event);
+            }
+        };
+        give(rules);
+        if !may_add {
+            continue;
         }
-        if let Some(events) = tasks.get_mut(rules)
-            && events.len() < SAMPLE_MAX
+        read_key(ruleset, &reader.record, event, &mut key);
+        if !ahead.classes.contains_key(key.as_slice()) && ahead.classes.len() < CLASSES_MAX {
+            let payload = Payload::new(event, &reader.marks);
+            let class = AheadClass {
+                rules: not_ruled_out(ruleset, rules, &mut reader.record, payload),
+                sources: sources_of(ruleset, &reader.record, event),
+            };
+            ahead.classes.insert(key.as_slice().into(), class);
+        }
+        if let Some(class) = ahead.classes.get(key.as_slice())
+            && class.rules != *rules
         {
-            events.push(event);
+            give(&class.rules);
         }
     }
     if may_add {
-        ahead.extend(known.into_keys());
+        ahead.sources.extend(known.into_keys());
     }
 }
 
@@ -102,11 +164,11 @@ impl Task<'_> {
         let (frequencies, counts) = self.observe(ruleset);
         Prefilter::build(
             &self.rules,
-            |rule| ruleset.groups(rule),
+            |rule| ruleset.needs(rule),
             &frequencies,
             &counts,
             ruleset.names.len(),
-            Machine::Fastest,
+            Machine::Value,
         )
     }
 
@@ -117,36 +179,38 @@ impl Task<'_> {
         if self.events.is_empty() {
             return (frequencies, counts);
         }
-        let groups = self.rules.iter().flat_map(|rule| ruleset.groups(*rule));
-        let witnesses: BTreeSet<&Witness> = groups.flatten().collect();
-        let mut by_text: BTreeMap<&str, Vec<&Witness>> = BTreeMap::new();
-        let mut wanted = vec![Wanted::No; ruleset.names.len()];
-        for witness in witnesses {
-            by_text.entry(&witness.text).or_default().push(witness);
-            witness.want(&mut wanted);
-        }
-        let texts: Vec<Box<str>> = by_text.keys().map(|text| Box::from(*text)).collect();
-        let of_text: Vec<Vec<&Witness>> = by_text.into_values().collect();
-        let literals = Literals::build(&texts, Machine::Plain, &counts);
-        let (mut reader, mut scratch) = (Reader::default(), Scratch::default());
+        let needs = self.rules.iter().filter_map(|rule| ruleset.needs(*rule));
+        let witnesses: BTreeSet<&Witness> = needs.flat_map(Needs::witnesses).collect();
+        // Each witness as a rule of its own: who is awake was there.
+        let needs: Vec<Needs> = witnesses
+            .into_iter()
+            .map(|witness| Needs::one(witness.clone()))
+            .collect();
+        let each: Vec<u32> = (0..).zip(&needs).map(|(number, _)| number).collect();
+        let prefilter = Prefilter::build(
+            &each,
+            |number| needs.get(number as usize),
+            &frequencies,
+            &counts,
+            ruleset.names.len(),
+            Machine::Quick,
+        );
+        let (mut reader, mut scratch, mut awake) = (Reader::default(), Scratch::default(), Awake::default());
+        prefilter.prepare(&mut scratch);
         for event in &self.events {
             if !reader.read(ruleset, event) {
                 continue;
             }
-            let start = reader.record.gather(event, &reader.marks, |entry| {
-                wanted.get(entry.field as usize).copied().unwrap_or_default()
-            });
-            let haystack = reader.record.haystack(start);
-            counts.add(haystack.text.as_bytes());
-            counts.add(event.to_ascii_lowercase().as_bytes());
-            let mut seen: BTreeSet<&Witness> = BTreeSet::new();
-            literals.scan(haystack.text.as_bytes(), &mut scratch, |literal, end| {
-                let field = haystack.field_at(end.saturating_sub(1));
-                let found = of_text.get(literal as usize).map_or(&[][..], Vec::as_slice);
-                seen.extend(found.iter().filter(|witness| witness.is_in(field)));
-            });
+            counts.add(reader.marks.lower());
+            awake.start(each.len());
+            let payload = Payload::new(event, &reader.marks);
+            prefilter.look(&mut reader.record, payload, &mut scratch, &mut awake);
             frequencies.events += 1;
-            for witness in seen {
+            let seen = awake
+                .rules()
+                .iter()
+                .filter_map(|number| needs.get(*number as usize));
+            for witness in seen.flat_map(Needs::witnesses) {
                 *frequencies.seen.entry(witness.clone()).or_default() += 1;
             }
         }
@@ -171,6 +235,7 @@ impl Reader {
             &self.marks,
             &mut self.keys,
             &ruleset.names,
+            json::Keep::AllTexts,
             &mut self.record,
         );
         self.record.settle_envelope(event);

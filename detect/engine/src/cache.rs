@@ -9,17 +9,11 @@
 //! magic (8) · build (16) · key (32) · BLAKE3 of the rest (32) · postcard of rules, names and prefilters
 //! ```
 
-use std::collections::BTreeSet;
-
-use detect_rules::{Checked, CheckedRules, Options, RuleLogSource, SourceText};
+use detect_rules::{Checked, CheckedRules, Options, SourceText};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{
-    keys::FieldNames,
-    prefilter::{Prefilter, Prefilters},
-    ruleset::Ruleset,
-};
+use crate::{ahead::Ahead, keys::FieldNames, ruleset::Ruleset};
 
 /// What such bytes begin with. The number is that of the layout above; what is inside is told by [`BUILD`].
 const MAGIC: &[u8; 8] = b"VardeC1\n";
@@ -53,9 +47,8 @@ pub struct CachedPrefilters {
     digests: Vec<[u8; 32]>,
     /// Of fields, by number.
     names: Vec<String>,
-    keeps_all_texts: bool,
-    prefilters: Vec<(Box<[u32]>, Prefilter)>,
-    ahead: BTreeSet<Vec<RuleLogSource>>,
+    has_keywords: bool,
+    ahead: Ahead,
 }
 
 /// Why a cache is of no use.
@@ -123,12 +116,7 @@ impl Cached {
         let prefilters = Borrowed {
             digests: ruleset.rules.iter().map(|rule| rule.digest).collect(),
             names: ruleset.names.iter().collect(),
-            keeps_all_texts: ruleset.names.keeps_all_texts,
-            prefilters: ruleset
-                .prefilters
-                .iter()
-                .map(|(rules, prefilter)| (&**rules, &**prefilter))
-                .collect(),
+            has_keywords: ruleset.names.has_keywords,
             ahead: &ruleset.ahead,
         };
         if ruleset.is_exhaustive || !is_of(&prefilters.digests, &checked.rules) {
@@ -175,9 +163,8 @@ impl Cached {
 struct Borrowed<'r> {
     digests: Vec<[u8; 32]>,
     names: Vec<&'r str>,
-    keeps_all_texts: bool,
-    prefilters: Vec<(&'r [u32], &'r Prefilter)>,
-    ahead: &'r BTreeSet<Vec<RuleLogSource>>,
+    has_keywords: bool,
+    ahead: &'r Ahead,
 }
 
 impl CachedPrefilters {
@@ -189,14 +176,12 @@ impl CachedPrefilters {
     /// The names of fields, with the numbers that the prefilters know them by.
     pub(crate) fn names(&self) -> FieldNames {
         let mut names = FieldNames::numbered(self.names.iter().map(String::as_str));
-        names.keeps_all_texts = self.keeps_all_texts;
+        names.has_keywords = self.has_keywords;
         names
     }
 
-    pub(crate) fn into_parts(self) -> (Prefilters, BTreeSet<Vec<RuleLogSource>>) {
-        let prefilters = self.prefilters.into_iter();
-        let shared = prefilters.map(|(rules, prefilter)| (rules, std::sync::Arc::new(prefilter)));
-        (shared.collect(), self.ahead)
+    pub(crate) fn into_ahead(self) -> Ahead {
+        self.ahead
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     keys::FieldId,
     literal::{GramCounts, Machine, Scratch},
     prefilter::Prefilter,
-    record::{Kind, Record},
+    record::{Kind, Payload, Record},
     ruleset::Ruleset,
     witness::Frequencies,
 };
@@ -52,30 +52,15 @@ pub(crate) struct Classes {
 /// One class.
 #[derive(Debug)]
 pub(crate) struct Class {
+    /// For the rules that events of the class can match.
     prefilter: Arc<Prefilter>,
     rules: Box<[u32]>,
-    always: Box<[u32]>,
-    /// One bit for each rule of the ruleset.
-    dead: Box<[u64]>,
     seen: u32,
 }
 
 impl Class {
     pub(crate) fn prefilter(&self) -> &Prefilter {
         &self.prefilter
-    }
-
-    /// Rules that any event of the class may match.
-    pub(crate) fn always(&self) -> &[u32] {
-        &self.always
-    }
-
-    /// Whether no event of the class can match the rule.
-    #[inline]
-    pub(crate) fn is_dead(&self, rule: u32) -> bool {
-        self.dead
-            .get(rule as usize / 64)
-            .is_some_and(|word| word >> (rule % 64) & 1 == 1)
     }
 }
 
@@ -85,14 +70,14 @@ impl Classes {
         &mut self,
         ruleset: &Ruleset,
         record: &mut Record,
-        payload: &str,
+        payload: Payload<'_>,
         scratch: &mut Scratch,
     ) -> &Class {
-        self.read_key(ruleset, record, payload);
+        read_key(ruleset, record, payload.text, &mut self.key);
         if self.key != self.last_key || self.classes.is_empty() {
             self.last = match self.by_key.get(self.key.as_slice()) {
                 Some(index) => *index,
-                None => self.insert(ruleset, record, payload, scratch),
+                None => self.insert(ruleset, record, payload.text, scratch),
             };
             self.last_key.clone_from(&self.key);
         }
@@ -109,33 +94,10 @@ impl Classes {
             None => true,
         };
         if !is_settled {
-            self.settle(index, ruleset, record, payload);
+            self.settle(index, ruleset, record, payload, scratch);
         }
         #[expect(clippy::indexing_slicing, reason = "an index of a class that is there")]
         &self.classes[index]
-    }
-
-    /// Everything that the fields of log sources hold, as spelled.
-    fn read_key(&mut self, ruleset: &Ruleset, record: &Record, payload: &str) {
-        self.key.clear();
-        let mut tag = 0;
-        for (which, fields) in ruleset.envelope.traits.iter().enumerate() {
-            for field in fields {
-                tag += 1;
-                if !record.has(*field) || which == PROCESS && !is_of_processes(ruleset, record, payload) {
-                    continue;
-                }
-                for entry in record.values(*field) {
-                    self.key.push(tag);
-                    self.key.push(match entry.kind {
-                        Kind::Null => b'0',
-                        Kind::Bool(_) | Kind::Number => b'1',
-                        Kind::Text => b'"',
-                    });
-                    self.key.extend_from_slice(entry.raw(payload).as_bytes());
-                }
-            }
-        }
     }
 
     #[cold]
@@ -144,16 +106,18 @@ impl Classes {
             self.classes.clear();
             self.by_key.clear();
         }
-        let rules = rules_of(ruleset, record, payload);
+        let known = ruleset.ahead.classes.get(self.key.as_slice());
+        let (rules, seen) = match known {
+            Some(class) => (class.rules.clone(), SETTLES_AT),
+            None => (rules_of(ruleset, record, payload), 0),
+        };
         let prefilter = self.prefilter(ruleset, &rules);
         prefilter.prepare(scratch);
         let index = u32::try_from(self.classes.len()).unwrap_or(u32::MAX);
         self.classes.push(Class {
-            always: prefilter.always().into(),
             prefilter,
             rules,
-            dead: Box::default(),
-            seen: 0,
+            seen,
         });
         self.by_key.insert(self.key.as_slice().into(), index);
         index
@@ -161,6 +125,7 @@ impl Classes {
 
     fn prefilter(&mut self, ruleset: &Ruleset, rules: &[u32]) -> Arc<Prefilter> {
         let held = ruleset
+            .ahead
             .prefilters
             .get(rules)
             .or_else(|| self.prefilters.get(rules));
@@ -172,11 +137,11 @@ impl Classes {
         }
         let built = Arc::new(Prefilter::build(
             rules,
-            |rule| ruleset.groups(rule),
+            |rule| ruleset.needs(rule),
             &Frequencies::default(),
             &GramCounts::default(),
             ruleset.names.len(),
-            Machine::Plain,
+            Machine::Quick,
         ));
         self.prefilters.insert(rules.into(), Arc::clone(&built));
         built
@@ -184,36 +149,67 @@ impl Classes {
 
     /// Puts rules to rest that the fields of the class rule out.
     #[cold]
-    fn settle(&mut self, index: usize, ruleset: &Ruleset, record: &mut Record, payload: &str) {
-        let Some(class) = self.classes.get_mut(index) else {
+    fn settle(
+        &mut self,
+        index: usize,
+        ruleset: &Ruleset,
+        record: &mut Record,
+        payload: Payload<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let Some(class) = self.classes.get(index) else {
             return;
         };
-        let known = |field: FieldId| {
-            ruleset
-                .envelope
-                .traits
-                .iter()
-                .enumerate()
-                .any(|(which, fields)| which != PROCESS && fields.contains(&field))
-        };
-        let mut dead = vec![0_u64; ruleset.rules.len().div_ceil(64)];
-        for rule in &class.rules {
-            let Some(compiled) = ruleset.rules.get(*rule as usize) else {
-                continue;
-            };
-            if compiled.program.decided(record, payload, &known) == Some(false)
-                && let Some(word) = dead.get_mut(*rule as usize / 64)
-            {
-                *word |= 1 << (rule % 64);
-            }
+        let awake = not_ruled_out(ruleset, &class.rules, record, payload);
+        let prefilter = self.prefilter(ruleset, &awake);
+        prefilter.prepare(scratch);
+        if let Some(class) = self.classes.get_mut(index) {
+            class.prefilter = prefilter;
         }
-        class.dead = dead.into();
-        class.always = class
-            .always
-            .iter()
-            .copied()
-            .filter(|rule| !class.is_dead(*rule))
-            .collect();
+    }
+}
+
+/// Those of the rules that the fields of an event's class do not rule out.
+pub(crate) fn not_ruled_out(
+    ruleset: &Ruleset,
+    rules: &[u32],
+    record: &mut Record,
+    payload: Payload<'_>,
+) -> Box<[u32]> {
+    let traits = &ruleset.envelope.traits;
+    let known = |field: FieldId| {
+        let mut of_class = traits.iter().enumerate().filter(|(which, _)| *which != PROCESS);
+        of_class.any(|(_, fields)| fields.contains(&field))
+    };
+    let can_hold = |rule: &u32| {
+        let compiled = ruleset.rules.get(*rule as usize);
+        compiled.is_some_and(|rule| rule.program.decided(record, payload, &known) != Some(false))
+    };
+    rules.iter().copied().filter(can_hold).collect()
+}
+
+/// Everything that the fields of log sources hold, as spelled.
+pub(crate) fn read_key(ruleset: &Ruleset, record: &Record, payload: &str, key: &mut Vec<u8>) {
+    key.clear();
+    let processes = ruleset
+        .envelope
+        .traits
+        .get(PROCESS)
+        .map_or(&[][..], Vec::as_slice);
+    for entry in record.of_envelope() {
+        let Some(tag) = ruleset.envelope.tag(entry.field) else {
+            continue;
+        };
+        if processes.contains(&entry.field) && !is_of_processes(ruleset, record, payload) {
+            continue;
+        }
+        key.push(tag);
+        key.push(match entry.kind {
+            Kind::Null => b'0',
+            Kind::Bool(_) | Kind::Number => b'1',
+            Kind::Text => b'"',
+        });
+        key.extend_from_slice(entry.raw(payload).as_bytes());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checked rules and indicators to a [`Ruleset`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -11,15 +11,14 @@ use ingest_event::field;
 use thiserror::Error;
 
 use crate::{
-    ahead,
+    ahead::{self, Ahead},
     cache::CachedPrefilters,
     earlier::Earlier,
     indicators::{IndicatorIndex, IndicatorTable, IndicatorTableBuilder, WarningLists},
     keys::FieldNames,
-    prefilter::Prefilters,
     program::{Node, Program},
     ruleset::{Compiled, Envelope, Ruleset},
-    witness,
+    witness::Needs,
 };
 
 /// Collects what a ruleset is made of.
@@ -185,19 +184,17 @@ impl Compiler {
             is_exhaustive: self.is_exhaustive,
             is_whole: AtomicBool::new(cached.is_none()),
             fresh_names,
-            prefilters: Prefilters::default(),
-            ahead: BTreeSet::new(),
+            ahead: Ahead::default(),
             sources: sources.into_iter().collect(),
             correlations,
             indicators,
             envelope,
         };
         if let Some(cached) = cached {
-            (ruleset.prefilters, ruleset.ahead) = cached.into_parts();
+            ruleset.ahead = cached.into_ahead();
         } else if !self.is_exhaustive {
             let same = earlier.as_ref().map(|earlier| earlier.same(&ruleset));
-            let built = ahead::build(&ruleset, &self.sample, same.as_ref());
-            (ruleset.prefilters, ruleset.ahead) = built;
+            ruleset.ahead = ahead::build(&ruleset, &self.sample, same.as_ref());
         }
         Ok(ruleset)
     }
@@ -205,10 +202,23 @@ impl Compiler {
 
 /// Numbers the fields that every scan needs.
 fn envelope(names: &mut FieldNames) -> Envelope {
+    let (timestamp, schema) = (
+        names.intern_for_all(field::TIMESTAMP),
+        names.intern_for_all(field::VARDE_SCHEMA),
+    );
+    let traits = TRAIT_FIELDS.map(|fields| {
+        let fields = fields.iter().map(|name| names.intern_for_all(name));
+        fields.collect::<Vec<_>>()
+    });
+    let trait_fields = || traits.iter().flatten().copied();
     let envelope = Envelope {
-        timestamp: names.intern_for_all(field::TIMESTAMP),
-        schema: names.intern_for_all(field::VARDE_SCHEMA),
-        traits: TRAIT_FIELDS.map(|fields| fields.iter().map(|name| names.intern_for_all(name)).collect()),
+        timestamp,
+        schema,
+        trait_fields: (
+            trait_fields().min().unwrap_or(0),
+            trait_fields().max().unwrap_or(0),
+        ),
+        traits,
     };
     for name in field::ENVELOPE {
         names.intern_for_all(name);
@@ -239,12 +249,12 @@ impl Programs<'_> {
             return Ok(program);
         }
         let node = Node::compile(&condition, names)?;
-        let groups = if self.is_exhaustive {
-            Vec::new()
+        let needs = if self.is_exhaustive {
+            Needs::nothing()
         } else {
-            witness::groups(&condition, names)
+            Needs::of(&condition, names)
         };
-        Ok(Arc::new(Program::ready(node, groups.into())))
+        Ok(Arc::new(Program::ready(node, needs)))
     }
 }
 

@@ -10,6 +10,7 @@ use detect_rules::RuleLogSource;
 use rustc_hash::FxHashMap;
 
 use crate::{
+    ahead::AheadClass,
     keys::FieldNames,
     prefilter::Prefilter,
     program::Program,
@@ -108,30 +109,51 @@ impl<'e> Earlier<'e> {
 
 /// Whether the same texts wake them.
 fn is_woken_alike(a: &Compiled, b: &Compiled) -> bool {
-    Arc::ptr_eq(&a.program, &b.program) || a.program.groups() == b.program.groups()
+    Arc::ptr_eq(&a.program, &b.program) || a.program.needs() == b.program.needs()
 }
 
 impl Same<'_> {
     /// The sets of log sources for which the earlier ruleset had prefilters.
-    pub(crate) fn ahead(&self) -> impl Iterator<Item = &Vec<RuleLogSource>> {
-        self.earlier.ahead.iter()
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Vec<RuleLogSource>> {
+        self.earlier.ahead.sources.iter()
+    }
+
+    /// The classes for which it had prefilters.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = (&Box<[u8]>, &AheadClass)> {
+        self.earlier.ahead.classes.iter()
     }
 
     /// The earlier prefilter of these log sources, for what are their rules now; nothing if too many of them are new.
     pub(crate) fn prefilter(&self, sources: &[RuleLogSource], rules: &[u32]) -> Option<Arc<Prefilter>> {
-        let before = self.earlier.rules_for(sources);
-        let held = self.earlier.prefilters.get(&before)?;
-        let is_of = |rules: &[u32], rule: u32| rules.binary_search(&rule).is_ok();
+        self.renumbered(&self.earlier.rules_for(sources), rules)
+    }
+
+    /// The rules of an earlier class: those that are left of it, and all that are new to its log sources, which are
+    /// `rules` now. And its prefilter.
+    pub(crate) fn class(&self, class: &AheadClass, rules: &[u32]) -> Option<(Box<[u32]>, Arc<Prefilter>)> {
+        let of_sources = self.earlier.rules_for(&class.sources);
+        let is_left = |rule: &u32| {
+            let old = self.old.get(*rule as usize).copied().unwrap_or(NONE);
+            is_in(&class.rules, old) || !is_in(&of_sources, old)
+        };
+        let rules: Box<[u32]> = rules.iter().copied().filter(is_left).collect();
+        let prefilter = self.renumbered(&class.rules, &rules)?;
+        Some((rules, prefilter))
+    }
+
+    /// The prefilter of rules before, for other rules now.
+    fn renumbered(&self, before: &[u32], rules: &[u32]) -> Option<Arc<Prefilter>> {
+        let held = self.earlier.ahead.prefilters.get(before)?;
         let new = |rule: u32| {
             let now = self.new.get(rule as usize).copied().unwrap_or(NONE);
-            if is_of(rules, now) { now } else { NONE }
+            if is_in(rules, now) { now } else { NONE }
         };
         let late: Vec<u32> = rules
             .iter()
             .copied()
             .filter(|rule| {
                 let old = self.old.get(*rule as usize).copied().unwrap_or(NONE);
-                !is_of(&before, old)
+                !is_in(before, old)
             })
             .collect();
         if late.is_empty() && *before == *rules && before.iter().all(|rule| new(*rule) == *rule) {
@@ -139,6 +161,10 @@ impl Same<'_> {
         }
         (held.late() + late.len() <= LATE_MAX).then(|| Arc::new(held.again(new, &late)))
     }
+}
+
+fn is_in(rules: &[u32], rule: u32) -> bool {
+    rules.binary_search(&rule).is_ok()
 }
 
 #[cfg(test)]
@@ -174,6 +200,7 @@ mod tests {
             ..Traits::default()
         });
         ruleset
+            .ahead
             .prefilters
             .get(&ruleset.rules_for(&sources))
             .expect("built ahead")

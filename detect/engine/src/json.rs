@@ -13,11 +13,11 @@ use ingest_event::FIELDS_MAX;
 
 use crate::{
     keys::{FieldNames, KeyId, Keys, NO_KEY},
-    record::{Entry, Kind, NONE, Record, is_plain},
+    record::{Entry, Kind, NONE, Record},
 };
 pub(crate) use marks::Marks;
 pub(crate) use number::{Number, number};
-pub(crate) use unescape::{unescape_into, unescape_marked};
+pub(crate) use unescape::unescape_into;
 
 /// Objects and lists inside each other, the event itself included; `serde_json` stops there too.
 const DEPTH_MAX: usize = 127;
@@ -31,12 +31,22 @@ pub(crate) enum Stop {
     TooManyFields,
 }
 
+/// Which values are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Those of fields that somebody asks for.
+    Asked,
+    /// And every text, for keywords.
+    AllTexts,
+}
+
 /// Reads `payload` into `record`, which is empty.
 pub(crate) fn read(
     payload: &str,
     marks: &Marks,
     keys: &mut Keys,
     names: &FieldNames,
+    keep: Keep,
     record: &mut Record,
 ) -> Result<(), Stop> {
     let mut walk = Walk {
@@ -46,6 +56,7 @@ pub(crate) fn read(
         keys,
         names,
         record,
+        keeps_all_texts: keep == Keep::AllTexts,
         at: 0,
         count: 0,
     };
@@ -68,15 +79,12 @@ pub(crate) fn read(
 struct Place {
     /// The key's number; [`NO_KEY`] for one that is not remembered: its path is then in `Record::path`.
     key: KeyId,
-    /// The length of its path in `Record::path`, if that is where it is.
-    path: usize,
     field: u32,
 }
 
 impl Place {
     const ROOT: Self = Self {
         key: Keys::ROOT,
-        path: 0,
         field: NONE,
     };
 }
@@ -88,6 +96,7 @@ struct Walk<'a> {
     keys: &'a mut Keys,
     names: &'a FieldNames,
     record: &'a mut Record,
+    keeps_all_texts: bool,
     at: usize,
     count: usize,
 }
@@ -118,6 +127,7 @@ impl Walk<'_> {
             self.at += 1;
             return Ok(());
         }
+        let path = self.record.path.len();
         let mut before = NO_KEY;
         loop {
             let place = self.name(parent, before)?;
@@ -127,7 +137,7 @@ impl Walk<'_> {
                 self.counted()?;
             }
             if place.key == NO_KEY {
-                self.record.path.truncate(parent.path);
+                self.record.path.truncate(path);
             }
             self.blanks();
             match self.peek() {
@@ -146,11 +156,19 @@ impl Walk<'_> {
     #[inline]
     fn name(&mut self, parent: Place, before: KeyId) -> Result<Place, Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        if let Some((key, field, length)) = self.keys.expected(parent.key, before, rest) {
-            self.at += length;
-            return Ok(Place { key, path: 0, field });
+        let key = self.keys.expected(parent.key, before, rest);
+        if key != NO_KEY {
+            return Ok(self.named(key));
         }
         self.unexpected_name(parent, before)
+    }
+
+    /// Steps over a name that is known.
+    #[inline]
+    fn named(&mut self, key: KeyId) -> Place {
+        let (field, length) = self.keys.field_and_length(key);
+        self.at += length;
+        Place { key, field }
     }
 
     #[inline]
@@ -159,6 +177,19 @@ impl Walk<'_> {
             return Err(Stop::NotJson);
         }
         let start = self.at + 1;
+        if parent.key != NO_KEY {
+            let length = self.marks.next(start) - start;
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let key = self.keys.known(parent.key, before, rest, length);
+            if key != NO_KEY {
+                return Ok(self.named(key));
+            }
+        }
+        self.unknown_name(parent, before, start)
+    }
+
+    #[cold]
+    fn unknown_name(&mut self, parent: Place, before: KeyId, start: usize) -> Result<Place, Stop> {
         let (end, escapes) = self.text_end(start)?;
         let is_escaped = escapes != Escapes::None;
         self.at = end + 1;
@@ -171,7 +202,7 @@ impl Walk<'_> {
         if parent.key != NO_KEY && !is_escaped {
             let (key, field) = self.keys.learn(parent.key, before, name, self.names);
             if key != NO_KEY {
-                return Ok(Place { key, path: 0, field });
+                return Ok(Place { key, field });
             }
         }
         Ok(self.spelled_name(parent, name, is_escaped))
@@ -194,15 +225,14 @@ impl Walk<'_> {
         }
         Place {
             key: NO_KEY,
-            path: path.len(),
             field: self.names.get(path).unwrap_or(NONE),
         }
     }
 
-    /// A text without escapes, which most values are; whether it is one.
+    /// A text whose escapes are usual, which most values are; whether it is one.
     #[inline]
     fn text(&mut self, place: Place) -> bool {
-        if self.peek() != Some(b'"') {
+        if self.peek() != Some(b'"') || !self.marks.is_usual() {
             return false;
         }
         let start = self.at + 1;
@@ -211,9 +241,8 @@ impl Walk<'_> {
             return false;
         }
         self.at = end + 1;
-        if place.field != NONE || self.names.keeps_all_texts {
-            self.record
-                .push(Entry::new(place.field, Kind::Text, start, end, false));
+        if place.field != NONE || self.keeps_all_texts {
+            self.record.push(Entry::new(place.field, Kind::Text, start, end));
         }
         true
     }
@@ -226,11 +255,11 @@ impl Walk<'_> {
             Some(b'"') => {
                 let (end, escapes) = self.text_end(start + 1)?;
                 self.at = end + 1;
-                if place.field != NONE || self.names.keeps_all_texts {
+                if place.field != NONE || self.keeps_all_texts {
+                    let entry = Entry::new(place.field, Kind::Text, start + 1, end);
                     self.record.push(match escapes {
-                        Escapes::None => Entry::new(place.field, Kind::Text, start + 1, end, false),
-                        Escapes::Usual => Entry::escaped(place.field, start + 1, end, false),
-                        Escapes::Unusual => Entry::escaped(place.field, start + 1, end, true),
+                        Escapes::None | Escapes::Usual => entry,
+                        Escapes::Unusual => entry.spelled_unusually(),
                     });
                 }
                 Ok(true)
@@ -238,13 +267,7 @@ impl Walk<'_> {
             Some(b'-' | b'0'..=b'9') => {
                 let end = number::end(self.bytes, start).ok_or(Stop::NotJson)?;
                 self.at = end;
-                if place.field != NONE {
-                    // Of the envelope, a number is read as text: as it is written, not as it is spelled.
-                    let is_odd = place.field < self.names.envelope
-                        && !is_plain(self.payload.get(start..end).unwrap_or_default());
-                    self.record
-                        .push(Entry::new(place.field, Kind::Number, start, end, is_odd));
-                }
+                self.keep(place, Kind::Number, start, end);
                 Ok(true)
             }
             Some(b'{') => {
@@ -272,11 +295,12 @@ impl Walk<'_> {
             self.at += 1;
             return Ok(false);
         }
+        let path = self.record.path.len();
         let mut is_plain = false;
         loop {
             is_plain |= self.value(place, depth)?;
             if place.key == NO_KEY {
-                self.record.path.truncate(place.path);
+                self.record.path.truncate(path);
             }
             self.blanks();
             match self.peek() {
@@ -305,7 +329,7 @@ impl Walk<'_> {
     #[inline]
     fn keep(&mut self, place: Place, kind: Kind, start: usize, end: usize) {
         if place.field != NONE {
-            self.record.push(Entry::new(place.field, kind, start, end, false));
+            self.record.push(Entry::new(place.field, kind, start, end));
         }
     }
 
@@ -323,10 +347,16 @@ impl Walk<'_> {
     #[inline]
     fn text_end(&self, start: usize) -> Result<(usize, Escapes), Stop> {
         let at = self.marks.next(start);
-        if self.bytes.get(at) == Some(&b'"') {
-            return Ok((at, Escapes::None));
+        if self.bytes.get(at) != Some(&b'"') {
+            return self.escaped_end(at);
         }
-        self.escaped_end(at)
+        // Of a usual event, only the ends of texts are marked.
+        let is_escaped = self.marks.is_usual()
+            && self
+                .bytes
+                .get(start..at)
+                .is_some_and(|text| text.contains(&b'\\'));
+        Ok((at, if is_escaped { Escapes::Usual } else { Escapes::None }))
     }
 
     fn escaped_end(&self, mut at: usize) -> Result<(usize, Escapes), Stop> {

@@ -34,7 +34,7 @@ const PLACES_MAX: usize = 64;
 const START: usize = 32;
 
 /// So many names that came after one name are tried before it is looked up.
-const WAYS: usize = 4;
+const WAYS: usize = 2;
 
 /// Slots for names that were not expected, a power of two.
 const SLOTS: usize = 8192;
@@ -44,8 +44,8 @@ const SLOTS: usize = 8192;
 pub(crate) struct FieldNames {
     ids: FxHashMap<Box<str>, FieldId>,
     names: Vec<Box<str>>,
-    /// Whether every text is kept, for keywords.
-    pub(crate) keeps_all_texts: bool,
+    /// Whether some rule has keywords, which may be in any text.
+    pub(crate) has_keywords: bool,
     /// Fields below this are read of every event.
     pub(crate) envelope: FieldId,
 }
@@ -55,8 +55,8 @@ pub(crate) trait Fields {
     /// The number of a name.
     fn id(&mut self, name: &str) -> FieldId;
 
-    /// Every text is asked for.
-    fn keep_all_texts(&mut self);
+    /// Some rule has keywords.
+    fn expect_keywords(&mut self);
 }
 
 /// New names get numbers.
@@ -65,8 +65,8 @@ impl Fields for FieldNames {
         self.intern(name)
     }
 
-    fn keep_all_texts(&mut self) {
-        self.keeps_all_texts = true;
+    fn expect_keywords(&mut self) {
+        self.has_keywords = true;
     }
 }
 
@@ -76,7 +76,7 @@ impl Fields for &FieldNames {
         self.get(name).unwrap_or(NONE)
     }
 
-    fn keep_all_texts(&mut self) {}
+    fn expect_keywords(&mut self) {}
 }
 
 impl FieldNames {
@@ -124,21 +124,30 @@ impl FieldNames {
     }
 }
 
-/// One member's name below one other.
+/// One member's name below one other: what reading it needs, in one line of the cache.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Key {
-    parent: KeyId,
-    field: FieldId,
-    /// What the event's bytes are: the name in quotes, and the colon.
-    spelled: Box<[u8]>,
-    /// The start of `spelled`, and a bit for each byte of it.
+    /// The start of what the event's bytes are: the name in quotes, and the colon.
     start: [u8; START],
+    /// A bit for each byte of it.
     mask: u32,
-    /// The whole dotted path.
-    path: Box<str>,
+    /// How long all of it is.
+    length: u32,
+    field: FieldId,
+    parent: KeyId,
     /// The members that came after it, the latest news first.
     next: [KeyId; WAYS],
-    /// The first members inside it, the same.
+}
+
+/// What else is known of it.
+#[derive(Debug)]
+struct Name {
+    /// What the event's bytes are: the name in quotes, and the colon.
+    spelled: Box<[u8]>,
+    /// The whole dotted path.
+    path: Box<str>,
+    /// The first members inside it, the latest news first.
     first: [KeyId; WAYS],
 }
 
@@ -146,6 +155,8 @@ struct Key {
 #[derive(Debug)]
 pub(crate) struct Keys {
     keys: Vec<Key>,
+    /// For each key.
+    names: Vec<Name>,
     slots: Box<[KeyId]>,
     /// By name, wherever it is; seeded, since events choose the names.
     ids: HashMap<Box<str>, Vec<KeyId>, RandomState>,
@@ -155,13 +166,16 @@ impl Default for Keys {
     fn default() -> Self {
         Self {
             keys: vec![Key {
-                parent: NO_KEY,
-                field: NONE,
-                spelled: Box::default(),
                 start: [0; START],
                 mask: 0,
-                path: Box::default(),
+                length: 0,
+                field: NONE,
+                parent: NO_KEY,
                 next: [NO_KEY; WAYS],
+            }],
+            names: vec![Name {
+                spelled: Box::default(),
+                path: Box::default(),
                 first: [NO_KEY; WAYS],
             }],
             slots: vec![NO_KEY; SLOTS].into(),
@@ -176,30 +190,65 @@ impl Keys {
 
     /// The path of a key.
     pub(crate) fn path(&self, key: KeyId) -> &str {
-        self.keys.get(key as usize).map_or("", |key| &key.path)
+        self.names.get(key as usize).map_or("", |name| &name.path)
     }
 
-    /// The name at the start of `bytes`, if it is the one that came after `before` in `parent` last time: its
-    /// key, its field, and how long it is.
+    /// The key of the name at the start of `bytes`, if it came after `before` in `parent` lately, else [`NO_KEY`].
     #[inline]
-    pub(crate) fn expected(
-        &self,
-        parent: KeyId,
-        before: KeyId,
-        bytes: &[u8],
-    ) -> Option<(KeyId, FieldId, usize)> {
+    pub(crate) fn expected(&self, parent: KeyId, before: KeyId, bytes: &[u8]) -> KeyId {
         let ways = if before == NO_KEY {
-            &self.keys.get(parent as usize)?.first
+            self.names.get(parent as usize).map(|name| name.first)
         } else {
-            &self.keys.get(before as usize)?.next
+            self.keys.get(before as usize).map(|key| key.next)
         };
-        for id in ways {
-            let key = self.keys.get(*id as usize)?;
-            if key.starts(bytes) {
-                return Some((*id, key.field, key.spelled.len()));
+        for id in ways.unwrap_or([NO_KEY; WAYS]) {
+            if self.is_at(id, bytes) {
+                return id;
             }
         }
-        None
+        NO_KEY
+    }
+
+    /// The field of a key, and how many bytes its name is, quotes and colon included.
+    #[inline]
+    pub(crate) fn field_and_length(&self, key: KeyId) -> (FieldId, usize) {
+        self.keys
+            .get(key as usize)
+            .map_or((NONE, 0), |key| (key.field, key.length as usize))
+    }
+
+    /// The key of the name at the start of `bytes`, which is `length` bytes long without quotes, if it is known;
+    /// else [`NO_KEY`].
+    #[inline]
+    pub(crate) fn known(&mut self, parent: KeyId, before: KeyId, bytes: &[u8], length: usize) -> KeyId {
+        let slot = slot(parent, bytes.get(1..=length).unwrap_or_default());
+        let id = self.slots.get(slot).copied().unwrap_or(NO_KEY);
+        let is_inside = self.keys.get(id as usize).is_some_and(|key| key.parent == parent);
+        if !is_inside || !self.is_at(id, bytes) {
+            return NO_KEY;
+        }
+        self.expect(parent, before, id);
+        id
+    }
+
+    /// Whether these bytes start with a key.
+    #[inline]
+    fn is_at(&self, id: KeyId, bytes: &[u8]) -> bool {
+        let Some(key) = self.keys.get(id as usize) else {
+            return false;
+        };
+        let Some(chunk) = bytes.first_chunk::<START>() else {
+            return self.is_spelled(id, bytes);
+        };
+        let equal = u8x32::new(*chunk).simd_eq(u8x32::new(key.start)).to_bitmask();
+        equal & key.mask == key.mask && (key.length as usize <= START || self.is_spelled(id, bytes))
+    }
+
+    #[inline(never)]
+    fn is_spelled(&self, id: KeyId, bytes: &[u8]) -> bool {
+        self.names
+            .get(id as usize)
+            .is_some_and(|name| bytes.starts_with(&name.spelled))
     }
 
     /// The key of a name without escapes; [`NO_KEY`] if it is not to be remembered.
@@ -210,36 +259,28 @@ impl Keys {
         name: &str,
         names: &FieldNames,
     ) -> (KeyId, FieldId) {
-        let slot = slot(parent, name.as_bytes());
-        let held = self.slots.get(slot).copied().unwrap_or(NO_KEY);
-        let is_it = self
-            .keys
-            .get(held as usize)
-            .is_some_and(|key| key.parent == parent && key.name() == name.as_bytes());
-        let id = if is_it {
-            held
-        } else {
-            let id = self.known_or_new(parent, name, names);
-            if id == NO_KEY {
-                return (NO_KEY, NONE);
-            }
-            if let Some(place) = self.slots.get_mut(slot) {
-                *place = id;
-            }
-            id
+        let id = self.known_or_new(parent, name, names);
+        let Some(field) = self.keys.get(id as usize).map(|key| key.field) else {
+            return (NO_KEY, NONE);
         };
+        if let Some(place) = self.slots.get_mut(slot(parent, name.as_bytes())) {
+            *place = id;
+        }
+        self.expect(parent, before, id);
+        (id, field)
+    }
+
+    /// Remembers that a key came after `before`.
+    #[inline]
+    fn expect(&mut self, parent: KeyId, before: KeyId, id: KeyId) {
         let ways = if before == NO_KEY {
-            self.keys.get_mut(parent as usize).map(|key| &mut key.first)
+            self.names.get_mut(parent as usize).map(|name| &mut name.first)
         } else {
             self.keys.get_mut(before as usize).map(|key| &mut key.next)
         };
-        if let Some(ways) = ways {
-            ways.rotate_right(1);
-            if let Some(newest) = ways.first_mut() {
-                *newest = id;
-            }
+        if let Some([newest, older]) = ways {
+            *older = std::mem::replace(newest, id);
         }
-        (id, self.keys.get(id as usize).map_or(NONE, |key| key.field))
     }
 
     #[cold]
@@ -273,35 +314,20 @@ impl Keys {
             *to = *from;
         }
         self.keys.push(Key {
-            parent,
-            field: names.get(&path).unwrap_or(NONE),
-            spelled: spelled.into(),
             start,
             mask: u32::MAX >> (START - length),
-            path: path.into(),
+            length: u32::try_from(spelled.len()).unwrap_or(u32::MAX),
+            field: names.get(&path).unwrap_or(NONE),
+            parent,
             next: [NO_KEY; WAYS],
+        });
+        self.names.push(Name {
+            spelled: spelled.into(),
+            path: path.into(),
             first: [NO_KEY; WAYS],
         });
         self.ids.entry(name.into()).or_default().push(id);
         id
-    }
-}
-
-impl Key {
-    /// Whether these bytes start with it.
-    #[inline]
-    fn starts(&self, bytes: &[u8]) -> bool {
-        let Some(chunk) = bytes.first_chunk::<START>() else {
-            return bytes.starts_with(&self.spelled);
-        };
-        let equal = u8x32::new(*chunk).simd_eq(u8x32::new(self.start)).to_bitmask();
-        equal & self.mask == self.mask && (self.spelled.len() <= START || bytes.starts_with(&self.spelled))
-    }
-
-    fn name(&self) -> &[u8] {
-        self.spelled
-            .get(1..self.spelled.len().saturating_sub(2))
-            .unwrap_or_default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Two machines do the same: Vectorscan (Hyperscan's FDR and Teddy) where the build has it, and [`Grams`] in
 //! plain Rust. Both may be asked about any bytes and report every place of every literal.
 
+mod few;
 mod grams;
 #[cfg(feature = "hyperscan")]
 mod vectorscan;
@@ -10,6 +11,14 @@ mod vectorscan;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use grams::{GramCounts, Grams};
+
+/// From so many literals on Vectorscan is worth its call.
+#[cfg(feature = "hyperscan")]
+const VECTORSCAN_MIN: usize = 512;
+
+/// From so many bytes of a haystack on Vectorscan is worth its call.
+#[cfg(feature = "hyperscan")]
+const LONG: usize = 4096;
 
 /// A literal's number in its set.
 pub(crate) type LiteralId = u32;
@@ -20,9 +29,11 @@ pub(crate) enum Literals {
     /// None.
     #[default]
     Empty,
+    Few(few::Few),
     Grams(Grams),
+    /// The first for long haystacks, the second for short ones.
     #[cfg(feature = "hyperscan")]
-    Vectorscan(vectorscan::Database),
+    Vectorscan(vectorscan::Database, Grams),
 }
 
 /// What a scan needs to write to; one per thread.
@@ -38,13 +49,15 @@ impl std::fmt::Debug for Scratch {
     }
 }
 
-/// Which machine to build.
+/// What literals are looked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
-    /// The fastest to scan, which takes longer to build.
-    Fastest,
-    /// The one in plain Rust, which is built at once.
-    Plain,
+    /// Whole events: each byte counts.
+    Line,
+    /// Values, which may be long; takes longer to build.
+    Value,
+    /// Values, and is built at once.
+    Quick,
 }
 
 impl Literals {
@@ -53,25 +66,26 @@ impl Literals {
         if texts.is_empty() {
             return Self::Empty;
         }
+        let each: Vec<(LiteralId, &[u8])> = (0..).zip(texts.iter().map(|text| text.as_bytes())).collect();
+        if machine == Machine::Line
+            && let Some(few) = few::Few::build(&each, counts)
+        {
+            return Self::Few(few);
+        }
         #[cfg(feature = "hyperscan")]
-        if machine == Machine::Fastest
+        if machine != Machine::Quick
+            && VECTORSCAN_MIN <= texts.len()
             && let Some(database) = vectorscan::Database::build(texts, counts)
         {
-            return Self::Vectorscan(database);
+            return Self::Vectorscan(database, Grams::build(texts, counts));
         }
-        let _ = machine;
         Self::Grams(Grams::build(texts, counts))
-    }
-
-    /// Whether the fastest machine is fast enough for whole lines, without regard to case in ASCII.
-    pub(crate) const fn reads_lines() -> bool {
-        cfg!(feature = "hyperscan")
     }
 
     /// Makes the scratch large enough.
     pub(crate) fn prepare(&self, scratch: &mut Scratch) {
         #[cfg(feature = "hyperscan")]
-        if let Self::Vectorscan(database) = self {
+        if let Self::Vectorscan(database, _) = self {
             database.prepare(&mut scratch.vectorscan);
         }
         let _ = scratch;
@@ -87,9 +101,12 @@ impl Literals {
     ) {
         match self {
             Self::Empty => {}
+            Self::Few(few) => few.scan(haystack, &mut found),
             Self::Grams(grams) => grams.scan(haystack, &mut found),
             #[cfg(feature = "hyperscan")]
-            Self::Vectorscan(database) => database.scan(haystack, &scratch.vectorscan, &mut found),
+            Self::Vectorscan(_, grams) if haystack.len() < LONG => grams.scan(haystack, &mut found),
+            #[cfg(feature = "hyperscan")]
+            Self::Vectorscan(database, _) => database.scan(haystack, &scratch.vectorscan, &mut found),
         }
         let _ = scratch;
     }

@@ -10,9 +10,9 @@ use detect_rules::{Comparison, Pattern, TextOp, TextPart, TimePart};
 
 use crate::{
     BuildError,
-    fold::fold,
+    fold::{fold, fold_char},
     keys::{FieldId, Fields},
-    record::{Entry, Kind, Record},
+    record::{Entry, Kind, Payload, Record, is_aligned, spelled},
 };
 
 /// Compiled regular expressions may be this large, the same bound as when rules are checked.
@@ -25,18 +25,21 @@ pub(crate) struct Matcher {
     pub(crate) shown: Box<str>,
 }
 
+/// Texts without regard to case are compared as [`Record::lower`] spells them, the others with [`Record::text`].
 #[derive(Debug)]
 enum Test {
-    Literal {
+    /// Anything but [`TextOp::Contains`].
+    Edge {
         op: TextOp,
-        text: Box<str>,
-        cased: bool,
+        spelled: Box<[u8]>,
     },
     /// [`TextOp::Contains`], with its searcher built once: building it costs more than most searches.
-    Part {
-        finder: Box<memmem::Finder<'static>>,
-        cased: bool,
+    Part(Box<memmem::Finder<'static>>),
+    Cased {
+        op: TextOp,
+        text: Box<str>,
     },
+    CasedPart(Box<memmem::Finder<'static>>),
     Glob {
         tokens: Box<[Token]>,
         cased: bool,
@@ -45,6 +48,8 @@ enum Test {
     Cidr(IpNet),
     Number(Comparison, f64),
     Bool(bool),
+    /// `*`: any value.
+    Anything,
     Null,
     Field {
         op: TextOp,
@@ -99,141 +104,132 @@ impl Matcher {
     /// About how long it takes, in units of a comparison.
     pub(crate) const fn cost(&self) -> u32 {
         match &self.test {
-            Test::Null | Test::Bool(_) => 1,
-            Test::Literal { .. } => 2,
+            Test::Null | Test::Anything | Test::Bool(_) => 1,
+            Test::Edge { .. } => 2,
             Test::Number(..) => 4,
-            Test::Part { .. } => 6,
-            Test::Glob { .. } | Test::Cidr(_) | Test::Field { .. } => 10,
+            Test::Part(_) => 6,
+            Test::Cased { .. } | Test::CasedPart(_) | Test::Cidr(_) | Test::Field { .. } => 10,
+            Test::Glob { .. } => 20,
             Test::Regex(_) | Test::Time(..) => 40,
         }
     }
 
-    /// The bytes it looks for anywhere in a value, without regard to case, if that is all it does.
-    pub(crate) fn part(&self) -> Option<&[u8]> {
+    /// Whether it asks for a value's text, and not only for its bytes in lower case.
+    pub(crate) const fn asks_for_text(&self) -> bool {
         match &self.test {
-            Test::Part { finder, cased: false } => Some(finder.needle()),
-            Test::Part { cased: true, .. }
-            | Test::Literal { .. }
+            Test::Cased { .. }
+            | Test::CasedPart(_)
             | Test::Glob { .. }
             | Test::Regex(_)
             | Test::Cidr(_)
             | Test::Number(..)
+            | Test::Time(..)
+            | Test::Field { cased: true, .. } => true,
+            Test::Edge { .. }
+            | Test::Part(_)
             | Test::Bool(_)
+            | Test::Anything
             | Test::Null
-            | Test::Field { .. }
-            | Test::Time(..) => None,
+            | Test::Field { cased: false, .. } => false,
         }
     }
 
-    /// The whole value or the end of it that it looks for, without regard to case, if that is all it does.
-    pub(crate) fn tail(&self) -> Option<(TextOp, &str)> {
-        match &self.test {
-            Test::Literal {
-                op: op @ (TextOp::Equals | TextOp::EndsWith),
-                text,
-                cased: false,
-            } => Some((*op, text)),
-            Test::Literal { .. }
-            | Test::Part { .. }
-            | Test::Glob { .. }
-            | Test::Regex(_)
-            | Test::Cidr(_)
-            | Test::Number(..)
-            | Test::Bool(_)
-            | Test::Null
-            | Test::Field { .. }
-            | Test::Time(..) => None,
+    /// What it looks for anywhere in a value, spelled, if that is all it does.
+    pub(crate) fn part(&self) -> Option<&[u8]> {
+        if let Test::Part(finder) = &self.test {
+            return Some(finder.needle());
         }
+        None
+    }
+
+    /// The whole value or the end of it that it looks for, spelled, if that is all it does.
+    pub(crate) fn tail(&self) -> Option<(TextOp, &[u8])> {
+        if let Test::Edge {
+            op: op @ (TextOp::Equals | TextOp::EndsWith),
+            spelled,
+        } = &self.test
+        {
+            return Some((*op, spelled));
+        }
+        None
     }
 
     /// The other fields whose values it compares with.
     pub(crate) fn references(&self) -> &[FieldId] {
-        match &self.test {
-            Test::Field { fields, .. } => fields,
-            Test::Part { .. }
-            | Test::Literal { .. }
-            | Test::Glob { .. }
-            | Test::Regex(_)
-            | Test::Cidr(_)
-            | Test::Number(..)
-            | Test::Bool(_)
-            | Test::Null
-            | Test::Time(..) => &[],
+        if let Test::Field { fields, .. } = &self.test {
+            return fields;
         }
+        &[]
     }
 
-    /// Whether one value of a field, which is settled, matches.
-    pub(crate) fn matches(&self, record: &Record, entry: &Entry) -> bool {
+    /// Whether one value of a field matches. It is respelled, and settled if [`Matcher::asks_for_text`].
+    pub(crate) fn matches(&self, record: &Record, payload: Payload<'_>, entry: &Entry) -> bool {
         if entry.kind == Kind::Null {
             return self.is_null();
         }
-        let pick = |cased: bool| {
-            if cased {
-                record.text(entry)
-            } else {
-                record.folded(entry)
-            }
-        };
+        let text = || record.text(entry, payload.text);
         match &self.test {
-            Test::Literal { op, text, cased } => holds(*op, pick(*cased), text),
-            Test::Part { finder, cased } => finder.find(pick(*cased).as_bytes()).is_some(),
-            Test::Glob { tokens, cased } => glob(tokens, pick(*cased)),
-            Test::Regex(regex) => regex.is_match(record.text(entry)),
-            Test::Cidr(net) => record
-                .text(entry)
+            Test::Edge { op, spelled } => holds(*op, record.lower(entry, payload), spelled),
+            Test::Part(finder) => has_part(finder, record.lower(entry, payload)),
+            Test::Cased { op, text: wanted } => compare_texts(*op, text(), wanted),
+            Test::CasedPart(finder) => finder.find(text().as_bytes()).is_some(),
+            Test::Glob { tokens, cased } => glob(tokens, text(), *cased),
+            Test::Regex(regex) => regex.is_match(text()),
+            Test::Cidr(net) => text()
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|address| net.contains(&address) || net.contains(&address.to_canonical())),
             Test::Number(comparison, limit) => {
-                number(record, entry).is_some_and(|number| compare(*comparison, number, *limit))
+                number(entry, text()).is_some_and(|number| compare(*comparison, number, *limit))
             }
-            Test::Bool(flag) => truth(record, entry) == Some(*flag),
+            Test::Bool(flag) => truth(entry, record.lower(entry, payload)) == Some(*flag),
+            Test::Anything => true,
             Test::Null => false,
             Test::Field { op, fields, cased } => {
-                fields
-                    .iter()
-                    .find(|field| record.has(**field))
-                    .is_some_and(|field| {
-                        record
-                            .values(*field)
-                            .filter(|other| other.kind != Kind::Null)
-                            .any(|other| {
-                                let other = if *cased {
-                                    record.text(other)
-                                } else {
-                                    record.folded(other)
-                                };
-                                holds(*op, pick(*cased), other)
-                            })
+                let field = fields.iter().find(|field| record.has(**field));
+                field.is_some_and(|field| {
+                    let mut others = record.values(*field).filter(|other| other.kind != Kind::Null);
+                    others.any(|other| {
+                        if *cased {
+                            compare_texts(*op, text(), record.text(other, payload.text))
+                        } else {
+                            holds(*op, record.lower(entry, payload), record.lower(other, payload))
+                        }
                     })
+                })
             }
-            Test::Time(part, wanted) => time_part(*part, record, entry)
-                .is_some_and(|number| compare(Comparison::Equal, number, *wanted)),
+            Test::Time(part, wanted) => {
+                time_part(*part, text()).is_some_and(|number| compare(Comparison::Equal, number, *wanted))
+            }
         }
     }
 }
 
 fn text(op: TextOp, parts: &[TextPart], cased: bool) -> Test {
-    let spelled = |text: &str| if cased { text.to_owned() } else { fold(text) };
     let literal: Option<String> = parts
         .iter()
         .map(|part| match part {
-            TextPart::Literal(text) => Some(spelled(text)),
+            TextPart::Literal(text) => Some(text.as_str()),
             TextPart::Any | TextPart::One => None,
         })
         .collect();
-    if let Some(text) = literal {
-        if op == TextOp::Contains {
-            return Test::Part {
-                finder: Box::new(memmem::Finder::new(text.as_bytes()).into_owned()),
-                cased,
-            };
-        }
-        return Test::Literal {
+    let finder = |text: &str| Box::new(memmem::Finder::new(text.as_bytes()).into_owned());
+    match (literal, op, cased) {
+        (Some(text), TextOp::Contains, true) => Test::CasedPart(finder(&text)),
+        (Some(text), TextOp::Contains, false) => Test::Part(finder(&spelled(&fold(&text)))),
+        (Some(text), op, true) => Test::Cased {
             op,
             text: text.into(),
-            cased,
-        };
+        },
+        (Some(text), op, false) => Test::Edge {
+            op,
+            spelled: spelled(&fold(&text)).into_bytes().into(),
+        },
+        (None, ..) => wildcards(op, parts, cased),
     }
+}
+
+fn wildcards(op: TextOp, parts: &[TextPart], cased: bool) -> Test {
+    let folded = |text: &str| if cased { text.to_owned() } else { fold(text) };
     let mut tokens = Vec::new();
     if matches!(op, TextOp::Contains | TextOp::EndsWith) {
         tokens.push(Token::Any);
@@ -242,30 +238,61 @@ fn text(op: TextOp, parts: &[TextPart], cased: bool) -> Test {
         match part {
             TextPart::Any => tokens.push(Token::Any),
             TextPart::One => tokens.push(Token::One),
-            TextPart::Literal(text) => tokens.extend(spelled(text).chars().map(Token::Char)),
+            TextPart::Literal(text) => tokens.extend(folded(text).chars().map(Token::Char)),
         }
     }
     if matches!(op, TextOp::Contains | TextOp::StartsWith) {
         tokens.push(Token::Any);
     }
     tokens.dedup_by(|a, b| *a == Token::Any && *b == Token::Any);
+    if tokens == [Token::Any] {
+        return Test::Anything;
+    }
     Test::Glob {
         tokens: tokens.into(),
         cased,
     }
 }
 
-fn holds(op: TextOp, text: &str, literal: &str) -> bool {
+/// Spelled texts.
+fn holds(op: TextOp, text: &[u8], wanted: &[u8]) -> bool {
     match op {
-        TextOp::Contains => text.contains(literal),
-        TextOp::EndsWith => text.ends_with(literal),
-        TextOp::Equals => text == literal,
-        TextOp::StartsWith => text.starts_with(literal),
+        TextOp::Contains => has_part(&memmem::Finder::new(wanted), text),
+        TextOp::EndsWith => ends_with(text, wanted),
+        TextOp::Equals => text == wanted,
+        TextOp::StartsWith => text.starts_with(wanted),
+    }
+}
+
+/// Whether a spelled text ends with another.
+pub(crate) fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    text.ends_with(end) && is_aligned(text, text.len() - end.len())
+}
+
+/// Whether a spelled text has another in it.
+fn has_part(finder: &memmem::Finder<'_>, text: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(at) = finder.find(text.get(from..).unwrap_or_default()) {
+        if is_aligned(text, from + at) {
+            return true;
+        }
+        from += at + 1;
+    }
+    false
+}
+
+fn compare_texts(op: TextOp, text: &str, wanted: &str) -> bool {
+    match op {
+        TextOp::Contains => text.contains(wanted),
+        TextOp::EndsWith => text.ends_with(wanted),
+        TextOp::Equals => text == wanted,
+        TextOp::StartsWith => text.starts_with(wanted),
     }
 }
 
 /// Wildcards, with one point to come back to: the last `*`. At most text × tokens steps.
-fn glob(tokens: &[Token], text: &str) -> bool {
+fn glob(tokens: &[Token], text: &str, cased: bool) -> bool {
+    let same = |wanted: char, found: char| wanted == if cased { found } else { fold_char(found) };
     let (mut at, mut rest) = (0, text.chars());
     let mut again: Option<(usize, std::str::Chars<'_>)> = None;
     loop {
@@ -278,7 +305,7 @@ fn glob(tokens: &[Token], text: &str) -> bool {
                 continue;
             }
             (Some(Token::One), Some(_)) => true,
-            (Some(Token::Char(wanted)), Some(found)) => *wanted == found,
+            (Some(Token::Char(wanted)), Some(found)) => same(*wanted, found),
             (None, Some(_)) | (Some(Token::One | Token::Char(_)), None) => false,
         };
         if fits {
@@ -298,9 +325,9 @@ fn glob(tokens: &[Token], text: &str) -> bool {
     }
 }
 
-fn number(record: &Record, entry: &Entry) -> Option<f64> {
+fn number(entry: &Entry, text: &str) -> Option<f64> {
     match entry.kind {
-        Kind::Number | Kind::Text => record.text(entry).parse().ok(),
+        Kind::Number | Kind::Text => text.parse().ok(),
         Kind::Bool(_) | Kind::Null => None,
     }
 }
@@ -316,20 +343,20 @@ fn compare(comparison: Comparison, number: f64, limit: f64) -> bool {
     }
 }
 
-fn truth(record: &Record, entry: &Entry) -> Option<bool> {
+fn truth(entry: &Entry, lower: &[u8]) -> Option<bool> {
     match entry.kind {
         Kind::Bool(flag) => Some(flag),
-        Kind::Text => match record.folded(entry) {
-            "true" | "1" | "yes" => Some(true),
-            "false" | "0" | "no" => Some(false),
+        Kind::Text => match lower {
+            b"true" | b"1" | b"yes" => Some(true),
+            b"false" | b"0" | b"no" => Some(false),
             _ => None,
         },
         Kind::Null | Kind::Number => None,
     }
 }
 
-fn time_part(part: TimePart, record: &Record, entry: &Entry) -> Option<f64> {
-    let time: Timestamp = record.text(entry).parse().ok()?;
+fn time_part(part: TimePart, text: &str) -> Option<f64> {
+    let time: Timestamp = text.parse().ok()?;
     let time = jiff::Timestamp::from_nanosecond(time.as_nanos().into())
         .ok()?
         .to_zoned(TimeZone::UTC);

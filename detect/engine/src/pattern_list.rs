@@ -2,15 +2,22 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use detect_rules::TextOp;
+use memchr::memrchr2;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::pattern::Matcher;
+use crate::{
+    pattern::{Matcher, ends_with},
+    record::is_aligned,
+};
 
 /// From so many patterns on, one look for all is cheaper than one for each.
 const PATTERNS_MIN: usize = 6;
 
 /// What divides a path.
-const DIVIDERS: [char; 2] = ['\\', '/'];
+const DIVIDERS: [u8; 2] = *b"\\/";
+
+/// A text as JSON spells it, in lower case.
+type Bytes = Box<[u8]>;
 
 /// A list that is looked at as a whole.
 #[derive(Debug)]
@@ -19,8 +26,8 @@ pub(crate) enum PatternList {
     Parts(AhoCorasick),
     /// Whole values, and ends of values by what follows their last divider.
     Tails {
-        whole: FxHashSet<Box<str>>,
-        ends: FxHashMap<Box<str>, Box<[Box<str>]>>,
+        whole: FxHashSet<Bytes>,
+        ends: FxHashMap<Bytes, Box<[Bytes]>>,
     },
 }
 
@@ -38,7 +45,7 @@ impl PatternList {
         }
         let tails = patterns.iter().map(Matcher::tail).collect::<Option<Vec<_>>>()?;
         let mut whole = FxHashSet::default();
-        let mut ends: FxHashMap<Box<str>, Vec<Box<str>>> = FxHashMap::default();
+        let mut ends: FxHashMap<Bytes, Vec<Bytes>> = FxHashMap::default();
         for (op, text) in tails {
             if op == TextOp::Equals {
                 whole.insert(text.into());
@@ -60,22 +67,28 @@ impl PatternList {
         }
     }
 
-    /// Whether any pattern matches a folded value.
-    pub(crate) fn matches(&self, folded: &str) -> bool {
+    /// Whether any pattern matches a value in lower case, as JSON spells it.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
         match self {
-            Self::Parts(parts) => parts.is_match(folded),
+            Self::Parts(parts) => parts.find(value).is_some_and(|first| {
+                is_aligned(value, first.start())
+                    || parts
+                        .find_overlapping_iter(value)
+                        .any(|part| is_aligned(value, part.start()))
+            }),
             Self::Tails { whole, ends } => {
-                whole.contains(folded)
+                whole.contains(value)
                     || !ends.is_empty()
-                        && after_divider(folded)
+                        && after_divider(value)
                             .and_then(|key| ends.get(key))
-                            .is_some_and(|texts| texts.iter().any(|text| folded.ends_with(&**text)))
+                            .is_some_and(|texts| texts.iter().any(|text| ends_with(value, text)))
             }
         }
     }
 }
 
 /// What follows the last divider, if there is one.
-fn after_divider(text: &str) -> Option<&str> {
-    text.rfind(DIVIDERS).and_then(|at| text.get(at + 1..))
+fn after_divider(text: &[u8]) -> Option<&[u8]> {
+    let [one, other] = DIVIDERS;
+    memrchr2(one, other, text).and_then(|at| text.get(at + 1..))
 }

@@ -1,72 +1,107 @@
-//! Which rules an event of one log source could match, found in one pass over the values that matter.
+//! Which rules an event of one class could match, found by looking at each value that matters once.
 //!
-//! A rule lends its rarest group of witnesses; those of all rules are one set of literals. A literal found in
-//! the right field wakes its rules. Rules without a witness are always awake. Says nothing of what does match;
+//! A rule lends its rarest witnesses, its gates. Those at the edges of values are looked up by a few bytes
+//! ([`edges`]); those inside are searched for in their field's values only, those of keywords in the whole event.
+//! A witness that is there wakes its rules. Rules without one are always awake. Says nothing of what does match;
 //! that is the program's.
+//!
+//! Everything is compared as an ordinary event's bytes spell it, in lower case. A value that is spelled in
+//! another way (`\u0041`, letters beyond ASCII, `1.0`) is first brought to that form.
+
+mod edges;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use self::edges::{Edge, Edges};
 use crate::{
-    json::Marks,
     keys::FieldId,
-    literal::{GramCounts, LiteralId, Literals, Machine, Scratch},
-    record::{Entry, Haystack, Kind, NONE, Record, SEPARATOR, Wanted},
-    witness::{Frequencies, Group, Witness},
+    literal::{GramCounts, Literals, Machine, Scratch},
+    record::{DIGITS_AS_THEY_ARE, Kind, NONE, Payload, Record, is_aligned, spelled},
+    witness::{Frequencies, Needs, Place, Witness},
 };
 
-/// The witnesses of the rules of one log source.
+/// What an event must have for the rules of one class.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Prefilter {
     /// Rules that any event may match, ascending.
     always: Box<[u32]>,
     /// How many of them came later, when there was no time to look for their witnesses too.
     late: u32,
-    /// Every witness as an ordinary event's bytes spell it, if the machine is one for whole lines.
-    line: Option<Set>,
-    /// Witnesses in certain fields.
-    bound: Set,
+    /// For each field where its look is in `looks`, counted from one.
+    by_field: Arc<[u16]>,
+    looks: Box<[Look]>,
     /// Witnesses anywhere, those of keywords.
     free: Set,
-    /// For each field whether its values are looked at.
-    wanted: Box<[Wanted]>,
 }
 
-/// Literals and the rules that each of them wakes.
+/// What is looked for in the values of one field.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Look {
+    edges: Edges,
+    parts: Set,
+    /// Whether some of it are numbers, which have many spellings.
+    has_numbers: bool,
+}
+
+/// Literals and the rules that each of them calls.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Set {
     texts: Arc<Texts>,
-    targets: Box<[Target]>,
+    calls: Box<[Call]>,
 }
 
 /// What a set looks for; shared with the sets of other rulesets.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Texts {
     literals: Literals,
-    /// For each literal where its targets begin; one more at the end.
+    /// For each literal where its calls begin; one more at the end.
     starts: Box<[u32]>,
+    lengths: Box<[u32]>,
 }
+
+/// The bit of [`Call::CLOSES`] among the open gates.
+const SHUT: u32 = 1 << Call::CLOSES;
 
 /// Prefilters by their rules.
 pub(crate) type Prefilters = FxHashMap<Box<[u32]>, Arc<Prefilter>>;
 
-/// A rule that a literal wakes if it is in this field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Target {
-    /// [`NONE`] for any.
-    field: FieldId,
-    rule: u32,
-}
-
 /// The rules awake for the event at hand; used again for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Awake {
-    /// For each rule the last turn in which it was awake.
-    turns: Vec<u32>,
+    /// For each rule the last turn in which it was called, and which of its gates are open.
+    calls: Vec<(u32, u32)>,
     turn: u32,
     rules: Vec<u32>,
+    /// Whether some rule is shut.
+    some_are_shut: bool,
+}
+
+/// A rule that is awake when every one of its gates is open and it is not shut, and one of these gates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Call {
+    rule: u32,
+    gate: u8,
+    gates: u8,
+}
+
+impl Call {
+    fn again(self, new: impl Fn(u32) -> u32) -> Self {
+        Self {
+            rule: new(self.rule),
+            ..self
+        }
+    }
+
+    /// The gate that shuts a rule.
+    const CLOSES: u8 = 31;
+
+    #[inline]
+    fn closes(self) -> bool {
+        self.gate == Self::CLOSES
+    }
 }
 
 impl Awake {
@@ -74,27 +109,46 @@ impl Awake {
     #[inline]
     pub(crate) fn start(&mut self, rule_count: usize) {
         self.turn = self.turn.wrapping_add(1);
-        if self.turn == 0 || self.turns.len() != rule_count {
-            self.turns.clear();
-            self.turns.resize(rule_count, 0);
+        if self.turn == 0 || self.calls.len() != rule_count {
+            self.calls.clear();
+            self.calls.resize(rule_count, (0, 0));
             self.turn = 1;
         }
         self.rules.clear();
+        self.some_are_shut = false;
     }
 
-    #[inline]
+    /// Wakes a rule that has no gates.
     pub(crate) fn wake(&mut self, rule: u32) {
-        if let Some(turn) = self.turns.get_mut(rule as usize)
-            && *turn != self.turn
-        {
-            *turn = self.turn;
-            self.rules.push(rule);
+        self.rules.push(rule);
+    }
+
+    /// Opens a gate of a rule.
+    #[inline]
+    pub(crate) fn call(&mut self, call: Call) {
+        let Some((turn, open)) = self.calls.get_mut(call.rule as usize) else {
+            return;
+        };
+        let before = if *turn == self.turn { *open } else { 0 };
+        let now = before | 1 << call.gate;
+        (*turn, *open) = (self.turn, now);
+        if call.closes() {
+            self.some_are_shut = true;
+        } else if now != before && now & SHUT == 0 && now == (1 << call.gates) - 1 {
+            self.rules.push(call.rule);
         }
     }
 
     /// The rules that are awake, ascending.
     #[inline]
     pub(crate) fn rules(&mut self) -> &[u32] {
+        if self.some_are_shut {
+            let (calls, now) = (&self.calls, self.turn);
+            self.rules.retain(|rule| {
+                let called = calls.get(*rule as usize);
+                called.is_none_or(|(turn, open)| *turn != now || open & SHUT == 0)
+            });
+        }
         if 1 < self.rules.len() {
             self.rules.sort_unstable();
         }
@@ -102,57 +156,75 @@ impl Awake {
     }
 }
 
+/// What the rules' witnesses say, before it is compiled.
+#[derive(Default)]
+struct Draft {
+    edges: BTreeMap<(Edge, String), Vec<Call>>,
+    parts: BTreeMap<String, Vec<Call>>,
+    has_numbers: bool,
+}
+
 impl Prefilter {
-    /// For these rules, ascending, with the groups of witnesses of each.
-    pub(crate) fn build<'g>(
+    /// For these rules, ascending, with the needs of each; none if it is to be evaluated for every event.
+    pub(crate) fn build<'n>(
         rules: &[u32],
-        groups: impl Fn(u32) -> &'g [Group],
+        needs: impl Fn(u32) -> Option<&'n Needs>,
         frequencies: &Frequencies,
         counts: &GramCounts,
         field_count: usize,
         machine: Machine,
     ) -> Self {
         let mut always = Vec::new();
-        let mut bound: BTreeMap<String, Vec<Target>> = BTreeMap::new();
-        let mut free: BTreeMap<String, Vec<Target>> = BTreeMap::new();
-        let mut line: BTreeMap<String, Vec<Target>> = BTreeMap::new();
-        let mut wanted = vec![Wanted::No; field_count];
+        let mut drafts: BTreeMap<FieldId, Draft> = BTreeMap::new();
+        let mut free: BTreeMap<String, Vec<Call>> = BTreeMap::new();
+        let mut add = |witness: &Witness, call: Call| {
+            let text = spelled(&witness.text);
+            if witness.fields.is_empty() {
+                free.entry(text).or_default().push(call);
+                return;
+            }
+            for field in &witness.fields {
+                let draft = drafts.entry(*field).or_default();
+                draft.has_numbers |= witness.is_number;
+                draft.add(witness.place, text.clone(), call);
+            }
+        };
         for rule in rules {
-            let Some(group) = frequencies.rarest(groups(*rule)) else {
+            let gates = needs(*rule)
+                .map(|needs| frequencies.gates(needs))
+                .unwrap_or_default();
+            if gates.opened_by.is_empty() {
                 always.push(*rule);
-                continue;
+            }
+            let call = |gate| Call {
+                rule: *rule,
+                gate,
+                gates: gates.opened_by.len() as u8,
             };
-            for witness in group {
-                let targets = witness.fields.iter().map(|field| Target {
-                    field: *field,
-                    rule: *rule,
+            for (gate, witnesses) in (0..).zip(&gates.opened_by) {
+                witnesses.iter().for_each(|witness| add(witness, call(gate)));
+            }
+            let closing = call(Call::CLOSES);
+            gates.closed_by.iter().for_each(|witness| add(witness, closing));
+        }
+        let mut by_field = vec![0; field_count];
+        let mut looks = Vec::with_capacity(drafts.len());
+        for (field, draft) in drafts {
+            if let Some(place) = by_field.get_mut(field as usize) {
+                looks.push(Look {
+                    edges: Edges::build(draft.edges),
+                    parts: Set::build(draft.parts, machine, counts),
+                    has_numbers: draft.has_numbers,
                 });
-                if !witness.fields.is_empty() {
-                    line.entry(on_the_line(&witness.text))
-                        .or_default()
-                        .extend(targets.clone());
-                    bound.entry(witness.text.to_string()).or_default().extend(targets);
-                    witness.want(&mut wanted);
-                    continue;
-                }
-                let target = Target {
-                    field: NONE,
-                    rule: *rule,
-                };
-                line.entry(on_the_line(&witness.text)).or_default().push(target);
-                for spelled in [witness.text.to_string(), on_the_line(&witness.text)] {
-                    free.entry(spelled).or_default().push(target);
-                }
+                *place = u16::try_from(looks.len()).unwrap_or(0);
             }
         }
         Self {
             always: always.into(),
             late: 0,
-            line: (machine == Machine::Fastest && Literals::reads_lines() && !line.is_empty())
-                .then(|| Set::build(line, machine, counts)),
-            bound: Set::build(bound, Machine::Plain, counts),
-            free: Set::build(free, Machine::Plain, counts),
-            wanted: wanted.into(),
+            by_field: by_field.into(),
+            looks: looks.into(),
+            free: Set::build(free, Machine::Line, counts),
         }
     }
 
@@ -163,13 +235,17 @@ impl Prefilter {
         let mut always: Vec<u32> = held.filter(|rule| *rule != NONE).collect();
         always.extend(late);
         always.sort_unstable();
+        let again = |look: &Look| Look {
+            edges: look.edges.again(&new),
+            parts: look.parts.again(&new),
+            has_numbers: look.has_numbers,
+        };
         Self {
             always: always.into(),
             late: self.late + u32::try_from(late.len()).unwrap_or(u32::MAX),
-            line: self.line.as_ref().map(|line| line.again(&new)),
-            bound: self.bound.again(&new),
+            by_field: Arc::clone(&self.by_field),
+            looks: self.looks.iter().map(again).collect(),
             free: self.free.again(&new),
-            wanted: self.wanted.clone(),
         }
     }
 
@@ -185,173 +261,148 @@ impl Prefilter {
 
     /// Makes the scratch large enough.
     pub(crate) fn prepare(&self, scratch: &mut Scratch) {
-        if let Some(line) = &self.line {
-            line.texts.literals.prepare(scratch);
+        for look in &self.looks {
+            look.parts.texts.literals.prepare(scratch);
         }
+        self.free.texts.literals.prepare(scratch);
     }
 
-    /// Wakes the rules whose witnesses the event has; returns how many bytes were looked at.
-    ///
-    /// The event's own bytes are looked at if the machine reads lines. Values of which these do not say in the one
-    /// usual way what their text is are looked at apart: numbers, texts with escapes that need not be, letters
-    /// beyond ASCII. Without such a machine all values of the fields that matter are looked at apart.
+    /// Wakes the rules whose witnesses the event has; returns in how many bytes texts were searched for.
     #[inline]
     pub(crate) fn look(
         &self,
         record: &mut Record,
-        payload: &str,
-        marks: &Marks,
+        payload: Payload<'_>,
         scratch: &mut Scratch,
         awake: &mut Awake,
     ) -> usize {
-        if self.bound.is_empty() && self.free.is_empty() {
-            return 0;
-        }
         let mut searched = 0;
-        if let Some(line) = &self.line {
-            line.look_at_line(record, payload, scratch, awake);
-            searched += payload.len();
-        } else if !self.free.is_empty() {
-            let line = record.fold_line(payload);
-            searched += line.len();
-            self.free.look_anywhere(line, scratch, awake);
+        if !self.free.is_empty() {
+            searched += payload.lower.len();
+            self.free.look(payload.lower, scratch, awake);
         }
-        let (is_ascii, reads_lines) = (marks.is_ascii(), self.line.is_some());
-        let is_odd = |entry: &Entry| entry.is_unusual || !is_ascii && !entry.raw(payload).is_ascii();
-        let start = record.gather(payload, marks, |entry| {
-            let wanted = self.wanted.get(entry.field as usize).copied().unwrap_or_default();
-            match (wanted, entry.kind) {
-                (Wanted::No, Kind::Text) if !self.free.is_empty() && is_odd(entry) => Wanted::Text,
-                (Wanted::Text | Wanted::Number, Kind::Text) if reads_lines && !is_odd(entry) => {
-                    self.as_number(wanted, entry, payload)
-                }
-                (wanted, _) => wanted,
+        for at in 0..record.entries().len() {
+            let Some(entry) = record.entries().get(at).copied() else {
+                break;
+            };
+            let look = self
+                .by_field
+                .get(entry.field as usize)
+                .and_then(|place| self.looks.get((*place as usize).wrapping_sub(1)));
+            if look.is_none() && (payload.is_plain || self.free.is_empty()) || entry.kind == Kind::Null {
+                continue;
             }
-        });
-        let haystack = record.haystack(start);
-        if !haystack.is_empty() {
-            searched += haystack.text.len();
-            self.bound.look(haystack, scratch, awake);
-            self.free.look_anywhere(haystack.text, scratch, awake);
+            if record.respell_entry(at, payload)
+                && !self.free.is_empty()
+                && let Some(odd) = record.entries().get(at)
+            {
+                self.free.look(record.lower(odd, payload), scratch, awake);
+            }
+            if let (Some(look), Some(entry)) = (look, record.entries().get(at)) {
+                let value = record.lower(entry, payload);
+                searched += look.look(value, scratch, awake);
+                if look.has_numbers
+                    && may_be_odd_number(value)
+                    && let Some(number) = record.as_number(at, payload)
+                {
+                    // Equal as numbers, not as texts: this shuts nothing.
+                    look.edges.look(number, &mut |call| {
+                        if !call.closes() {
+                            awake.call(call);
+                        }
+                    });
+                }
+            }
         }
         searched
     }
+}
 
-    /// A text that may be a number equal to one with another spelling.
-    fn as_number(&self, wanted: Wanted, entry: &Entry, payload: &str) -> Wanted {
-        let may_be = wanted == Wanted::Number
-            && entry
-                .raw(payload)
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-        if may_be { Wanted::Number } else { Wanted::No }
+/// Whether a text may be a number that equals one with another spelling.
+#[inline]
+fn may_be_odd_number(value: &[u8]) -> bool {
+    let is_as_written = value.len() <= DIGITS_AS_THEY_ARE
+        && value.iter().all(u8::is_ascii_digit)
+        && (value.first() != Some(&b'0') || value.len() == 1);
+    !is_as_written
+        && value
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e'))
+}
+
+impl Draft {
+    fn add(&mut self, place: Place, text: String, call: Call) {
+        let edge = match place {
+            Place::Part => return self.parts.entry(text).or_default().push(call),
+            Place::Whole => Edge::Whole,
+            Place::Start => Edge::Start,
+            Place::End => Edge::End,
+        };
+        self.edges.entry((edge, text)).or_default().push(call);
+    }
+}
+
+impl Look {
+    #[inline]
+    fn look(&self, value: &[u8], scratch: &mut Scratch, awake: &mut Awake) -> usize {
+        if !self.edges.is_empty() {
+            self.edges.look(value, &mut |call| awake.call(call));
+        }
+        if self.parts.is_empty() {
+            return 0;
+        }
+        self.parts.look(value, scratch, awake);
+        value.len()
     }
 }
 
 impl Set {
-    fn build(woken: BTreeMap<String, Vec<Target>>, machine: Machine, counts: &GramCounts) -> Self {
-        let texts: Vec<Box<str>> = woken.keys().map(|text| text.as_str().into()).collect();
+    fn build(called: BTreeMap<String, Vec<Call>>, machine: Machine, counts: &GramCounts) -> Self {
+        let texts: Vec<Box<str>> = called.keys().map(|text| text.as_str().into()).collect();
         let mut starts = vec![0];
-        let mut targets = Vec::new();
-        for mut of_literal in woken.into_values() {
+        let mut calls = Vec::new();
+        for mut of_literal in called.into_values() {
             of_literal.sort_unstable();
             of_literal.dedup();
-            targets.extend(of_literal);
-            starts.push(u32::try_from(targets.len()).unwrap_or(NONE));
+            calls.extend(of_literal);
+            starts.push(u32::try_from(calls.len()).unwrap_or(NONE));
         }
+        let lengths = texts.iter().map(|text| u32::try_from(text.len()).unwrap_or(NONE));
         Self {
             texts: Arc::new(Texts {
+                lengths: lengths.collect(),
                 literals: Literals::build(&texts, machine, counts),
                 starts: starts.into(),
             }),
-            targets: targets.into(),
+            calls: calls.into(),
         }
     }
 
     fn again(&self, new: impl Fn(u32) -> u32) -> Self {
-        let targets = self.targets.iter().map(|target| Target {
-            field: target.field,
-            rule: new(target.rule),
-        });
         Self {
             texts: Arc::clone(&self.texts),
-            targets: targets.collect(),
+            calls: self.calls.iter().map(|call| call.again(&new)).collect(),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.calls.is_empty()
     }
 
-    /// The rules that a literal wakes.
-    fn targets(&self, literal: LiteralId) -> &[Target] {
-        let range = |at: usize| self.texts.starts.get(at).map_or(0, |start| *start as usize);
-        let targets = range(literal as usize)..range(literal as usize + 1);
-        self.targets.get(targets).unwrap_or_default()
-    }
-
-    fn look_at_line(&self, record: &Record, payload: &str, scratch: &mut Scratch, awake: &mut Awake) {
-        let literals = &self.texts.literals;
-        literals.scan(payload.as_bytes(), scratch, |literal, end| {
-            let mut field = None;
-            for target in self.targets(literal) {
-                if target.field == NONE
-                    || target.field == *field.get_or_insert_with(|| record.field_at(end.saturating_sub(1)))
-                {
-                    awake.wake(target.rule);
+    fn look(&self, haystack: &[u8], scratch: &mut Scratch, awake: &mut Awake) {
+        let texts = &self.texts;
+        texts.literals.scan(haystack, scratch, |literal, end| {
+            let start = |at: usize| texts.starts.get(at).map_or(0, |start| *start as usize);
+            let calls = start(literal as usize)..start(literal as usize + 1);
+            for call in self.calls.get(calls).unwrap_or_default() {
+                let length = texts
+                    .lengths
+                    .get(literal as usize)
+                    .map_or(0, |length| *length as usize);
+                if !call.closes() || is_aligned(haystack, end.saturating_sub(length)) {
+                    awake.call(*call);
                 }
             }
         });
-    }
-
-    fn look(&self, haystack: Haystack<'_>, scratch: &mut Scratch, awake: &mut Awake) {
-        let literals = &self.texts.literals;
-        literals.scan(haystack.text.as_bytes(), scratch, |literal, end| {
-            // The last byte is inside the value, or is the separator at its end.
-            let field = haystack.field_at(end.saturating_sub(1));
-            for target in self.targets(literal) {
-                if target.field == field {
-                    awake.wake(target.rule);
-                }
-            }
-        });
-    }
-
-    fn look_anywhere(&self, text: &str, scratch: &mut Scratch, awake: &mut Awake) {
-        let literals = &self.texts.literals;
-        literals.scan(text.as_bytes(), scratch, |literal, _| {
-            for target in self.targets(literal) {
-                awake.wake(target.rule);
-            }
-        });
-    }
-}
-
-/// A folded text as it stands in the bytes of an event that spells it in the usual way.
-fn on_the_line(text: &str) -> String {
-    let quoted = serde_json::Value::from(text.trim_matches(SEPARATOR)).to_string();
-    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-    let start = if text.starts_with(SEPARATOR) { "\"" } else { "" };
-    let end = if text.ends_with(SEPARATOR) { "\"" } else { "" };
-    format!("{start}{inner}{end}")
-}
-
-impl Witness {
-    /// Whether a value of this field may have it.
-    pub(crate) fn is_in(&self, field: FieldId) -> bool {
-        self.fields.is_empty() || self.fields.contains(&field)
-    }
-
-    /// Says that the values of its fields are looked at.
-    pub(crate) fn want(&self, wanted: &mut [Wanted]) {
-        for field in &self.fields {
-            if let Some(held) = wanted.get_mut(*field as usize) {
-                if self.is_number {
-                    *held = Wanted::Number;
-                } else if *held == Wanted::No {
-                    *held = Wanted::Text;
-                }
-            }
-        }
     }
 }

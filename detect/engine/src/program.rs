@@ -9,7 +9,7 @@ use crate::{
     keys::{FieldId, FieldNames, Fields},
     pattern::Matcher,
     pattern_list::PatternList,
-    record::{Kind, Record},
+    record::{Kind, Payload, Record},
 };
 
 pub(crate) use late::Program;
@@ -36,10 +36,12 @@ pub(crate) enum Node {
         references: Box<[FieldId]>,
         /// All patterns together, if one is enough and they are alike.
         list: Option<PatternList>,
+        asks_for_text: bool,
     },
     Keywords {
         all: bool,
         patterns: Box<[Matcher]>,
+        asks_for_text: bool,
     },
 }
 
@@ -106,6 +108,7 @@ impl Node {
                             all,
                             negated: *negated,
                             references: references(&patterns),
+                            asks_for_text: patterns.iter().any(Matcher::asks_for_text),
                             list: if all { None } else { PatternList::build(&patterns) },
                             patterns,
                         }
@@ -113,17 +116,29 @@ impl Node {
                 }
             }
             Condition::Keywords(quantifier, patterns) => {
-                names.keep_all_texts();
+                names.expect_keywords();
+                let patterns = matchers(patterns, names)?;
                 Self::Keywords {
                     all: *quantifier == Quantifier::All,
-                    patterns: matchers(patterns, names)?,
+                    asks_for_text: patterns.iter().any(Matcher::asks_for_text),
+                    patterns,
                 }
             }
         })
     }
 
+    /// Whether it asks for every text of an event.
+    pub(crate) fn has_keywords(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::AtLeast(_, parts) => parts.nodes.iter().any(Self::has_keywords),
+            Self::Not(part) => part.has_keywords(),
+            Self::Exists(..) | Self::Values { .. } => false,
+            Self::Keywords { .. } => true,
+        }
+    }
+
     /// Whether it holds.
-    pub(crate) fn holds(&self, record: &mut Record, payload: &str) -> bool {
+    pub(crate) fn holds(&self, record: &mut Record, payload: Payload<'_>) -> bool {
         match self {
             Self::All(parts) => parts.by_cost().all(|part| part.holds(record, payload)),
             Self::AtLeast(count, parts) => {
@@ -150,31 +165,44 @@ impl Node {
                 patterns,
                 references,
                 list,
+                asks_for_text,
             } => {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return !negated && of(*all, patterns, Matcher::is_null);
                 };
-                record.settle(*field, payload);
-                for field in references {
-                    record.settle(*field, payload);
+                for field in std::iter::once(field).chain(references) {
+                    record.respell(*field, payload);
+                    if *asks_for_text {
+                        record.settle(*field, payload.text);
+                    }
                 }
                 let record = &*record;
                 let mut values = record.values(*field);
                 let found = match list {
-                    Some(list) => {
-                        values.any(|entry| entry.kind != Kind::Null && list.matches(record.folded(entry)))
-                    }
+                    Some(list) => values
+                        .any(|entry| entry.kind != Kind::Null && list.matches(record.lower(entry, payload))),
                     None => of(*all, patterns, |pattern| {
-                        record.values(*field).any(|entry| pattern.matches(record, entry))
+                        record
+                            .values(*field)
+                            .any(|entry| pattern.matches(record, payload, entry))
                     }),
                 };
                 found != *negated
             }
-            Self::Keywords { all, patterns } => {
-                record.settle_texts(payload);
+            Self::Keywords {
+                all,
+                patterns,
+                asks_for_text,
+            } => {
+                record.respell_texts(payload);
+                if *asks_for_text {
+                    record.settle_texts(payload.text);
+                }
                 let record = &*record;
                 of(*all, patterns, |pattern| {
-                    record.texts().any(|entry| pattern.matches(record, entry))
+                    record
+                        .texts()
+                        .any(|entry| pattern.matches(record, payload, entry))
                 })
             }
         }
@@ -184,7 +212,7 @@ impl Node {
     pub(crate) fn decided(
         &self,
         record: &mut Record,
-        payload: &str,
+        payload: Payload<'_>,
         known: &impl Fn(FieldId) -> bool,
     ) -> Option<bool> {
         match self {
@@ -234,7 +262,7 @@ impl Node {
     pub(crate) fn explain(
         &self,
         record: &mut Record,
-        payload: &str,
+        payload: Payload<'_>,
         names: &FieldNames,
         findings: &mut Vec<Finding>,
     ) {
@@ -257,9 +285,14 @@ impl Node {
             Self::Not(_) | Self::Exists(_, false) => {}
             Self::Exists(fields, true) => {
                 if let Some(field) = fields.iter().find(|field| record.has(**field)) {
-                    record.settle(*field, payload);
+                    record.settle(*field, payload.text);
                     for entry in record.values(*field).take(1) {
-                        add(findings, names.name(*field), record.text(entry), "is there");
+                        add(
+                            findings,
+                            names.name(*field),
+                            record.text(entry, payload.text),
+                            "is there",
+                        );
                     }
                 }
             }
@@ -272,29 +305,39 @@ impl Node {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return;
                 };
-                record.settle(*field, payload);
+                record.respell(*field, payload);
+                record.settle(*field, payload.text);
                 let record = &*record;
                 for entry in record.values(*field) {
                     if *negated {
                         add(
                             findings,
                             names.name(*field),
-                            record.text(entry),
+                            record.text(entry, payload.text),
                             "none of the excluded values",
                         );
                     }
-                    for pattern in patterns.iter().filter(|pattern| pattern.matches(record, entry)) {
-                        add(findings, names.name(*field), record.text(entry), &pattern.shown);
+                    let text = record.text(entry, payload.text);
+                    for pattern in patterns
+                        .iter()
+                        .filter(|pattern| pattern.matches(record, payload, entry))
+                    {
+                        add(findings, names.name(*field), text, &pattern.shown);
                     }
                 }
             }
             Self::Keywords { patterns, .. } => {
-                record.settle_texts(payload);
+                record.respell_texts(payload);
+                record.settle_texts(payload.text);
                 let record = &*record;
                 for entry in record.texts() {
-                    for pattern in patterns.iter().filter(|pattern| pattern.matches(record, entry)) {
+                    let text = record.text(entry, payload.text);
+                    for pattern in patterns
+                        .iter()
+                        .filter(|pattern| pattern.matches(record, payload, entry))
+                    {
                         let name = entry.field().map_or("keyword", |field| names.name(field));
-                        add(findings, name, record.text(entry), &pattern.shown);
+                        add(findings, name, text, &pattern.shown);
                     }
                 }
             }

@@ -1,27 +1,35 @@
 //! One event, flat, in buffers that are used again for the next.
 //!
 //! Not a document model: only fields that some rule or indicator asks for are kept (and every text, if a rule
-//! has keywords), as places in the event's bytes. A value is unescaped and folded when it is settled, once.
+//! has keywords), as places in the event's bytes. Values are compared where they are, in lower case and as JSON
+//! spells them; one that is spelled in an unusual way is respelled first, and one whose text is asked for is
+//! unescaped, both once.
 //! Objects are flattened as `ingest_event::codec::flatten` does: dotted names, members of a list of objects
 //! side by side, a name given twice as a list.
-
-mod haystack;
 
 use std::fmt::Write as _;
 
 use crate::{
-    fold::fold_into,
-    json::{self, Number},
+    fold::fold_char,
+    json::{self, Marks, Number},
     keys::{FieldId, FieldNames},
 };
 
 /// Whole numbers up to this length are written as they are spelled.
-const DIGITS_AS_THEY_ARE: usize = 15;
+pub(crate) const DIGITS_AS_THEY_ARE: usize = 15;
 
 /// No field, no entry, no text yet.
 pub(crate) const NONE: u32 = u32::MAX;
 
-pub(crate) use haystack::{Haystack, SEPARATOR, Wanted};
+/// An event's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payload<'p> {
+    pub(crate) text: &'p str,
+    /// In lower case as far as it is ASCII.
+    pub(crate) lower: &'p [u8],
+    /// Whether `lower` says all of every text: only ASCII, and escapes in their usual form.
+    pub(crate) is_plain: bool,
+}
 
 /// What a value is, apart from its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,27 +46,37 @@ pub(crate) struct Entry {
     pub(crate) field: FieldId,
     next: u32,
     /// In the event's bytes; without quotes.
-    raw: (u32, u32),
-    text: (u32, u32),
-    folded: (u32, u32),
+    start: u32,
+    end: u32,
+    /// Where in `Record::settled` it is, if it is.
+    settled: u32,
     pub(crate) kind: Kind,
-    is_escaped: bool,
     /// Whether its text could be spelled in another way too, such as with `\u0041` for a letter.
     pub(crate) is_unusual: bool,
+}
+
+/// What a value is that is not what the event's bytes are.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    /// Unescaped, in `Record::texts`.
+    text: (u32, u32),
+    /// Respelled, in `Record::respelled`.
+    respelled: (u32, u32),
 }
 
 /// The buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     entries: Vec<Entry>,
-    first: Vec<u32>,
-    last: Vec<u32>,
+    settled: Vec<Settled>,
+    /// For each field its first and its last entry.
+    fields: Vec<(u32, u32)>,
     texts: String,
-    folded: String,
-    line: String,
-    spans: Vec<haystack::Span>,
-    /// Entries of the envelope that have escapes.
-    escaped: Vec<u32>,
+    respelled: String,
+    /// The form that equal numbers share.
+    number: String,
+    /// Entries of the envelope.
+    of_envelope: Vec<u32>,
     envelope: FieldId,
     /// The path of a member whose name is not remembered.
     pub(crate) path: String,
@@ -66,32 +84,60 @@ pub(crate) struct Record {
 
 impl Entry {
     #[inline]
-    pub(crate) fn new(field: FieldId, kind: Kind, start: usize, end: usize, is_escaped: bool) -> Self {
+    pub(crate) fn new(field: FieldId, kind: Kind, start: usize, end: usize) -> Self {
         Self {
             field,
             next: NONE,
-            raw: (position(start), position(end)),
-            text: (NONE, NONE),
-            folded: (NONE, NONE),
+            start: position(start),
+            end: position(end),
+            settled: NONE,
             kind,
-            is_escaped,
             is_unusual: false,
         }
     }
 
-    /// A text with escapes.
-    pub(crate) fn escaped(field: FieldId, start: usize, end: usize, is_unusual: bool) -> Self {
+    /// With escapes that need not be, or are not short.
+    pub(crate) fn spelled_unusually(self) -> Self {
         Self {
-            is_unusual,
-            ..Self::new(field, Kind::Text, start, end, true)
+            is_unusual: true,
+            ..self
         }
     }
 
     /// As the event spells it, escapes and all.
     pub(crate) fn raw<'p>(&self, payload: &'p str) -> &'p str {
-        payload
-            .get(self.raw.0 as usize..self.raw.1 as usize)
-            .unwrap_or_default()
+        payload.get(self.range()).unwrap_or_default()
+    }
+
+    /// Where it is in the event's bytes.
+    #[inline]
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Whether its text is not what the event's bytes are.
+    #[inline]
+    fn is_written_otherwise(&self, payload: &str) -> bool {
+        match self.kind {
+            Kind::Null | Kind::Bool(_) => false,
+            Kind::Number => !is_plain(self.raw(payload)),
+            Kind::Text => self.has_backslash(payload),
+        }
+    }
+
+    #[inline]
+    fn has_backslash(&self, payload: &str) -> bool {
+        memchr::memchr(b'\\', self.raw(payload).as_bytes()).is_some()
+    }
+
+    /// Whether its text could be spelled in another way, or is folded in another way than ASCII.
+    #[inline]
+    fn is_odd(&self, payload: Payload<'_>) -> bool {
+        match self.kind {
+            Kind::Null | Kind::Bool(_) => false,
+            Kind::Number => !is_plain(self.raw(payload.text)),
+            Kind::Text => !payload.is_plain && (self.is_unusual || !self.raw(payload.text).is_ascii()),
+        }
     }
 
     /// The field of a value, if somebody asks for it.
@@ -104,29 +150,29 @@ impl Record {
     /// Makes room for an event; what was held is gone.
     pub(crate) fn clear(&mut self, names: &FieldNames) {
         for entry in &self.entries {
-            if let Some(first) = self.first.get_mut(entry.field as usize) {
+            if let Some((first, _)) = self.fields.get_mut(entry.field as usize) {
                 *first = NONE;
             }
         }
-        self.first.resize(names.len(), NONE);
-        self.last.resize(names.len(), NONE);
+        self.fields.resize(names.len(), (NONE, NONE));
         self.entries.clear();
+        self.settled.clear();
         self.texts.clear();
-        self.folded.clear();
+        self.respelled.clear();
         self.path.clear();
-        self.escaped.clear();
+        self.of_envelope.clear();
         self.envelope = names.envelope;
     }
 
     #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
         let index = position(self.entries.len());
-        if entry.is_escaped && entry.field < self.envelope {
-            self.escaped.push(index);
+        if entry.field < self.envelope {
+            self.of_envelope.push(index);
         }
         let field = entry.field as usize;
         self.entries.push(entry);
-        if let (Some(first), Some(last)) = (self.first.get_mut(field), self.last.get_mut(field)) {
+        if let Some((first, last)) = self.fields.get_mut(field) {
             if *first == NONE {
                 *first = index;
             } else if let Some(before) = self.entries.get_mut(*last as usize) {
@@ -136,15 +182,20 @@ impl Record {
         }
     }
 
+    #[inline]
+    fn first(&self, field: FieldId) -> u32 {
+        self.fields.get(field as usize).map_or(NONE, |(first, _)| *first)
+    }
+
     /// Whether the event has the field.
     #[inline]
     pub(crate) fn has(&self, field: FieldId) -> bool {
-        self.first.get(field as usize).is_some_and(|first| *first != NONE)
+        self.first(field) != NONE
     }
 
     /// The values of a field.
     pub(crate) fn values(&self, field: FieldId) -> impl Iterator<Item = &Entry> {
-        let mut at = self.first.get(field as usize).copied().unwrap_or(NONE);
+        let mut at = self.first(field);
         std::iter::from_fn(move || {
             let entry = self.entries.get(at as usize)?;
             at = entry.next;
@@ -152,19 +203,16 @@ impl Record {
         })
     }
 
-    /// The field of the value that the event's byte at `at` belongs to, its closing quote included.
-    pub(crate) fn field_at(&self, at: usize) -> FieldId {
-        let at = position(at);
-        let after = self.entries.partition_point(|entry| entry.raw.0 <= at);
-        match after.checked_sub(1).and_then(|index| self.entries.get(index)) {
-            Some(entry) if at <= entry.raw.1 => entry.field,
-            _ => NONE - 1,
-        }
-    }
-
     /// Every value that is kept, in the event's order.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The values of the envelope, in the event's order.
+    pub(crate) fn of_envelope(&self) -> impl Iterator<Item = &Entry> {
+        self.of_envelope
+            .iter()
+            .filter_map(|at| self.entries.get(*at as usize))
     }
 
     /// Every text in the event; settle them first.
@@ -172,100 +220,183 @@ impl Record {
         self.entries.iter().filter(|entry| entry.kind == Kind::Text)
     }
 
-    /// A settled value as text; numbers and booleans as JSON writes them, null as nothing.
-    pub(crate) fn text(&self, entry: &Entry) -> &str {
-        slice(&self.texts, entry.text)
+    /// A value as text; numbers and booleans as JSON writes them, null as nothing. One that is written otherwise
+    /// has to be settled first.
+    #[inline]
+    pub(crate) fn text<'a>(&'a self, entry: &Entry, payload: &'a str) -> &'a str {
+        if let Some(text) = self.settled_text(entry) {
+            text
+        } else if entry.kind == Kind::Null {
+            ""
+        } else {
+            entry.raw(payload)
+        }
     }
 
-    /// A settled value as text without regard to case, see [`crate::fold`].
-    pub(crate) fn folded(&self, entry: &Entry) -> &str {
-        slice(&self.folded, entry.folded)
+    /// A value without regard to case, as JSON spells its text in the usual way: see [`spell`]. An odd one has to be
+    /// respelled first.
+    #[inline]
+    pub(crate) fn lower<'a>(&'a self, entry: &Entry, payload: Payload<'a>) -> &'a [u8] {
+        match self.settled.get(entry.settled as usize) {
+            Some(settled) if settled.respelled.0 != NONE => {
+                slice(&self.respelled, settled.respelled).as_bytes()
+            }
+            _ => payload.lower.get(entry.range()).unwrap_or_default(),
+        }
+    }
+
+    #[inline]
+    fn settled_text(&self, entry: &Entry) -> Option<&str> {
+        let settled = self.settled.get(entry.settled as usize)?;
+        (settled.text.0 != NONE).then(|| slice(&self.texts, settled.text))
+    }
+
+    /// The place for what a value is.
+    fn settled_of(&mut self, at: usize) -> Option<&mut Settled> {
+        let entry = self.entries.get_mut(at)?;
+        if entry.settled == NONE {
+            entry.settled = position(self.settled.len());
+            self.settled.push(Settled {
+                text: (NONE, NONE),
+                respelled: (NONE, NONE),
+            });
+        }
+        self.settled.get_mut(entry.settled as usize)
     }
 
     /// The first value of a field as text, if it is settled or needs no settling.
     pub(crate) fn first_text<'a>(&'a self, field: FieldId, payload: &'a str) -> Option<&'a str> {
         self.values(field)
             .find(|entry| entry.kind != Kind::Null)
-            .map(|entry| self.spelled(entry, payload))
+            .map(|entry| self.text(entry, payload))
     }
 
-    /// A value as text where it is settled, else as the event spells it.
+    /// Settles one value, so that [`Record::text`] is its text.
     #[inline]
-    pub(crate) fn spelled<'a>(&'a self, entry: &Entry, payload: &'a str) -> &'a str {
-        if entry.text.0 == NONE {
-            entry.raw(payload)
-        } else {
-            self.text(entry)
-        }
-    }
-
-    /// Settles a value if it has escapes, so that [`Record::spelled`] is its text.
-    #[inline]
-    pub(crate) fn settle_spelled(&mut self, at: usize, payload: &str) {
+    pub(crate) fn settle_entry(&mut self, at: usize, payload: &str) {
         if let Some(entry) = self.entries.get(at)
-            && entry.is_escaped
-            && entry.text.0 == NONE
+            && entry.is_written_otherwise(payload)
+            && self.settled_text(entry).is_none()
         {
-            self.settle_entry(position(at), payload);
+            self.unescape(at, payload);
         }
     }
 
-    /// Unescapes and folds the values of a field, unless that is done.
+    /// Settles the values of a field, so that [`Record::text`] is their text.
     pub(crate) fn settle(&mut self, field: FieldId, payload: &str) {
-        let mut at = self.first.get(field as usize).copied().unwrap_or(NONE);
-        while let Some(entry) = self.entries.get(at as usize) {
-            let next = entry.next;
-            if entry.text.0 == NONE {
-                self.settle_entry(at, payload);
-            }
+        let mut at = self.first(field);
+        while let Some(next) = self.entries.get(at as usize).map(|entry| entry.next) {
+            self.settle_entry(at as usize, payload);
             at = next;
         }
     }
 
-    /// Unescapes those values of the envelope that have escapes, so that [`Record::first_text`] is their text.
+    /// Settles those values of the envelope that have escapes, so that [`Record::first_text`] is their text.
     pub(crate) fn settle_envelope(&mut self, payload: &str) {
-        for at in 0..self.escaped.len() {
-            if let Some(entry) = self.escaped.get(at) {
-                self.settle_entry(*entry, payload);
+        for at in 0..self.of_envelope.len() {
+            if let Some(entry) = self.of_envelope.get(at) {
+                self.settle_entry(*entry as usize, payload);
             }
         }
     }
 
-    /// Unescapes and folds every text, unless that is done.
+    /// Settles every text.
     pub(crate) fn settle_texts(&mut self, payload: &str) {
         for at in 0..self.entries.len() {
-            if let Some(entry) = self.entries.get(at)
-                && entry.kind == Kind::Text
-                && entry.text.0 == NONE
-            {
-                self.settle_entry(position(at), payload);
+            if self.entries.get(at).is_some_and(|entry| entry.kind == Kind::Text) {
+                self.settle_entry(at, payload);
             }
         }
     }
 
-    fn settle_entry(&mut self, at: u32, payload: &str) {
+    /// Respells one value if it is odd, so that [`Record::lower`] is its text. Whether it is odd.
+    #[inline]
+    pub(crate) fn respell_entry(&mut self, at: usize, payload: Payload<'_>) -> bool {
+        let Some(entry) = self.entries.get(at) else {
+            return false;
+        };
+        let is_odd = entry.is_odd(payload);
+        if is_odd {
+            self.spell(at, payload.text);
+        }
+        is_odd
+    }
+
+    /// Respells the odd values of a field, so that [`Record::lower`] is their text.
+    #[inline]
+    pub(crate) fn respell(&mut self, field: FieldId, payload: Payload<'_>) {
+        let mut at = self.first(field);
+        while let Some(next) = self.entries.get(at as usize).map(|entry| entry.next) {
+            self.respell_entry(at as usize, payload);
+            at = next;
+        }
+    }
+
+    /// Respells every odd text.
+    pub(crate) fn respell_texts(&mut self, payload: Payload<'_>) {
+        for at in 0..self.entries.len() {
+            if self.entries.get(at).is_some_and(|entry| entry.kind == Kind::Text) {
+                self.respell_entry(at, payload);
+            }
+        }
+    }
+
+    /// A value in the form that equal numbers share, if it is a number.
+    pub(crate) fn as_number(&mut self, at: usize, payload: Payload<'_>) -> Option<&[u8]> {
+        let entry = self.entries.get(at)?;
+        let number: f64 = std::str::from_utf8(self.lower(entry, payload))
+            .ok()?
+            .parse()
+            .ok()?;
+        self.number.clear();
+        // Zero has two signs and one spelling; writing to a `String` does not fail.
+        let _infallible = write!(self.number, "{}", number + 0.0);
+        Some(self.number.as_bytes())
+    }
+
+    #[cold]
+    fn spell(&mut self, at: usize, payload: &str) {
+        self.settle_entry(at, payload);
+        let Some(entry) = self.entries.get(at) else {
+            return;
+        };
+        let settled = self.settled.get(entry.settled as usize);
+        if settled.is_some_and(|settled| settled.respelled.0 != NONE) {
+            return;
+        }
+        let text = match settled {
+            Some(settled) if settled.text.0 != NONE => slice(&self.texts, settled.text),
+            _ => entry.raw(payload),
+        };
+        let start = self.respelled.len();
+        for character in text.chars() {
+            spell(fold_char(character), &mut self.respelled);
+        }
+        let respelled = (position(start), position(self.respelled.len()));
+        if let Some(settled) = self.settled_of(at) {
+            settled.respelled = respelled;
+        }
+    }
+
+    #[inline(never)]
+    fn unescape(&mut self, at: usize, payload: &str) {
         let start = self.texts.len();
         self.append(at, payload);
-        let text = self.texts.get(start..).unwrap_or_default();
-        let from = self.folded.len();
-        fold_into(text, &mut self.folded);
-        let end = self.texts.len();
-        let folded_end = self.folded.len();
-        if let Some(entry) = self.entries.get_mut(at as usize) {
-            entry.text = (position(start), position(end));
-            entry.folded = (position(from), position(folded_end));
+        let text = (position(start), position(self.texts.len()));
+        if let Some(settled) = self.settled_of(at) {
+            settled.text = text;
         }
     }
 
     /// Appends a value's text to the texts.
-    fn append(&mut self, at: u32, payload: &str) {
-        let Some(entry) = self.entries.get(at as usize) else {
+    fn append(&mut self, at: usize, payload: &str) {
+        let Some(entry) = self.entries.get(at) else {
             return;
         };
         let raw = entry.raw(payload);
         match entry.kind {
             Kind::Null => {}
-            Kind::Text if entry.is_escaped => json::unescape_into(raw, &mut self.texts),
+            Kind::Text if entry.has_backslash(payload) => json::unescape_into(raw, &mut self.texts),
             Kind::Number if !is_plain(raw) => {
                 // Writing to a `String` does not fail.
                 let _infallible = match json::number(raw) {
@@ -277,6 +408,50 @@ impl Record {
             Kind::Text | Kind::Bool(_) | Kind::Number => self.texts.push_str(raw),
         }
     }
+}
+
+impl<'p> Payload<'p> {
+    pub(crate) fn new(text: &'p str, marks: &'p Marks) -> Self {
+        Self {
+            text,
+            lower: marks.lower(),
+            is_plain: marks.is_ascii() && marks.is_usual(),
+        }
+    }
+}
+
+/// Appends a folded character as JSON spells it in the usual way, so that each is one byte or sequence of bytes, or
+/// a backslash and one byte. The few that JSON can't but write as `\u0001` stay themselves: no event's bytes
+/// have them, and with them a text is no part of another by accident.
+pub(crate) fn spell(character: char, out: &mut String) {
+    let escape = match character {
+        '"' => '"',
+        '\\' => '\\',
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\u{8}' => 'b',
+        '\u{c}' => 'f',
+        other => return out.push(other),
+    };
+    out.push('\\');
+    out.push(escape);
+}
+
+/// A folded text, spelled.
+pub(crate) fn spelled(folded: &str) -> String {
+    let mut out = String::with_capacity(folded.len());
+    for character in folded.chars() {
+        spell(character, &mut out);
+    }
+    out
+}
+
+/// Whether a place in a spelled text is not inside an escape.
+#[inline]
+pub(crate) fn is_aligned(spelled: &[u8], at: usize) -> bool {
+    let before = spelled.get(..at).unwrap_or_default();
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
 
 /// Whether a number is spelled as it is written: up to [`DIGITS_AS_THEY_ARE`] digits.

@@ -1,22 +1,19 @@
 //! An immutable set of compiled rules, correlations and indicators.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use detect_alert::{Confidence, Indicator, Pap, Producer, RulesetVersion, Severity, Tlp};
 use detect_rules::{Correlation, RuleLogSource, log_source::TRAIT_COUNT};
 
 use crate::{
+    ahead::Ahead,
     indicators::IndicatorIndex,
     keys::{FieldId, FieldNames},
-    prefilter::Prefilters,
     program::Program,
-    witness::Group,
+    witness::Needs,
 };
 
 /// The number of a rule in its ruleset: rules by id, then correlations by id.
@@ -35,10 +32,8 @@ pub struct Ruleset {
     pub(crate) is_whole: AtomicBool,
     /// How many names there were when this or the ruleset that it was made from was compiled as a whole.
     pub(crate) fresh_names: usize,
-    /// Prefilters that were built ahead, by their rules.
-    pub(crate) prefilters: Prefilters,
-    /// The sets of log sources for which they were built.
-    pub(crate) ahead: BTreeSet<Vec<RuleLogSource>>,
+    /// What was built ahead.
+    pub(crate) ahead: Ahead,
     pub(crate) sources: Vec<(RuleLogSource, Vec<u32>)>,
     pub(crate) correlations: Vec<Correlation>,
     pub(crate) indicators: IndicatorIndex,
@@ -67,6 +62,16 @@ pub(crate) struct Envelope {
     pub(crate) schema: FieldId,
     /// The fields that decide an event's log source: for each trait its names, best first.
     pub(crate) traits: [Vec<FieldId>; TRAIT_COUNT],
+    /// Of all of them the least and the greatest; there is no other field between.
+    pub(crate) trait_fields: (FieldId, FieldId),
+}
+
+impl Envelope {
+    /// A number for a field that decides the log source.
+    pub(crate) fn tag(&self, field: FieldId) -> Option<u8> {
+        let (least, greatest) = self.trait_fields;
+        (least <= field && field <= greatest).then(|| u8::try_from(field - least).ok())?
+    }
 }
 
 impl Ruleset {
@@ -120,7 +125,7 @@ impl Ruleset {
         self.rules
             .iter()
             .zip(0..)
-            .filter(|(rule, _)| rule.program.groups().is_empty())
+            .filter(|(rule, _)| rule.program.needs().is_nothing())
             .map(|(_, rule)| RuleIndex(rule))
     }
 
@@ -128,7 +133,7 @@ impl Ruleset {
     /// until then, an event that is the first to wake a rule waits for that rule.
     pub fn compile_the_rest(&self) {
         for rule in &self.rules {
-            let _compiled = rule.program.groups();
+            let _compiled = rule.program.needs();
         }
         self.is_whole.store(true, Ordering::Relaxed);
     }
@@ -139,10 +144,9 @@ impl Ruleset {
     }
 
     /// What an event must have for a rule to match.
-    pub(crate) fn groups(&self, rule: u32) -> &[Group] {
-        let rule = self.rules.get(rule as usize);
-        rule.filter(|_| !self.is_exhaustive)
-            .map_or(&[], |rule| rule.program.groups())
+    pub(crate) fn needs(&self, rule: u32) -> Option<&Needs> {
+        let rule = self.rules.get(rule as usize).filter(|_| !self.is_exhaustive);
+        rule.map(|rule| rule.program.needs())
     }
 
     /// The rules for events of these log sources, ascending.

@@ -9,11 +9,11 @@ use thiserror::Error;
 use crate::{
     class::Classes,
     indicators::{Named, Rejections},
-    json::{self, Marks, Number, Stop},
+    json::{self, Keep, Marks, Number, Stop},
     keys::Keys,
     literal::Scratch,
     prefilter::Awake,
-    record::{Kind, Record},
+    record::{Kind, Payload, Record},
     ruleset::{RuleIndex, Ruleset},
     view::EventView,
 };
@@ -25,6 +25,7 @@ pub struct Scanner<'r> {
     marks: Marks,
     keys: Keys,
     record: Record,
+    has_all_texts: bool,
     classes: Classes,
     awake: Awake,
     scratch: Scratch,
@@ -149,6 +150,7 @@ impl<'r> Scanner<'r> {
             marks: Marks::default(),
             keys: Keys::default(),
             record: Record::default(),
+            has_all_texts: false,
             classes: Classes::default(),
             awake: Awake::default(),
             scratch: Scratch::default(),
@@ -186,17 +188,26 @@ impl<'r> Scanner<'r> {
     }
 
     fn read<'p>(&mut self, payload: &'p [u8]) -> Result<&'p str, ScanError> {
+        self.marks.mark(payload);
         let text = match simdutf8::basic::from_utf8(payload) {
             Ok(text) => text,
             Err(_) => std::str::from_utf8(payload).map_err(ScanError::NotUtf8)?,
         };
+        // Keywords are looked for in the event's bytes; where these don't say all, in every text.
+        let is_plain = Payload::new(text, &self.marks).is_plain;
+        self.read_keeping(text, if is_plain { Keep::Asked } else { Keep::AllTexts })?;
+        Ok(text)
+    }
+
+    fn read_keeping(&mut self, text: &str, keep: Keep) -> Result<(), ScanError> {
         let names = &self.ruleset.names;
         self.record.clear(names);
-        self.marks.mark(payload);
-        match json::read(text, &self.marks, &mut self.keys, names, &mut self.record) {
+        self.has_all_texts = keep == Keep::AllTexts || !names.has_keywords;
+        let keep = if names.has_keywords { keep } else { Keep::Asked };
+        match json::read(text, &self.marks, &mut self.keys, names, keep, &mut self.record) {
             Ok(()) => {
                 self.record.settle_envelope(text);
-                Ok(text)
+                Ok(())
             }
             Err(Stop::TooManyFields) => Err(ScanError::TooManyFields),
             Err(Stop::NotJson) => Err(ScanError::NotJson(not_json(text))),
@@ -220,39 +231,49 @@ impl<'r> Scanner<'r> {
     }
 
     fn rules(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
+        let bytes = Payload::new(payload, &self.marks);
         let class = self
             .classes
-            .of_event(self.ruleset, &mut self.record, payload, &mut self.scratch);
+            .of_event(self.ruleset, &mut self.record, bytes, &mut self.scratch);
         let prefilter = class.prefilter();
         self.awake.start(self.ruleset.rules.len());
-        for rule in class.always() {
+        for rule in prefilter.always() {
             self.awake.wake(*rule);
         }
-        let searched = prefilter.look(
-            &mut self.record,
-            payload,
-            &self.marks,
-            &mut self.scratch,
-            &mut self.awake,
-        );
+        let searched = prefilter.look(&mut self.record, bytes, &mut self.scratch, &mut self.awake);
         self.stats.searched += searched as u64;
         let awake = self.awake.rules();
         self.stats.events += 1;
         self.stats.awake += awake.len() as u64;
+        let has_keywords = |rule: &u32| {
+            let rule = self.ruleset.rules.get(*rule as usize);
+            rule.is_some_and(|rule| rule.program.has_keywords())
+        };
+        if !self.has_all_texts && awake.iter().any(has_keywords) {
+            let names = &self.ruleset.names;
+            self.record.clear(names);
+            // It was read before, and so it can be again.
+            let _read = json::read(
+                payload,
+                &self.marks,
+                &mut self.keys,
+                names,
+                Keep::AllTexts,
+                &mut self.record,
+            );
+            self.record.settle_envelope(payload);
+        }
         for index in awake {
             let Some(rule) = self.ruleset.rules.get(*index as usize) else {
                 continue;
             };
-            if class.is_dead(*index) {
-                continue;
-            }
             self.stats.evaluated += 1;
-            if !rule.program.holds(&mut self.record, payload) {
+            if !rule.program.holds(&mut self.record, bytes) {
                 continue;
             }
             self.findings.clear();
             rule.program
-                .explain(&mut self.record, payload, &self.ruleset.names, &mut self.findings);
+                .explain(&mut self.record, bytes, &self.ruleset.names, &mut self.findings);
             let view = EventView {
                 payload,
                 timestamp,

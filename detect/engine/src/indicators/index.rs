@@ -86,7 +86,7 @@ impl IndicatorIndex {
         asked.clear();
         for at in 0..record.entries().len() {
             if self.is_looked_at(record, at) {
-                record.settle_spelled(at, payload);
+                record.settle_entry(at, payload);
                 if let Some((_, text)) = self.text(record, payload, at) {
                     self.table.ask(at, &text, &mut asked);
                 }
@@ -116,7 +116,7 @@ impl IndicatorIndex {
         let (holds, host) = (*self.fields.get(field as usize)?)?;
         let text = LookUp {
             holds,
-            text: record.spelled(entry, payload),
+            text: record.text(entry, payload),
             host: host.and_then(|host| record.first_text(host, payload)),
         };
         (entry.kind != Kind::Null).then_some((field, text))

@@ -1,7 +1,5 @@
 //! Escapes in JSON texts (RFC 8259, section 7).
 
-use super::Marks;
-
 /// How many bytes the escape at the start of `bytes` is long, a surrogate pair being one; `None` if it is none.
 #[inline]
 pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
@@ -23,23 +21,6 @@ pub(crate) fn unescape_into(escaped: &str, out: &mut String) {
         rest = escape.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
-}
-
-/// Appends the text that the bytes of the payload from `start` to `end` stand for. As [`unescape_into`], with the
-/// backslashes already marked.
-pub(crate) fn unescape_marked(payload: &str, start: usize, end: usize, marks: &Marks, out: &mut String) {
-    let mut from = start;
-    loop {
-        let at = marks.next(from);
-        if end <= at {
-            out.push_str(payload.get(from..end).unwrap_or_default());
-            return;
-        }
-        out.push_str(payload.get(from..at).unwrap_or_default());
-        let (character, length) = one(payload.as_bytes().get(at..end).unwrap_or_default());
-        out.push(character);
-        from = at + length;
-    }
 }
 
 /// Whether an escape is the only way to write its character, or the usual one.

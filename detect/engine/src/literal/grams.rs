@@ -9,13 +9,19 @@ use memchr::memmem;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::LiteralId;
+use super::{LiteralId, few::Few};
 
 /// Bytes of a gram.
-const GRAM: usize = 4;
+pub(super) const GRAM: usize = 4;
+
+/// Literals from this length on are found in steps of four.
+const WIDE_MIN: usize = 2 * GRAM - 1;
+
+/// From this length of a haystack on a packed search is worth its start.
+const LONG: usize = 64;
 
 /// Bits of the first table for each gram in it: how often a gram that is not there is let through.
-const BITS_PER_GRAM: usize = 24;
+const BITS_PER_GRAM: usize = 48;
 
 /// The first table is at least this large, and fits the processor's first cache.
 const BITS_MIN: usize = 1 << 15;
@@ -32,6 +38,8 @@ pub(crate) struct Grams {
     narrow: Walk,
     every: Walk,
     short: Box<[(Short, LiteralId)]>,
+    /// The literals of all but the first walk, for long haystacks, if they are few.
+    few: Option<Few>,
 }
 
 /// The literals that one walk looks for.
@@ -69,6 +77,18 @@ impl GramCounts {
         }
     }
 
+    /// The rarest part of a text that is so long, and where it is; `None` if the text is too short to have one.
+    pub(super) fn rarest<'t>(&self, text: &'t [u8], length: usize) -> Option<(usize, &'t [u8])> {
+        text.windows(length).enumerate().min_by_key(|(_, part)| {
+            let common: u32 = part.iter().copied().map(commonness).sum();
+            if length < GRAM {
+                common
+            } else {
+                self.weight(value(part))
+            }
+        })
+    }
+
     /// How common the grams of a text are; the last of them counts most.
     #[cfg(feature = "hyperscan")]
     pub(super) fn weight_of(&self, text: &[u8]) -> u64 {
@@ -100,7 +120,7 @@ impl Grams {
         for (id, text) in texts.iter().enumerate() {
             let (bytes, id) = (text.as_bytes(), id as LiteralId);
             let (walk, step) = match bytes.len() {
-                7.. => (0, 4),
+                WIDE_MIN.. => (0, 4),
                 5.. => (1, 2),
                 4 => (2, 1),
                 _ => {
@@ -113,18 +133,28 @@ impl Grams {
             }
         }
         let [wide, narrow, every] = walks.map(Walk::build);
+        let few: Vec<(LiteralId, &[u8])> = (0..)
+            .zip(texts.iter().map(|text| text.as_bytes()))
+            .filter(|(_, text)| text.len() < WIDE_MIN)
+            .collect();
         Self {
             texts: texts.iter().map(|text| text.as_bytes().into()).collect(),
             wide,
             narrow,
             every,
             short: short.into(),
+            few: Few::build(&few, counts),
         }
     }
 
     #[inline]
     pub(crate) fn scan(&self, haystack: &[u8], found: &mut impl FnMut(LiteralId, usize)) {
         self.walk::<4>(&self.wide, haystack, found);
+        if let Some(few) = &self.few
+            && LONG <= haystack.len()
+        {
+            return few.scan(haystack, found);
+        }
         self.walk::<2>(&self.narrow, haystack, found);
         self.walk::<1>(&self.every, haystack, found);
         for (Short(finder), id) in &self.short {

@@ -1,4 +1,4 @@
-//! Literals by Vectorscan, through the `hyperscan` crate; without regard to case in ASCII.
+//! Literals by Vectorscan, through the `hyperscan` crate.
 //!
 //! Vectorscan looks at the last bytes of a literal first, and many of ours end alike (`.exe"`). So it is given
 //! each literal's rarest eight bytes only; what it reports is compared with the whole literal here.
@@ -84,7 +84,7 @@ impl Database {
             .enumerate()
             .map(|(id, window)| Literal {
                 expression: (*window).to_owned(),
-                flags: LiteralFlags::CASELESS,
+                flags: LiteralFlags::empty(),
                 id: Some(id),
                 som: None,
             })
@@ -136,7 +136,7 @@ impl Database {
             let is_there = end
                 .checked_sub(place.text.len())
                 .and_then(|start| haystack.get(start..end))
-                .is_some_and(|bytes| bytes.eq_ignore_ascii_case(&place.text));
+                .is_some_and(|bytes| *bytes == *place.text);
             if is_there {
                 found(place.id, end);
             }

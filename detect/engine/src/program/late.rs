@@ -12,23 +12,21 @@ use std::{
 use detect_rules::Condition;
 
 use super::Node;
-use crate::{
-    keys::FieldNames,
-    witness::{self, Group},
-};
+use crate::{keys::FieldNames, witness::Needs};
 
 /// A rule's condition, and what an event must have for it to hold.
 pub(crate) struct Program(LazyLock<Ready, Box<dyn FnOnce() -> Ready + Send + Sync>>);
 
 struct Ready {
     node: Node,
-    groups: Box<[Group]>,
+    needs: Needs,
+    has_keywords: bool,
 }
 
 impl Program {
     /// One that is compiled already.
-    pub(crate) fn ready(node: Node, groups: Box<[Group]>) -> Self {
-        let program = Self(LazyLock::new(Box::new(|| Ready { node, groups })));
+    pub(crate) fn ready(node: Node, needs: Needs) -> Self {
+        let program = Self(LazyLock::new(Box::new(|| Ready::new(node, needs))));
         LazyLock::force(&program.0);
         program
     }
@@ -36,15 +34,30 @@ impl Program {
     /// One that is compiled when it is asked for. Every field that the condition asks for is in `names`, since the
     /// condition was compiled before, by the same code.
     pub(crate) fn late(condition: Condition, names: Arc<FieldNames>) -> Self {
-        Self(LazyLock::new(Box::new(move || Ready {
-            groups: witness::groups(&condition, &names).into(),
-            node: Node::compile(&condition, &mut &*names).unwrap_or_else(|_| Node::never()),
+        Self(LazyLock::new(Box::new(move || {
+            let node = Node::compile(&condition, &mut &*names).unwrap_or_else(|_| Node::never());
+            Ready::new(node, Needs::of(&condition, &names))
         })))
     }
 
-    /// Texts of which an event must have at least one of each group; none if every event may match.
-    pub(crate) fn groups(&self) -> &[Group] {
-        &self.0.groups
+    /// What an event must have for it to hold.
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.0.needs
+    }
+
+    /// Whether it asks for every text of an event.
+    pub(crate) fn has_keywords(&self) -> bool {
+        self.0.has_keywords
+    }
+}
+
+impl Ready {
+    fn new(node: Node, needs: Needs) -> Self {
+        Self {
+            has_keywords: node.has_keywords(),
+            node,
+            needs,
+        }
     }
 }
 
