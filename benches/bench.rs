@@ -3,16 +3,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
-use std::{fs, path::Path};
-
 use anyhow::Context as _;
 use benches::{
     latency,
-    measure::{Bar, Contender, Row},
+    measure::{Row, record, table},
     reading, replay, scan,
 };
 use clap::Parser;
-use comfy_table::{Table, presets};
 
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
@@ -46,59 +43,11 @@ fn main() -> anyhow::Result<()> {
         }
     }
     println!("{}", table(&rows));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
-    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     for (name, _) in BENCHES {
         let own: Vec<&Row> = rows.iter().filter(|row| row.bench == name).collect();
         if !own.is_empty() {
-            let path = folder.join(format!("{name}.json"));
-            let text = serde_json::to_string_pretty(&own)? + "\n";
-            fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+            record(name, &own)?;
         }
     }
     Ok(())
-}
-
-fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header([
-        "work", "corpus", "unit", "ours", "floor", "peer", "÷ floor", "÷ peer", "bar", "met", "checked",
-    ]);
-    for row in rows {
-        let contender = |contender: &Option<Contender>| {
-            contender
-                .as_ref()
-                .map_or_else(String::new, |it| format!("{} {}", figure(it.figure), it.name))
-        };
-        let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let bar = |bar: &Bar| format!("≥ {} of the {}", bar.at_least, bar.against.as_str());
-        table.add_row([
-            row.work.to_owned(),
-            row.corpus.clone(),
-            row.unit.to_owned(),
-            figure(row.ours),
-            contender(&row.floor),
-            contender(&row.peer),
-            ratio(row.to_floor()),
-            ratio(row.to_peer()),
-            row.bar.as_ref().map_or_else(String::new, bar),
-            match row.is_met() {
-                None => "",
-                Some(true) => "yes",
-                Some(false) => "NO",
-            }
-            .to_owned(),
-            row.checked.clone(),
-        ]);
-    }
-    table
-}
-
-fn figure(figure: f64) -> String {
-    if figure < 100.0 {
-        format!("{figure:.2}")
-    } else {
-        format!("{figure:.0}")
-    }
 }

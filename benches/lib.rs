@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+pub mod indicators;
 #[cfg(feature = "services")]
 pub mod latency;
 pub mod measure;

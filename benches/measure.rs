@@ -1,8 +1,10 @@
 //! How things are measured: contenders run by turns in one process on one pinned core, and only the ratios of
 //! their medians are quoted.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
+use anyhow::Context as _;
+use comfy_table::{Table, presets};
 use cpu_time::ThreadTime;
 use serde::Serialize;
 
@@ -139,6 +141,64 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
 pub fn rate(count: u64, time: Duration) -> f64 {
     // Counts are far below 2^52.
     count as f64 / time.as_secs_f64().max(1e-9)
+}
+
+/// Writes a bench's rows to `record/NAME.json`.
+///
+/// # Errors
+/// If the file can't be written.
+pub fn record(name: &str, rows: &[&Row]) -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let path = folder.join(format!("{name}.json"));
+    let text = serde_json::to_string_pretty(rows)? + "\n";
+    fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// The rows as a person reads them.
+#[must_use]
+pub fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header([
+        "work", "corpus", "unit", "ours", "floor", "peer", "÷ floor", "÷ peer", "bar", "met", "checked",
+    ]);
+    for row in rows {
+        let contender = |contender: &Option<Contender>| {
+            contender
+                .as_ref()
+                .map_or_else(String::new, |it| format!("{} {}", figure(it.figure), it.name))
+        };
+        let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        let bar = |bar: &Bar| format!("≥ {} of the {}", bar.at_least, bar.against.as_str());
+        table.add_row([
+            row.work.to_owned(),
+            row.corpus.clone(),
+            row.unit.to_owned(),
+            figure(row.ours),
+            contender(&row.floor),
+            contender(&row.peer),
+            ratio(row.to_floor()),
+            ratio(row.to_peer()),
+            row.bar.as_ref().map_or_else(String::new, bar),
+            match row.is_met() {
+                None => "",
+                Some(true) => "yes",
+                Some(false) => "NO",
+            }
+            .to_owned(),
+            row.checked.clone(),
+        ]);
+    }
+    table
+}
+
+fn figure(figure: f64) -> String {
+    if figure < 100.0 {
+        format!("{figure:.2}")
+    } else {
+        format!("{figure:.0}")
+    }
 }
 
 #[cfg(test)]

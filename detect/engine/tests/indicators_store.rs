@@ -49,6 +49,15 @@ fn named(table: &IndicatorTable, holds: Holds, text: &str, host: Option<&str>) -
         .collect()
 }
 
+/// A host without its port and brackets.
+fn bare(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None if host.matches(':').count() == 1 => host.split(':').next().unwrap_or_default(),
+        None => host,
+    }
+}
+
 /// One by one, without any index: the meaning of each kind in a line.
 fn names(indicator: &Indicator, holds: Holds, text: &str) -> bool {
     let value = indicator.value.as_str();
@@ -65,7 +74,7 @@ fn names(indicator: &Indicator, holds: Holds, text: &str) -> bool {
     };
     match holds {
         Holds::Address => address(text).is_some() && on_host(text),
-        Holds::Host => on_host(text),
+        Holds::Host => on_host(bare(text)),
         Holds::Email => {
             let (_, host) = text.rsplit_once('@').unwrap_or_default();
             indicator.kind == Kind::Email && text.eq_ignore_ascii_case(value)
@@ -77,9 +86,8 @@ fn names(indicator: &Indicator, holds: Holds, text: &str) -> bool {
             };
             let host = normal.split("://").nth(1).unwrap_or_default();
             let host = host.split(['/', '?']).next().unwrap_or_default();
-            let bare = host.rsplit_once(':').map_or(host, |(host, _)| host);
             let is_url = normal == value || normal.split('?').next() == Some(value);
-            indicator.kind == Kind::Url && is_url || on_host(bare)
+            indicator.kind == Kind::Url && is_url || on_host(bare(host))
         }
         Holds::FileName => {
             let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -113,7 +121,7 @@ fn any_indicator() -> impl Strategy<Value = Indicator> {
         net.trunc().to_string()
     });
     let domain = "(a\\.|b\\.|bad-){0,3}[ab](\\.co)?\\.(com|no)";
-    let url = "http://(a\\.com|b\\.no|203\\.0\\.1\\.1)/[ab]?(\\?[ab])?";
+    let url = "http://(a\\.com|b\\.no|203\\.0\\.1\\.1|\\[2001:db8:1::1\\])/[ab]?(\\?[ab])?";
     let one = prop_oneof![
         v4.prop_map(|value| indicator(Kind::Address, &value)),
         v6.prop_map(|value| indicator(Kind::Address, &value)),
@@ -138,14 +146,20 @@ fn any_indicator() -> impl Strategy<Value = Indicator> {
 
 fn any_text() -> impl Strategy<Value = (Holds, String)> {
     let v4 = "(203\\.0\\.[0-4]\\.[0-4]|198\\.51\\.100\\.1|::ffff:203\\.0\\.1\\.1)";
-    let v6 = "2001:(0db8|DB8):[0-4]:(:|0:0:0:0:)[0-4]";
+    let v6 = "2001:((0db8|DB8):[0-4]:(:|0:0:0:0:)[0-4]|0db8:000[0-4]:0000:0000:0000:0000:000[0-4])";
+    // Where no indicator is.
+    let elsewhere = "(10\\.[0-9]{1,2}\\.0\\.1|2001:db9::[0-4]|fd00::[0-9a-f]{1,4}|::[0-4])";
     prop_oneof![
         v4.prop_map(|text| (Holds::Address, text)),
         v6.prop_map(|text| (Holds::Address, text)),
+        elsewhere.prop_map(|text| (Holds::Address, text)),
         v4.prop_map(|text| (Holds::Host, text)),
+        "([ab]\\.com|[b]\\.no|203\\.0\\.1\\.[0-4]|\\[2001:db8:1::[0-4]\\]):[0-9]{1,5}"
+            .prop_map(|text| (Holds::Host, text)),
+        "[a-z]{25,60}\\.[ab](\\.co)?\\.(com|no)".prop_map(|text| (Holds::Host, text)),
         v6.prop_map(|text| (Holds::Host, text)),
         "(a\\.|B\\.|bad-){0,4}[aB](\\.co)?\\.(com|NO|org)\\.?".prop_map(|text| (Holds::Host, text)),
-        "[hH]ttp://(A\\.com|b\\.no|x\\.b\\.no|203\\.0\\.1\\.1)(:80)?/[ab]?(\\?[ab])?"
+        "[hH]ttp://(A\\.com|b\\.no|x\\.b\\.no|203\\.0\\.1\\.1|\\[2001:DB8:[01]::1\\])(:80)?/[ab]?(\\?[ab])?"
             .prop_map(|text| (Holds::Url, text)),
         "[aB]@([aB]\\.)?[ab]\\.com".prop_map(|text| (Holds::Email, text)),
         "(C:\\\\x\\\\|/tmp/)?[aB]{1,2}\\.EXE".prop_map(|text| (Holds::FileName, text)),
