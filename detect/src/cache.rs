@@ -13,7 +13,7 @@ use std::{
 use detect_engine::{CacheError, CacheKey, Cached};
 use thiserror::Error;
 
-/// All of SigmaHQ is 14 MB. A file larger than this is not ours, and would fill the memory.
+/// All of SigmaHQ is 9 MB. A file larger than this is not ours, and would fill the memory.
 const BYTES_MAX: u64 = 512 << 20;
 
 /// Permissions to write, of group and others.
