@@ -5,26 +5,31 @@
 
 use anyhow::Context as _;
 use benches::{
-    latency,
+    latency, live,
     measure::{Row, record, table},
     reading, replay, scan,
 };
 use clap::Parser;
 
+/// As `varde-detector` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: scan, replay, reading, latency. All if none is named.
+    /// Which works: scan, replay, reading, latency, live. All if none is named.
     names: Vec<String>,
 }
 
 type Bench = fn() -> anyhow::Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 4] = [
+const BENCHES: [(&str, Bench); 5] = [
     ("scan", scan::run),
     ("replay", replay::run),
     ("reading", reading::run),
     ("latency", latency::run),
+    ("live", live::run),
 ];
 
 fn main() -> anyhow::Result<()> {

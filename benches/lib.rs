@@ -6,6 +6,8 @@ pub mod engine;
 pub mod indicators;
 #[cfg(feature = "services")]
 pub mod latency;
+#[cfg(feature = "services")]
+pub mod live;
 pub mod measure;
 #[cfg(feature = "services")]
 pub mod reading;

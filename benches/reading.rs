@@ -1,9 +1,10 @@
 //! The detector on Kafka, beside an rdkafka consumer that only reads the same topic on the same core.
 //!
-//! Everything loaded: all of SigmaHQ, a million indicators. Rates are by processor time of the whole process with all its
+//! Everything loaded: SigmaHQ, a million indicators. Rates are by processor time of the whole process with all its
 //! threads, pinned to one core: what one core does when it does nothing else, whatever else the machine is busy with.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,6 +17,7 @@ use detect::{
     metrics::Metrics,
     pipeline::{Parts, Pipeline},
 };
+use detect_alert::ProducerKind;
 use detect_engine::{Compiler, Ruleset};
 use ingest_bus::{
     Block, Bus, BusConfig, Cleanup, Position, Record, Subscription, Topic, TopicSpec, kafka::KafkaConfig,
@@ -44,6 +46,10 @@ const INDICATORS: usize = 1_000_000;
 
 /// So many other events of each corpus are shown to the compiler, as the service shows it some of its own.
 const SAMPLE: usize = 1_024;
+
+/// "Suspicious DNS Z Flag Bit Set" takes every DNS answer without a field for that flag for a hit, and ours have none: as
+/// an operator would, we leave it out, since otherwise every fourth event would raise an alert.
+const NOISY_RULE: &str = "id: ede05abc-2c9e-4624-9944-9ff17fdc0bf5";
 
 /// What is read.
 struct Corpus {
@@ -83,9 +89,18 @@ pub async fn kafka() -> anyhow::Result<Bus> {
     let config = KafkaConfig {
         bootstrap: bootstrap()?,
         client_id: "bench".to_owned(),
-        properties: std::collections::BTreeMap::new(),
+        properties: properties(),
     };
     Ok(Bus::open(&BusConfig::Kafka(config)).await?)
+}
+
+/// Properties of librdkafka to try out, from `VARDE_BENCH_KAFKA` as `name=value,name=value`.
+fn properties() -> BTreeMap<String, String> {
+    let given = std::env::var("VARDE_BENCH_KAFKA").unwrap_or_default();
+    let pairs = given.split(',').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn bootstrap() -> anyhow::Result<String> {
@@ -97,7 +112,9 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     let bus = kafka().await?;
     let captures = corpora::captures();
     let all = what_is_read(captures.as_deref())?;
-    let (rules, live) = everything(captures.as_deref(), &all)?;
+    let sample: Vec<Vec<u8>> = all.iter().flat_map(|corpus| corpus.sample.clone()).collect();
+    let (rules, ruleset) = everything(captures.as_deref(), &sample, 0)?;
+    let live = Live::new(ruleset);
     let mut topics = Vec::new();
     for corpus in &all {
         topics.push(publish(&bus, corpus).await?);
@@ -136,39 +153,33 @@ fn what_is_read(captures: Option<&Path>) -> anyhow::Result<Vec<Corpus>> {
     Ok(all)
 }
 
-/// All rules there are, what they are called, and a million indicators.
-fn everything(captures: Option<&Path>, read: &[Corpus]) -> anyhow::Result<(&'static str, Live)> {
+/// All rules there are, what they are called, and a million indicators, others in each version.
+pub(crate) fn everything(
+    captures: Option<&Path>,
+    sample: &[Vec<u8>],
+    version: u64,
+) -> anyhow::Result<(&'static str, Arc<Ruleset>)> {
     let (name, checked) = match captures {
-        Some(captures) => (
-            "all of SigmaHQ",
-            detect_rules::check(&corpora::sigma_hq(captures)?),
-        ),
+        Some(captures) => {
+            let mut sources = corpora::sigma_hq(captures)?;
+            sources.retain(|source| !source.text.contains(NOISY_RULE));
+            ("SigmaHQ", detect_rules::check(&sources))
+        }
         None => ("the bundled rules", scan::checked()?),
     };
-    let mut indicators = made::indicators(7, INDICATORS - 1);
+    let mut indicators = made::indicators(7 + version, INDICATORS - 1);
     indicators.push(scan::indicator());
-    let sample = read.iter().flat_map(|corpus| corpus.sample.iter().cloned());
     let compiler = Compiler::new()
         .rules(checked.rules)
         .indicators(indicators)
-        .sample(sample);
+        .sample(sample.iter().cloned());
     let ruleset = compiler.compile().context("compile the ruleset")?;
-    Ok((name, Live::new(Arc::new(ruleset))))
+    Ok((name, Arc::new(ruleset)))
 }
 
 /// A topic of its own with the events, so that a later run on the same broker finds it empty or full as left.
 async fn publish(bus: &Bus, corpus: &Corpus) -> anyhow::Result<Topic> {
-    let organization = OrganizationNumber::parse(corpus.organization)?;
-    let topic = Topic::parse(&ingest_event::topic::events(organization))?;
-    let spec = TopicSpec {
-        topic: topic.clone(),
-        partitions: 1,
-        cleanup: Cleanup::Delete {
-            retention: Duration::from_secs(24 * 3600),
-        },
-        max_record_bytes: 1 << 20,
-    };
-    bus.ensure_topics(&[spec]).await?;
+    let topic = event_topic(bus, OrganizationNumber::parse(corpus.organization)?).await?;
     let (before, count) = (end(bus, &topic).await?, corpus.events.len() as u64);
     if before == 0 {
         let producer = bus.producer()?;
@@ -185,7 +196,22 @@ async fn publish(bus: &Bus, corpus: &Corpus) -> anyhow::Result<Topic> {
     Ok(topic)
 }
 
-async fn end(bus: &Bus, topic: &Topic) -> anyhow::Result<u64> {
+/// The event topic of an organisation, made if it is not there.
+pub(crate) async fn event_topic(bus: &Bus, organization: OrganizationNumber) -> anyhow::Result<Topic> {
+    let topic = Topic::parse(&ingest_event::topic::events(organization))?;
+    let spec = TopicSpec {
+        topic: topic.clone(),
+        partitions: 1,
+        cleanup: Cleanup::Delete {
+            retention: Duration::from_secs(24 * 3600),
+        },
+        max_record_bytes: 1 << 20,
+    };
+    bus.ensure_topics(&[spec]).await?;
+    Ok(topic)
+}
+
+pub(crate) async fn end(bus: &Bus, topic: &Topic) -> anyhow::Result<u64> {
     let ends = bus.end_positions(topic).await?;
     Ok(ends.iter().map(|end| end.offset).sum())
 }
@@ -207,13 +233,13 @@ async fn compare(
 ) -> anyhow::Result<Row> {
     let (run, count) = (std::process::id(), corpus.events.len() as u64);
     let mut rounds = Vec::new();
-    let mut alerts = 0;
+    let mut alerts = BTreeSet::new();
     for round in 0..ROUNDS {
         let name = |what: &str| format!("bench-{what}-{run}-{}-{round}", corpus.organization);
         let floor = read_with_rdkafka(topic, &name("floor"), count)?;
         let group = name("detect");
         for other in others {
-            pass_over(bus, &group, other).await?;
+            pass_over(bus, &group, other, end(bus, other).await?).await?;
         }
         let metrics = Metrics::new()?;
         let parts = Parts {
@@ -225,19 +251,21 @@ async fn compare(
             bus: bus.clone(),
         };
         let ours = detect(parts, &metrics, count).await?;
-        let hits = metrics.alerts_published.with_label_values(&["indicator"]).get();
+        let of_kind = |kind: ProducerKind| metrics.alerts_published.with_label_values(&[kind.as_str()]).get();
+        let hits = of_kind(ProducerKind::Indicator);
         anyhow::ensure!(
-            corpus.hits == 0 || hits == corpus.hits,
+            hits == corpus.hits,
             "{hits} indicator alerts instead of {}",
             corpus.hits
         );
-        alerts = hits + metrics.alerts_published.with_label_values(&["rule"]).get();
+        alerts.insert(hits + of_kind(ProducerKind::Sigma));
         rounds.push(Round {
             ours,
             bus: read_only(bus, topic, &name("bus"), count).await?,
             floor,
         });
     }
+    anyhow::ensure!(alerts.len() == 1, "not the same alerts in each round: {alerts:?}");
     let middle = |of: fn(&Round) -> Duration| {
         let mut times: Vec<Duration> = rounds.iter().map(of).collect();
         times.sort();
@@ -268,7 +296,8 @@ async fn compare(
             at_least: 0.6,
         }),
         checked: format!(
-            "{alerts} alerts published, {} planted hits among them",
+            "{} alerts published in each round, {} planted hits among them",
+            alerts.first().copied().unwrap_or(0),
             corpus.hits
         ),
     })
@@ -313,8 +342,8 @@ async fn read_only(bus: &Bus, topic: &Topic, group: &str, count: u64) -> anyhow:
     Ok(time)
 }
 
-/// Commits a topic's end for a group that is not to read it.
-async fn pass_over(bus: &Bus, group: &str, topic: &Topic) -> anyhow::Result<()> {
+/// Has a group read a topic from there on only.
+pub(crate) async fn pass_over(bus: &Bus, group: &str, topic: &Topic, offset: u64) -> anyhow::Result<()> {
     let mut consumer = bus.consumer(group, Subscription::Topics(vec![topic.clone()]))?;
     let mut block = Block::default();
     let mut is_gained = false;
@@ -325,7 +354,7 @@ async fn pass_over(bus: &Bus, group: &str, topic: &Topic) -> anyhow::Result<()> 
     let position = Position {
         topic: topic.clone(),
         partition: 0,
-        offset: end(bus, topic).await?,
+        offset,
     };
     consumer.commit(&[position]).await?;
     consumer.close().await;

@@ -83,13 +83,25 @@ fn size(sample: &EventSample) -> usize {
     sample
         .fields
         .iter()
-        .map(|(name, value)| name.len() + value.to_string().len())
+        .map(|(name, value)| name.len() + text_bytes(value))
         .sum()
 }
 
+/// Bytes of a value's text; most are texts, which need not be written out for it.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Integer(_)
+        | Value::Unsigned(_)
+        | Value::Float(_)
+        | Value::List(_) => value.to_string().len(),
+    }
+}
+
 fn cut(fields: &mut Fields, limits: &Limits) {
-    let fits =
-        |name: &str, value: &Value| name.len() <= limits.name && value.to_string().len() <= limits.text;
+    let fits = |name: &str, value: &Value| name.len() <= limits.name && text_bytes(value) <= limits.text;
     if fields.len() <= limits.fields && fields.iter().all(|(name, value)| fits(name, value)) {
         return;
     }

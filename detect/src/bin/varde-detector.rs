@@ -7,6 +7,10 @@ use detect::{config::Config, service};
 use ingest_bus::Bus;
 use tokio_util::sync::CancellationToken;
 
+/// An event that matches allocates for each of its fields, and for each of the alert's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Matches events against Sigma rules, correlations and indicators.
 #[derive(Parser)]
 #[command(version)]

@@ -71,7 +71,7 @@ impl Outlet {
 
     /// Resolves when they are durable.
     pub(super) async fn checkpoint(&self, records: Vec<Record>) -> anyhow::Result<()> {
-        self.publish_all(&self.checkpoints, records)
+        self.publish_all(&self.checkpoints, &records)
             .await
             .context("publish checkpoints")
     }
@@ -108,13 +108,13 @@ impl Outlet {
 
     /// Publishes all; one that the bus will never take is counted and told, and keeps none of the others.
     async fn publish_each(&self, topic: &Topic, records: Vec<Record>) -> Result<(), PublishError> {
-        match self.publish_all(topic, records.clone()).await {
+        match self.publish_all(topic, &records).await {
             Err(error) if error.class() == ErrorClass::Poison => {}
             result => return result,
         }
         for record in records {
             let bytes = record.bytes();
-            match self.publish_all(topic, vec![record]).await {
+            match self.publish_all(topic, &[record]).await {
                 Err(error) if error.class() == ErrorClass::Poison => {
                     self.metrics.records_refused.inc();
                     tracing::error!(%topic, bytes, error = %chain(&error), "the bus refused a record for good");
@@ -125,13 +125,13 @@ impl Outlet {
         Ok(())
     }
 
-    async fn publish_all(&self, topic: &Topic, records: Vec<Record>) -> Result<(), PublishError> {
+    async fn publish_all(&self, topic: &Topic, records: &[Record]) -> Result<(), PublishError> {
         if records.is_empty() {
             return Ok(());
         }
         retry(
             &self.metrics,
-            || self.producer.publish(topic, records.clone()),
+            || self.producer.publish(topic, records.to_vec()),
             |error| error.class(),
         )
         .await

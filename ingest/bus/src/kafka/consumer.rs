@@ -37,6 +37,13 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// Blocks read ahead: one being handled, and the next ones ready.
 const BLOCKS_AHEAD: usize = 3;
 
+/// Memory for records that librdkafka reads ahead, and how soon it goes on reading when that was full (default: 1 s);
+/// unless the configuration says otherwise.
+const READ_AHEAD: [(&str, &str); 2] = [
+    ("queued.max.messages.kbytes", "32768"),
+    ("fetch.queue.backoff.ms", "10"),
+];
+
 /// How long the thread sleeps in librdkafka while nothing comes; a stop or a hand-over waits at most this long.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 
@@ -105,7 +112,13 @@ impl KafkaConsumer {
             is_news: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         };
-        let consumer: BaseConsumer<Membership> = client::settings(config)?
+        let mut settings = client::settings(config)?;
+        for (name, value) in READ_AHEAD {
+            if !config.properties.contains_key(name) {
+                settings.set(name, value);
+            }
+        }
+        let consumer: BaseConsumer<Membership> = settings
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("enable.auto.commit", "false")
@@ -113,9 +126,6 @@ impl KafkaConsumer {
             // A member that was killed is replaced within this; the default of 45 s is a long time without alarms.
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "2000")
-            // Memory for records read ahead, and how soon to go on reading when it was full (default: 1 s).
-            .set("queued.max.messages.kbytes", "32768")
-            .set("fetch.queue.backoff.ms", "10")
             .create_with_context(membership)
             .map_err(failed)?;
         let patterns = patterns(subscription);
