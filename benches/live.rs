@@ -194,10 +194,7 @@ async fn swaps(bus: &Bus, events: &Events, rulesets: &[Arc<Ruleset>], hits: u64)
     Ok(Row {
         bench: "live",
         work: "100 swaps under load",
-        corpus: format!(
-            "benign day, {count} events in one partition; {}",
-            loaded(&live)
-        ),
+        corpus: format!("benign day, {count} events in one partition; {}", loaded(&live)),
         unit: "ms, the longest wait at most",
         ours: longest * 1e3,
         floor: None,
