@@ -120,8 +120,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     }
     let mut rows = Vec::new();
     for (corpus, topic) in all.iter().zip(&topics) {
-        let others: Vec<&Topic> = topics.iter().filter(|other| *other != topic).collect();
-        rows.push(compare(&bus, &live, rules, corpus, topic, &others).await?);
+        rows.push(compare(&bus, &live, rules, corpus, topic).await?);
     }
     Ok(rows)
 }
@@ -229,22 +228,17 @@ struct Round {
     floor: Duration,
 }
 
-async fn compare(
-    bus: &Bus,
-    live: &Live,
-    rules: &str,
-    corpus: &Corpus,
-    topic: &Topic,
-    others: &[&Topic],
-) -> anyhow::Result<Row> {
+async fn compare(bus: &Bus, live: &Live, rules: &str, corpus: &Corpus, topic: &Topic) -> anyhow::Result<Row> {
     let (run, count) = (std::process::id(), corpus.events.len() as u64);
+    let mut others = bus.topics(ingest_event::topic::EVENTS_PREFIX).await?;
+    others.retain(|other| other != topic);
     let mut rounds = Vec::new();
     let mut alerts = BTreeSet::new();
     for round in 0..ROUNDS {
         let name = |what: &str| format!("bench-{what}-{run}-{}-{round}", corpus.organization);
         let floor = read_with_rdkafka(topic, &name("floor"), count)?;
         let group = name("detect");
-        for other in others {
+        for other in &others {
             pass_over(bus, &group, other, end(bus, other).await?).await?;
         }
         let metrics = Metrics::new()?;
