@@ -46,6 +46,8 @@ pub(crate) struct Classes {
     prefilters: HashMap<Box<[u32]>, Arc<Prefilter>, RandomState>,
     key: Vec<u8>,
     last_key: Vec<u8>,
+    /// How many there ever were.
+    made: usize,
     last: u32,
 }
 
@@ -55,12 +57,18 @@ pub(crate) struct Class {
     /// For the rules that events of the class can match.
     prefilter: Arc<Prefilter>,
     rules: Box<[u32]>,
+    number: usize,
     seen: u32,
 }
 
 impl Class {
     pub(crate) fn prefilter(&self) -> &Prefilter {
         &self.prefilter
+    }
+
+    /// Its number in its scanner, and all its rules.
+    pub(crate) fn number_and_rules(&self) -> (usize, &[u32]) {
+        (self.number, &self.rules)
     }
 }
 
@@ -114,7 +122,9 @@ impl Classes {
         let prefilter = self.prefilter(ruleset, &rules);
         prefilter.prepare(scratch);
         let index = u32::try_from(self.classes.len()).unwrap_or(u32::MAX);
+        self.made += 1;
         self.classes.push(Class {
+            number: self.made,
             prefilter,
             rules,
             seen,

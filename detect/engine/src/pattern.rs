@@ -13,6 +13,7 @@ use crate::{
     fold::{fold, fold_char},
     keys::{FieldId, Fields},
     record::{Entry, Kind, Payload, Record, is_aligned, spelled},
+    witness::Place,
 };
 
 /// Compiled regular expressions may be this large, the same bound as when rules are checked.
@@ -22,6 +23,8 @@ const REGEX_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Matcher {
     test: Test,
+    /// Of [`Matcher::plain`].
+    key: TextKey,
     pub(crate) shown: Box<str>,
 }
 
@@ -59,6 +62,20 @@ enum Test {
     Time(TimePart, f64),
 }
 
+/// A plain text without regard to case that a pattern looks for: what it is and where, in 64 bits. Rules' authors choose
+/// the texts, and events can't: two that are alike by accident are not to be feared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TextKey(u64);
+
+/// What a pattern looks for, if it is a plain text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainText<'p> {
+    pub(crate) place: Place,
+    /// As [`Record::lower`] spells it.
+    pub(crate) spelled: &'p [u8],
+    pub(crate) key: TextKey,
+}
+
 /// A piece of a glob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
@@ -90,9 +107,47 @@ impl Matcher {
             },
             Pattern::Time(part, number) => Test::Time(*part, *number),
         };
-        Ok(Self {
+        let mut matcher = Self {
             test,
+            key: TextKey(0),
             shown: shown(pattern).into(),
+        };
+        if let Some(text) = matcher.plain() {
+            matcher.key = TextKey::of(text.place, text.spelled);
+        }
+        Ok(matcher)
+    }
+
+    /// The plain text that it looks for, if that is all it does.
+    pub(crate) fn plain(&self) -> Option<PlainText<'_>> {
+        let (place, spelled) = match &self.test {
+            Test::Part(finder) => (Place::Part, finder.needle()),
+            Test::Edge { op, spelled } => {
+                let place = match op {
+                    TextOp::Contains => return None,
+                    TextOp::EndsWith => Place::End,
+                    TextOp::Equals => Place::Whole,
+                    TextOp::StartsWith => Place::Start,
+                };
+                (place, &**spelled)
+            }
+            Test::Cased { .. }
+            | Test::CasedPart(_)
+            | Test::Glob { .. }
+            | Test::Regex(_)
+            | Test::Cidr(_)
+            | Test::Number(..)
+            | Test::Bool(_)
+            | Test::Anything
+            | Test::Null
+            | Test::Field { .. }
+            | Test::Time(..) => return None,
+        };
+        // Nothing at all is everywhere.
+        (place == Place::Whole || !spelled.is_empty()).then_some(PlainText {
+            place,
+            spelled,
+            key: self.key,
         })
     }
 
@@ -201,6 +256,16 @@ impl Matcher {
                 time_part(*part, text()).is_some_and(|number| compare(Comparison::Equal, number, *wanted))
             }
         }
+    }
+}
+
+impl TextKey {
+    fn of(place: Place, spelled: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[place as u8]);
+        hasher.update(spelled);
+        let digest = *hasher.finalize().as_bytes();
+        Self(digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
     }
 }
 

@@ -8,6 +8,7 @@
 //! Everything is compared as an ordinary event's bytes spell it, in lower case. A value that is spelled in
 //! another way (`\u0041`, letters beyond ASCII, `1.0`) is first brought to that form.
 
+mod crowd;
 mod edges;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -36,6 +37,8 @@ pub(crate) struct Prefilter {
     /// Witnesses anywhere, those of keywords.
     free: Set,
 }
+
+pub(crate) use crowd::Crowds;
 
 /// What is looked for in the values of one field.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -279,7 +282,7 @@ impl Prefilter {
         let mut searched = 0;
         if !self.free.is_empty() {
             searched += payload.lower.len();
-            self.free.look(payload.lower, scratch, awake);
+            self.free.look(payload.lower, scratch, |call| awake.call(call));
         }
         for at in 0..record.entries().len() {
             let Some(entry) = record.entries().get(at).copied() else {
@@ -296,11 +299,12 @@ impl Prefilter {
                 && !self.free.is_empty()
                 && let Some(odd) = record.entries().get(at)
             {
-                self.free.look(record.lower(odd, payload), scratch, awake);
+                self.free
+                    .look(record.lower(odd, payload), scratch, |call| awake.call(call));
             }
             if let (Some(look), Some(entry)) = (look, record.entries().get(at)) {
                 let value = record.lower(entry, payload);
-                searched += look.look(value, scratch, awake);
+                searched += look.look(value, scratch, |call| awake.call(call));
                 if look.has_numbers
                     && may_be_odd_number(value)
                     && let Some(number) = record.as_number(at, payload)
@@ -344,14 +348,14 @@ impl Draft {
 
 impl Look {
     #[inline]
-    fn look(&self, value: &[u8], scratch: &mut Scratch, awake: &mut Awake) -> usize {
+    fn look(&self, value: &[u8], scratch: &mut Scratch, mut call: impl FnMut(Call)) -> usize {
         if !self.edges.is_empty() {
-            self.edges.look(value, &mut |call| awake.call(call));
+            self.edges.look(value, &mut call);
         }
         if self.parts.is_empty() {
             return 0;
         }
-        self.parts.look(value, scratch, awake);
+        self.parts.look(value, scratch, call);
         value.len()
     }
 }
@@ -389,7 +393,7 @@ impl Set {
         self.calls.is_empty()
     }
 
-    fn look(&self, haystack: &[u8], scratch: &mut Scratch, awake: &mut Awake) {
+    fn look(&self, haystack: &[u8], scratch: &mut Scratch, mut found: impl FnMut(Call)) {
         let texts = &self.texts;
         texts.literals.scan(haystack, scratch, |literal, end| {
             let start = |at: usize| texts.starts.get(at).map_or(0, |start| *start as usize);
@@ -400,7 +404,7 @@ impl Set {
                     .get(literal as usize)
                     .map_or(0, |length| *length as usize);
                 if !call.closes() || is_aligned(haystack, end.saturating_sub(length)) {
-                    awake.call(*call);
+                    found(*call);
                 }
             }
         });

@@ -7,7 +7,7 @@ use detect_rules::{Condition, Quantifier, Test};
 use crate::{
     BuildError, Finding,
     keys::{FieldId, FieldNames, Fields},
-    pattern::Matcher,
+    pattern::{Matcher, PlainText},
     pattern_list::PatternList,
     record::{Kind, Payload, Record},
 };
@@ -137,6 +137,23 @@ impl Node {
         }
     }
 
+    /// Calls `each` with every plain text that it looks for, and the field.
+    pub(crate) fn texts(&self, each: &mut impl FnMut(FieldId, PlainText<'_>)) {
+        match self {
+            Self::All(parts) | Self::AtLeast(_, parts) => {
+                parts.nodes.iter().for_each(|part| part.texts(each))
+            }
+            Self::Not(part) => part.texts(each),
+            Self::Exists(..) | Self::Keywords { .. } => {}
+            Self::Values { fields, patterns, .. } => {
+                for field in fields {
+                    let texts = patterns.iter().filter_map(Matcher::plain);
+                    texts.for_each(|text| each(*field, text));
+                }
+            }
+        }
+    }
+
     /// Whether it holds.
     pub(crate) fn holds(&self, record: &mut Record, payload: Payload<'_>) -> bool {
         match self {
@@ -179,12 +196,14 @@ impl Node {
                 let record = &*record;
                 let mut values = record.values(*field);
                 let found = match list {
+                    _ if record.knows(*field) => of(*all, patterns, |pattern| match pattern.plain() {
+                        Some(text) => record.is_known(*field, text.key),
+                        None => values_match(record, payload, *field, pattern),
+                    }),
                     Some(list) => values
                         .any(|entry| entry.kind != Kind::Null && list.matches(record.lower(entry, payload))),
                     None => of(*all, patterns, |pattern| {
-                        record
-                            .values(*field)
-                            .any(|entry| pattern.matches(record, payload, entry))
+                        values_match(record, payload, *field, pattern)
                     }),
                 };
                 found != *negated
@@ -343,6 +362,12 @@ impl Node {
             }
         }
     }
+}
+
+fn values_match(record: &Record, payload: Payload<'_>, field: FieldId, pattern: &Matcher) -> bool {
+    record
+        .values(field)
+        .any(|entry| pattern.matches(record, payload, entry))
 }
 
 fn matchers(

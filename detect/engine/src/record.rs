@@ -9,10 +9,13 @@
 
 use std::fmt::Write as _;
 
+use rustc_hash::FxHashSet;
+
 use crate::{
     fold::fold_char,
     json::{self, Marks, Number},
     keys::{FieldId, FieldNames},
+    pattern::TextKey,
 };
 
 /// Whole numbers up to this length are written as they are spelled.
@@ -75,6 +78,7 @@ pub(crate) struct Record {
     respelled: String,
     /// The form that equal numbers share.
     number: String,
+    known: Known,
     /// Entries of the envelope.
     of_envelope: Vec<u32>,
     envelope: FieldId,
@@ -146,7 +150,50 @@ impl Entry {
     }
 }
 
+/// Of which fields every text of the rules is known to be there or not, see [`crate::prefilter::Crowds`].
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    fields: Vec<FieldId>,
+    texts: FxHashSet<(FieldId, TextKey)>,
+}
+
+impl Known {
+    fn clear(&mut self) {
+        if !self.fields.is_empty() {
+            self.fields.clear();
+            self.texts.clear();
+        }
+    }
+
+    /// Says that a text is there.
+    pub(crate) fn insert(&mut self, field: FieldId, text: TextKey) {
+        self.texts.insert((field, text));
+    }
+}
+
 impl Record {
+    /// Whether every plain text of the rules is known to be in a field's values or not.
+    #[inline]
+    pub(crate) fn knows(&self, field: FieldId) -> bool {
+        !self.known.fields.is_empty() && self.known.fields.contains(&field)
+    }
+
+    /// Whether a text is in one of the values of a field that is known.
+    pub(crate) fn is_known(&self, field: FieldId, text: TextKey) -> bool {
+        self.known.texts.contains(&(field, text))
+    }
+
+    /// What is known, to say more of a field; to be given back to [`Record::end_knowing`].
+    pub(crate) fn start_knowing(&mut self, field: FieldId) -> Known {
+        self.known.fields.push(field);
+        std::mem::take(&mut self.known)
+    }
+
+    /// See [`Record::start_knowing`].
+    pub(crate) fn end_knowing(&mut self, known: Known) {
+        self.known = known;
+    }
+
     /// Makes room for an event; what was held is gone.
     pub(crate) fn clear(&mut self, names: &FieldNames) {
         for entry in &self.entries {
@@ -157,6 +204,7 @@ impl Record {
         self.fields.resize(names.len(), (NONE, NONE));
         self.entries.clear();
         self.settled.clear();
+        self.known.clear();
         self.texts.clear();
         self.respelled.clear();
         self.path.clear();

@@ -12,7 +12,7 @@ use crate::{
     json::{self, Keep, Marks, Number, Stop},
     keys::Keys,
     literal::Scratch,
-    prefilter::Awake,
+    prefilter::{Awake, Crowds},
     record::{Kind, Payload, Record},
     ruleset::{RuleIndex, Ruleset},
     view::EventView,
@@ -28,6 +28,7 @@ pub struct Scanner<'r> {
     has_all_texts: bool,
     classes: Classes,
     awake: Awake,
+    crowds: Crowds,
     scratch: Scratch,
     findings: Vec<Finding>,
     named: Named,
@@ -153,6 +154,7 @@ impl<'r> Scanner<'r> {
             has_all_texts: false,
             classes: Classes::default(),
             awake: Awake::default(),
+            crowds: Crowds::default(),
             scratch: Scratch::default(),
             findings: Vec::new(),
             named: Named::default(),
@@ -263,6 +265,14 @@ impl<'r> Scanner<'r> {
             );
             self.record.settle_envelope(payload);
         }
+        self.crowds.look(
+            self.ruleset,
+            class.number_and_rules(),
+            awake,
+            &mut self.record,
+            bytes,
+            &mut self.scratch,
+        );
         for index in awake {
             let Some(rule) = self.ruleset.rules.get(*index as usize) else {
                 continue;
