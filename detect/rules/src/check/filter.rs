@@ -142,8 +142,9 @@ impl Known<'_> {
                 self.say(level, name, &detail, mend)
             } else {
                 let detail = format!("no rule has the id or name `{name}`");
-                let mend = "correct it; a filter names single rules, not correlations";
-                self.say(level, name, &detail, mend)
+                let mend = "load that rule too, or correct it; a filter names single rules, not correlations";
+                // Rules come and go without their filters, and those of others are loaded where they are.
+                self.say(Level::Warning, name, &detail, mend)
             });
         }
         diagnostics
