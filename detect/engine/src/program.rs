@@ -328,6 +328,9 @@ impl Node {
                 record.settle(*field, payload.text);
                 let record = &*record;
                 for entry in record.values(*field) {
+                    if FINDINGS_MAX <= findings.len() {
+                        return;
+                    }
                     if *negated {
                         add(
                             findings,
@@ -339,6 +342,7 @@ impl Node {
                     let text = record.text(entry, payload.text);
                     for pattern in patterns
                         .iter()
+                        .filter(|pattern| !is_known_missing(record, *field, pattern))
                         .filter(|pattern| pattern.matches(record, payload, entry))
                     {
                         add(findings, names.name(*field), text, &pattern.shown);
@@ -362,6 +366,13 @@ impl Node {
             }
         }
     }
+}
+
+fn is_known_missing(record: &Record, field: FieldId, pattern: &Matcher) -> bool {
+    record.knows(field)
+        && pattern
+            .plain()
+            .is_some_and(|text| !record.is_known(field, text.key))
 }
 
 fn values_match(record: &Record, payload: Payload<'_>, field: FieldId, pattern: &Matcher) -> bool {

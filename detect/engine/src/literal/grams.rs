@@ -3,7 +3,7 @@
 //! A literal of length `n` has, wherever it stands, one of any `s` neighbouring grams of four bytes at a
 //! position that a walk in steps of `s` visits. So each literal lends the walk its rarest `s` grams, and the walk
 //! looks at every `s`-th position only: one multiplication and one bit. What the bits let through is
-//! looked up and compared. Literals shorter than a gram are searched for one by one.
+//! looked up and compared. Literals shorter than a gram are found by their first two bytes, at every position.
 
 use memchr::memmem;
 use rustc_hash::FxHashMap;
@@ -37,7 +37,8 @@ pub(crate) struct Grams {
     wide: Walk,
     narrow: Walk,
     every: Walk,
-    short: Box<[(Short, LiteralId)]>,
+    pairs: Pairs,
+    single: Box<[(Short, LiteralId)]>,
     /// The literals of all but the first walk, for long haystacks, if they are few.
     few: Option<Few>,
 }
@@ -52,7 +53,16 @@ struct Walk {
     places: Box<[(LiteralId, u32)]>,
 }
 
-/// A literal shorter than a gram, with its searcher.
+/// Literals of two and three bytes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Pairs {
+    /// One bit for each two bytes.
+    bits: Box<[u64]>,
+    /// By their first two bytes, ascending.
+    texts: Box<[(u16, Box<[u8]>, LiteralId)]>,
+}
+
+/// A literal of one byte, with its searcher.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Box<[u8]>", into = "Box<[u8]>")]
 struct Short(memmem::Finder<'static>);
@@ -116,15 +126,19 @@ const fn commonness(byte: u8) -> u32 {
 impl Grams {
     pub(crate) fn build(texts: &[Box<str>], counts: &GramCounts) -> Self {
         let mut walks: [Vec<(u32, LiteralId, u32)>; 3] = Default::default();
-        let mut short = Vec::new();
+        let (mut pairs, mut single) = (Vec::new(), Vec::new());
         for (id, text) in texts.iter().enumerate() {
             let (bytes, id) = (text.as_bytes(), id as LiteralId);
             let (walk, step) = match bytes.len() {
                 WIDE_MIN.. => (0, 4),
                 5.. => (1, 2),
                 4 => (2, 1),
+                2.. => {
+                    pairs.push((pair(bytes), bytes.into(), id));
+                    continue;
+                }
                 _ => {
-                    short.push((Short::from(Box::from(bytes)), id));
+                    single.push((Short::from(Box::from(bytes)), id));
                     continue;
                 }
             };
@@ -142,7 +156,8 @@ impl Grams {
             wide,
             narrow,
             every,
-            short: short.into(),
+            pairs: Pairs::build(pairs),
+            single: single.into(),
             few: Few::build(&few, counts),
         }
     }
@@ -157,8 +172,8 @@ impl Grams {
         }
         self.walk::<2>(&self.narrow, haystack, found);
         self.walk::<1>(&self.every, haystack, found);
-        for (Short(finder), id) in &self.short {
-            // Each place counts, also those that overlap: neighbours share the separator between them.
+        self.pairs.scan(haystack, found);
+        for (Short(finder), id) in &self.single {
             let mut from = 0;
             while let Some(at) = haystack.get(from..).and_then(|rest| finder.find(rest)) {
                 found(*id, from + at + finder.needle().len());
@@ -207,6 +222,51 @@ impl Grams {
             let end = start + text.len();
             if haystack.get(start..end) == Some(text) {
                 found(*id, end);
+            }
+        }
+    }
+}
+
+impl Pairs {
+    fn build(mut texts: Vec<(u16, Box<[u8]>, LiteralId)>) -> Self {
+        if texts.is_empty() {
+            return Self::default();
+        }
+        texts.sort_unstable();
+        let mut bits = vec![0_u64; (1 << 16) / 64];
+        for (pair, _, _) in &texts {
+            if let Some(word) = bits.get_mut(*pair as usize / 64) {
+                *word |= 1 << (pair % 64);
+            }
+        }
+        Self {
+            bits: bits.into(),
+            texts: texts.into(),
+        }
+    }
+
+    #[inline]
+    fn scan(&self, haystack: &[u8], found: &mut impl FnMut(LiteralId, usize)) {
+        if self.texts.is_empty() {
+            return;
+        }
+        for (at, window) in haystack.windows(2).enumerate() {
+            let pair = pair(window);
+            let word = self.bits.get(pair as usize / 64).copied().unwrap_or(0);
+            if word >> (pair % 64) & 1 == 1 {
+                self.compare(pair, haystack, at, found);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn compare(&self, pair: u16, haystack: &[u8], at: usize, found: &mut impl FnMut(LiteralId, usize)) {
+        let first = self.texts.partition_point(|(of, _, _)| *of < pair);
+        let rest = haystack.get(at..).unwrap_or_default();
+        let of_pair = self.texts.get(first..).unwrap_or_default();
+        for (_, text, id) in of_pair.iter().take_while(|(of, _, _)| *of == pair) {
+            if rest.starts_with(text) {
+                found(*id, at + text.len());
             }
         }
     }
@@ -282,6 +342,11 @@ fn rarest(bytes: &[u8], step: usize, counts: &GramCounts) -> impl Iterator<Item 
         .min_by_key(|(_, window)| weight(window))
         .map_or(0, |(at, _)| at);
     grams.into_iter().zip(0..).skip(best).take(step)
+}
+
+#[inline]
+fn pair(bytes: &[u8]) -> u16 {
+    bytes.first_chunk().map_or(0, |bytes| u16::from_le_bytes(*bytes))
 }
 
 #[inline]
