@@ -79,6 +79,7 @@ pub(crate) struct Record {
     /// The form that equal numbers share.
     number: String,
     known: Known,
+    done: Vec<(FieldId, Done)>,
     /// Entries of the envelope.
     of_envelope: Vec<u32>,
     envelope: FieldId,
@@ -150,6 +151,13 @@ impl Entry {
     }
 }
 
+/// What was done to all values of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    Settled,
+    Respelled,
+}
+
 /// Of which fields every text of the rules is known to be there or not, see [`crate::prefilter::Crowds`].
 #[derive(Debug, Default)]
 pub(crate) struct Known {
@@ -205,6 +213,7 @@ impl Record {
         self.entries.clear();
         self.settled.clear();
         self.known.clear();
+        self.done.clear();
         self.texts.clear();
         self.respelled.clear();
         self.path.clear();
@@ -333,10 +342,31 @@ impl Record {
     /// Settles the values of a field, so that [`Record::text`] is their text.
     pub(crate) fn settle(&mut self, field: FieldId, payload: &str) {
         let mut at = self.first(field);
+        if self.is_done(at, (field, Done::Settled)) {
+            return;
+        }
         while let Some(next) = self.entries.get(at as usize).map(|entry| entry.next) {
             self.settle_entry(at as usize, payload);
             at = next;
         }
+    }
+
+    /// Whether something was done to all values of a field; notes it if not. Asked of fields with several values only,
+    /// since doing it again is quick for one.
+    #[inline]
+    fn is_done(&mut self, first: u32, done: (FieldId, Done)) -> bool {
+        let has_several = self
+            .entries
+            .get(first as usize)
+            .is_some_and(|entry| entry.next != NONE);
+        if !has_several {
+            return false;
+        }
+        let is_done = self.done.contains(&done);
+        if !is_done {
+            self.done.push(done);
+        }
+        is_done
     }
 
     /// Settles those values of the envelope that have escapes, so that [`Record::first_text`] is their text.
@@ -374,6 +404,9 @@ impl Record {
     #[inline]
     pub(crate) fn respell(&mut self, field: FieldId, payload: Payload<'_>) {
         let mut at = self.first(field);
+        if self.is_done(at, (field, Done::Respelled)) {
+            return;
+        }
         while let Some(next) = self.entries.get(at as usize).map(|entry| entry.next) {
             self.respell_entry(at as usize, payload);
             at = next;

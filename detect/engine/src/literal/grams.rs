@@ -59,8 +59,11 @@ struct Pairs {
     /// One bit for each two bytes.
     bits: Box<[u64]>,
     /// By their first two bytes, ascending.
-    texts: Box<[(u16, Box<[u8]>, LiteralId)]>,
+    texts: Box<[PairText]>,
 }
+
+/// The first two bytes of a text as a number, and the text.
+type PairText = (u16, Box<[u8]>, LiteralId);
 
 /// A literal of one byte, with its searcher.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -228,7 +231,7 @@ impl Grams {
 }
 
 impl Pairs {
-    fn build(mut texts: Vec<(u16, Box<[u8]>, LiteralId)>) -> Self {
+    fn build(mut texts: Vec<PairText>) -> Self {
         if texts.is_empty() {
             return Self::default();
         }

@@ -20,6 +20,9 @@ use crate::{
 /// From so many awake rules on they are a crowd.
 const RULES_MIN: usize = 64;
 
+/// Or from so many answers on that they ask for: rules times values.
+const ANSWERS_MIN: usize = 2048;
+
 /// A field is worth the look from so many bytes on.
 const BYTES_MIN: usize = 4096;
 
@@ -50,7 +53,8 @@ impl Crowds {
         payload: Payload<'_>,
         scratch: &mut Scratch,
     ) {
-        if RULES_MIN <= awake.len() && BYTES_MIN <= payload.text.len() {
+        let is_crowd = RULES_MIN <= awake.len() || ANSWERS_MIN <= awake.len() * record.entries().len();
+        if is_crowd && BYTES_MIN <= payload.text.len() {
             self.look_at_large(ruleset, class, record, payload, scratch);
         }
     }
