@@ -28,6 +28,9 @@ const CLASSES_MAX: usize = 4096;
 /// So many prefilters are remembered that were not built ahead.
 const PREFILTERS_MAX: usize = 256;
 
+/// Longer keys are remembered by their digests: events choose what their channels are called.
+const KEY_BYTES_MAX: usize = 1024;
+
 /// A class is worth a closer look when it was seen this often.
 const SETTLES_AT: u32 = 16;
 
@@ -143,7 +146,10 @@ impl Classes {
             return Arc::clone(held);
         }
         if PREFILTERS_MAX <= self.prefilters.len() {
+            // Classes hold them too.
             self.prefilters.clear();
+            self.classes.clear();
+            self.by_key.clear();
         }
         let built = Arc::new(Prefilter::build(
             rules,
@@ -220,6 +226,12 @@ pub(crate) fn read_key(ruleset: &Ruleset, record: &Record, payload: &str, key: &
             Kind::Text => b'"',
         });
         key.extend_from_slice(entry.raw(payload).as_bytes());
+    }
+    if KEY_BYTES_MAX < key.len() {
+        let digest = blake3::hash(key);
+        key.clear();
+        key.push(u8::MAX);
+        key.extend_from_slice(digest.as_bytes());
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Same<'e> {
     new: Vec<u32>,
     /// The other way round.
     old: Vec<u32>,
+    /// For each rule now whether its program is the earlier one: rules that the same texts wake may still ask other things.
+    is_same: Vec<bool>,
 }
 
 impl<'e> Earlier<'e> {
@@ -94,6 +96,11 @@ impl<'e> Earlier<'e> {
                 }
             })
             .collect();
+        let is_same = old.iter().zip(&ruleset.rules).map(|(old, rule)| {
+            let earlier = self.ruleset.rules.get(*old as usize);
+            earlier.is_some_and(|earlier| Arc::ptr_eq(&earlier.program, &rule.program))
+        });
+        let is_same = is_same.collect();
         for (now, before) in (0..).zip(&old) {
             if let Some(place) = new.get_mut(*before as usize) {
                 *place = now;
@@ -103,6 +110,7 @@ impl<'e> Earlier<'e> {
             earlier: self.ruleset,
             new,
             old,
+            is_same,
         }
     }
 }
@@ -134,7 +142,9 @@ impl Same<'_> {
         let of_sources = self.earlier.rules_for(&class.sources);
         let is_left = |rule: &u32| {
             let old = self.old.get(*rule as usize).copied().unwrap_or(NONE);
-            is_in(&class.rules, old) || !is_in(&of_sources, old)
+            // Whether the class rules out another program was not asked.
+            let is_same = self.is_same.get(*rule as usize) == Some(&true);
+            !is_same || is_in(&class.rules, old) || !is_in(&of_sources, old)
         };
         let rules: Box<[u32]> = rules.iter().copied().filter(is_left).collect();
         let prefilter = self.renumbered(&class.rules, &rules)?;

@@ -22,6 +22,9 @@ pub(crate) use unescape::unescape_into;
 /// Objects and lists inside each other, the event itself included; `serde_json` stops there too.
 const DEPTH_MAX: usize = 127;
 
+/// Members of all objects together, those included that are no fields since nothing is in them.
+const MEMBERS_MAX: usize = 16 * FIELDS_MAX;
+
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -59,6 +62,7 @@ pub(crate) fn read(
         keeps_all_texts: keep == Keep::AllTexts,
         at: 0,
         count: 0,
+        members: 0,
     };
     walk.blanks();
     if walk.peek() != Some(b'{') {
@@ -99,6 +103,7 @@ struct Walk<'a> {
     keeps_all_texts: bool,
     at: usize,
     count: usize,
+    members: usize,
 }
 
 impl Walk<'_> {
@@ -131,6 +136,10 @@ impl Walk<'_> {
         let mut before = NO_KEY;
         loop {
             let place = self.name(parent, before)?;
+            self.members += 1;
+            if MEMBERS_MAX < self.members {
+                return Err(Stop::TooManyFields);
+            }
             before = place.key;
             self.blanks();
             if self.text(place) || self.value(place, depth)? {

@@ -188,6 +188,14 @@ impl Keys {
     /// The event itself.
     pub(crate) const ROOT: KeyId = 0;
 
+    /// Forgets every name if there is no room for more. Between events: hostile ones make up names, and the others'
+    /// are soon known again.
+    pub(crate) fn make_room(&mut self) {
+        if KEYS_MAX <= self.keys.len() {
+            *self = Self::default();
+        }
+    }
+
     /// The path of a key.
     pub(crate) fn path(&self, key: KeyId) -> &str {
         self.names.get(key as usize).map_or("", |name| &name.path)
@@ -294,6 +302,9 @@ impl Keys {
         if let Some(id) = known {
             return *id;
         }
+        if KEYS_MAX <= self.keys.len() {
+            return NO_KEY;
+        }
         let outer = self.path(parent);
         if PATH_BYTES_MAX < outer.len() + name.len() || PLACES_MAX <= of_name.len() {
             return NO_KEY;
@@ -303,9 +314,6 @@ impl Keys {
         } else {
             format!("{outer}.{name}")
         };
-        if KEYS_MAX <= self.keys.len() {
-            return NO_KEY;
-        }
         let id = u32::try_from(self.keys.len()).unwrap_or(NO_KEY);
         let spelled = format!("\"{name}\":").into_bytes();
         let mut start = [0; START];

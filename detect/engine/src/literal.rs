@@ -104,9 +104,13 @@ impl Literals {
             Self::Few(few) => few.scan(haystack, &mut found),
             Self::Grams(grams) => grams.scan(haystack, &mut found),
             #[cfg(feature = "hyperscan")]
-            Self::Vectorscan(_, grams) if haystack.len() < LONG => grams.scan(haystack, &mut found),
-            #[cfg(feature = "hyperscan")]
-            Self::Vectorscan(database, _) => database.scan(haystack, &scratch.vectorscan, &mut found),
+            Self::Vectorscan(database, grams) => {
+                let is_done =
+                    LONG <= haystack.len() && database.scan(haystack, &scratch.vectorscan, &mut found);
+                if !is_done {
+                    grams.scan(haystack, &mut found);
+                }
+            }
         }
         let _ = scratch;
     }

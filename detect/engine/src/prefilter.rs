@@ -20,7 +20,7 @@ use self::edges::{Edge, Edges};
 use crate::{
     keys::FieldId,
     literal::{GramCounts, Literals, Machine, Scratch},
-    record::{DIGITS_AS_THEY_ARE, Kind, NONE, Payload, Record, is_aligned, spelled},
+    record::{Alignment, DIGITS_AS_THEY_ARE, Kind, NONE, Payload, Record, spelled},
     witness::{Frequencies, Needs, Place, Witness},
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Prefilter {
     /// How many of them came later, when there was no time to look for their witnesses too.
     late: u32,
     /// For each field where its look is in `looks`, counted from one.
-    by_field: Arc<[u16]>,
+    by_field: Arc<[u32]>,
     looks: Box<[Look]>,
     /// Witnesses anywhere, those of keywords.
     free: Set,
@@ -219,7 +219,7 @@ impl Prefilter {
                     parts: Set::build(draft.parts, machine, counts),
                     has_numbers: draft.has_numbers,
                 });
-                *place = u16::try_from(looks.len()).unwrap_or(0);
+                *place = u32::try_from(looks.len()).unwrap_or(0);
             }
         }
         Self {
@@ -395,6 +395,7 @@ impl Set {
 
     fn look(&self, haystack: &[u8], scratch: &mut Scratch, mut found: impl FnMut(Call)) {
         let texts = &self.texts;
+        let mut alignment = Alignment::default();
         texts.literals.scan(haystack, scratch, |literal, end| {
             let start = |at: usize| texts.starts.get(at).map_or(0, |start| *start as usize);
             let calls = start(literal as usize)..start(literal as usize + 1);
@@ -403,7 +404,7 @@ impl Set {
                     .lengths
                     .get(literal as usize)
                     .map_or(0, |length| *length as usize);
-                if !call.closes() || is_aligned(haystack, end.saturating_sub(length)) {
+                if !call.closes() || alignment.is_at(haystack, end.saturating_sub(length)) {
                     found(*call);
                 }
             }

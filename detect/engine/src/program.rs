@@ -408,12 +408,15 @@ fn of(all: bool, patterns: &[Matcher], test: impl Fn(&Matcher) -> bool) -> bool 
 
 /// Adds a finding, once.
 pub(crate) fn add(findings: &mut Vec<Finding>, field: &str, value: &str, matched: &str) {
+    if FINDINGS_MAX <= findings.len() {
+        return;
+    }
     let finding = Finding {
         field: field.to_owned(),
         value: value.chars().take(VALUE_CHARS_MAX).collect(),
         matched: matched.to_owned(),
     };
-    if findings.len() < FINDINGS_MAX && !findings.contains(&finding) {
+    if !findings.contains(&finding) {
         findings.push(finding);
     }
 }

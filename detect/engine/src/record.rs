@@ -21,6 +21,13 @@ use crate::{
 /// Whole numbers up to this length are written as they are spelled.
 pub(crate) const DIGITS_AS_THEY_ARE: usize = 15;
 
+/// Places nearer to each other than this are compared with each other, see [`Alignment`].
+const NEAR: usize = 1024;
+
+/// What an event may leave behind for the next, in entries and in bytes of text.
+const ENTRIES_KEPT: usize = 1 << 14;
+const BYTES_KEPT: usize = 1 << 20;
+
 /// No field, no entry, no text yet.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -212,6 +219,10 @@ impl Record {
         self.fields.resize(names.len(), (NONE, NONE));
         self.entries.clear();
         self.settled.clear();
+        self.entries.shrink_to(ENTRIES_KEPT);
+        self.settled.shrink_to(ENTRIES_KEPT);
+        self.texts.shrink_to(BYTES_KEPT);
+        self.respelled.shrink_to(BYTES_KEPT);
         self.known.clear();
         self.done.clear();
         self.texts.clear();
@@ -533,6 +544,30 @@ pub(crate) fn spelled(folded: &str) -> String {
 pub(crate) fn is_aligned(spelled: &[u8], at: usize) -> bool {
     let before = spelled.get(..at).unwrap_or_default();
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+}
+
+/// As [`is_aligned`] for many places of one text, near each other: a text of a million backslashes is not walked back a
+/// million times.
+#[derive(Debug, Default)]
+pub(crate) struct Alignment {
+    /// The place that was asked for last, and how many backslashes are right before it.
+    at: usize,
+    run: usize,
+}
+
+impl Alignment {
+    pub(crate) fn is_at(&mut self, spelled: &[u8], at: usize) -> bool {
+        let between = spelled.get(self.at.min(at)..self.at.max(at)).unwrap_or_default();
+        let is_one_run = between.len() <= NEAR && between.iter().all(|byte| *byte == b'\\');
+        self.run = if is_one_run {
+            (self.run + at).saturating_sub(self.at)
+        } else {
+            let before = spelled.get(..at).unwrap_or_default();
+            before.iter().rev().take_while(|byte| **byte == b'\\').count()
+        };
+        self.at = at;
+        self.run.is_multiple_of(2)
+    }
 }
 
 /// Whether a number is spelled as it is written: up to [`DIGITS_AS_THEY_ARE`] digits.

@@ -190,6 +190,7 @@ impl<'r> Scanner<'r> {
     }
 
     fn read<'p>(&mut self, payload: &'p [u8]) -> Result<&'p str, ScanError> {
+        self.keys.make_room();
         self.marks.mark(payload);
         let text = match simdutf8::basic::from_utf8(payload) {
             Ok(text) => text,

@@ -67,8 +67,8 @@ pub(crate) enum Need {
     One(Witness),
     /// Each of these; nothing at all if there is none.
     All(Vec<Need>),
-    /// At least one of these.
-    Any(Vec<Need>),
+    /// At least so many of these.
+    AtLeast(usize, Vec<Need>),
 }
 
 /// What an event must have for one rule to match, and what it must not.
@@ -129,14 +129,19 @@ impl Frequencies {
                 .iter()
                 .filter_map(|part| self.rarest(part))
                 .min_by_key(|(frequency, _)| *frequency),
-            Need::Any(parts) => {
+            Need::AtLeast(count, parts) => {
+                // If so many are there, one of any so many others is.
+                let others = (parts.len() + 1)
+                    .checked_sub(*count)
+                    .filter(|others| 0 < *others)?;
+                let mut each: Vec<_> = parts.iter().filter_map(|part| self.rarest(part)).collect();
+                each.sort_by_key(|(frequency, _)| *frequency);
                 let mut all = (0, Vec::new());
-                for part in parts {
-                    let (frequency, witnesses) = self.rarest(part)?;
+                for (frequency, witnesses) in each.get(..others)?.iter() {
                     all.0 += frequency;
                     all.1.extend(witnesses);
                 }
-                (!all.1.is_empty()).then_some(all)
+                Some(all)
             }
         }
     }
@@ -172,14 +177,14 @@ impl Need {
     fn flatten<'n>(&'n self, parts: &mut Vec<&'n Self>) {
         match self {
             Self::All(all) => all.iter().for_each(|part| part.flatten(parts)),
-            Self::One(_) | Self::Any(_) => parts.push(self),
+            Self::One(_) | Self::AtLeast(..) => parts.push(self),
         }
     }
 
     fn each<'n>(&'n self, witnesses: &mut Vec<&'n Witness>) {
         match self {
             Self::One(witness) => witnesses.push(witness),
-            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.each(witnesses)),
+            Self::All(parts) | Self::AtLeast(_, parts) => parts.iter().for_each(|part| part.each(witnesses)),
         }
     }
 }
@@ -230,7 +235,7 @@ fn need(condition: &Condition, names: &FieldNames) -> Need {
         Condition::All(parts) => Need::All(each(parts)),
         Condition::AtLeast(0, _) | Condition::Not(_) => Need::All(Vec::new()),
         Condition::AtLeast(count, parts) if *count == parts.len() => Need::All(each(parts)),
-        Condition::AtLeast(_, parts) => Need::Any(each(parts)),
+        Condition::AtLeast(count, parts) => Need::AtLeast(*count, each(parts)),
         Condition::Item(item) => of_item(item, names),
         Condition::Keywords(quantifier, patterns) => of_patterns(*quantifier, patterns, &[]),
     }
@@ -253,7 +258,7 @@ fn of_patterns(quantifier: Quantifier, patterns: &[Pattern], fields: &[FieldId])
         .collect();
     match quantifier {
         Quantifier::All => Need::All(each),
-        Quantifier::Any => Need::Any(each),
+        Quantifier::Any => Need::AtLeast(1, each),
     }
 }
 
@@ -341,7 +346,8 @@ fn of_pattern(pattern: &Pattern, fields: &[FieldId]) -> Option<Need> {
         Pattern::Regex(source) => {
             let texts = regex::required(source)?;
             let texts = texts.into_iter();
-            Some(Need::Any(
+            Some(Need::AtLeast(
+                1,
                 texts
                     .map(|text| Need::One(witness(text, Place::Part, false)))
                     .collect(),
@@ -359,7 +365,8 @@ fn of_pattern(pattern: &Pattern, fields: &[FieldId]) -> Option<Need> {
                 ["false", "0", "no"]
             };
             let spellings = spellings.into_iter();
-            Some(Need::Any(
+            Some(Need::AtLeast(
+                1,
                 spellings
                     .map(|text| Need::One(witness(text.to_owned(), Place::Whole, false)))
                     .collect(),

@@ -136,8 +136,12 @@ fn after_any_changes_the_matches_are_those_of_a_ruleset_that_is_compiled_as_a_wh
         let mut texts: BTreeMap<usize, String> = (0..RULES)
             .map(|number| (number * 7, rules::rule(draw.next(), number * 7)))
             .collect();
-        let first = checked(&texts).rules;
-        let mut earlier = Arc::new(Compiler::new().rules(first).compile().expect("compiles"));
+        let first = checked(&texts);
+        let sample = some_events(&first, &mut draw).into_iter().map(String::into_bytes);
+        let compiler = Compiler::new()
+            .rules(first.rules.clone())
+            .sample(sample.collect::<Vec<_>>());
+        let mut earlier = Arc::new(compiler.compile().expect("compiles"));
         for step in 0..STEPS {
             for _ in 0..*draw.choose(&[1, 1, 1, 3, 24]) {
                 change(&mut texts, &mut draw);
@@ -161,6 +165,33 @@ fn after_any_changes_the_matches_are_those_of_a_ruleset_that_is_compiled_as_a_wh
     }
     println!("{total} matches");
     assert!(2000 < total, "{total} matches say nothing");
+}
+
+/// A class of events rules a rule out by what the rule's condition was. With another condition it may not, though the
+/// same texts wake it.
+#[test]
+fn a_rule_that_a_class_ruled_out_is_asked_again_when_it_changed() {
+    let compiler = |excluded: &str| {
+        let text = format!(
+            "title: T\nid: 00000000-1111-4111-8111-111111111111\nlogsource: {{ product: windows, service: security }}\n\
+             detection:\n  s: {{ CommandLine|contains: evilword }}\n  f: {{ {excluded} }}\n  condition: s and not f\n"
+        );
+        Compiler::new().rules(checked(&BTreeMap::from([(1, text)])).rules)
+    };
+    let line = r#"{"@timestamp":"2026-01-01T00:00:00Z","Channel":"Security","EventID":4688,"CommandLine":"evilword"}"#;
+    for (before, after) in [
+        ("EventID: 4688", "EventID: 4689"),
+        ("EventID|lt: 5000", "EventID|lt: 4000"),
+    ] {
+        let sample = vec![line.as_bytes().to_vec(); 4];
+        let first = compiler(before).sample(sample).compile().expect("compiles");
+        let again = compiler(after)
+            .earlier(Arc::new(first))
+            .compile()
+            .expect("compiles");
+        let found = matches(&again, &[line.to_owned()]);
+        assert_eq!(found.concat().len(), 2, "{before}, {after}");
+    }
 }
 
 /// A cache of some rules, its key, and the rules.

@@ -277,11 +277,20 @@ fn event_for(set: &Set, seed: u64) -> String {
 
 fn try_set(texts: Vec<String>, for_all: bool, events: &[u64], tally: &mut Tally) -> Result<(), String> {
     let count = texts.len();
-    let set = set(texts, for_all)?;
+    let mut set = set(texts, for_all)?;
     tally.refused += count - set.checked.rules.len();
+    let lines: Vec<String> = events.iter().map(|seed| event_for(&set, *seed)).collect();
+    // Every other set knows its events before: their classes, which texts are rare, which are excluded often.
+    if events.first().is_some_and(|seed| seed % 2 == 1) {
+        set.ruleset = Compiler::new()
+            .rules(set.checked.clone())
+            .sample(lines.iter().map(|line| line.as_bytes().to_vec()))
+            .compile()
+            .map_err(|error| error.to_string())?;
+    }
     let mut scanner = Scanner::new(&set.ruleset);
-    for seed in events {
-        compare(&set, &mut scanner, &event_for(&set, *seed), tally)?;
+    for line in &lines {
+        compare(&set, &mut scanner, line, tally)?;
     }
     Ok(())
 }

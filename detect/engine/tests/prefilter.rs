@@ -59,6 +59,33 @@ fn with_and_without_the_prefilter_the_matches_are_the_same() {
     assert!(100 < total, "{total} matches say nothing");
 }
 
+/// With its own log sources, after a sample, and seen so often that every class is settled.
+#[test]
+fn a_sample_changes_no_match() {
+    let Some(root) = corpora::captures() else { return };
+    let rules = check(&corpora::sigma_hq(&root)).rules;
+    let compile = |compiler: Compiler| compiler.compile().expect("compiles");
+    let slow = compile(Compiler::new().rules(rules.clone()).exhaustive());
+    let mut total = 0;
+    for corpus in corpora::CORPORA {
+        let lines = corpora::events(&root, corpus, 8 * EVENTS);
+        // Half of the events are known before, so that some classes are and some are not.
+        let sample = lines.iter().step_by(2).map(|line| line.as_bytes().to_vec());
+        let fast = compile(Compiler::new().rules(rules.clone()).sample(sample));
+        let often: Vec<String> = lines.iter().flat_map(|line| vec![line.clone(); 17]).collect();
+        let (fast, slow) = (matches(&fast, &often), matches(&slow, &lines));
+        for (fast, (slow, line)) in fast.chunks(17).zip(slow.iter().zip(&lines)) {
+            assert!(
+                fast.iter().all(|found| found == slow),
+                "{corpus}: {line}: {fast:?} {slow:?}"
+            );
+        }
+        total += slow.iter().map(Vec::len).sum::<usize>();
+    }
+    println!("{total} matches");
+    assert!(100 < total, "{total} matches say nothing");
+}
+
 /// Sixteen rules that never match, so that the prefilter is at work, and one that does if it lets it.
 #[test]
 fn what_the_text_looks_like_does_not_matter() {

@@ -113,11 +113,19 @@ impl Database {
         }
     }
 
+    /// Whether it could be done: not without scratch space, for which there may have been no memory. The callback never
+    /// ends it.
     #[inline]
-    pub(crate) fn scan(&self, haystack: &[u8], scratch: &Scratch, found: &mut impl FnMut(LiteralId, usize)) {
-        let Some(scratch) = &scratch.0 else { return };
-        // A scan fails only if its arguments are wrong; the callback never ends it.
-        let _scanned = self.machine.scan(
+    pub(crate) fn scan(
+        &self,
+        haystack: &[u8],
+        scratch: &Scratch,
+        found: &mut impl FnMut(LiteralId, usize),
+    ) -> bool {
+        let Some(scratch) = &scratch.0 else {
+            return false;
+        };
+        let scanned = self.machine.scan(
             haystack,
             scratch,
             |window: u32, _from: u64, to: u64, _flags: u32| {
@@ -125,6 +133,7 @@ impl Database {
                 Matching::Continue
             },
         );
+        scanned.is_ok()
     }
 
     #[inline]
