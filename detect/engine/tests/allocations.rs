@@ -22,8 +22,7 @@ use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use detect_engine::{Compiler, EventView, Match, MatchSink, Ruleset, Scanner};
 use detect_rules::{CheckedRules, check};
 
-/// Allocations for one event that matches nothing, at most. None is the aim: flows and Zeek's events are there,
-/// some Windows events are not yet.
+/// Allocations for one event that matches nothing, at most.
 const ALLOCATIONS_MAX: u64 = 0;
 
 /// Events of each corpus; `VARDE_LONG=1` asks for all.
