@@ -30,10 +30,10 @@ pub(crate) enum Literals {
     #[default]
     Empty,
     Few(few::Few),
-    Grams(Grams),
+    Grams(Box<Grams>),
     /// The first for long haystacks, the second for short ones.
     #[cfg(feature = "hyperscan")]
-    Vectorscan(vectorscan::Database, Grams),
+    Vectorscan(vectorscan::Database, Box<Grams>),
 }
 
 /// What a scan needs to write to; one per thread.
@@ -77,9 +77,9 @@ impl Literals {
             && VECTORSCAN_MIN <= texts.len()
             && let Some(database) = vectorscan::Database::build(texts, counts)
         {
-            return Self::Vectorscan(database, Grams::build(texts, counts));
+            return Self::Vectorscan(database, Box::new(Grams::build(texts, counts)));
         }
-        Self::Grams(Grams::build(texts, counts))
+        Self::Grams(Box::new(Grams::build(texts, counts)))
     }
 
     /// Makes the scratch large enough.

@@ -138,9 +138,7 @@ fn after_any_changes_the_matches_are_those_of_a_ruleset_that_is_compiled_as_a_wh
             .collect();
         let first = checked(&texts);
         let sample = some_events(&first, &mut draw).into_iter().map(String::into_bytes);
-        let compiler = Compiler::new()
-            .rules(first.rules.clone())
-            .sample(sample.collect::<Vec<_>>());
+        let compiler = Compiler::new().rules(first.rules.clone()).sample(sample);
         let mut earlier = Arc::new(compiler.compile().expect("compiles"));
         for step in 0..STEPS {
             for _ in 0..*draw.choose(&[1, 1, 1, 3, 24]) {
