@@ -228,8 +228,8 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, ruleset: &Ruleset, event: &str) -> bool {
-        self.record.clear(&ruleset.names);
         self.marks.mark(event.as_bytes());
+        self.record.clear(&ruleset.names, &self.marks);
         let is_read = json::read(
             event,
             &self.marks,

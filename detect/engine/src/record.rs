@@ -87,6 +87,8 @@ pub(crate) struct Record {
     number: String,
     known: Known,
     done: Vec<(FieldId, Done)>,
+    /// Whether the event has any.
+    has_backslashes: bool,
     /// Entries of the envelope.
     of_envelope: Vec<u32>,
     envelope: FieldId,
@@ -129,11 +131,11 @@ impl Entry {
 
     /// Whether its text is not what the event's bytes are.
     #[inline]
-    fn is_written_otherwise(&self, payload: &str) -> bool {
+    fn is_written_otherwise(&self, payload: &str, has_backslashes: bool) -> bool {
         match self.kind {
             Kind::Null | Kind::Bool(_) => false,
             Kind::Number => !is_plain(self.raw(payload)),
-            Kind::Text => self.has_backslash(payload),
+            Kind::Text => has_backslashes && self.has_backslash(payload),
         }
     }
 
@@ -210,7 +212,8 @@ impl Record {
     }
 
     /// Makes room for an event; what was held is gone.
-    pub(crate) fn clear(&mut self, names: &FieldNames) {
+    pub(crate) fn clear(&mut self, names: &FieldNames, marks: &Marks) {
+        self.has_backslashes = marks.has_backslashes();
         for entry in &self.entries {
             if let Some((first, _)) = self.fields.get_mut(entry.field as usize) {
                 *first = NONE;
@@ -343,7 +346,7 @@ impl Record {
     #[inline]
     pub(crate) fn settle_entry(&mut self, at: usize, payload: &str) {
         if let Some(entry) = self.entries.get(at)
-            && entry.is_written_otherwise(payload)
+            && entry.is_written_otherwise(payload, self.has_backslashes)
             && self.settled_text(entry).is_none()
         {
             self.unescape(at, payload);

@@ -204,7 +204,7 @@ impl<'r> Scanner<'r> {
 
     fn read_keeping(&mut self, text: &str, keep: Keep) -> Result<(), ScanError> {
         let names = &self.ruleset.names;
-        self.record.clear(names);
+        self.record.clear(names, &self.marks);
         self.has_all_texts = keep == Keep::AllTexts || !names.has_keywords;
         let keep = if names.has_keywords { keep } else { Keep::Asked };
         match json::read(text, &self.marks, &mut self.keys, names, keep, &mut self.record) {
@@ -254,7 +254,7 @@ impl<'r> Scanner<'r> {
         };
         if !self.has_all_texts && awake.iter().any(has_keywords) {
             let names = &self.ruleset.names;
-            self.record.clear(names);
+            self.record.clear(names, &self.marks);
             // It was read before, and so it can be again.
             let _read = json::read(
                 payload,

@@ -16,6 +16,7 @@ pub(crate) struct Marks {
     length: usize,
     is_ascii: bool,
     is_usual: bool,
+    has_backslashes: bool,
 }
 
 /// What is in 64 bytes, one bit for each.
@@ -42,7 +43,7 @@ impl Marks {
             room.copy_from_slice(rest);
         }
         let (lower, _) = self.lower.as_chunks_mut::<BLOCK>();
-        let (mut beyond_ascii, mut unusual, mut carry) = (0, 0, 0);
+        let (mut beyond_ascii, mut backslashes, mut unusual, mut carry) = (0, 0, 0, 0);
         let last = (!rest.is_empty()).then_some(&last);
         for (bytes, lower) in blocks.iter().chain(last).zip(lower) {
             let block = Block::of(bytes, lower);
@@ -51,10 +52,12 @@ impl Marks {
                 unusual |= escaped & !Block::usual(bytes, block);
             }
             beyond_ascii |= block.beyond_ascii;
+            backslashes |= block.backslashes;
             self.ends.push(block.quotes & !escaped | block.controls);
         }
         self.is_ascii = beyond_ascii == 0;
         self.is_usual = unusual == 0;
+        self.has_backslashes = backslashes != 0;
         if !self.is_usual {
             self.mark_all(bytes);
         }
@@ -80,6 +83,12 @@ impl Marks {
     #[inline]
     pub(crate) fn is_usual(&self) -> bool {
         self.is_usual
+    }
+
+    /// Whether there is any backslash.
+    #[inline]
+    pub(crate) fn has_backslashes(&self) -> bool {
+        self.has_backslashes
     }
 
     /// The event with its ASCII letters in lower case.
@@ -193,6 +202,7 @@ mod tests {
                     }
                 }
                 assert_eq!(marks.is_ascii(), bytes.is_ascii());
+                assert_eq!(marks.has_backslashes(), bytes.contains(&b'\\'));
                 assert_eq!(marks.lower(), bytes.to_ascii_lowercase());
                 // The blank after the last byte is escaped by it, if it is a backslash.
                 assert_eq!(
