@@ -342,6 +342,14 @@ impl Record {
             .map(|entry| self.text(entry, payload))
     }
 
+    /// One of the values of a field as text, by its number from zero; as [`Record::first_text`].
+    pub(crate) fn nth_text<'a>(&'a self, field: FieldId, nth: usize, payload: &'a str) -> Option<&'a str> {
+        self.values(field)
+            .filter(|entry| entry.kind != Kind::Null)
+            .nth(nth)
+            .map(|entry| self.text(entry, payload))
+    }
+
     /// Settles one value, so that [`Record::text`] is its text.
     #[inline]
     pub(crate) fn settle_entry(&mut self, at: usize, payload: &str) {

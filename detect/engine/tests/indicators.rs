@@ -25,18 +25,24 @@ impl MatchSink for Matched {
 
 /// Scans one event against one indicator.
 fn check(indicator: &str, field: &str, value: &str, expected: bool) {
-    let (indicators, diagnostics) = check_indicators("list.txt", "list", indicator);
+    let event = serde_json::json!({ "@timestamp": "2026-01-01T00:00:00Z", field: value }).to_string();
+    let matched = scan(indicator, &event);
+    assert_eq!(!matched.0.is_empty(), expected, "{indicator} in {field}: {value}");
+}
+
+/// Scans one event, as JSON, against a list of indicators.
+fn scan(indicators: &str, event: &str) -> Matched {
+    let (indicators, diagnostics) = check_indicators("list.txt", "list", indicators);
     assert!(diagnostics.is_empty(), "{}", diagnostics[0]);
     let ruleset = Compiler::new()
         .indicators(indicators)
         .compile()
         .expect("compiles");
-    let event = serde_json::json!({ "@timestamp": "2026-01-01T00:00:00Z", field: value }).to_string();
     let mut matched = Matched::default();
     Scanner::new(&ruleset)
         .scan(event.as_bytes(), &mut matched)
         .expect("an event");
-    assert_eq!(!matched.0.is_empty(), expected, "{indicator} in {field}: {value}");
+    matched
 }
 
 #[test]
@@ -127,6 +133,218 @@ fn an_indicator_matches_itself_and_nothing_beside_it() {
     ] {
         check(indicator, field, value, expected);
     }
+}
+
+/// What a sender can write to be overlooked, though it reaches the same host or is the same file.
+#[test]
+fn what_stands_beside_it_hides_no_indicator() {
+    let long = "A".repeat(5000);
+    let long_url = |host: &str| format!("http://{host}/gate.php?d={long}");
+    let hash = "0cc175b9c0f1b6a831c399e269772661";
+    let others = "MD5=00000000000000000000000000000000,".repeat(2000);
+    let long_name = "a.".repeat(400);
+    for (indicator, field, value, expected) in [
+        ("bad.example", "url.full", &*long_url("bad.example"), true),
+        ("bad.example", "url.full", &long_url("notbad.example"), false),
+        (
+            "bad.example",
+            "url.full",
+            &format!("http://u:{long}@bad.example/"),
+            true,
+        ),
+        ("203.0.113.7", "url.full", &long_url("203.0.113.7"), true),
+        ("2001:db8::7", "url.full", &long_url("[2001:db8::7]"), true),
+        ("203.0.113.0/24", "url.full", &long_url("203.0.113.7"), true),
+        ("2001:db8:1::/48", "url.full", &long_url("[2001:db8:1::7]"), true),
+        (
+            "http://bad.example/gate.php",
+            "url.full",
+            &long_url("BAD.example"),
+            true,
+        ),
+        (
+            "http://203.0.113.7/gate.php",
+            "url.full",
+            &long_url("203.0.113.7"),
+            true,
+        ),
+        (
+            "http://[2001:db8::7]/gate.php",
+            "url.full",
+            &long_url("[2001:DB8::7]"),
+            true,
+        ),
+        (
+            "http://bad.example/gate",
+            "url.full",
+            &long_url("bad.example"),
+            false,
+        ),
+        ("bad.example", "dns.question.name", "\u{fffd}.bad.example", true),
+        (
+            "bad.example",
+            "dns.question.name",
+            "\u{fffd}\u{3002}bad.example",
+            true,
+        ),
+        ("bad.example", "dns.question.name", "\u{fffd}bad.example", false),
+        ("bad.example", "dns.question.name", "bad.\u{fffd}.example", false),
+        (
+            "bad.example",
+            "tls.client.server_name",
+            "a\u{200e}.bad.example",
+            true,
+        ),
+        (
+            "b\u{e6}d.example",
+            "tls.client.server_name",
+            "\u{fffd}.B\u{c6}D.example",
+            true,
+        ),
+        (
+            "bad.example",
+            "dns.question.name",
+            &format!("{long_name}bad.example"),
+            true,
+        ),
+        (
+            "bad.example",
+            "dns.question.name",
+            &format!("{long_name}\u{e6}.bad.example"),
+            true,
+        ),
+        (
+            "bad.example",
+            "dns.question.name",
+            &format!("{long_name}notbad.example"),
+            false,
+        ),
+        ("bad.example", "url.full", "http://\u{fffd}.bad.example/a", true),
+        (
+            "bad.example",
+            "email.from.address",
+            "a@\u{fffd}.bad.example",
+            true,
+        ),
+        (
+            "bad.example",
+            "email.from.address",
+            &format!("{long}@bad.example"),
+            true,
+        ),
+        (
+            "bad.example",
+            "email.to.address",
+            "x@bad.example, y@ok.example",
+            true,
+        ),
+        (
+            "bad.example",
+            "email.to.address",
+            "X <x@bad.example>; y@ok.example",
+            true,
+        ),
+        (
+            "x@bad.example",
+            "email.to.address",
+            "\"Y, X\" <x@bad.example>, y@ok.example",
+            true,
+        ),
+        (
+            "bad.example",
+            "email.to.address",
+            "\"x@bad.example, x@ok.example",
+            true,
+        ),
+        (
+            "bad.example",
+            "email.to.address",
+            "\"x@bad.example, y\" <y@ok.example>",
+            false,
+        ),
+        (hash, "Hashes", &format!("{others}MD5={hash}"), true),
+        (hash, "Hashes", &format!("{others}IMPHASH={hash}"), false),
+    ] {
+        check(indicator, field, value, expected);
+    }
+}
+
+#[test]
+fn a_path_is_completed_by_each_host_however_it_is_spelled() {
+    for (indicator, uri, hosts, expected) in [
+        (
+            "http://bad.example/gate.php",
+            "/gate.php",
+            r#""bad\u002eexample""#,
+            true,
+        ),
+        (
+            "http://203.0.113.7/gate.php",
+            "/gate.php",
+            r#""203\u002e0.113.7""#,
+            true,
+        ),
+        (
+            "http://[2001:db8::7]/gate.php",
+            "/gate.php",
+            r#""[2001\u003adb8::7]""#,
+            true,
+        ),
+        (
+            "http://bad.example/gate.php",
+            r"\/gate.php",
+            r#""bad\u002eexample""#,
+            true,
+        ),
+        (
+            "http://bad.example/gate.php",
+            "/gate.php",
+            r#"["ok.example","bad.example"]"#,
+            true,
+        ),
+        (
+            "http://203.0.113.7/gate.php",
+            "/gate.php",
+            r#"["ok.example","203.0.113.7"]"#,
+            true,
+        ),
+        (
+            "http://[2001:db8::7]/gate.php",
+            "/gate.php",
+            r#"["ok.example",null,"[2001:db8::7]"]"#,
+            true,
+        ),
+        (
+            "http://bad.example/gate.php",
+            "/gate",
+            r#"["ok.example","bad.example"]"#,
+            false,
+        ),
+        (
+            "http://bad.example/gate.php",
+            "/gate.php",
+            r#""worse\u002eexample""#,
+            false,
+        ),
+    ] {
+        for event in [
+            format!(r#"{{"@timestamp":"2026-01-01T00:00:00Z","uri":"{uri}","host":{hosts}}}"#),
+            format!(r#"{{"@timestamp":"2026-01-01T00:00:00Z","host":{hosts},"uri":"{uri}"}}"#),
+        ] {
+            let found = scan(indicator, &event).0;
+            assert_eq!(found.is_empty(), !expected, "{indicator} in {event}");
+        }
+    }
+}
+
+/// A text that repeats itself does not use up what an event may name.
+#[test]
+fn what_is_named_again_counts_once() {
+    let recipients = "x@bad.example,".repeat(2000) + "x@worse.example";
+    let event = serde_json::json!({ "@timestamp": "2026-01-01T00:00:00Z", "to": recipients }).to_string();
+    let mut found = scan("bad.example\nworse.example", &event).0;
+    found.sort_unstable();
+    assert_eq!(found, ["bad.example", "worse.example"]);
 }
 
 #[test]

@@ -62,6 +62,41 @@ fn judged(
     }
 }
 
+/// A harmless recipient beside a bad one takes nothing back.
+#[test]
+fn of_several_recipients_those_under_the_domain_are_asked_about() {
+    let blocking = |entry| {
+        [list(
+            "harmless",
+            WarningListKind::Hostname,
+            WarningMode::Block,
+            &[entry],
+        )]
+    };
+    for (text, entry, reason) in [
+        ("x@bad.example, z@ok.example", "ok.example", None),
+        (
+            "x@a.bad.example, y@b.bad.example, z@ok.example",
+            "a.bad.example",
+            None,
+        ),
+        ("y@b.bad.example, x@a.bad.example", "a.bad.example", None),
+        (
+            "x@a.bad.example, z@ok.example",
+            "a.bad.example",
+            Some(RejectionReason::ValueListed),
+        ),
+    ] {
+        let (rejected, _) = judged(
+            indicator(Kind::Domain, "bad.example"),
+            Holds::Email,
+            text,
+            &blocking(entry),
+        );
+        assert_eq!(rejected, reason, "{text}, {entry} is harmless");
+    }
+}
+
 #[test]
 fn warning_lists_of_every_kind_block() {
     use RejectionReason::{IndicatorListed, ValueListed};

@@ -11,7 +11,7 @@ pub enum Holds {
     Asn,
     /// Fingerprint of a certificate, perhaps with colons.
     Certificate,
-    /// An e-mail address, perhaps with a name in words.
+    /// E-mail addresses, perhaps with names in words; several as a header writes them.
     Email,
     /// The name of a file, perhaps with its path.
     FileName,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use detect_alert::Indicator;
 use ingest_event::Timestamp;
+use rustc_hash::FxHashSet;
 
 use super::{
     FIELDS, Holds, IndicatorId, IndicatorTable, Judgement, LookUp, Rejection, RejectionReason, Rejections,
@@ -16,8 +17,11 @@ use crate::{
     scan::Finding,
 };
 
-/// So many times are indicators found in one event; an event that names more is made to.
+/// So many different things are found in one event, of each text apart; an event that names more is made to.
 const FOUND_MAX: usize = 1024;
+
+/// So many hosts complete each path; events have one.
+const HOSTS_MAX: usize = 8;
 
 /// A table, and the numbers of the fields that are looked at.
 #[derive(Debug, Default)]
@@ -32,9 +36,21 @@ pub(crate) struct IndicatorIndex {
 #[derive(Debug, Default)]
 pub(crate) struct Named {
     scratch: Scratch,
-    found: Vec<(IndicatorId, FieldId, String)>,
+    found: Vec<Found>,
+    seen: FxHashSet<(IndicatorId, usize)>,
+    /// What named them, each once.
+    values: Vec<String>,
     /// What was found and was no match.
     pub(crate) rejections: Rejections,
+}
+
+/// An indicator that an event names.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    id: IndicatorId,
+    field: FieldId,
+    /// The number of the text that named it, in [`Named::values`].
+    value: usize,
 }
 
 impl IndicatorIndex {
@@ -71,13 +87,14 @@ impl IndicatorIndex {
         self.table.iter()
     }
 
-    /// Calls `found` for each indicator that a field of the event names, with that field and its value.
+    /// Calls `found` for each indicator that a field of the event names, with that field, its value and the value's
+    /// place in the record; again if it is named again.
     pub(crate) fn look_up(
         &self,
         record: &mut Record,
         payload: &str,
         scratch: &mut Scratch,
-        found: &mut impl FnMut(IndicatorId, FieldId, &str),
+        found: &mut impl FnMut(IndicatorId, FieldId, (usize, &str)),
     ) {
         if self.fields.is_empty() {
             return;
@@ -85,41 +102,61 @@ impl IndicatorIndex {
         let mut asked = std::mem::take(&mut scratch.asked);
         asked.clear();
         for at in 0..record.entries().len() {
-            if self.is_looked_at(record, at) {
-                record.settle_entry(at, payload);
-                if let Some((_, text)) = self.text(record, payload, at) {
-                    self.table.ask(at, &text, &mut asked);
+            let Some((_, host)) = self.looked_at(record, at) else {
+                continue;
+            };
+            record.settle_entry(at, payload);
+            if let Some(host) = host {
+                record.settle(host, payload);
+            }
+            for nth in 0..HOSTS_MAX {
+                let Some((_, text)) = self.text(record, payload, (at, nth)) else {
+                    break;
+                };
+                if 0 < nth && text.host.is_none() {
+                    break;
+                }
+                self.table.ask(at * HOSTS_MAX + nth, &text, &mut asked);
+                // Only a path is another URL with each of its hosts.
+                if host.is_none() || !text.text.trim_ascii_start().starts_with('/') {
+                    break;
                 }
             }
         }
         self.table.keep_held(&mut asked);
         for asked in &asked {
-            if let Some((field, text)) = self.text(record, payload, asked.at) {
-                let found = &mut |id| found(id, field, text.text);
+            let (at, nth) = (asked.at / HOSTS_MAX, asked.at % HOSTS_MAX);
+            if let Some((field, text)) = self.text(record, payload, (at, nth)) {
+                let found = &mut |id| found(id, field, (at, text.text));
                 self.table.answer_asked(&text, scratch, found);
             }
         }
         scratch.asked = asked;
     }
 
+    /// What the field of an entry holds, and where the other half of a URL is, if it is looked at.
     #[inline]
-    fn is_looked_at(&self, record: &Record, at: usize) -> bool {
-        let field = record.entries().get(at).and_then(Entry::field);
-        field.is_some_and(|field| self.fields.get(field as usize).is_some_and(Option::is_some))
+    fn looked_at(&self, record: &Record, at: usize) -> Option<(Holds, Option<FieldId>)> {
+        let field = record.entries().get(at).and_then(Entry::field)?;
+        *self.fields.get(field as usize)?
     }
 
-    /// The text of an entry that is looked at, and its field.
+    /// The text of an entry that is looked at, with one of its hosts, and its field.
     #[inline]
-    fn text<'a>(&self, record: &'a Record, payload: &'a str, at: usize) -> Option<(FieldId, LookUp<'a>)> {
+    fn text<'a>(
+        &self,
+        record: &'a Record,
+        payload: &'a str,
+        (at, nth): (usize, usize),
+    ) -> Option<(FieldId, LookUp<'a>)> {
         let entry = record.entries().get(at)?;
-        let field = entry.field()?;
-        let (holds, host) = (*self.fields.get(field as usize)?)?;
+        let (holds, host) = self.looked_at(record, at)?;
         let text = LookUp {
             holds,
             text: record.text(entry, payload),
-            host: host.and_then(|host| record.first_text(host, payload)),
+            host: host.and_then(|host| record.nth_text(host, nth, payload)),
         };
-        (entry.kind != Kind::Null).then_some((field, text))
+        (entry.kind != Kind::Null).then_some((entry.field()?, text))
     }
 }
 
@@ -129,18 +166,36 @@ impl Named {
         let Self {
             scratch,
             found,
+            seen,
+            values,
             rejections,
         } = self;
-        found.clear();
-        index.look_up(record, payload, scratch, &mut |id, field, value| {
-            if found.len() < FOUND_MAX {
-                found.push((id, field, value.to_owned()));
-            } else {
-                rejections.count(Rejection {
+        if !found.is_empty() {
+            found.clear();
+            seen.clear();
+            values.clear();
+        }
+        let mut last = None;
+        index.look_up(record, payload, scratch, &mut |id, field, (at, value)| {
+            if seen.contains(&(id, at)) {
+                return;
+            }
+            if FOUND_MAX <= found.len() {
+                return rejections.count(Rejection {
                     reason: RejectionReason::TooMany,
                     list: None,
                 });
             }
+            seen.insert((id, at));
+            // All that one text names is found one after the other.
+            if last.replace(at) != Some(at) {
+                values.push(value.to_owned());
+            }
+            found.push(Found {
+                id,
+                field,
+                value: values.len() - 1,
+            });
         });
     }
 
@@ -157,11 +212,12 @@ impl Named {
             return;
         }
         // Stable: the findings of one indicator stay in the order of the fields.
-        self.found.sort_by_key(|(id, ..)| *id);
+        self.found.sort_by_key(|found| found.id);
         let mut hits: Vec<(Indicator, Vec<Finding>)> = Vec::new();
-        for found in self.found.chunk_by(|(a, ..), (b, ..)| a == b) {
+        for found in self.found.chunk_by(|a, b| a.id == b.id) {
             let mut hit: Option<(Indicator, Vec<Finding>)> = None;
-            for (id, field, value) in found {
+            for Found { id, field, value } in found {
+                let value = self.values.get(*value).map_or("", String::as_str);
                 let listed = match index.table.judge(*id, value, at, &index.lists) {
                     Some(Judgement::Match { listed }) => listed,
                     Some(Judgement::Rejected(rejection)) => {

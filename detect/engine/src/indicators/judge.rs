@@ -12,13 +12,17 @@ use super::{
     address::address,
     entry,
     entry::Validity,
-    text::Authority,
+    recipients::recipients,
+    text::{Authority, has_either},
     warning::{Listed, WarningLists},
 };
 
 /// So many pairs of list and reason are counted apart: more lists than there are in the world. Those of further lists
 /// are counted under [`OTHER_LISTS`].
 const PAIRS_MAX: usize = 1024;
+
+/// So many recipients of one text are asked about; nobody has more harmless ones under a bad domain.
+const RECIPIENTS_MAX: usize = 64;
 
 /// Stands for lists that are not counted apart.
 const OTHER_LISTS: &str = "other lists";
@@ -153,7 +157,11 @@ impl IndicatorTable {
             | IndicatorKind::Sha256
             | IndicatorKind::Url => None,
         };
-        let named = named_host(named);
+        let is_harmless = |host: &str| {
+            let mut on = narrower.iter().flat_map(|kind| lists.listing(*kind, host));
+            on.any(|on| on.mode == WarningMode::Block)
+        };
+        let named = named_host(named, &value, is_harmless);
         asked.extend(narrower.map(|kind| (RejectionReason::ValueListed, kind, named.as_str())));
         for (reason, kind, value) in asked {
             for on in lists.listing(kind, value) {
@@ -173,9 +181,28 @@ impl IndicatorTable {
     }
 }
 
-/// The host in a text that named a host, in the normal form of its kind: of a URL, of an e-mail address, or all of it
-/// without a port.
-fn named_host(text: &str) -> String {
+/// The host by which a text named something, in the normal form of its kind. Of several e-mail addresses under the
+/// `domain` it is one whose host is not harmless, if there is one.
+fn named_host(text: &str, domain: &str, is_harmless: impl Fn(&str) -> bool) -> String {
+    let is_under = |host: &String| {
+        let above = host.strip_suffix(domain);
+        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    };
+    let host = host_of(text);
+    let is_list = text.contains('@') && has_either(text.as_bytes(), b',', b';');
+    if !is_list || text.contains("://") && is_under(&host) {
+        return host;
+    }
+    let hosts = || recipients(text).map(host_of).filter(is_under);
+    hosts()
+        .take(RECIPIENTS_MAX)
+        .find(|host| !is_harmless(host))
+        .or_else(|| hosts().next())
+        .unwrap_or(host)
+}
+
+/// The host in a text: of a URL, of an e-mail address, or all of it without a port.
+fn host_of(text: &str) -> String {
     let text = text.trim();
     let start = text
         .find("://")

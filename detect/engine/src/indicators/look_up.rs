@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use detect_alert::IndicatorKind;
 use detect_rules::normal_url;
-use idna::{AsciiDenyList, uts46};
 use memchr::memrchr2;
 
 use super::{
@@ -18,14 +17,13 @@ use super::{
     field::Holds,
     filter::Group,
     layer::digest_key,
+    name::{end_of_name, end_to_ascii, lower, to_ascii},
     question::{Question, may_be_address},
-    text::Authority,
+    recipients::{bare, recipients},
+    text::{Authority, has_either},
 };
 
-/// Sysmon writes four hashes at most; a longer list is a sender's play.
-const HASHES_MAX: usize = 16;
-
-/// A domain that is not ASCII shrinks on its way to ASCII only by full stops and such; longer texts are none.
+/// A domain that is not ASCII shrinks on its way to ASCII only by full stops and such; of longer texts the end counts.
 const UNICODE_DOMAIN_BYTES_MAX: usize = 4 * DOMAIN_BYTES_MAX;
 
 /// A text of an event to look up.
@@ -159,7 +157,7 @@ impl IndicatorTable {
             }
             Holds::Asn => self.asn(text, found),
             Holds::Certificate => self.hex(IndicatorKind::Certificate, text, found),
-            Holds::Email => self.email(text, scratch, found),
+            Holds::Email => self.emails(text, scratch, found),
             Holds::FileName => self.file_name(text, scratch, found),
             Holds::Hash => self.hashes(text, found),
             Holds::Host => self.host(text, scratch, found),
@@ -216,28 +214,34 @@ impl IndicatorTable {
         }
     }
 
+    /// One e-mail address, or several as a header writes them.
+    fn emails(&self, text: &str, scratch: &mut Scratch, found: &mut impl FnMut(IndicatorId)) {
+        if has_either(text.as_bytes(), b',', b';') {
+            for text in recipients(text) {
+                self.email(text, scratch, found);
+            }
+        } else {
+            self.email(text, scratch, found);
+        }
+    }
+
     /// `name@domain`, perhaps in angle brackets after a name in words; also an indicator of its domain.
     fn email(&self, text: &str, scratch: &mut Scratch, found: &mut impl FnMut(IndicatorId)) {
-        let text = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-            Some((_, inside)) => inside,
-            None => text,
-        };
+        let text = bare(text);
         let Some((name, domain)) = text.rsplit_once('@') else {
             return;
         };
-        if VALUE_BYTES_MAX < text.len() {
-            return;
-        }
-        if text.is_ascii() {
-            self.text(IndicatorKind::Email, text, found);
-        } else {
-            scratch.text.clear();
-            lower(name, &mut scratch.text);
-            scratch.text.push('@');
-            if !to_ascii(domain, &mut scratch.text) {
-                return;
+        if text.len() <= VALUE_BYTES_MAX {
+            if text.is_ascii() {
+                self.text(IndicatorKind::Email, text, found);
+            } else {
+                scratch.text.clear();
+                lower(name, &mut scratch.text);
+                scratch.text.push('@');
+                if to_ascii(domain, &mut scratch.text) {
+                    self.text(IndicatorKind::Email, &scratch.text, found);
+                }
             }
-            self.text(IndicatorKind::Email, &scratch.text, found);
         }
         self.domain(domain, scratch, found);
     }
@@ -258,9 +262,9 @@ impl IndicatorTable {
         }
     }
 
-    /// One hash, or Sysmon's `SHA1=…,MD5=…`.
+    /// One hash, or Sysmon's `SHA1=…,MD5=…`, as long as it may be: the work grows with the text and no faster.
     fn hashes(&self, text: &str, found: &mut impl FnMut(IndicatorId)) {
-        for part in text.split(',').take(HASHES_MAX) {
+        for part in text.split(',') {
             let (name, digits) = part.rsplit_once('=').unwrap_or(("", part));
             let digits = digits.trim_ascii();
             let kind = match digits.len() {
@@ -325,12 +329,15 @@ impl IndicatorTable {
     fn domain(&self, text: &str, scratch: &mut Scratch, found: &mut impl FnMut(IndicatorId)) {
         if text.is_ascii() {
             self.ascii_domain(text.trim_end_matches('.'), found);
-        } else if text.len() <= UNICODE_DOMAIN_BYTES_MAX {
-            scratch.text.clear();
-            if to_ascii(text, &mut scratch.text) {
-                self.ascii_domain(scratch.text.trim_end_matches('.'), found);
-            }
+            return;
         }
+        let end = end_of_name(text, UNICODE_DOMAIN_BYTES_MAX);
+        scratch.text.clear();
+        if !to_ascii(end, &mut scratch.text) {
+            scratch.text.clear();
+            end_to_ascii(end, &mut scratch.text);
+        }
+        self.ascii_domain(scratch.text.trim_end_matches('.'), found);
     }
 
     fn ascii_domain(&self, name: &str, found: &mut impl FnMut(IndicatorId)) {
@@ -339,10 +346,10 @@ impl IndicatorTable {
             Question::Key(group, hash) => self.may_hold(group, hash),
             Question::Several => true,
         };
-        if !is_known || DOMAIN_BYTES_MAX < name.len() {
+        if !is_known {
             return;
         }
-        let mut rest = name;
+        let mut rest = end_of_name(name, DOMAIN_BYTES_MAX);
         loop {
             self.text(IndicatorKind::Domain, rest, found);
             match rest.split_once('.') {
@@ -353,7 +360,8 @@ impl IndicatorTable {
     }
 
     /// A URL: itself, itself without its query, and its host. Of a path with its host in another field only the URL:
-    /// the other field is looked up for itself.
+    /// the other field is looked up for itself. No URL in a table has more than [`VALUE_BYTES_MAX`]: of a longer one
+    /// the host counts, and what stands before its query.
     fn url(
         &self,
         text: &str,
@@ -361,9 +369,6 @@ impl IndicatorTable {
         scratch: &mut Scratch,
         found: &mut impl FnMut(IndicatorId),
     ) {
-        if VALUE_BYTES_MAX < text.len() {
-            return;
-        }
         let path_host = host.filter(|_| text.starts_with('/')).map(str::trim_ascii);
         let authority = match path_host {
             Some(host) => Authority::of_start(host.as_bytes()),
@@ -434,30 +439,4 @@ fn without_colons(text: &[u8], into: &mut [u8; 64]) -> Option<usize> {
         length += 1;
     }
     Some(length)
-}
-
-/// Appends a text in lower case.
-fn lower(text: &str, into: &mut String) {
-    into.extend(text.chars().flat_map(char::to_lowercase));
-}
-
-/// Appends a domain in ASCII (IDNA); says whether it is one.
-fn to_ascii(text: &str, into: &mut String) -> bool {
-    let processed = uts46::Uts46::new().process(
-        text.as_bytes(),
-        AsciiDenyList::EMPTY,
-        uts46::Hyphens::Allow,
-        uts46::ErrorPolicy::FailFast,
-        |_, _, _| false,
-        into,
-        None,
-    );
-    match processed {
-        Ok(uts46::ProcessingSuccess::Passthrough) => {
-            into.push_str(text);
-            true
-        }
-        Ok(uts46::ProcessingSuccess::WroteToSink) => true,
-        Err(_) => false,
-    }
 }

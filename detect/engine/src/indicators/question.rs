@@ -11,7 +11,7 @@ use super::{
     IndicatorTable,
     address::{Sight, Spelled, address, sight},
     blocks::Inside,
-    entry::{DOMAIN_BYTES_MAX, VALUE_BYTES_MAX},
+    entry::VALUE_BYTES_MAX,
     field::Holds,
     filter::Group,
     key::Space,
@@ -151,8 +151,6 @@ impl IndicatorTable {
         if !is_ascii {
             // What stands before two labels in ASCII does not change them (UTS 46).
             Question::Several
-        } else if DOMAIN_BYTES_MAX < name.len() && name.is_ascii() {
-            Question::Nothing
         } else {
             Question::Key(Group::Names, hash)
         }
@@ -160,9 +158,6 @@ impl IndicatorTable {
 
     #[inline]
     fn of_url(&self, text: &[u8], host: Option<&str>) -> Question {
-        if VALUE_BYTES_MAX < text.len() {
-            return Question::Nothing;
-        }
         let authority = match host {
             Some(host) if text.starts_with(b"/") => Authority::of_start(host.trim_ascii().as_bytes()),
             _ => match Authority::of_url(text) {
