@@ -130,7 +130,15 @@ fn what_is_not_done_is_refused() {
         ("f|cidr: 10.0.0.0/33", Code::BadCidr),
         ("f|cidr: '2001:db8::/129'", Code::BadCidr),
         ("f|gt: ten", Code::BadValue),
-        ("f|windash: '-------'", Code::BadValue),
+        ("f|windash: '-a /b -c /d -e'", Code::BadValue),
+        ("f: .inf", Code::BadValue),
+        ("f: [1, -.inf]", Code::BadValue),
+        ("f: .nan", Code::BadValue),
+        ("f|gt: .inf", Code::BadValue),
+        ("f|lte: 'inf'", Code::BadValue),
+        ("f|lt: 1e999", Code::BadValue),
+        ("f|contains: .inf", Code::BadValue),
+        ("f|hour: .nan", Code::BadValue),
     ] {
         let checked = check(&[rule(&format!(
             "  selection: {{ {item} }}\n  condition: selection"

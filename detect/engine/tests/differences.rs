@@ -26,11 +26,17 @@ impl MatchSink for Count {
 }
 
 /// Selection, event, what we say; the oracle says the opposite.
-const DIFFERENCES: [(&str, &str, bool); 23] = [
+const DIFFERENCES: [(&str, &str, bool); 25] = [
     ("f|startswith: 'a*c'", r#"{"f":"xabc"}"#, false),
     ("f|endswith: 'a*c'", r#"{"f":"abcx"}"#, false),
     ("f: 'a*c'", r#"{"f":"a\nc"}"#, true),
     ("f|windash: '-*b'", r#"{"f":"/xb"}"#, true),
+    (
+        "f|contains|windash: ' /create '",
+        r#"{"f":"schtasks.exe -create -tn x"}"#,
+        true,
+    ),
+    ("f|windash: '-param-name'", r#"{"f":"-param/name"}"#, false),
     ("f|base64offset|contains: Varde", r#"{"f":"VmFyZGVoZWlt"}"#, true),
     ("f|wide|contains: ab", r#"{"f":"a\u0000b\u0000"}"#, true),
     ("f: null", r#"{"f":[null,"x"]}"#, true),

@@ -338,6 +338,48 @@ fn dashes() {
         ],
         &[r#""f":"p enc""#, r#""f":"p +enc""#],
     );
+    // A flag is one after whichever of them the rule has it; what is within a word is no flag.
+    for (item, yes, no) in [
+        (
+            "f|contains|windash: ' /create '",
+            &[
+                r#""f":"schtasks.exe -create -tn x""#,
+                r#""f":"schtasks.exe /CREATE /tn x""#,
+                r#""f":"schtasks.exe \u2015create -tn x""#,
+            ][..],
+            &[
+                r#""f":"schtasks.exe create""#,
+                r#""f":"schtasks.exe \\create -tn x""#,
+            ][..],
+        ),
+        (
+            "f|windash: '/a -b'",
+            &[r#""f":"-a /b""#, r#""f":"/a /b""#, r#""f":"–a —b""#],
+            &[r#""f":"/a b""#],
+        ),
+        (
+            "f|windash: '-param-name'",
+            &[r#""f":"/param-name""#],
+            &[r#""f":"-param/name""#, r#""f":"/param–name""#],
+        ),
+        (
+            "f|windash|contains: 'start/min'",
+            &[r#""f":"start/min""#],
+            &[r#""f":"start-min""#],
+        ),
+        (
+            "f|windash|contains: 'run -'",
+            &[r#""f":"run /x""#, r#""f":"run -x""#],
+            &[r#""f":"run x""#],
+        ),
+        (
+            "f|windash|endswith: 'run -'",
+            &[r#""f":"run -""#],
+            &[r#""f":"run /""#],
+        ),
+    ] {
+        check_item(item, yes, no);
+    }
     check_item(
         "f|windash|contains|all: [' -a', ' -b']",
         &[r#""f":"x /a –b""#, r#""f":"x -b /a""#],

@@ -58,7 +58,12 @@ impl Traits {
             ..Self::default()
         };
         traits.add(&rule.condition);
-        traits.differs |= traits.wildcards && text.contains("|windash");
+        if text.contains("|windash") {
+            let detection = text
+                .split_once("detection:")
+                .map_or(text, |(_, detection)| detection);
+            traits.differs |= traits.wildcards || has_other_flags(detection);
+        }
         traits
     }
 
@@ -118,6 +123,15 @@ impl Traits {
             Pattern::Regex(_) | Pattern::Bool(_) => {}
         }
     }
+}
+
+/// Whether the oracle may see other flags in a text than we do: it leaves slashes alone, and takes every `-` for a flag.
+fn has_other_flags(text: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    text.contains('/')
+        || text
+            .match_indices('-')
+            .any(|(at, _)| text[..at].ends_with(is_word) || !text[at + 1..].starts_with(is_word))
 }
 
 /// The characters that a YAML text has as escapes.

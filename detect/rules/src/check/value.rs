@@ -1,5 +1,7 @@
 //! One value of a Sigma item and its modifiers to patterns; several where a modifier has several spellings.
 
+mod windash;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ipnet::IpNet;
 use rsigma_parser::{
@@ -7,14 +9,9 @@ use rsigma_parser::{
     value::{SigmaString, SpecialChar, StringPart},
 };
 
+use self::windash::windash;
 use super::{document::Document, lower::text_op, meta::Refusal};
 use crate::{Code, Comparison, Pattern, TextOp, TextPart, TimePart};
-
-/// Dashes that `windash` takes for one another (Sigma specification, modifiers).
-const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
-
-/// With more dashes than this in one value, `windash` has too many spellings (5 to that power).
-const WINDASH_MAX: usize = 6;
 
 /// Compiled regular expressions may be this large: a rule can't take the memory of the others.
 const REGEX_BYTES_MAX: usize = 4 << 20;
@@ -56,39 +53,62 @@ pub(super) fn patterns(
     }
     let numeric = modifiers.iter().find_map(|modifier| comparison(*modifier));
     let time = modifiers.iter().find_map(|modifier| time_part(*modifier));
-    if numeric.is_some() || time.is_some() {
-        let Some(number) = number(value) else {
-            let detail = format!("`{value}` is no number");
-            return Err(refuse(
-                Code::BadValue,
-                &detail,
-                "write a number after this modifier",
-            ));
-        };
-        return Ok(vec![match (time, numeric) {
-            (Some(part), _) => Pattern::Time(part, number),
-            (None, comparison) => Pattern::Number(comparison.unwrap_or(Comparison::Equal), number),
-        }]);
+    let found = if numeric.is_some() || time.is_some() {
+        compared(value, numeric.unwrap_or(Comparison::Equal), time).map(|pattern| vec![pattern])
+    } else {
+        plain(value, modifiers)
+    };
+    found.map_err(|unfit| refuse(Code::BadValue, &unfit.detail, unfit.mend))
+}
+
+/// A value after a modifier that takes numbers.
+fn compared(value: &SigmaValue, comparison: Comparison, time: Option<TimePart>) -> Result<Pattern, Unfit> {
+    let Some(number) = number(value) else {
+        return Err(Unfit {
+            detail: format!("`{value}` is no number"),
+            mend: "write a number after this modifier",
+        });
+    };
+    // A text can be one too: `inf`, `1e999`.
+    if !number.is_finite() {
+        return Err(not_finite(value, "write a finite number"));
     }
-    let op = text_op(modifiers);
+    Ok(match time {
+        Some(part) => Pattern::Time(part, number),
+        None => Pattern::Number(comparison, number),
+    })
+}
+
+/// A value as YAML has it.
+fn plain(value: &SigmaValue, modifiers: &[Modifier]) -> Result<Vec<Pattern>, Unfit> {
     match value {
         SigmaValue::Null => Ok(vec![Pattern::Null]),
         SigmaValue::Bool(flag) => Ok(vec![Pattern::Bool(*flag)]),
-        SigmaValue::Integer(_) | SigmaValue::Float(_) if op == TextOp::Equals => Ok(vec![Pattern::Number(
-            Comparison::Equal,
-            number(value).unwrap_or(f64::NAN),
-        )]),
+        SigmaValue::Float(number) if !number.is_finite() => {
+            Err(not_finite(value, "write a finite number, or the text in quotes"))
+        }
+        SigmaValue::Integer(_) | SigmaValue::Float(_) if text_op(modifiers) == TextOp::Equals => {
+            Ok(vec![Pattern::Number(
+                Comparison::Equal,
+                number(value).unwrap_or(f64::NAN),
+            )])
+        }
         SigmaValue::Integer(_) | SigmaValue::Float(_) => {
             text(&SigmaString::from_raw(&value.to_string()), modifiers)
-                .map_err(|unfit| refuse(Code::BadValue, &unfit.detail, unfit.mend))
         }
-        SigmaValue::String(string) => {
-            text(string, modifiers).map_err(|unfit| refuse(Code::BadValue, &unfit.detail, unfit.mend))
-        }
+        SigmaValue::String(string) => text(string, modifiers),
     }
 }
 
-/// Why a text does not fit its modifiers.
+/// JSON has neither infinity nor what is not a number.
+fn not_finite(value: &SigmaValue, mend: &'static str) -> Unfit {
+    Unfit {
+        detail: format!("`{value}` is no finite number, so no event has it"),
+        mend,
+    }
+}
+
+/// Why a value does not fit its modifiers.
 struct Unfit {
     detail: String,
     mend: &'static str,
@@ -101,6 +121,7 @@ fn place(document: &Document<'_>, field: &str, value: &SigmaValue) -> usize {
         .then(|| document.line_with(&text))
         .flatten()
         .or_else(|| document.line_with(&format!("{field}|")))
+        .or_else(|| document.line_with(&format!("{field}:")))
         .unwrap_or(1)
 }
 
@@ -204,7 +225,7 @@ fn text(string: &SigmaString, modifiers: &[Modifier]) -> Result<Vec<Pattern>, Un
         .map(|part| widened(part, modifiers))
         .collect::<Result<Vec<_>, _>>()?;
     if has(Modifier::WindAsh) && encoded("", modifiers).is_none() {
-        return Ok(windash(parts)?
+        return Ok(windash(op, parts)?
             .into_iter()
             .map(|parts| pattern(op, parts))
             .collect());
@@ -277,51 +298,42 @@ fn base64_offsets(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
-fn windash(parts: Vec<TextPart>) -> Result<Vec<Vec<TextPart>>, Unfit> {
-    let dashes: usize = parts
-        .iter()
-        .map(|part| match part {
-            TextPart::Literal(text) => text.matches('-').count(),
-            TextPart::Any | TextPart::One => 0,
-        })
-        .sum();
-    if WINDASH_MAX < dashes {
-        return Err(Unfit {
-            detail: format!("{dashes} dashes have too many spellings for `windash` (at most {WINDASH_MAX})"),
-            mend: "use fewer dashes, or leave `windash` out",
-        });
-    }
-    let mut spellings = vec![Vec::new()];
-    for part in parts {
-        let TextPart::Literal(text) = part else {
-            for spelling in &mut spellings {
-                spelling.push(part.clone());
-            }
-            continue;
-        };
-        let mut variants = vec![String::new()];
-        for character in text.chars() {
-            if character == '-' {
-                variants = variants
-                    .iter()
-                    .flat_map(|variant| DASHES.map(|dash| format!("{variant}{dash}")))
-                    .collect();
+#[cfg(test)]
+mod tests {
+    use crate::{Code, SourceText, check};
+
+    #[test]
+    fn numbers_that_no_event_has_are_refused_at_their_line() {
+        for (item, accepted) in [
+            ("f: .inf", false),
+            ("f: [1, -.inf]", false),
+            ("f: .nan", false),
+            ("f|contains: .inf", false),
+            ("f|gt: .inf", false),
+            ("f|lte: 'inf'", false),
+            ("f|hour: .nan", false),
+            ("f: 'inf'", true),
+            ("f|contains: nan", true),
+            ("f|gt: 1e300", true),
+        ] {
+            let text = format!(
+                "title: T\nid: 11111111-1111-4111-8111-111111111111\nlogsource: {{ category: dns }}\ndetection:\n  selection:\n    {item}\n  condition: selection\n"
+            );
+            let checked = check(&[SourceText {
+                path: "r.yml".to_owned(),
+                text,
+            }]);
+            let found: Vec<(Code, usize)> = checked
+                .diagnostics
+                .iter()
+                .map(|found| (found.code, found.line))
+                .collect();
+            let expected = if accepted {
+                vec![]
             } else {
-                for variant in &mut variants {
-                    variant.push(character);
-                }
-            }
+                vec![(Code::BadValue, 6)]
+            };
+            assert_eq!(found, expected, "{item}");
         }
-        spellings = spellings
-            .iter()
-            .flat_map(|spelling: &Vec<TextPart>| {
-                variants.iter().map(|variant| {
-                    let mut longer = spelling.clone();
-                    longer.push(TextPart::Literal(variant.clone()));
-                    longer
-                })
-            })
-            .collect();
     }
-    Ok(spellings)
 }
