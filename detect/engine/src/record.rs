@@ -7,6 +7,8 @@
 //! Objects are flattened as `ingest_event::codec::flatten` does: dotted names, members of a list of objects
 //! side by side, a name given twice as a list.
 
+mod spelling;
+
 use std::fmt::Write as _;
 
 use rustc_hash::FxHashSet;
@@ -18,11 +20,11 @@ use crate::{
     pattern::TextKey,
 };
 
+use self::spelling::spell;
+pub(crate) use self::spelling::{Alignment, Payload, is_aligned, spelled};
+
 /// Whole numbers up to this length are written as they are spelled.
 pub(crate) const DIGITS_AS_THEY_ARE: usize = 15;
-
-/// Places nearer to each other than this are compared with each other, see [`Alignment`].
-const NEAR: usize = 1024;
 
 /// What an event may leave behind for the next, in entries and in bytes of text.
 const ENTRIES_KEPT: usize = 1 << 14;
@@ -30,16 +32,6 @@ const BYTES_KEPT: usize = 1 << 20;
 
 /// No field, no entry, no text yet.
 pub(crate) const NONE: u32 = u32::MAX;
-
-/// An event's bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Payload<'p> {
-    pub(crate) text: &'p str,
-    /// In lower case as far as it is ASCII.
-    pub(crate) lower: &'p [u8],
-    /// Whether `lower` says all of every text: only ASCII, and escapes in their usual form.
-    pub(crate) is_plain: bool,
-}
 
 /// What a value is, apart from its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -510,74 +502,6 @@ impl Record {
             }
             Kind::Text | Kind::Bool(_) | Kind::Number => self.texts.push_str(raw),
         }
-    }
-}
-
-impl<'p> Payload<'p> {
-    pub(crate) fn new(text: &'p str, marks: &'p Marks) -> Self {
-        Self {
-            text,
-            lower: marks.lower(),
-            is_plain: marks.is_ascii() && marks.is_usual(),
-        }
-    }
-}
-
-/// Appends a folded character as JSON spells it in the usual way, so that each is one byte or sequence of bytes, or
-/// a backslash and one byte. The few that JSON can't but write as `\u0001` stay themselves: no event's bytes
-/// have them, and with them a text is no part of another by accident.
-pub(crate) fn spell(character: char, out: &mut String) {
-    let escape = match character {
-        '"' => '"',
-        '\\' => '\\',
-        '\n' => 'n',
-        '\r' => 'r',
-        '\t' => 't',
-        '\u{8}' => 'b',
-        '\u{c}' => 'f',
-        other => return out.push(other),
-    };
-    out.push('\\');
-    out.push(escape);
-}
-
-/// A folded text, spelled.
-pub(crate) fn spelled(folded: &str) -> String {
-    let mut out = String::with_capacity(folded.len());
-    for character in folded.chars() {
-        spell(character, &mut out);
-    }
-    out
-}
-
-/// Whether a place in a spelled text is not inside an escape.
-#[inline]
-pub(crate) fn is_aligned(spelled: &[u8], at: usize) -> bool {
-    let before = spelled.get(..at).unwrap_or_default();
-    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
-}
-
-/// As [`is_aligned`] for many places of one text, near each other: a text of a million backslashes is not walked back a
-/// million times.
-#[derive(Debug, Default)]
-pub(crate) struct Alignment {
-    /// The place that was asked for last, and how many backslashes are right before it.
-    at: usize,
-    run: usize,
-}
-
-impl Alignment {
-    pub(crate) fn is_at(&mut self, spelled: &[u8], at: usize) -> bool {
-        let between = spelled.get(self.at.min(at)..self.at.max(at)).unwrap_or_default();
-        let is_one_run = between.len() <= NEAR && between.iter().all(|byte| *byte == b'\\');
-        self.run = if is_one_run {
-            (self.run + at).saturating_sub(self.at)
-        } else {
-            let before = spelled.get(..at).unwrap_or_default();
-            before.iter().rev().take_while(|byte| **byte == b'\\').count()
-        };
-        self.at = at;
-        self.run.is_multiple_of(2)
     }
 }
 
