@@ -41,6 +41,7 @@ fn each_kind_is_recognised_and_brought_to_one_form() {
         ),
         ("http://[2001:DB8::7]:8080/x", "url http://[2001:db8::7]:8080/x"),
         ("http://203.0.113.7/x", "url http://203.0.113.7/x"),
+        ("http://203.0.113.7/x #part", "url http://203.0.113.7/x"),
         (
             "http://blåbær.example/%7euser/%c3%a5%2f%zz",
             "url http://xn--blbr-roah.example/~user/%C3%A5%2F%zz",

@@ -49,7 +49,8 @@ fn parts(text: &str) -> Result<Parts<'_>, Refused> {
     {
         return Err(bad("its scheme has characters that no scheme has"));
     }
-    let rest = rest.split('#').next().unwrap_or_default();
+    // What is left without its fragment may end in a blank again.
+    let rest = rest.split('#').next().unwrap_or_default().trim_end();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     let authority = authority.rsplit('@').next().unwrap_or_default();
