@@ -256,3 +256,43 @@ pub(crate) fn sources_of(ruleset: &Ruleset, record: &Record, payload: &str) -> V
         .map(|fields| fields.iter().find_map(|field| record.first_text(*field, payload)));
     log_source::of_event(&Traits::from_texts(texts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Compiler,
+        json::{self, Keep, Marks},
+        keys::Keys,
+    };
+
+    fn key(channel: &str) -> Vec<u8> {
+        let ruleset = Compiler::new().compile().expect("compiles");
+        let event = format!(r#"{{"@timestamp":"2026-01-01T00:00:00Z","Channel":"{channel}"}}"#);
+        let (mut marks, mut keys, mut record) = (Marks::default(), Keys::default(), Record::default());
+        marks.mark(event.as_bytes());
+        record.clear(&ruleset.names, &marks);
+        let read = json::read(
+            &event,
+            &marks,
+            &mut keys,
+            &ruleset.names,
+            Keep::Asked,
+            &mut record,
+        );
+        assert_eq!(read, Ok(()));
+        let mut key = Vec::new();
+        read_key(&ruleset, &record, &event, &mut key);
+        key
+    }
+
+    #[test]
+    fn a_key_is_short_however_long_a_channel_is_and_each_has_its_own() {
+        let long = "x".repeat(1 << 20);
+        let keys = [key("a"), key("b"), key(&long), key(&format!("{long}y"))];
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!key.is_empty() && key.len() <= KEY_BYTES_MAX, "{at}");
+            assert!(keys.iter().skip(at + 1).all(|other| other != key), "{at}");
+        }
+    }
+}

@@ -350,3 +350,28 @@ fn slot(parent: KeyId, name: &[u8]) -> usize {
     let mixed = (ends ^ u64::from(parent) << 32 ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 51) as usize % SLOTS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_somebody_made_up_do_not_keep_out_others_for_ever() {
+        let names = FieldNames::default();
+        let mut keys = Keys::default();
+        let mut learn = |keys: &mut Keys, name: &str| keys.learn(Keys::ROOT, NO_KEY, name, &names).0;
+        for number in 0..KEYS_MAX {
+            learn(&mut keys, &format!("made.up.{number}"));
+        }
+        assert_eq!(learn(&mut keys, "real"), NO_KEY, "full");
+        keys.make_room();
+        let real = learn(&mut keys, "real");
+        assert_ne!(real, NO_KEY);
+        keys.make_room();
+        assert_eq!(
+            keys.expected(Keys::ROOT, NO_KEY, br#""real":1"#),
+            real,
+            "there is room"
+        );
+    }
+}

@@ -568,3 +568,15 @@ fn events_with_bytes_changed_are_judged_alike() {
         "both kinds"
     );
 }
+
+/// Members that hold nothing are no fields, and still they are work.
+#[test]
+fn members_that_hold_nothing_are_counted() {
+    let ruleset = Compiler::new().compile().expect("compiles");
+    for (count, nothing, is_read) in [(60_000, "{}", true), (70_000, "{}", false), (70_000, "[]", false)] {
+        let members: String = (0..count).map(|at| format!(",\"a{at}\":{nothing}")).collect();
+        let event = format!("{{\"@timestamp\":\"2026-01-01T00:00:00Z\"{members}}}");
+        let read = Scanner::new(&ruleset).scan(event.as_bytes(), &mut Fields::default());
+        assert_eq!(read.is_ok(), is_read, "{count} {nothing}");
+    }
+}

@@ -82,3 +82,24 @@ impl Alignment {
         self.run.is_multiple_of(2)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_aligned_in_whatever_order_they_are_asked() {
+        let far = "x".repeat(2 * NEAR);
+        let long = "\\".repeat(3 * NEAR);
+        for text in [r"\\\a\\", r"a\nb\\c", "", "abc", &format!(r"\\{far}\\\"), &long] {
+            let text = text.as_bytes();
+            let mut alignment = Alignment::default();
+            for step in 0..3 * text.len() {
+                let at = step * step * 7 % (text.len() + 1);
+                for at in [at, at.saturating_sub(2), at.saturating_sub(1)] {
+                    assert_eq!(alignment.is_at(text, at), is_aligned(text, at), "{at}");
+                }
+            }
+        }
+    }
+}
