@@ -359,7 +359,7 @@ mod tests {
     fn names_that_somebody_made_up_do_not_keep_out_others_for_ever() {
         let names = FieldNames::default();
         let mut keys = Keys::default();
-        let mut learn = |keys: &mut Keys, name: &str| keys.learn(Keys::ROOT, NO_KEY, name, &names).0;
+        let learn = |keys: &mut Keys, name: &str| keys.learn(Keys::ROOT, NO_KEY, name, &names).0;
         for number in 0..KEYS_MAX {
             learn(&mut keys, &format!("made.up.{number}"));
         }
