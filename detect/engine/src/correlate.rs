@@ -27,7 +27,7 @@ use std::{
 };
 
 use detect_alert::{Alert, AlertId, Entity, Evidence, Window};
-use detect_rules::{Base, Correlation, CorrelationKind};
+use detect_rules::{Base, BaseOf, Correlation, CorrelationKind};
 use ingest_event::{Event, OrganizationNumber, Timestamp, field};
 use rustc_hash::FxHashMap;
 
@@ -253,7 +253,9 @@ fn counts(ruleset: &Ruleset) -> FxHashMap<usize, Vec<(usize, usize)>> {
     let mut counts: FxHashMap<usize, Vec<(usize, usize)>> = FxHashMap::default();
     for (index, correlation) in ruleset.correlations.iter().enumerate() {
         for (at, base) in correlation.bases.iter().enumerate() {
-            counts.entry(base.rule).or_default().push((index, at));
+            if let BaseOf::Rule(rule) = base.of {
+                counts.entry(rule).or_default().push((index, at));
+            }
         }
     }
     counts
@@ -271,7 +273,8 @@ fn group_values(base: &Base, event: &Event) -> Option<Vec<String>> {
 fn counted_values(kind: CorrelationKind, base: &Base, event: &Event) -> Vec<String> {
     match kind {
         CorrelationKind::EventCount => vec![event.id.as_str().to_owned()],
-        CorrelationKind::ValueCount => match base.values.as_slice() {
+        // The kinds that are still to come are counted as values.
+        _ => match base.values.as_slice() {
             [names] => texts(names, event),
             several => several
                 .iter()

@@ -20,7 +20,7 @@ use rsigma_parser::{CorrelationRule, SigmaRule};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CheckedRules, Code, Diagnostic, Pipeline, Placeholders, Rule, SourceText,
+    BaseOf, CheckedRules, Code, Diagnostic, Pipeline, Placeholders, Rule, SourceText,
     pipeline::{self, Draft},
     placeholder,
 };
@@ -273,7 +273,9 @@ impl Found {
                 Ok(lowered) => {
                     if !correlation.generate {
                         for base in &lowered.bases {
-                            if let Some(named) = self.rules.get_mut(base.rule) {
+                            if let BaseOf::Rule(rule) = base.of
+                                && let Some(named) = self.rules.get_mut(rule)
+                            {
                                 named.rule.raises = false;
                             }
                         }
@@ -292,7 +294,11 @@ impl Found {
             .map(|named| (named.rule, named.place))
             .unzip();
         Checked {
-            rules: CheckedRules { rules, correlations },
+            rules: CheckedRules {
+                rules,
+                correlations,
+                anomalies: Vec::new(),
+            },
             places,
             diagnostics: self.diagnostics,
         }

@@ -8,7 +8,9 @@
 
 #![forbid(unsafe_code)]
 
+mod anomaly;
 mod check;
+mod correlation;
 mod cost;
 mod diagnostic;
 pub mod field_names;
@@ -21,7 +23,9 @@ mod read;
 mod rule;
 mod warning;
 
+pub use anomaly::{Anomaly, AnomalyKind, Baseline};
 pub use check::{Checked, Checker, Options, Place, check, check_with};
+pub use correlation::{Base, BaseOf, Correlation, CorrelationKind, Expression, Operator, WindowKind};
 pub use cost::{Cost, costs, is_unindexable};
 pub use diagnostic::{Code, Diagnostic, Level};
 pub use indicator::{
@@ -35,7 +39,7 @@ pub use read::{
     LoadOptions, SourceText, load, read_indicators, read_options, read_rules, read_text, rule_files,
 };
 pub use rule::{
-    Base, CheckedRules, Comparison, Condition, Correlation, CorrelationKind, Item, Operator, Pattern,
-    Quantifier, Rule, RuleLogSource, Test, TextOp, TextPart, TimePart,
+    CheckedRules, Comparison, Condition, Item, Pattern, Quantifier, Rule, RuleLogSource, Test, TextOp,
+    TextPart, TimePart,
 };
 pub use warning::{WarningModes, check_warning_list, read_warning_lists};

@@ -1,20 +1,25 @@
 //! What a checked rule is: every name resolved, every modifier applied, nothing left of Sigma's syntax.
 //!
 //! Not a compiled program: `detect-engine` decides how to evaluate these. A [`Rule`] holds for every event of
-//! its log source whether its [`Condition`] is true; a [`Correlation`] counts such events in windows. These types are
+//! its log source whether its [`Condition`] is true; a [`Correlation`] counts such events in windows and an [`Anomaly`]
+//! compares them with what is usual. These types are
 //! serialisable for a cache of this program's own only; the format is no interface.
 
-use detect_alert::{Confidence, Pap, Producer, RuleId, Severity, Tlp};
+use detect_alert::{Confidence, Pap, Producer, Severity, Tlp};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Rules and correlations that passed every check, in a fixed order: by id.
+use crate::{Anomaly, Correlation};
+
+/// Rules, correlations and anomaly rules that passed every check, in a fixed order: by id.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CheckedRules {
     /// Rules about single events.
     pub rules: Vec<Rule>,
-    /// Rules about several events; [`Base::rule`] is an index into `rules`.
+    /// Rules about several events; a [`crate::Base`] is an index into `rules` or into these.
     pub correlations: Vec<Correlation>,
+    /// Rules about what is usual; a [`crate::Base`] as above.
+    pub anomalies: Vec<Anomaly>,
 }
 
 /// A Sigma rule about single events.
@@ -191,100 +196,4 @@ pub enum TimePart {
     Week,
     /// For example 2026.
     Year,
-}
-
-/// A Sigma correlation: so many events, or so many values, of its bases in a time span.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Correlation {
-    /// What an alert says of it. `ruleset` is still empty.
-    pub producer: Producer,
-    /// Sigma's `level`.
-    pub severity: Severity,
-    /// As for a rule.
-    pub confidence: Confidence,
-    /// As for a rule.
-    pub tlp: Tlp,
-    /// As for a rule.
-    pub pap: Pap,
-    /// What is counted.
-    pub kind: CorrelationKind,
-    /// Whose matches, and under which names their fields go.
-    pub bases: Vec<Base>,
-    /// What a group is called, in order; the names an alert shows.
-    pub group_by: Vec<String>,
-    /// Which member of `group_by` the alert is about: the author's (`varde.entity`), or the only one there is.
-    pub entity: Option<usize>,
-    /// The window, in nanoseconds.
-    pub timespan_ns: i64,
-    /// All must hold for the count.
-    pub conditions: Vec<(Operator, u64)>,
-    /// BLAKE3 of the document's text.
-    pub digest: [u8; 32],
-}
-
-/// What a correlation counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CorrelationKind {
-    /// Events.
-    EventCount,
-    /// Different values of a field.
-    ValueCount,
-}
-
-/// One rule that a correlation counts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Base {
-    /// Index in [`CheckedRules::rules`].
-    pub rule: usize,
-    /// Its id.
-    pub id: RuleId,
-    /// For each member of `group_by`, the names to look under.
-    pub group_by: Vec<Vec<String>>,
-    /// The names of the counted fields, for [`CorrelationKind::ValueCount`].
-    pub values: Vec<Vec<String>>,
-}
-
-/// How a count is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operator {
-    /// Equal.
-    Equal,
-    /// More than.
-    Greater,
-    /// At least.
-    GreaterOrEqual,
-    /// Fewer than.
-    Less,
-    /// At most.
-    LessOrEqual,
-    /// Different.
-    NotEqual,
-}
-
-impl Operator {
-    /// Whether `count` stands in this relation to `limit`.
-    #[must_use]
-    pub const fn holds(self, count: u64, limit: u64) -> bool {
-        match self {
-            Self::Equal => count == limit,
-            Self::Greater => limit < count,
-            Self::GreaterOrEqual => limit <= count,
-            Self::Less => count < limit,
-            Self::LessOrEqual => count <= limit,
-            Self::NotEqual => count != limit,
-        }
-    }
-
-    /// As a person writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::NotEqual => "!=",
-        }
-    }
 }

@@ -116,7 +116,7 @@ impl Group {
         let holds = correlation
             .conditions
             .iter()
-            .all(|(operator, limit)| operator.holds(self.count(), *limit));
+            .all(|(operator, limit)| operator.holds(self.count() as f64, *limit as f64));
         if !holds {
             return Outcome::Counted;
         }

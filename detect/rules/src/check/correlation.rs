@@ -9,7 +9,8 @@ use super::{
     meta::{self, Meta, Refusal},
 };
 use crate::{
-    Base, Code, Correlation, CorrelationKind, Diagnostic, Level, Operator, Pipeline, field_names, pipeline,
+    Base, BaseOf, Code, Correlation, CorrelationKind, Diagnostic, Level, Operator, Pipeline, WindowKind,
+    field_names, pipeline,
 };
 
 /// A window may be this long: state is in memory, and longer ones are for baselines.
@@ -139,6 +140,9 @@ pub(super) fn lower(
         timespan_ns: i64::try_from(sigma.timespan.seconds)
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000_000),
+        window: WindowKind::Sliding,
+        expression: None,
+        raises: true,
         conditions: predicates
             .iter()
             .map(|(operator, limit)| (self::operator(*operator), *limit))
@@ -242,7 +246,7 @@ fn base(
     });
     let group_by = names.by_ref().take(sigma.group_by.len()).collect();
     Ok(Base {
-        rule: index,
+        of: BaseOf::Rule(index),
         id: named.rule.producer.id.clone(),
         group_by,
         values: names.collect(),
