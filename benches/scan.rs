@@ -7,7 +7,7 @@ use detect::detector::{Detector, Findings, Origin};
 use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use detect_engine::{Compiler, Correlator, Ruleset};
 use detect_rules::Checked;
-use ingest_event::{OrganizationNumber, Timestamp};
+use ingest_event::OrganizationNumber;
 use rsigma_eval::{Engine, JsonEvent, LogSourceExtractor};
 
 use crate::{
@@ -35,6 +35,7 @@ pub fn run() -> anyhow::Result<Vec<Row>> {
             .map(|payload| u64::from(serde_json::from_slice::<serde_json::Value>(payload).is_ok()))
             .sum()
     };
+    let observed = detect::clock::now();
     let mut ours = || {
         let mut correlator = Correlator::new(Arc::clone(&ruleset));
         let mut detector = Detector::new(&ruleset);
@@ -44,10 +45,11 @@ pub fn run() -> anyhow::Result<Vec<Row>> {
                 organization,
                 source: "bench",
                 position,
-                observed: Timestamp::EPOCH,
+                observed,
             };
             detector.scan(&mut correlator, payload, &origin, &mut findings);
         }
+        detector.flush(&mut correlator, &mut findings);
         findings.alerts.len() as u64
     };
     let mut rival = || {

@@ -136,6 +136,7 @@ pub fn replay<E>(
         for piece in pieces {
             stage.take(&piece, told)?;
         }
+        stage.flush(told)?;
         Ok(stage.summary)
     })
 }
@@ -218,6 +219,7 @@ impl<'r> Stage<'r> {
         self.summary.events += 1;
         if std::mem::take(&mut self.input_begins) && payload.timestamp.saturating_add(BACK_MAX) < self.newest
         {
+            self.flush(told)?;
             self.correlator = Correlator::new(Arc::clone(self.ruleset));
         }
         self.newest = self.newest.max(payload.timestamp);
@@ -235,6 +237,17 @@ impl<'r> Stage<'r> {
         self.findings.quarantined.clear();
         self.detector
             .scan(&mut self.correlator, payload.bytes, &origin, &mut self.findings);
+        self.tell(told)
+    }
+
+    /// The input is at its end, or another story begins: what waits for its turn is told of.
+    fn flush<E>(&mut self, told: &mut dyn FnMut(&Happened<'_>, &Summary) -> Result<(), E>) -> Result<(), E> {
+        self.findings.alerts.clear();
+        self.detector.flush(&mut self.correlator, &mut self.findings);
+        self.tell(told)
+    }
+
+    fn tell<E>(&mut self, told: &mut dyn FnMut(&Happened<'_>, &Summary) -> Result<(), E>) -> Result<(), E> {
         for alert in &self.findings.alerts {
             self.summary.alerts += 1;
             told(

@@ -13,14 +13,14 @@ use thiserror::Error;
 /// What one partition needs to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Version of this format: 1.
+    /// Version of this format: 2.
     pub schema: u32,
     /// Every event below this offset has had its effect.
     pub offset: u64,
     /// The ruleset that the state was built with.
     pub ruleset: String,
-    /// The correlator's snapshot, as text.
-    pub state: String,
+    /// The correlator's snapshot.
+    pub state: Vec<u8>,
 }
 
 /// Why a checkpoint can't be read.
@@ -33,11 +33,11 @@ pub enum CheckpointError {
         partition: String,
         /// What is wrong.
         #[source]
-        source: serde_json::Error,
+        source: postcard::Error,
     },
     /// Written by a newer detector.
     #[error(
-        "read the checkpoint of {partition}: it has schema {schema}, this detector knows up to 1; upgrade it"
+        "read the checkpoint of {partition}: it has schema {schema}, this detector knows up to 2; upgrade it"
     )]
     SchemaTooNew {
         /// Topic and partition.
@@ -58,7 +58,7 @@ impl Checkpoint {
     #[must_use]
     pub fn record(&self, group: &str, partition: &TopicPartition) -> Record {
         // A struct of numbers and texts always serialises.
-        Record::new(serde_json::to_vec(self).unwrap_or_default()).with_key(key(group, partition))
+        Record::new(postcard::to_allocvec(self).unwrap_or_default()).with_key(key(group, partition))
     }
 
     /// Finds the checkpoint of a partition among the newest records.
@@ -74,18 +74,18 @@ impl Checkpoint {
             return Ok(None);
         };
         let name = || format!("{}/{}", partition.topic, partition.partition);
-        let checkpoint: Self =
-            serde_json::from_slice(&record.value).map_err(|source| CheckpointError::Damaged {
-                partition: name(),
-                source,
-            })?;
-        if checkpoint.schema > 1 {
+        let damaged = |source| CheckpointError::Damaged {
+            partition: name(),
+            source,
+        };
+        let (schema, _) = postcard::take_from_bytes::<u32>(&record.value).map_err(damaged)?;
+        if 2 < schema {
             return Err(CheckpointError::SchemaTooNew {
                 partition: name(),
-                schema: checkpoint.schema,
+                schema,
             });
         }
-        Ok(Some(checkpoint))
+        postcard::from_bytes(&record.value).map(Some).map_err(damaged)
     }
 }
 
@@ -100,10 +100,10 @@ mod tests {
         let topic = Topic::parse("varde.events.958935420").expect("valid");
         let partition = TopicPartition { topic, partition: 2 };
         let checkpoint = Checkpoint {
-            schema: 1,
+            schema: 2,
             offset: 7,
             ruleset: "r".into(),
-            state: "{}".into(),
+            state: b"{}".to_vec(),
         };
         let record = checkpoint.record("g", &partition);
         let newest = BTreeMap::from([(record.key.clone().expect("a key"), record)]);
@@ -121,9 +121,9 @@ mod tests {
     fn a_damaged_or_newer_checkpoint_is_an_error_and_not_a_fresh_start() {
         let topic = Topic::parse("varde.events.958935420").expect("valid");
         let partition = TopicPartition { topic, partition: 0 };
-        for value in ["{", r#"{"schema":2,"offset":1,"ruleset":"","state":""}"#] {
+        for value in [&[][..], &[3, 0, 0, 0], &[2, 1, 9]] {
             let newest = BTreeMap::from([(key("g", &partition), Record::new(value))]);
-            assert!(Checkpoint::find(&newest, "g", &partition).is_err(), "{value}");
+            assert!(Checkpoint::find(&newest, "g", &partition).is_err(), "{value:?}");
         }
     }
 }

@@ -6,7 +6,10 @@ use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Evidence, Pap, Producer, ProducerKind, RuleId, Severity,
     Texts, Tlp,
 };
-use detect_engine::{AlertSink, Correlator, EventView, Match, MatchSink, Rejections, Ruleset, Scanner};
+use detect_engine::{
+    AlertSink, Correlated, Correlator, EventView, Match, MatchSink, Observing, Rejections, Ruleset, Scanner,
+    Signal,
+};
 use ingest_event::{
     Defaults, Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason,
     QuarantineRecord, RAW_BYTES_MAX, SensorId, Timestamp, Zone,
@@ -43,13 +46,23 @@ pub struct Findings {
     pub alerts: Vec<Alert>,
     /// What could not be read or is not believed.
     pub quarantined: Vec<QuarantineRecord>,
+    /// What has to be held together with events of other partitions.
+    pub signals: Vec<Signal>,
 }
 
 impl Findings {
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty() && self.quarantined.is_empty()
+        self.alerts.is_empty() && self.quarantined.is_empty() && self.signals.is_empty()
+    }
+}
+
+impl Findings {
+    /// Adds what the correlator found.
+    pub fn take(&mut self, correlated: &mut Correlated) {
+        self.alerts.extend(correlated.alerts.drain(..).map(bounded));
+        self.signals.append(&mut correlated.signals);
     }
 }
 
@@ -58,6 +71,8 @@ pub struct Detector<'r> {
     scanner: Scanner<'r>,
     /// What events without a sensor and organisation of their own get; kept from event to event.
     defaults: Option<Defaults>,
+    observing: Observing,
+    correlated: Correlated,
     ruleset: &'r Ruleset,
 }
 
@@ -68,6 +83,8 @@ impl<'r> Detector<'r> {
         Self {
             scanner: Scanner::new(ruleset),
             defaults: None,
+            observing: Observing::default(),
+            correlated: Correlated::default(),
             ruleset,
         }
     }
@@ -98,16 +115,19 @@ impl<'r> Detector<'r> {
         findings: &mut Findings,
     ) {
         let mut intake = Intake {
-            sink: AlertSink::new(defaults),
+            sink: AlertSink::new(defaults, &mut self.observing),
             origin,
             kind: Admission::Ordinary,
         };
-        if let Err(error) = self.scanner.scan(payload, &mut intake) {
-            findings
-                .quarantined
-                .push(quarantine(error.reason(), chain(&error), payload, origin));
-            return;
-        }
+        let timestamp = match self.scanner.scan(payload, &mut intake) {
+            Ok(timestamp) => timestamp,
+            Err(error) => {
+                findings
+                    .quarantined
+                    .push(quarantine(error.reason(), chain(&error), payload, origin));
+                return;
+            }
+        };
         let Intake { mut sink, kind, .. } = intake;
         match kind {
             Admission::Ordinary => {
@@ -118,12 +138,9 @@ impl<'r> Detector<'r> {
                         .quarantined
                         .push(quarantine(error.reason(), chain(&error), payload, origin));
                 }
-                if let Some((event, hits)) = sink.finish_event()
-                    && !hits.is_empty()
-                {
-                    correlator.observe(&event, &hits, sink.alerts());
-                }
+                sink.finish_event(correlator, timestamp, origin.observed, &mut self.correlated);
                 findings.alerts.extend(sink.alerts().drain(..).map(bounded));
+                findings.take(&mut self.correlated);
             }
             Admission::Canary => match ingest_event::decode(payload, defaults) {
                 Ok(event) => findings.alerts.push(self.canary(&event)),
@@ -145,6 +162,12 @@ impl<'r> Detector<'r> {
                     .push(self.wrong_organization(payload, &claimed, origin, defaults));
             }
         }
+    }
+
+    /// Lets the correlator give out what waits for its turn: the input is at its end, or nothing came for a while.
+    pub fn flush(&mut self, correlator: &mut Correlator, findings: &mut Findings) {
+        correlator.flush(&mut self.correlated);
+        findings.take(&mut self.correlated);
     }
 
     /// How often indicators that events name were no matches, since the last time.

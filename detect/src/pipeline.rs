@@ -33,6 +33,10 @@ use retry::{Backoff, grace, retry};
 /// How long a poll waits while nothing comes: how soon a stop, a change of the ruleset or a checkpoint is seen to.
 const POLL_WAIT: Duration = Duration::from_millis(250);
 
+/// When nothing has come for so long, what waits for its turn is given out: what could still come before it would be
+/// late by more than this.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// The most bytes of one checkpoint: what its topic takes, less room for the record's head.
 const CHECKPOINT_BYTES_MAX: usize = 15 << 20;
 
@@ -206,8 +210,11 @@ impl Pipeline {
         if !change.gained.is_empty() {
             self.load(&change.gained).await?;
         }
-        if !block.is_empty() {
-            let findings = self.scan(block, detector);
+        let findings = match block.is_empty() {
+            false => self.scan(block, detector),
+            true => self.flush(detector),
+        };
+        if !block.is_empty() || !findings.is_empty() {
             if !findings.is_empty() {
                 self.publisher.publish(findings).await?;
             }
@@ -257,6 +264,18 @@ impl Pipeline {
         findings
     }
 
+    /// Gives out what waits for its turn in partitions that nothing comes from any more: every one is read to its end.
+    fn flush(&mut self, detector: &mut Detector<'_>) -> Findings {
+        let mut findings = Findings::default();
+        let now = (self.clock)();
+        for state in self.partitions.values_mut() {
+            if IDLE <= now.since(state.read_at) && 0 < state.correlator.waiting_count() {
+                detector.flush(&mut state.correlator, &mut findings);
+            }
+        }
+        findings
+    }
+
     /// Records of one partition.
     fn scan_run(
         &mut self,
@@ -274,6 +293,7 @@ impl Pipeline {
             .partitions
             .entry(place.clone())
             .or_insert_with(|| Partition::new(topic, ruleset));
+        state.read_at = observed;
         let (mut repeated, mut scanned) = (0, 0);
         for (offset, payload) in run.records() {
             if offset < state.next {

@@ -219,4 +219,5 @@ fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Find
         };
         detector.scan(&mut correlator, payload.as_bytes(), &origin, findings);
     }
+    detector.flush(&mut correlator, findings);
 }

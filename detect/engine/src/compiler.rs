@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     ahead::{self, Ahead},
     cache::CachedPrefilters,
+    correlate::Tracks,
     earlier::Earlier,
     indicators::{IndicatorIndex, IndicatorTable, IndicatorTableBuilder, WarningLists},
     keys::FieldNames,
@@ -126,7 +127,7 @@ impl Compiler {
     ///
     /// # Errors
     /// If a limit is met, see [`BuildError`].
-    pub fn compile(self) -> Result<Ruleset, BuildError> {
+    pub fn compile(mut self) -> Result<Ruleset, BuildError> {
         let held = self.earlier.clone();
         let earlier = held
             .as_deref()
@@ -140,6 +141,7 @@ impl Compiler {
             (None, None) => FieldNames::default(),
         };
         let envelope = envelope(&mut names);
+        let mut tracks = Tracks::compile(&mut self.rules, &mut names);
         let mut programs = Programs {
             earlier: earlier.as_ref().filter(|_| cached.is_none()),
             late: cached.is_some().then(|| Arc::new(names.clone())),
@@ -165,16 +167,15 @@ impl Compiler {
                 digest: rule.digest,
             });
         }
-        let mut correlations = self.rules.correlations;
-        digests.extend(correlations.iter().map(|correlation| correlation.digest));
+        digests.extend(tracks.all.iter().map(|track| *track.asked.digest()));
         let table = self.table.unwrap_or_else(|| Arc::new(self.indicators.build()));
         let indicators = IndicatorIndex::new(table, self.warning_lists, &mut names);
         let version = version(digests, &indicators);
         for rule in &mut rules {
             rule.producer.ruleset = version.clone();
         }
-        for correlation in &mut correlations {
-            correlation.producer.ruleset = version.clone();
+        for track in &mut tracks.all {
+            track.about.producer.ruleset = version.clone();
         }
         let fresh_names = programs.earlier.map_or(names.len(), Earlier::fresh_names);
         let mut ruleset = Ruleset {
@@ -186,7 +187,7 @@ impl Compiler {
             fresh_names,
             ahead: Ahead::default(),
             sources: sources.into_iter().collect(),
-            correlations,
+            tracks,
             indicators,
             envelope,
         };

@@ -1,51 +1,51 @@
-//! Counting over event time: Sigma's `event_count` and `value_count`.
+//! What a single event can't show: Sigma's correlations and anomaly rules, over event time.
 //!
-//! **Groups.** Events are counted per correlation, organisation, exercise flag and values of `group-by`. An
-//! event without one of the `group-by` fields, or without the counted field, is not counted.
+//! **Two stages (D7).** A rule whose groups are each in one partition is kept where events are scanned. The observations of
+//! any other rule leave as [`Signal`]s and are taken by another correlator, where signals come together.
 //!
-//! **Window.** A group's window is the `timespan` that ends with its latest event: `(latest - timespan, latest]`.
-//! An event that comes late but still belongs in the window is put in its place; one from before it is
-//! not counted. Events older than the watermark by more than [`LATENESS_NS`] are counted in the statistics, and
-//! treated the same. An event that comes twice counts once.
+//! **Order.** Observations wait until nothing can come before them ([`order`]), and are taken in order of time and id. So
+//! alerts depend on the events and not on batches, partitions, restarts, or small delays on the way (D6). What is
+//! later than that is taken when it comes, if its group's window still has a place for it, and is counted.
 //!
-//! **Episodes.** When the condition first holds, one alert is raised; its id is made of rule, organisation,
-//! group and the first event in the window. Then the group is held: as long as the condition holds again
-//! within each `timespan`, there is no new alert, so a scan of ten thousand ports is one alert.
+//! **Groups.** Observations are held together per rule, organisation, exercise flag and values of `group-by`. An event
+//! without one of these fields, or without the counted one, is not observed.
 //!
-//! **Limits.** At most [`GROUPS_MAX`] groups; beyond, the one that has been quiet longest goes, and is counted. A
-//! group keeps at most four times its threshold, and at least [`WINDOW_MIN`], of events or values.
-//! Groups that have been quiet for `timespan` and [`RETENTION_NS`] are forgotten. All of this depends on the
-//! order of events only, never on batches or on when [`Correlator::advance`] is called.
+//! **Limits.** Each table of groups has one ([`keeper`]), what waits has one ([`order`]), each group has one
+//! ([`window`]). What goes because of a limit is counted in [`CorrelatorStats`].
 
 mod adopt;
-mod group;
+mod extract;
+mod keeper;
+mod observation;
+mod order;
+mod place;
+mod signal;
 mod snapshot;
+mod table;
+mod track;
+mod verdict;
+mod window;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use detect_alert::{Alert, AlertId, Entity, Evidence, Window};
-use detect_rules::{Base, BaseOf, Correlation, CorrelationKind};
-use ingest_event::{Event, OrganizationNumber, Timestamp, field};
-use rustc_hash::FxHashMap;
+use detect_alert::Alert;
+use ingest_event::{OrganizationNumber, Timestamp};
 
-use crate::{RuleHit, ruleset::Ruleset};
-use group::{Group, Outcome};
+use crate::ruleset::Ruleset;
+pub(crate) use extract::{Extractor, Seen, of_indicator};
+use keeper::Keeper;
+pub(crate) use observation::Observation;
+use observation::{Head, Sample, Text};
+use order::{LATENESS_NS, Order};
+pub use place::Place;
+pub use signal::{Signal, SignalError};
 pub use snapshot::RestoreError;
+use table::Gone;
+pub(crate) use track::Tracks;
+use verdict::{Outcome, Subject};
 
-/// At most this many groups: with the samples that each keeps, about 200 MB.
-pub(crate) const GROUPS_MAX: usize = 50_000;
-
-/// Groups keep at least this many events or values before the oldest go.
-pub(crate) const WINDOW_MIN: usize = 1024;
-
-/// Events older than the watermark by more than this are said to be late.
-pub(crate) const LATENESS_NS: i64 = 60_000_000_000;
-
-/// A quiet group is kept this long after its window, for shippers that come late.
-pub(crate) const RETENTION_NS: i64 = 3_600_000_000_000;
+/// An event that claims to be further ahead of the clock than this does not move time.
+const AHEAD_MAX_NS: i64 = 300_000_000_000;
 
 /// What happened that no alert tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,82 +58,173 @@ pub struct CorrelatorStats {
     pub events_outside: u64,
     /// Events that came again.
     pub events_repeated: u64,
+    /// Events that were counted though older ones of their window had to go for them.
+    pub windows_full: u64,
 }
 
-/// The windows of every correlation of a ruleset.
+/// Which rules a correlator keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// All: one correlator sees every event, as in a replay.
+    Whole,
+    /// Those whose groups are each in one partition; the others' observations leave as signals.
+    Scan,
+    /// The others.
+    Signals,
+}
+
+/// What came of some observations.
+#[derive(Debug, Default)]
+pub struct Correlated {
+    /// In order of time.
+    pub alerts: Vec<Alert>,
+    /// For correlators where signals come together; none from [`Stage::Whole`].
+    pub signals: Vec<Signal>,
+}
+
+/// The groups of every rule about several events.
 #[derive(Debug)]
 pub struct Correlator {
     ruleset: Arc<Ruleset>,
-    /// For each rule that is counted, the correlations (and which of their bases) that count it.
-    counts: FxHashMap<usize, Vec<(usize, usize)>>,
-    /// The ruleset's correlations: for each its number there, and each number's identity.
-    numbers: FxHashMap<Identity, usize>,
-    identities: Vec<Identity>,
-    groups: BTreeMap<Arc<Key>, Group>,
-    /// Groups by their latest event: who goes first.
-    quiet: BTreeSet<(i64, Arc<Key>)>,
-    watermark: i64,
+    stage: Stage,
+    /// One for each rule, by its number.
+    keepers: Vec<Box<dyn Keeper>>,
+    lanes: BTreeMap<Option<OrganizationNumber>, Lane>,
     stats: CorrelatorStats,
 }
 
-/// What stays of a correlation from ruleset to ruleset as long as it does not change: a digest of its id and text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Identity([u8; 16]);
+/// What is in order by itself: what is scanned, or one organisation's signals.
+#[derive(Debug)]
+struct Lane {
+    order: Order,
+    /// How far each stream has come that this is made of, in nanoseconds.
+    streams: BTreeMap<u64, i64>,
+    /// How many streams there are, as far as is known.
+    expected: usize,
+    /// The latest of all.
+    latest: i64,
+}
 
-/// What makes a group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    correlation: Identity,
-    organization: OrganizationNumber,
-    exercise: bool,
-    values: Vec<String>,
+impl Lane {
+    fn new() -> Self {
+        Self {
+            order: Order::new(),
+            streams: BTreeMap::new(),
+            expected: 1,
+            latest: i64::MIN,
+        }
+    }
+
+    /// Nothing comes before this any more.
+    fn watermark(&self) -> i64 {
+        if self.streams.len() < self.expected {
+            return i64::MIN;
+        }
+        self.streams.values().min().copied().unwrap_or(i64::MIN)
+    }
 }
 
 impl Correlator {
-    /// Empty windows.
+    /// Nothing known yet; for everything.
     #[must_use]
     pub fn new(ruleset: Arc<Ruleset>) -> Self {
-        let identities: Vec<Identity> = ruleset.correlations.iter().map(Identity::of).collect();
+        Self::for_stage(ruleset, Stage::Whole)
+    }
+
+    /// Nothing known yet; for the rules of one stage.
+    #[must_use]
+    pub fn for_stage(ruleset: Arc<Ruleset>, stage: Stage) -> Self {
         Self {
-            counts: counts(&ruleset),
-            numbers: identities.iter().copied().zip(0..).collect(),
-            identities,
+            keepers: ruleset.tracks.all.iter().map(keeper::of).collect(),
             ruleset,
-            groups: BTreeMap::new(),
-            quiet: BTreeSet::new(),
-            watermark: i64::MIN,
+            stage,
+            lanes: BTreeMap::new(),
             stats: CorrelatorStats::default(),
         }
     }
 
-    /// Counts an event that matched rules; alerts go to `out`.
-    pub fn observe(&mut self, event: &Event, hits: &[RuleHit], out: &mut Vec<Alert>) {
-        let ruleset = Arc::clone(&self.ruleset);
-        let mut is_counted = false;
-        for hit in hits {
-            let Some(counted) = self.counts.get(&(hit.rule.0 as usize)).cloned() else {
+    /// Takes what one scanned event brings, and lets time go on to the event's.
+    ///
+    /// `read` is the clock's time when it was read: an event from the future does not move time.
+    pub(crate) fn observe(
+        &mut self,
+        observations: &mut Vec<Observation>,
+        timestamp: Timestamp,
+        read: Timestamp,
+        out: &mut Correlated,
+    ) {
+        let mut at = timestamp.as_nanos();
+        let is_empty = observations.is_empty();
+        let lane = self.lanes.entry(None).or_insert_with(Lane::new);
+        for observation in observations.drain(..) {
+            at = at.max(observation.head.at);
+            if let Some(late) = lane.order.put(observation) {
+                self.stats.events_late += 1;
+                late_one(
+                    late,
+                    out,
+                    &self.ruleset,
+                    self.stage,
+                    &mut self.keepers,
+                    &mut self.stats,
+                    lane.latest,
+                );
+            }
+        }
+        if is_empty && at <= lane.latest {
+            return;
+        }
+        if at <= read.as_nanos().saturating_add(AHEAD_MAX_NS) {
+            lane.latest = lane.latest.max(at);
+            lane.streams.insert(0, lane.latest.saturating_sub(LATENESS_NS));
+        }
+        self.give_out(None, None, out);
+    }
+
+    /// Takes what came together of one organisation from one stream of signals, which has come as far as `watermark`;
+    /// there are `streams` of them.
+    pub fn receive(&mut self, signals: Vec<Signal>, stream: Stream, out: &mut Correlated) {
+        let lane = self
+            .lanes
+            .entry(Some(stream.organization))
+            .or_insert_with(Lane::new);
+        for signal in signals {
+            let Some(observation) = signal.read(&self.ruleset.tracks) else {
                 continue;
             };
-            for (index, base) in counted {
-                let Some(correlation) = ruleset.correlations.get(index) else {
-                    continue;
-                };
-                let Some(base) = correlation.bases.get(base) else {
-                    continue;
-                };
-                if !is_counted {
-                    is_counted = true;
-                    self.pass(event.timestamp.as_nanos());
-                }
-                self.count(index, correlation, base, event, out);
+            lane.latest = lane.latest.max(observation.head.at);
+            if let Some(late) = lane.order.put(observation) {
+                self.stats.events_late += 1;
+                late_one(
+                    late,
+                    out,
+                    &self.ruleset,
+                    self.stage,
+                    &mut self.keepers,
+                    &mut self.stats,
+                    lane.latest,
+                );
             }
+        }
+        lane.expected = lane.expected.max(stream.count);
+        let known = lane.streams.entry(stream.number).or_insert(i64::MIN);
+        *known = stream.watermark.max(*known);
+        self.give_out(Some(stream.organization), None, out);
+    }
+
+    /// Gives out everything that waits: the input is at its end, or nothing has come for a while.
+    pub fn flush(&mut self, out: &mut Correlated) {
+        let lanes: Vec<_> = self.lanes.keys().copied().collect();
+        for name in lanes {
+            self.give_out(name, Some(i64::MAX), out);
         }
     }
 
-    /// Tells how far event time has come. Sigma's counts need nothing from it (they are decided when an event
-    /// comes); rules that miss something will.
-    pub fn advance(&mut self, watermark: Timestamp, out: &mut Vec<Alert>) {
-        let _unused_by_counts = (watermark, out);
+    /// How far event time has come: nothing that waits is before it. For the signals that are sent on.
+    #[must_use]
+    pub fn watermark(&self) -> Option<Timestamp> {
+        let watermark = self.lanes.values().map(Lane::watermark).min()?;
+        (i64::MIN < watermark).then(|| Timestamp::from_nanos(watermark))
     }
 
     /// What happened that no alert tells.
@@ -145,249 +236,176 @@ impl Correlator {
     /// How many groups are held.
     #[must_use]
     pub fn group_count(&self) -> usize {
-        self.groups.len()
+        self.keepers.iter().map(|keeper| keeper.len()).sum()
     }
 
-    /// Event time goes on: forgets what has long been quiet, and notes what is late.
-    fn pass(&mut self, now: i64) {
-        if now < self.watermark.saturating_sub(LATENESS_NS) {
-            self.stats.events_late += 1;
-        }
-        self.watermark = self.watermark.max(now);
-        while let Some((latest, key)) = self.quiet.first().cloned() {
-            let timespan = self
-                .correlation(key.correlation)
-                .map_or(0, |correlation| correlation.timespan_ns);
-            let is_over = latest.saturating_add(timespan).saturating_add(RETENTION_NS) < self.watermark;
-            if !is_over {
-                break;
+    /// How many observations wait for their turn.
+    #[must_use]
+    pub fn waiting_count(&self) -> usize {
+        self.lanes.values().map(|lane| lane.order.held()).sum()
+    }
+
+    /// Takes what nothing can come before any more; everything up to `until`, if it is given.
+    fn give_out(&mut self, name: Option<OrganizationNumber>, until: Option<i64>, out: &mut Correlated) {
+        let Some(lane) = self.lanes.get_mut(&name) else {
+            return;
+        };
+        let watermark = until.unwrap_or_else(|| lane.watermark());
+        while let Some(observations) = lane.order.take(watermark) {
+            let mut work = Work {
+                ruleset: &self.ruleset,
+                stage: self.stage,
+                keepers: &mut self.keepers,
+                stats: &mut self.stats,
+                now: lane.latest,
+                out,
+            };
+            for observation in observations {
+                work.take(observation);
             }
-            self.forget(latest, &key);
         }
     }
+}
 
-    fn correlation(&self, identity: Identity) -> Option<&Correlation> {
-        self.ruleset.correlations.get(*self.numbers.get(&identity)?)
-    }
+/// How far one stream of an organisation's signals has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Whose.
+    pub organization: OrganizationNumber,
+    /// Which of its event partitions.
+    pub number: u64,
+    /// How many of them there are.
+    pub count: usize,
+    /// Nothing comes from it before this any more, in nanoseconds.
+    pub watermark: i64,
+}
 
-    fn forget(&mut self, latest: i64, key: &Arc<Key>) {
-        self.quiet.remove(&(latest, Arc::clone(key)));
-        self.groups.remove(key);
-    }
+fn late_one(
+    observation: Observation,
+    out: &mut Correlated,
+    ruleset: &Ruleset,
+    stage: Stage,
+    keepers: &mut [Box<dyn Keeper>],
+    stats: &mut CorrelatorStats,
+    now: i64,
+) {
+    let mut work = Work {
+        ruleset,
+        stage,
+        keepers,
+        stats,
+        now,
+        out,
+    };
+    work.take(observation);
+}
 
-    fn count(
-        &mut self,
-        index: usize,
-        correlation: &Correlation,
-        base: &Base,
-        event: &Event,
-        out: &mut Vec<Alert>,
-    ) {
-        let Some(values) = group_values(base, event) else {
+/// What taking an observation needs.
+struct Work<'w> {
+    ruleset: &'w Ruleset,
+    stage: Stage,
+    keepers: &'w mut [Box<dyn Keeper>],
+    stats: &'w mut CorrelatorStats,
+    now: i64,
+    out: &'w mut Correlated,
+}
+
+impl Work<'_> {
+    fn take(&mut self, observation: Observation) {
+        let Some(track) = self.ruleset.tracks.get(observation.track) else {
             return;
         };
-        let counted = counted_values(correlation.kind, base, event);
-        if counted.is_empty() {
-            return;
-        }
-        let Some(identity) = self.identities.get(index).copied() else {
-            return;
-        };
-        let key = Arc::new(Key {
-            correlation: identity,
-            organization: event.organization,
-            exercise: event.exercise,
-            values,
-        });
-        let now = event.timestamp.as_nanos();
-        let key = match self.groups.get_key_value(&key) {
-            Some((known, _)) => Arc::clone(known),
-            None => {
-                self.make_room();
-                self.groups.insert(Arc::clone(&key), Group::new(now));
-                self.quiet.insert((now, Arc::clone(&key)));
-                key
+        match (self.stage, track.place) {
+            (Stage::Scan, Place::Signals) => {
+                self.out.signals.push(Signal::of(&observation, track));
+                return;
             }
-        };
-        let Some(group) = self.groups.get_mut(&key) else {
+            (Stage::Signals, Place::Scan) => return,
+            (Stage::Whole, _) | (Stage::Scan, Place::Scan) | (Stage::Signals, Place::Signals) => {}
+        }
+        let Some(keeper) = self.keepers.get_mut(observation.track as usize) else {
             return;
         };
-        let before = group.latest();
-        let outcome = group.add(correlation, event, counted);
-        let latest = group.latest();
-        if latest != before {
-            self.quiet.remove(&(before, Arc::clone(&key)));
-            self.quiet.insert((latest, Arc::clone(&key)));
-        }
+        let mut gone = Gone::default();
+        let outcome = keeper.take(track, &observation, self.now, &mut gone);
+        self.stats.groups_evicted += gone.evicted;
         match outcome {
             Outcome::Outside => self.stats.events_outside += 1,
             Outcome::Repeated => self.stats.events_repeated += 1,
-            Outcome::Counted => {}
-            Outcome::Begun => out.push(alert(correlation, base, &key, group, event)),
+            Outcome::Counted { is_full } => self.stats.windows_full += u64::from(is_full),
+            Outcome::Begun(verdict) => {
+                let subject = Subject {
+                    track,
+                    organization: observation.head.organization,
+                    observation: &observation,
+                };
+                let alert = verdict::alert(&subject, *verdict);
+                self.chain(&observation, &alert);
+                if track.about.raises {
+                    self.out.alerts.push(alert);
+                }
+            }
         }
     }
 
-    fn make_room(&mut self) {
-        while GROUPS_MAX <= self.groups.len() {
-            let Some((latest, key)) = self.quiet.first().cloned() else {
-                return;
+    /// Tells the rules that are about this one's alerts.
+    fn chain(&mut self, observation: &Observation, alert: &Alert) {
+        let Some(of) = self.ruleset.tracks.get(observation.track) else {
+            return;
+        };
+        let group = observation.text.group();
+        for (track, base) in self.ruleset.tracks.of_track(observation.track) {
+            let Some(next) = self.ruleset.tracks.get(*track) else {
+                continue;
             };
-            self.forget(latest, &key);
-            self.stats.groups_evicted += 1;
-        }
-    }
-}
-
-impl Identity {
-    fn of(correlation: &Correlation) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&correlation.digest);
-        hasher.update(correlation.producer.id.0.as_bytes());
-        let mut bytes = [0; 16];
-        hasher.finalize_xof().fill(&mut bytes);
-        Self(bytes)
-    }
-}
-
-fn counts(ruleset: &Ruleset) -> FxHashMap<usize, Vec<(usize, usize)>> {
-    let mut counts: FxHashMap<usize, Vec<(usize, usize)>> = FxHashMap::default();
-    for (index, correlation) in ruleset.correlations.iter().enumerate() {
-        for (at, base) in correlation.bases.iter().enumerate() {
-            if let BaseOf::Rule(rule) = base.of {
-                counts.entry(rule).or_default().push((index, at));
+            let Some(asked) = next.asked.bases().get(usize::from(*base)) else {
+                continue;
+            };
+            let Ok(id) = ingest_event::EventId::parse(alert.id.as_str()) else {
+                continue;
+            };
+            let value_of = |names: &Vec<String>| {
+                let found = names
+                    .iter()
+                    .find_map(|name| of.about.group_by.iter().position(|own| own == name));
+                found.and_then(|at| group.get(at))
+            };
+            let mut text = Text::default();
+            let organization = (!next.asked.is_national()).then_some(observation.head.organization);
+            text.begin(organization, observation.head.exercise);
+            let mut is_whole = true;
+            for names in &asked.group_by {
+                match value_of(names) {
+                    Some(value) => text.push_group(value),
+                    None => is_whole = false,
+                }
             }
-        }
-    }
-    counts
-}
-
-/// The event's value for each member of `group-by`, or none if it lacks one.
-fn group_values(base: &Base, event: &Event) -> Option<Vec<String>> {
-    base.group_by
-        .iter()
-        .map(|names| texts(names, event).into_iter().next())
-        .collect()
-}
-
-/// What the event adds: its own id, or the values of the counted fields.
-fn counted_values(kind: CorrelationKind, base: &Base, event: &Event) -> Vec<String> {
-    match kind {
-        CorrelationKind::EventCount => vec![event.id.as_str().to_owned()],
-        // The kinds that are still to come are counted as values.
-        _ => match base.values.as_slice() {
-            [names] => texts(names, event),
-            several => several
-                .iter()
-                .map(|names| texts(names, event).into_iter().next())
-                .collect::<Option<Vec<_>>>()
-                .map(|values| values.join("\u{1f}"))
-                .into_iter()
-                .collect(),
-        },
-    }
-}
-
-/// The values of the first of these fields that the event has, as text.
-fn texts(names: &[String], event: &Event) -> Vec<String> {
-    names
-        .iter()
-        .find_map(|name| match name.as_str() {
-            field::OBSERVER_NAME => Some(vec![event.sensor.as_str().to_owned()]),
-            field::EVENT_DATASET => Some(vec![event.dataset.clone()]),
-            field::ORGANIZATION_ID => Some(vec![event.organization.as_str().to_owned()]),
-            other => {
-                let values = event.fields.get(other)?;
-                let texts: Vec<String> = values
-                    .each()
-                    .filter(|value| **value != ingest_event::Value::Null)
-                    .map(ToString::to_string)
-                    .collect();
-                (!texts.is_empty()).then_some(texts)
+            if !is_whole {
+                continue;
             }
-        })
-        .unwrap_or_default()
-}
-
-fn alert(correlation: &Correlation, base: &Base, key: &Key, group: &Group, event: &Event) -> Alert {
-    let (first_at, first_id) = group
-        .first()
-        .unwrap_or((event.timestamp.as_nanos(), event.id.as_str()));
-    let mut parts: Vec<&str> = key.values.iter().map(String::as_str).collect();
-    parts.push(first_id);
-    let group_by: Vec<(String, String)> = correlation
-        .group_by
-        .iter()
-        .cloned()
-        .zip(key.values.iter().cloned())
-        .collect();
-    let threshold = correlation
-        .conditions
-        .iter()
-        .map(|(operator, limit)| format!("{} {limit}", operator.as_str()))
-        .collect::<Vec<_>>()
-        .join(" and ");
-    let mut evidence: Vec<Evidence> = group_by
-        .iter()
-        .map(|(name, value)| Evidence {
-            event: event.id.clone(),
-            field: name.clone(),
-            value: value.clone(),
-            matched: "group-by".to_owned(),
-        })
-        .collect();
-    for names in &base.values {
-        evidence.push(Evidence {
-            event: event.id.clone(),
-            field: names.first().cloned().unwrap_or_default(),
-            value: texts(names, event).join(", "),
-            matched: format!("{} different values {threshold}", group.count()),
-        });
-    }
-    Alert {
-        id: AlertId::derive(&correlation.producer.id, key.organization, &parts),
-        timestamp: event.timestamp,
-        organization: key.organization,
-        sensor: event.sensor.clone(),
-        zone: event.zone,
-        marking: group.marking().max(event.marking),
-        exercise: key.exercise,
-        severity: correlation.severity,
-        confidence: correlation.confidence,
-        tlp: correlation.tlp,
-        pap: correlation.pap,
-        producer: correlation.producer.clone(),
-        indicator: None,
-        entity: entity(correlation.entity, &group_by, key.organization),
-        evidence,
-        window: Some(Window {
-            start: Timestamp::from_nanos(first_at),
-            end: Timestamp::from_nanos(group.latest()),
-            count: group.count(),
-            threshold,
-            group_by,
-        }),
-        events: group.samples(),
-    }
-}
-
-/// What the alert is about: the member of the group that the rule's author chose, else the group.
-fn entity(chosen: Option<usize>, group_by: &[(String, String)], organization: OrganizationNumber) -> Entity {
-    if let Some((name, value)) = chosen.and_then(|index| group_by.get(index)) {
-        return Entity {
-            field: name.clone(),
-            value: value.clone(),
-        };
-    }
-    if group_by.is_empty() {
-        return Entity {
-            field: field::ORGANIZATION_ID.to_owned(),
-            value: organization.as_str().to_owned(),
-        };
-    }
-    let join =
-        |pick: fn(&(String, String)) -> &str| group_by.iter().map(pick).collect::<Vec<_>>().join(" + ");
-    Entity {
-        field: join(|(name, _)| name),
-        value: join(|(_, value)| value),
+            if let Some(value) = asked.values.first().and_then(value_of) {
+                text.set_value(value);
+            }
+            let sample = alert.events.last().map(|event| Sample {
+                at: event.timestamp.as_nanos(),
+                id: event.id.clone(),
+                dataset: Arc::from(event.dataset.as_str()),
+                marking: alert.marking,
+                fields: serde_json::to_string(&event.fields).unwrap_or_default().into(),
+            });
+            let head = Head {
+                id,
+                marking: alert.marking,
+                ..Head::clone(&observation.head)
+            };
+            self.take(Observation {
+                track: *track,
+                base: *base,
+                head: Arc::new(head),
+                text,
+                numbers: [f64::NAN; 2],
+                sample: sample.map(Arc::new),
+            });
+        }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Compiler ── compile ──▶ Ruleset ──▶ Scanner ── scan(payload) ──▶ MatchSink ──▶ AlertSink ──▶ Alert
-//!                            └──────▶ Correlator ── observe(event, hits) ────────────────────▶ Alert
+//!                            └──────▶ Correlator ◀── observations ── AlertSink ─────────────▶ Alert
 //! ```
 
 #![forbid(unsafe_code)]
@@ -35,13 +35,15 @@ mod witness;
 
 pub use cache::{CacheError, CacheKey, Cached, CachedPrefilters};
 pub use compiler::{BuildError, Compiler};
-pub use correlate::{Correlator, CorrelatorStats, RestoreError};
+pub use correlate::{
+    Correlated, Correlator, CorrelatorStats, Place, RestoreError, Signal, SignalError, Stage, Stream,
+};
 pub use indicators::{
     AddCounts, Added, BadWarning, FIELDS as INDICATOR_FIELDS, Holds, IndicatorField, IndicatorId,
     IndicatorTable, IndicatorTableBuilder, Judgement, Listed, LookUp, Rejected, Rejection, RejectionReason,
     Rejections, Scratch, UpdateCounts, WarningLists,
 };
-pub use raise::{AlertSink, RuleHit, raise};
+pub use raise::{AlertSink, Observing, raise};
 pub use ruleset::{RuleIndex, Ruleset};
 pub use scan::{Finding, Match, MatchSink, Origin, ScanError, ScanStats, Scanner};
 pub use view::EventView;

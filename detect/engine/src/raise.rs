@@ -8,16 +8,12 @@
 use std::net::IpAddr;
 
 use detect_alert::{Alert, AlertId, Entity, EventSample, Evidence};
-use ingest_event::{Defaults, Event, field};
+use ingest_event::{Defaults, Event, Timestamp, field};
 
-use crate::{EventView, Match, MatchSink, Origin, RuleIndex};
-
-/// A rule that an event matched, for the correlator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RuleHit {
-    /// The rule.
-    pub rule: RuleIndex,
-}
+use crate::{
+    Correlated, Correlator, EventView, Match, MatchSink, Origin, RuleIndex,
+    correlate::{Extractor, Observation, Seen, of_indicator},
+};
 
 /// Names of a host, best first.
 const HOSTS: [&str; 4] = [
@@ -73,38 +69,56 @@ pub fn raise(hit: &Match<'_>, event: &Event) -> Alert {
     }
 }
 
-/// Collects alerts and rule hits of one organisation's events. Decodes an event once, and only if it matched.
+/// Collects alerts and observations of one organisation's events. Decodes an event once, and only if an alert shows it.
 ///
-/// After each scan, [`AlertSink::finish_event`] hands the event and its rule hits to the correlator's caller.
+/// After each scan, [`AlertSink::finish_event`] hands the observations to the correlator.
 #[derive(Debug)]
 pub struct AlertSink<'a> {
     defaults: &'a Defaults,
     event: Option<Event>,
-    hits: Vec<RuleHit>,
+    seen: Seen,
+    observing: &'a mut Observing,
     alerts: Vec<Alert>,
     undecodable: u64,
+}
+
+/// What events bring to rules about several of them; its buffers are used again.
+#[derive(Debug, Default)]
+pub struct Observing {
+    extractor: Extractor,
+    observations: Vec<Observation>,
 }
 
 impl<'a> AlertSink<'a> {
     /// A sink for events of the organisation in `defaults`.
     #[must_use]
-    pub fn new(defaults: &'a Defaults) -> Self {
+    pub fn new(defaults: &'a Defaults, observing: &'a mut Observing) -> Self {
+        observing.observations.clear();
         Self {
             defaults,
             event: None,
-            hits: Vec::new(),
+            seen: Seen::default(),
+            observing,
             alerts: Vec::new(),
             undecodable: 0,
         }
     }
 
-    /// The event just scanned with the rules it matched, if it matched any; ready for the next event.
-    pub fn finish_event(&mut self) -> Option<(Event, Vec<RuleHit>)> {
-        let hits = std::mem::take(&mut self.hits);
-        self.event.take().map(|event| (event, hits))
+    /// Lets the correlator take what the event just scanned brings; `read` is when it was read. Its alerts join the
+    /// others.
+    pub fn finish_event(
+        &mut self,
+        correlator: &mut Correlator,
+        timestamp: Timestamp,
+        read: Timestamp,
+        correlated: &mut Correlated,
+    ) {
+        self.event = None;
+        self.seen = Seen::default();
+        correlator.observe(&mut self.observing.observations, timestamp, read, correlated);
     }
 
-    /// The alerts so far; where the correlator's alerts go too.
+    /// The alerts so far.
     pub fn alerts(&mut self) -> &mut Vec<Alert> {
         &mut self.alerts
     }
@@ -115,10 +129,27 @@ impl<'a> AlertSink<'a> {
     pub fn undecodable(&self) -> u64 {
         self.undecodable
     }
+
+    fn observe(&mut self, view: &EventView<'_>, rule: RuleIndex) {
+        let Observing {
+            extractor,
+            observations,
+        } = &mut *self.observing;
+        let observed = extractor.observe(view, rule.0, self.defaults, &mut self.seen, observations);
+        self.undecodable += u64::from(observed.is_err());
+    }
 }
 
 impl MatchSink for AlertSink<'_> {
     fn matched(&mut self, view: &EventView<'_>, hit: Match<'_>) {
+        if let Origin::Rule(rule, _) = hit.origin
+            && view.ruleset.is_tapped(rule.0)
+        {
+            self.observe(view, rule);
+        }
+        if !hit.raises {
+            return;
+        }
         if self.event.is_none() {
             match view.to_event(self.defaults) {
                 Ok(event) => self.event = Some(event),
@@ -131,12 +162,12 @@ impl MatchSink for AlertSink<'_> {
         let Some(event) = &self.event else {
             return;
         };
-        if let Origin::Rule(rule, _) = hit.origin {
-            self.hits.push(RuleHit { rule });
+        if let Origin::Indicator(indicator, ruleset) = hit.origin {
+            let kind = indicator.kind.to_string();
+            let observations = &mut self.observing.observations;
+            of_indicator(&ruleset.tracks, event, &kind, &indicator.value, observations);
         }
-        if hit.raises {
-            self.alerts.push(raise(&hit, event));
-        }
+        self.alerts.push(raise(&hit, event));
     }
 }
 

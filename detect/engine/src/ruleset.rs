@@ -6,17 +6,18 @@ use std::sync::{
 };
 
 use detect_alert::{Confidence, Indicator, Pap, Producer, RulesetVersion, Severity, Tlp};
-use detect_rules::{Correlation, RuleLogSource, log_source::TRAIT_COUNT};
+use detect_rules::{RuleLogSource, log_source::TRAIT_COUNT};
 
 use crate::{
     ahead::Ahead,
+    correlate::{Place, Tracks},
     indicators::IndicatorIndex,
     keys::{FieldId, FieldNames},
     program::Program,
     witness::Needs,
 };
 
-/// The number of a rule in its ruleset: rules by id, then correlations by id.
+/// The number of a rule in its ruleset: rules by id, then correlations, then anomaly rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleIndex(pub u32);
 
@@ -35,7 +36,8 @@ pub struct Ruleset {
     /// What was built ahead.
     pub(crate) ahead: Ahead,
     pub(crate) sources: Vec<(RuleLogSource, Vec<u32>)>,
-    pub(crate) correlations: Vec<Correlation>,
+    /// Correlations and anomaly rules.
+    pub(crate) tracks: Tracks,
     pub(crate) indicators: IndicatorIndex,
     pub(crate) envelope: Envelope,
 }
@@ -90,7 +92,7 @@ impl Ruleset {
     /// Rules about several events.
     #[must_use]
     pub fn correlation_count(&self) -> usize {
-        self.correlations.len()
+        self.tracks.all.len()
     }
 
     /// Indicators, each kind, value and source once.
@@ -115,8 +117,8 @@ impl Ruleset {
             .get(index)
             .map(|compiled| &compiled.producer)
             .or_else(|| {
-                let correlation = self.correlations.get(index.checked_sub(self.rules.len())?)?;
-                Some(&correlation.producer)
+                let track = self.tracks.all.get(index.checked_sub(self.rules.len())?)?;
+                Some(&track.about.producer)
             })
     }
 
@@ -163,12 +165,20 @@ impl Ruleset {
         rules.into()
     }
 
-    /// Every rule and correlation with its number.
+    /// Where the state of each correlation and anomaly rule is kept, with what it says of itself.
+    pub fn places(&self) -> impl Iterator<Item = (&Producer, Place)> {
+        self.tracks
+            .all
+            .iter()
+            .map(|track| (&track.about.producer, track.place))
+    }
+
+    /// Every rule, correlation and anomaly rule with its number.
     pub fn producers(&self) -> impl Iterator<Item = (RuleIndex, &Producer)> {
         self.rules
             .iter()
             .map(|compiled| &compiled.producer)
-            .chain(self.correlations.iter().map(|correlation| &correlation.producer))
+            .chain(self.tracks.all.iter().map(|track| &track.about.producer))
             .enumerate()
             .map(|(index, producer)| (RuleIndex(u32::try_from(index).unwrap_or(u32::MAX)), producer))
     }

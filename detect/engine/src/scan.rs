@@ -77,7 +77,7 @@ pub struct Match<'a> {
     pub raises: bool,
     /// The field that names what the alert is about, if the rule's author chose one.
     pub entity: Option<&'a str>,
-    /// Why.
+    /// Why; empty for what raises nothing.
     pub findings: &'a [Finding],
 }
 
@@ -283,8 +283,11 @@ impl<'r> Scanner<'r> {
                 continue;
             }
             self.findings.clear();
-            rule.program
-                .explain(&mut self.record, bytes, &self.ruleset.names, &mut self.findings);
+            // What raises nothing is not explained: most events are observed by some rule and shown by none.
+            if rule.raises {
+                rule.program
+                    .explain(&mut self.record, bytes, &self.ruleset.names, &mut self.findings);
+            }
             let view = EventView {
                 payload,
                 timestamp,

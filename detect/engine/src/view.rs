@@ -88,7 +88,7 @@ impl<'a> EventView<'a> {
         ingest_event::decode(self.payload(), defaults)
     }
 
-    fn value(&self, entry: &Entry) -> Value {
+    pub(crate) fn value(&self, entry: &Entry) -> Value {
         let raw = entry.raw(self.payload);
         match entry.kind {
             Kind::Null => Value::Null,

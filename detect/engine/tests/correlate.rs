@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use detect_alert::{Alert, encode};
-use detect_engine::{AlertSink, Compiler, Correlator, Ruleset, Scanner};
+use detect_engine::{AlertSink, Compiler, Correlated, Correlator, Observing, Ruleset, Scanner, Stage};
 use detect_rules::{SourceText, check};
 use ingest_event::{Defaults, OrganizationNumber, SensorId};
 use proptest::prelude::*;
@@ -83,17 +83,19 @@ fn run_rules(rules: &str, events: &[String], restart: usize) -> Vec<Alert> {
     let (ruleset, defaults) = (ruleset(rules), defaults());
     let mut scanner = Scanner::new(&ruleset);
     let mut correlator = Correlator::new(Arc::clone(&ruleset));
-    let mut sink = AlertSink::new(&defaults);
+    let (mut observing, mut correlated) = (Observing::default(), Correlated::default());
     for (index, event) in events.iter().enumerate() {
-        scanner.scan(event.as_bytes(), &mut sink).expect("an event");
-        if let Some((event, hits)) = sink.finish_event() {
-            correlator.observe(&event, &hits, sink.alerts());
-        }
+        let mut sink = AlertSink::new(&defaults, &mut observing);
+        let timestamp = scanner.scan(event.as_bytes(), &mut sink).expect("an event");
+        sink.finish_event(&mut correlator, timestamp, timestamp, &mut correlated);
         if index % restart == restart - 1 {
-            correlator = Correlator::restore(Arc::clone(&ruleset), &correlator.snapshot()).expect("restores");
+            let snapshot = correlator.snapshot();
+            correlator =
+                Correlator::restore(Arc::clone(&ruleset), Stage::Whole, &snapshot).expect("restores");
         }
     }
-    std::mem::take(sink.alerts())
+    correlator.flush(&mut correlated);
+    correlated.alerts
 }
 
 fn names(alerts: &[Alert]) -> Vec<(&str, &str, u64)> {
@@ -154,10 +156,11 @@ fn the_entity_is_the_chosen_field_of_the_group_and_groups_stay_apart() {
                 ),
             );
             let alerts = run_rules(&rules, &events, usize::MAX);
-            let entities: Vec<(&str, String)> = alerts
+            let mut entities: Vec<(&str, String)> = alerts
                 .iter()
                 .map(|alert| (alert.entity.field.as_str(), alert.entity.value.clone()))
                 .collect();
+            entities.sort();
             let value = |address: &str| {
                 if joined {
                     format!("{address} + network.flow")
@@ -202,20 +205,20 @@ fn run_changed(
 ) -> Vec<Alert> {
     let (rulesets, defaults) = ([ruleset(before), ruleset(after)], defaults());
     let mut correlator = Correlator::new(Arc::clone(&rulesets[0]));
-    let mut sink = AlertSink::new(&defaults);
+    let (mut observing, mut correlated) = (Observing::default(), Correlated::default());
     for (index, half) in events.chunks(events.len().div_ceil(2)).enumerate() {
         if index == 1 {
             change(&mut correlator, Arc::clone(&rulesets[1]));
         }
         let mut scanner = Scanner::new(&rulesets[index]);
         for event in half {
-            scanner.scan(event.as_bytes(), &mut sink).expect("an event");
-            if let Some((event, hits)) = sink.finish_event() {
-                correlator.observe(&event, &hits, sink.alerts());
-            }
+            let mut sink = AlertSink::new(&defaults, &mut observing);
+            let timestamp = scanner.scan(event.as_bytes(), &mut sink).expect("an event");
+            sink.finish_event(&mut correlator, timestamp, timestamp, &mut correlated);
         }
     }
-    std::mem::take(sink.alerts())
+    correlator.flush(&mut correlated);
+    correlated.alerts
 }
 
 #[test]
@@ -256,7 +259,8 @@ correlation:
             let names: Vec<&str> = adopted.iter().map(|alert| alert.producer.name.as_str()).collect();
             assert_eq!(names, expected, "{name}");
             let restarted = run_changed(&events, before, after, |correlator, ruleset| {
-                *correlator = Correlator::restore(ruleset, &correlator.snapshot()).expect("restores");
+                *correlator =
+                    Correlator::restore(ruleset, Stage::Whole, &correlator.snapshot()).expect("restores");
             });
             assert_eq!(adopted, restarted, "{name}");
         }

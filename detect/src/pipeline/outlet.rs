@@ -78,7 +78,12 @@ impl Outlet {
 
     /// Resolves when all of it is durable.
     pub(super) async fn publish(&self, findings: Findings) -> anyhow::Result<()> {
-        let Findings { alerts, quarantined } = findings;
+        // One correlator takes everything: there are no signals.
+        let Findings {
+            alerts,
+            quarantined,
+            signals: _,
+        } = findings;
         for record in &quarantined {
             self.metrics
                 .events_quarantined

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use detect_engine::{Correlator, Ruleset};
+use detect_engine::{Correlator, Ruleset, Stage};
 use ingest_bus::TopicPartition;
-use ingest_event::OrganizationNumber;
+use ingest_event::{OrganizationNumber, Timestamp};
 
 use crate::checkpoint::Checkpoint;
 
@@ -17,6 +17,8 @@ pub(super) struct Partition {
     pub(super) next: u64,
     /// What the last checkpoint says.
     pub(super) checkpointed: u64,
+    /// When an event was last read from it.
+    pub(super) read_at: Timestamp,
 }
 
 impl Partition {
@@ -27,6 +29,7 @@ impl Partition {
             correlator: Correlator::new(Arc::clone(ruleset)),
             next: 0,
             checkpointed: 0,
+            read_at: Timestamp::EPOCH,
         }
     }
 
@@ -49,7 +52,7 @@ impl Partition {
             );
             return Ok(fresh);
         }
-        let correlator = Correlator::restore(Arc::clone(ruleset), checkpoint.state.as_bytes())
+        let correlator = Correlator::restore(Arc::clone(ruleset), Stage::Whole, &checkpoint.state)
             .with_context(|| format!("restore the state of {}", place.topic))?;
         Ok(Self {
             correlator,
@@ -65,10 +68,10 @@ impl Partition {
             return Ok(None);
         }
         Ok(Some(Checkpoint {
-            schema: 1,
+            schema: 2,
             offset: self.next,
             ruleset: ruleset.to_owned(),
-            state: String::from_utf8(self.correlator.snapshot()).context("snapshot the correlations")?,
+            state: self.correlator.snapshot(),
         }))
     }
 }

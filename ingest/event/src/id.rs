@@ -102,6 +102,12 @@ impl OrganizationNumber {
         }
     }
 
+    /// The nine ASCII digits.
+    #[must_use]
+    pub const fn digits(&self) -> [u8; 9] {
+        self.0
+    }
+
     /// The nine digits as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

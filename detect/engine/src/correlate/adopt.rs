@@ -1,27 +1,35 @@
-//! Another ruleset under windows that are open: what did not change goes on, without a copy.
+//! Another ruleset under groups that are open: what did not change goes on, without a copy.
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
-use super::{Correlator, Identity, counts};
+use super::{Correlator, keeper};
 use crate::ruleset::Ruleset;
 
 impl Correlator {
-    /// Goes on with another ruleset. Windows of correlations that did not change stay where they are; those of
-    /// correlations that changed or are gone are dropped, as [`Correlator::restore`] does.
+    /// Goes on with another ruleset. The groups of rules that did not change stay where they are; those of
+    /// rules that changed or are gone are dropped, as [`Correlator::restore`] does.
     ///
-    /// The cost is that of the correlations, not of the windows, unless a correlation went.
+    /// The cost is that of the rules, not of the groups, unless a rule went; and of what waits for its turn.
     pub fn adopt(&mut self, ruleset: Arc<Ruleset>) {
-        let identities: Vec<Identity> = ruleset.correlations.iter().map(Identity::of).collect();
-        let kept: FxHashSet<Identity> = identities.iter().copied().collect();
-        if self.identities.iter().any(|identity| !kept.contains(identity)) {
-            self.groups.retain(|key, _| kept.contains(&key.correlation));
-            self.quiet.retain(|(_, key)| kept.contains(&key.correlation));
+        let before = Arc::clone(&self.ruleset);
+        let mut known: FxHashMap<_, _> = before
+            .tracks
+            .all
+            .iter()
+            .map(|track| track.identity)
+            .zip(self.keepers.drain(..))
+            .collect();
+        let keepers = ruleset.tracks.all.iter().map(|track| {
+            let kept = known.remove(&track.identity);
+            kept.unwrap_or_else(|| keeper::of(track))
+        });
+        self.keepers = keepers.collect();
+        for lane in self.lanes.values_mut() {
+            lane.order
+                .renumber(|track| ruleset.tracks.number(before.tracks.get(track)?.identity));
         }
-        self.counts = counts(&ruleset);
-        self.numbers = identities.iter().copied().zip(0..).collect();
-        self.identities = identities;
         self.ruleset = ruleset;
     }
 }

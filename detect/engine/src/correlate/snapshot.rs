@@ -1,127 +1,121 @@
-//! The windows as bytes and back: versioned JSON, for checkpoints.
+//! Everything that is remembered as bytes and back, for checkpoints; versioned.
 //!
-//! Groups are named by their correlation's id and digest, so that a new ruleset keeps the state of what did
-//! not change and drops the rest.
+//! Groups go by what their rule is, its id and text, so that a new ruleset keeps the state of what did not change and
+//! drops the rest.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ingest_event::OrganizationNumber;
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Correlator, CorrelatorStats, Identity, Key, group::Group};
+use super::{Correlator, CorrelatorStats, Lane, Stage, observation::Written, order::Order, track::Identity};
 use crate::ruleset::Ruleset;
 
-/// The version written, and the highest read.
-const VERSION: u32 = 1;
+/// The version written, and the only one read: the first was JSON, of windows that knew fewer kinds.
+const VERSION: u8 = 2;
 
 /// Why a snapshot can't be restored.
 #[derive(Debug, Error)]
 pub enum RestoreError {
     /// Not a snapshot.
     #[error("read the snapshot")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(#[source] postcard::Error),
     /// Written by a newer version.
     #[error("read snapshot version {version}: this reader knows up to {VERSION}, upgrade it first")]
     TooNew {
         /// The version it says.
-        version: u32,
+        version: u8,
     },
 }
 
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
-    version: u32,
-    watermark: i64,
+    version: u8,
     stats: CorrelatorStats,
-    groups: Vec<Kept>,
+    lanes: Vec<KeptLane>,
+    tables: Vec<(Identity, Vec<u8>)>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    rule: String,
-    digest: String,
-    organization: OrganizationNumber,
-    exercise: bool,
-    values: Vec<String>,
-    group: Group,
+struct KeptLane {
+    name: Option<OrganizationNumber>,
+    given: i64,
+    latest: i64,
+    expected: u64,
+    streams: BTreeMap<u64, i64>,
+    waiting: Vec<Written>,
 }
 
 impl Correlator {
     /// Everything that is remembered, as bytes; the same state gives the same bytes.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let groups = self
-            .groups
+        let tracks = &self.ruleset.tracks;
+        let lanes = self.lanes.iter().map(|(name, lane)| KeptLane {
+            name: *name,
+            given: lane.order.given(),
+            latest: lane.latest,
+            expected: lane.expected as u64,
+            streams: lane.streams.clone(),
+            waiting: lane
+                .order
+                .waiting()
+                .filter_map(|observation| Some(observation.write(tracks.get(observation.track)?.identity)))
+                .collect(),
+        });
+        let kept = tracks
+            .all
             .iter()
-            .filter_map(|(key, group)| {
-                let correlation = self.correlation(key.correlation)?;
-                Some(Kept {
-                    rule: correlation.producer.id.0.clone(),
-                    digest: digest(&correlation.digest),
-                    organization: key.organization,
-                    exercise: key.exercise,
-                    values: key.values.clone(),
-                    group: group.clone(),
-                })
-            })
-            .collect();
+            .zip(&self.keepers)
+            .filter(|(_, keeper)| 0 < keeper.len());
         let snapshot = Snapshot {
             version: VERSION,
-            watermark: self.watermark,
             stats: self.stats,
-            groups,
+            lanes: lanes.collect(),
+            tables: kept
+                .map(|(track, keeper)| (track.identity, keeper.keep()))
+                .collect(),
         };
-        // Maps with text keys, numbers and texts always serialise.
-        serde_json::to_vec(&snapshot).unwrap_or_default()
+        // Maps, numbers and texts always serialise.
+        postcard::to_allocvec(&snapshot).unwrap_or_default()
     }
 
-    /// The state as it was; groups of correlations that changed or are gone are dropped.
+    /// The state as it was; what rules knew that changed or are gone is dropped.
     ///
     /// # Errors
     /// If the bytes are no snapshot, or one of a newer version.
-    pub fn restore(ruleset: Arc<Ruleset>, bytes: &[u8]) -> Result<Self, RestoreError> {
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let Version { version } = serde_json::from_slice(bytes).map_err(RestoreError::Unreadable)?;
+    pub fn restore(ruleset: Arc<Ruleset>, stage: Stage, bytes: &[u8]) -> Result<Self, RestoreError> {
+        let (version, _) = postcard::take_from_bytes::<u8>(bytes).map_err(RestoreError::Unreadable)?;
         if VERSION < version {
             return Err(RestoreError::TooNew { version });
         }
-        let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(RestoreError::Unreadable)?;
-        let mut correlator = Self::new(ruleset);
-        let known: FxHashMap<(String, String), Identity> = correlator
-            .ruleset
-            .correlations
-            .iter()
-            .map(|correlation| {
-                (
-                    (correlation.producer.id.0.clone(), digest(&correlation.digest)),
-                    Identity::of(correlation),
-                )
-            })
-            .collect();
-        correlator.watermark = snapshot.watermark;
+        let mut correlator = Self::for_stage(ruleset, stage);
+        if version < VERSION {
+            return Ok(correlator);
+        }
+        let snapshot: Snapshot = postcard::from_bytes(bytes).map_err(RestoreError::Unreadable)?;
+        let ruleset = Arc::clone(&correlator.ruleset);
         correlator.stats = snapshot.stats;
-        for kept in snapshot.groups {
-            let Some(correlation) = known.get(&(kept.rule, kept.digest)) else {
-                continue;
-            };
-            let key = Arc::new(Key {
-                correlation: *correlation,
-                organization: kept.organization,
-                exercise: kept.exercise,
-                values: kept.values,
+        for kept in snapshot.lanes {
+            let waiting = kept.waiting.into_iter().filter_map(|written| {
+                let track = ruleset.tracks.number(written.identity)?;
+                Some(written.read(track))
             });
-            correlator.quiet.insert((kept.group.latest(), Arc::clone(&key)));
-            correlator.groups.insert(key, kept.group);
+            let lane = Lane {
+                order: Order::restore(kept.given, waiting.collect()),
+                streams: kept.streams,
+                expected: usize::try_from(kept.expected).unwrap_or(1),
+                latest: kept.latest,
+            };
+            correlator.lanes.insert(kept.name, lane);
+        }
+        for (identity, bytes) in snapshot.tables {
+            let track = ruleset.tracks.number(identity);
+            if let Some(keeper) = track.and_then(|track| correlator.keepers.get_mut(track as usize)) {
+                keeper.restore(&bytes).map_err(RestoreError::Unreadable)?;
+            }
         }
         Ok(correlator)
     }
-}
-
-fn digest(bytes: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*bytes).to_hex().to_string()
 }

@@ -1,0 +1,339 @@
+//! A scanned event to what it brings to each rule about several events.
+//!
+//! Reads what the scan has found and decodes nothing: most flows are observed by some rule and shown by none.
+
+use std::sync::Arc;
+
+use ingest_event::{Defaults, Event, EventId, Marking, SensorId, Timestamp, Zone, field};
+
+use super::{
+    observation::{Head, Observation, Sample, Text, VALUES_MAX},
+    track::{Source, Tap, Tracks, Wants},
+};
+use crate::{EventView, record::Kind, ruleset::Ruleset};
+
+/// Reads observations; what it knows of the last event's sensor and dataset is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Extractor {
+    sensor: Option<SensorId>,
+    dataset: Option<Arc<str>>,
+    text: Text,
+    values: Vec<String>,
+    /// Observations of zones that a rule must not learn from.
+    pub(crate) protected: u64,
+}
+
+/// What is known of the event that is scanned; made when the first rule asks.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    head: Option<Arc<Head>>,
+    sample: Option<Arc<Sample>>,
+}
+
+/// The event has no envelope that can be read; decoding it says why.
+#[derive(Debug)]
+pub(crate) struct Undecodable;
+
+impl Extractor {
+    /// What a match of this rule brings; `event` is decoded if an alert would show it.
+    pub(crate) fn observe(
+        &mut self,
+        view: &EventView<'_>,
+        rule: u32,
+        defaults: &Defaults,
+        seen: &mut Seen,
+        out: &mut Vec<Observation>,
+    ) -> Result<(), Undecodable> {
+        let ruleset = view.ruleset;
+        for tap in ruleset.tracks.of_rule(rule) {
+            let head = match &seen.head {
+                Some(head) => Arc::clone(head),
+                None => {
+                    let head = Arc::new(self.head(view, defaults).ok_or(Undecodable)?);
+                    seen.head = Some(Arc::clone(&head));
+                    head
+                }
+            };
+            if tap.is_per_device && matches!(head.zone, Zone::School | Zone::Health) {
+                self.protected += 1;
+                continue;
+            }
+            let sample = match (tap.keeps_samples, &seen.sample) {
+                (false, _) => None,
+                (true, Some(sample)) => Some(Arc::clone(sample)),
+                (true, None) => {
+                    let event = view.to_event(defaults).map_err(|_| Undecodable)?;
+                    let sample = Arc::new(Sample::of(&event));
+                    seen.sample = Some(Arc::clone(&sample));
+                    Some(sample)
+                }
+            };
+            self.tap(view, tap, &head, sample, out);
+        }
+        Ok(())
+    }
+
+    fn tap(
+        &mut self,
+        view: &EventView<'_>,
+        tap: &Tap,
+        head: &Arc<Head>,
+        sample: Option<Arc<Sample>>,
+        out: &mut Vec<Observation>,
+    ) {
+        let organization = (!tap.is_national).then_some(head.organization);
+        self.text.begin(organization, head.exercise);
+        for sources in &tap.group_by {
+            let mut is_found = false;
+            let text = &mut self.text;
+            each(view, sources, head, &mut |value| {
+                if !is_found {
+                    text.push_group(value);
+                }
+                is_found = true;
+            });
+            if !is_found {
+                return;
+            }
+        }
+        let mut numbers = [f64::NAN; 2];
+        match tap.wants {
+            Wants::Event => {}
+            Wants::EachValue => {
+                let mut values = std::mem::take(&mut self.values);
+                values.clear();
+                if let Some(sources) = tap.values.first() {
+                    each(view, sources, head, &mut |value| {
+                        if values.len() < VALUES_MAX && !values.iter().any(|known| known == value) {
+                            values.push(value.to_owned());
+                        }
+                    });
+                }
+                for value in &values {
+                    self.text.set_value(value);
+                    out.push(self.observation(tap, head, numbers, sample.clone()));
+                }
+                self.values = values;
+                return;
+            }
+            Wants::Tuple => {
+                let mut tuple = String::new();
+                for sources in &tap.values {
+                    let Some(value) = first(view, sources, head) else {
+                        return;
+                    };
+                    if !tuple.is_empty() {
+                        tuple.push('\u{1f}');
+                    }
+                    tuple.push_str(&value);
+                }
+                self.text.set_value(&tuple);
+            }
+            Wants::Name => {
+                let Some(name) = tap.values.first().and_then(|sources| first(view, sources, head)) else {
+                    return;
+                };
+                self.text
+                    .set_value(name.trim_end_matches('.').to_ascii_lowercase().as_str());
+            }
+            Wants::Number | Wants::Measures | Wants::Flow => {
+                for (number, sources) in numbers.iter_mut().zip(&tap.values) {
+                    *number = measure(view, sources, head);
+                }
+                if tap.wants == Wants::Number && numbers.first().is_some_and(|number| number.is_nan()) {
+                    return;
+                }
+            }
+        }
+        out.push(self.observation(tap, head, numbers, sample));
+    }
+
+    fn observation(
+        &self,
+        tap: &Tap,
+        head: &Arc<Head>,
+        numbers: [f64; 2],
+        sample: Option<Arc<Sample>>,
+    ) -> Observation {
+        Observation {
+            track: tap.track,
+            base: tap.base,
+            head: Arc::clone(head),
+            text: self.text.clone(),
+            numbers,
+            sample,
+        }
+    }
+
+    fn head(&mut self, view: &EventView<'_>, defaults: &Defaults) -> Option<Head> {
+        let fields = view.ruleset.tracks.head;
+        let text = |field| view.record.first_text(field, view.payload);
+        let id = match text(fields.id) {
+            Some(id) => EventId::parse(id).ok()?,
+            None => EventId::derive(&[
+                b"foreign",
+                defaults.organization.as_str().as_bytes(),
+                view.payload(),
+            ]),
+        };
+        let sensor = match text(fields.sensor) {
+            None => defaults.sensor.clone(),
+            Some(name) => match &self.sensor {
+                Some(last) if last.as_str() == name => last.clone(),
+                _ => {
+                    let sensor = SensorId::parse(name).ok()?;
+                    self.sensor = Some(sensor.clone());
+                    sensor
+                }
+            },
+        };
+        let dataset = text(fields.dataset).unwrap_or("unknown");
+        let dataset = match &self.dataset {
+            Some(last) if &**last == dataset => Arc::clone(last),
+            _ => {
+                let dataset: Arc<str> = Arc::from(dataset);
+                self.dataset = Some(Arc::clone(&dataset));
+                dataset
+            }
+        };
+        let began = view.timestamp().as_nanos();
+        let ended = text(fields.end).and_then(|text| text.parse::<Timestamp>().ok());
+        Some(Head {
+            at: ended.map_or(began, |ended| ended.as_nanos().max(began)),
+            began,
+            id,
+            organization: defaults.organization,
+            sensor,
+            dataset,
+            zone: match text(fields.zone) {
+                Some(zone) => zone.parse().ok()?,
+                None => Zone::Administration,
+            },
+            marking: match text(fields.marking) {
+                Some(marking) => marking.parse().ok()?,
+                None => Marking::Unmarked,
+            },
+            exercise: text(fields.exercise) == Some("true"),
+        })
+    }
+}
+
+/// The observations of a match of an indicator: the group is its kind and value.
+pub(crate) fn of_indicator(
+    tracks: &Tracks,
+    event: &Event,
+    kind: &str,
+    value: &str,
+    out: &mut Vec<Observation>,
+) {
+    for (track, base) in tracks.of_indicators() {
+        let mut text = Text::default();
+        text.begin(None, event.exercise);
+        text.push_group(kind);
+        text.push_group(value);
+        out.push(Observation {
+            track: *track,
+            base: *base,
+            head: Arc::new(Head::of(event)),
+            text,
+            numbers: [f64::NAN; 2],
+            sample: None,
+        });
+    }
+}
+
+impl Head {
+    pub(crate) fn of(event: &Event) -> Self {
+        let began = event.timestamp.as_nanos();
+        let ended = event
+            .fields
+            .text(field::EVENT_END)
+            .and_then(|text| text.parse::<Timestamp>().ok());
+        Self {
+            at: ended.map_or(began, |ended| ended.as_nanos().max(began)),
+            began,
+            id: event.id.clone(),
+            organization: event.organization,
+            sensor: event.sensor.clone(),
+            dataset: Arc::from(event.dataset.as_str()),
+            zone: event.zone,
+            marking: event.marking,
+            exercise: event.exercise,
+        }
+    }
+}
+
+/// The values of the first of these that the event has.
+fn each(view: &EventView<'_>, sources: &[Source], head: &Head, told: &mut dyn FnMut(&str)) {
+    for source in sources {
+        let mut is_found = false;
+        match source {
+            Source::Sensor => {
+                told(head.sensor.as_str());
+                is_found = true;
+            }
+            Source::Dataset => {
+                told(&head.dataset);
+                is_found = true;
+            }
+            Source::Organization => {
+                told(head.organization.as_str());
+                is_found = true;
+            }
+            Source::Field(field) => {
+                for entry in view
+                    .record
+                    .values(*field)
+                    .filter(|entry| entry.kind != Kind::Null)
+                {
+                    is_found = true;
+                    let raw = entry.raw(view.payload);
+                    let is_plain = match entry.kind {
+                        Kind::Text => !entry.is_unusual && !raw.contains('\\'),
+                        Kind::Number => crate::record::is_plain(raw),
+                        Kind::Bool(_) | Kind::Null => false,
+                    };
+                    if is_plain {
+                        told(raw);
+                    } else {
+                        told(&view.value(entry).to_string());
+                    }
+                }
+            }
+        }
+        if is_found {
+            return;
+        }
+    }
+}
+
+fn first(view: &EventView<'_>, sources: &[Source], head: &Head) -> Option<String> {
+    let mut found = None;
+    each(view, sources, head, &mut |value| {
+        if found.is_none() {
+            found = Some(value.to_owned());
+        }
+    });
+    found
+}
+
+fn measure(view: &EventView<'_>, sources: &[Source], head: &Head) -> f64 {
+    let mut found = f64::NAN;
+    each(view, sources, head, &mut |value| {
+        if found.is_nan() {
+            found = value
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite())
+                .unwrap_or(f64::NAN);
+        }
+    });
+    found
+}
+
+impl Ruleset {
+    /// Whether matches of this rule are held together with others.
+    pub(crate) fn is_tapped(&self, rule: u32) -> bool {
+        !self.tracks.of_rule(rule).is_empty()
+    }
+}

@@ -1,0 +1,132 @@
+//! One rule's groups behind one face, whatever their state is.
+
+use std::fmt;
+
+use detect_rules::Correlation;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    observation::Observation,
+    table::{Gone, Kept, Slot, Table},
+    track::{Asked, Track},
+    verdict::Outcome,
+    window,
+};
+
+/// A group that has been quiet is kept this long after its window, for shippers that come late.
+pub(super) const RETENTION_NS: i64 = 3_600_000_000_000;
+
+/// At most this many groups of one correlation: with the samples that each keeps, about 200 MB.
+pub(super) const GROUPS_MAX: usize = 50_000;
+
+/// The groups of one rule.
+pub(super) trait Keeper: fmt::Debug + Send {
+    /// Takes an observation; `now` is how far event time has come.
+    fn take(&mut self, track: &Track, observation: &Observation, now: i64, gone: &mut Gone) -> Outcome;
+
+    /// How many groups there are.
+    fn len(&self) -> usize;
+
+    /// As bytes; the same groups give the same bytes.
+    fn keep(&self) -> Vec<u8>;
+
+    /// As [`Keeper::keep`] kept them.
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error>;
+}
+
+/// The state of one group.
+pub(super) trait State: Clone + fmt::Debug + Send + Serialize + DeserializeOwned + 'static {
+    /// What decides.
+    type Rule;
+
+    /// At most so many groups of one rule.
+    const GROUPS_MAX: usize;
+
+    /// What decides, of a rule that has such groups.
+    fn rule(asked: &Asked) -> Option<&Self::Rule>;
+
+    /// Of a group whose first observation this is.
+    fn new(rule: &Self::Rule, observation: &Observation) -> Self;
+
+    /// Adds an observation.
+    fn add(&mut self, rule: &Self::Rule, observation: &Observation) -> Outcome;
+
+    /// How long after its latest observation a group is forgotten, in nanoseconds.
+    fn retention_ns(rule: &Self::Rule) -> i64;
+}
+
+#[derive(Debug)]
+struct Groups<S>(Table<S>);
+
+/// Empty groups for a rule.
+pub(super) fn of(track: &Track) -> Box<dyn Keeper> {
+    match &track.asked {
+        Asked::Correlation(_) => groups::<window::Group>(),
+        Asked::Anomaly(_) => groups::<window::Group>(),
+    }
+}
+
+fn groups<S: State>() -> Box<dyn Keeper> {
+    Box::new(Groups::<S>(Table::new(S::GROUPS_MAX)))
+}
+
+impl<S: State> Keeper for Groups<S> {
+    fn take(&mut self, track: &Track, observation: &Observation, now: i64, gone: &mut Gone) -> Outcome {
+        let Some(rule) = S::rule(&track.asked) else {
+            return Outcome::Counted { is_full: false };
+        };
+        let retention = S::retention_ns(rule);
+        let is_over = |slot: &Slot<S>| slot.latest.saturating_add(retention) < now;
+        let slot = self.0.at(
+            observation.text.key(),
+            observation.head.at,
+            is_over,
+            || S::new(rule, observation),
+            gone,
+        );
+        match slot {
+            Some(slot) => slot.state.add(rule, observation),
+            None => Outcome::Counted { is_full: true },
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn keep(&self) -> Vec<u8> {
+        // Maps, numbers and texts always serialise.
+        postcard::to_allocvec(&self.0.keep()).unwrap_or_default()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
+        let kept: Kept<S> = postcard::from_bytes(bytes)?;
+        self.0 = Table::restore(kept, S::GROUPS_MAX);
+        Ok(())
+    }
+}
+
+impl State for window::Group {
+    type Rule = Correlation;
+
+    const GROUPS_MAX: usize = GROUPS_MAX;
+
+    fn rule(asked: &Asked) -> Option<&Correlation> {
+        match asked {
+            Asked::Correlation(correlation) => Some(correlation),
+            Asked::Anomaly(_) => None,
+        }
+    }
+
+    fn new(_rule: &Correlation, observation: &Observation) -> Self {
+        Self::new(observation.head.at)
+    }
+
+    fn add(&mut self, rule: &Correlation, observation: &Observation) -> Outcome {
+        Self::add(self, rule, observation)
+    }
+
+    fn retention_ns(rule: &Correlation) -> i64 {
+        rule.timespan_ns.saturating_add(RETENTION_NS)
+    }
+}

@@ -1,0 +1,110 @@
+//! Observations in order of time: held until none can come before them any more, then given out.
+//!
+//! Events come nearly in order. What is at most [`LATENESS_NS`] behind the latest event of its lane is put in its place,
+//! so alerts do not depend on batches, partitions or small delays on the way (D6). What is later than that is given out
+//! at once, and counted.
+//!
+//! A lane is a stream that is in order by itself: the partition that is scanned; or, where signals come together, one of
+//! the partitions that they come from. Nothing is given out that another lane may still come before.
+
+use std::collections::BTreeMap;
+
+use super::observation::Observation;
+
+/// How far events may be out of order: a flow is told of when it has been quiet for a minute.
+pub(crate) const LATENESS_NS: i64 = 60_000_000_000;
+
+/// Observations that lie in the same second are put in order together.
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// So many observations are held, about 60 MB; beyond, the earliest are given out before their time.
+pub(crate) const HELD_MAX: usize = 1 << 18;
+
+/// What waits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Order {
+    seconds: BTreeMap<i64, Vec<Observation>>,
+    held: usize,
+    /// Everything before this second has been given out.
+    given: i64,
+}
+
+impl Order {
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            given: i64::MIN,
+            ..Self::default()
+        }
+    }
+
+    /// How many wait.
+    pub(crate) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes an observation; gives it back if it is late.
+    pub(crate) fn put(&mut self, observation: Observation) -> Option<Observation> {
+        let second = observation.head.at.div_euclid(SECOND_NS);
+        if second < self.given {
+            return Some(observation);
+        }
+        self.held += 1;
+        self.seconds.entry(second).or_default().push(observation);
+        None
+    }
+
+    /// Gives out, in order, every second that ends at or before `watermark`; each observation once, though it came twice.
+    pub(crate) fn take(&mut self, watermark: i64) -> Option<Vec<Observation>> {
+        let ended = watermark.div_euclid(SECOND_NS);
+        let is_full = HELD_MAX < self.held;
+        let (second, _) = self.seconds.first_key_value()?;
+        if ended <= *second && !is_full {
+            self.given = self.given.max(ended);
+            return None;
+        }
+        let (second, mut observations) = self.seconds.pop_first()?;
+        self.held -= observations.len();
+        self.given = self.given.max(second.saturating_add(1));
+        observations.sort_by(Observation::order);
+        observations.dedup_by(|b, a| a.order(b).is_eq());
+        Some(observations)
+    }
+
+    /// Everything that waits, for a snapshot.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Observation> {
+        self.seconds.values().flatten()
+    }
+
+    /// Everything before this second has been given out.
+    pub(crate) const fn given(&self) -> i64 {
+        self.given
+    }
+
+    /// As it was when a snapshot was made.
+    pub(crate) fn restore(given: i64, waiting: Vec<Observation>) -> Self {
+        let mut order = Self::new();
+        for observation in waiting {
+            order.held += 1;
+            let second = observation.head.at.div_euclid(SECOND_NS);
+            order.seconds.entry(second).or_default().push(observation);
+        }
+        order.given = given;
+        order
+    }
+
+    /// Gives rules the numbers that they have now; those that are gone, are gone.
+    pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) {
+        for observations in self.seconds.values_mut() {
+            observations.retain_mut(|observation| match number(observation.track) {
+                Some(track) => {
+                    observation.track = track;
+                    true
+                }
+                None => false,
+            });
+        }
+        self.seconds.retain(|_, observations| !observations.is_empty());
+        self.held = self.seconds.values().map(Vec::len).sum();
+    }
+}

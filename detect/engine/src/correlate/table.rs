@@ -1,0 +1,207 @@
+//! The groups of one rule, with the state of each.
+//!
+//! Bounded: beyond its limit the group that has been quiet longest of a few drawn goes (as Redis does it: near to the
+//! quietest of all, and nothing has to be kept in order for it), and is counted. Groups whose state is over are
+//! forgotten as new ones come. All of this depends on the order of observations only.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+use std::hash::BuildHasher;
+
+/// So many groups are drawn when one must go.
+const DRAWN: u64 = 8;
+
+/// So many groups are looked at when a new one comes, whether they are over.
+const SWEPT: usize = 2;
+
+/// Groups of one rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Table<S> {
+    slots: Vec<Slot<S>>,
+    /// Places by key; seeded, since events choose the keys. No outcome depends on the seed.
+    places: HashTable<u32>,
+    hasher: RandomState,
+    sweep: usize,
+    draws: u64,
+    limit: usize,
+}
+
+/// One group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Slot<S> {
+    pub(crate) key: Box<[u8]>,
+    /// Its latest observation, in nanoseconds.
+    pub(crate) latest: i64,
+    pub(crate) state: S,
+}
+
+/// What a table is, as it is written down; the order of groups decides who goes first, so it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "S: Serialize + serde::de::DeserializeOwned")]
+pub(crate) struct Kept<S> {
+    slots: Vec<Slot<S>>,
+    sweep: u64,
+    draws: u64,
+}
+
+/// What went while room was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// Put out though they were not over.
+    pub(crate) evicted: u64,
+}
+
+impl<S> Table<S> {
+    /// Empty; of at most so many groups.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            places: HashTable::new(),
+            hasher: RandomState::default(),
+            sweep: 0,
+            draws: 0,
+            limit: limit.max(1),
+        }
+    }
+
+    /// How many groups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The group of a key, made if there is none; its latest observation is at `at`, or was later.
+    pub(crate) fn at(
+        &mut self,
+        key: &[u8],
+        at: i64,
+        is_over: impl Fn(&Slot<S>) -> bool,
+        make: impl FnOnce() -> S,
+        gone: &mut Gone,
+    ) -> Option<&mut Slot<S>> {
+        let place = match self.place(key) {
+            Some(place) => place,
+            None => {
+                self.sweep(is_over);
+                self.make_room(gone);
+                self.insert(Slot {
+                    key: key.into(),
+                    latest: at,
+                    state: make(),
+                })
+            }
+        };
+        let slot = self.slots.get_mut(place as usize)?;
+        slot.latest = slot.latest.max(at);
+        Some(slot)
+    }
+
+    fn place(&self, key: &[u8]) -> Option<u32> {
+        let same = |place: &u32| {
+            self.slots
+                .get(*place as usize)
+                .is_some_and(|slot| *slot.key == *key)
+        };
+        self.places.find(self.hasher.hash_one(key), same).copied()
+    }
+
+    fn insert(&mut self, slot: Slot<S>) -> u32 {
+        let place = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        let hash = self.hasher.hash_one(&*slot.key);
+        self.slots.push(slot);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let rehash = |place: &u32| {
+            slots
+                .get(*place as usize)
+                .map_or(0, |slot| hasher.hash_one(&*slot.key))
+        };
+        self.places.insert_unique(hash, place, rehash);
+        place
+    }
+
+    /// Takes a group out; the last one takes its place.
+    fn remove(&mut self, place: usize) {
+        let Some(slot) = self.slots.get(place) else {
+            return;
+        };
+        let at = u32::try_from(place).unwrap_or(u32::MAX);
+        if let Ok(found) = self
+            .places
+            .find_entry(self.hasher.hash_one(&*slot.key), |found| *found == at)
+        {
+            found.remove();
+        }
+        self.slots.swap_remove(place);
+        let last = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        if let Some(moved) = self.slots.get(place)
+            && let Some(found) = self
+                .places
+                .find_mut(self.hasher.hash_one(&*moved.key), |found| *found == last)
+        {
+            *found = at;
+        }
+    }
+
+    fn sweep(&mut self, is_over: impl Fn(&Slot<S>) -> bool) {
+        for _ in 0..SWEPT {
+            if self.slots.len() <= self.sweep {
+                self.sweep = 0;
+            }
+            match self.slots.get(self.sweep) {
+                Some(slot) if is_over(slot) => self.remove(self.sweep),
+                Some(_) => self.sweep += 1,
+                None => return,
+            }
+        }
+    }
+
+    fn make_room(&mut self, gone: &mut Gone) {
+        while self.limit <= self.slots.len() {
+            let count = self.slots.len() as u64;
+            let drawn = (0..DRAWN).map(|draw| {
+                let number = mixed(self.draws.wrapping_add(draw)) % count.max(1);
+                usize::try_from(number).unwrap_or(0)
+            });
+            let quietest = drawn.min_by_key(|place| {
+                (
+                    self.slots.get(*place).map_or(i64::MAX, |slot| slot.latest),
+                    *place,
+                )
+            });
+            self.draws = self.draws.wrapping_add(DRAWN);
+            let Some(place) = quietest else { return };
+            self.remove(place);
+            gone.evicted += 1;
+        }
+    }
+}
+
+impl<S: Clone> Table<S> {
+    /// As it is written down.
+    pub(crate) fn keep(&self) -> Kept<S> {
+        Kept {
+            slots: self.slots.clone(),
+            sweep: self.sweep as u64,
+            draws: self.draws,
+        }
+    }
+
+    /// As it was.
+    pub(crate) fn restore(kept: Kept<S>, limit: usize) -> Self {
+        let mut table = Self::new(limit);
+        for slot in kept.slots {
+            table.insert(slot);
+        }
+        table.sweep = usize::try_from(kept.sweep).unwrap_or(0);
+        table.draws = kept.draws;
+        table
+    }
+}
+
+/// A number that looks drawn (splitmix64, Steele and others 2014).
+const fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,361 @@
+//! The rules about several events, as the correlate stage takes them: one shape for correlations and anomaly rules.
+//!
+//! Compiled with the ruleset. Says for each rule about single events whose observations its matches are, under which
+//! numbers the fields are read, and where the rule's state is kept: with the partition that was scanned, or where
+//! signals come together (D7).
+
+use detect_alert::{Confidence, Pap, Producer, Severity, Tlp};
+use detect_rules::{Anomaly, AnomalyKind, Base, BaseOf, CheckedRules, Correlation};
+use ingest_event::field;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::place::{self, Place};
+use crate::{keys::FieldId, keys::FieldNames};
+
+/// What stays of a rule from ruleset to ruleset as long as it does not change: a digest of its id and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Identity([u8; 16]);
+
+impl Identity {
+    pub(crate) const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// Correlations, then anomaly rules.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks {
+    pub(crate) all: Vec<Track>,
+    /// For each rule about single events, who takes its matches.
+    by_rule: FxHashMap<u32, Vec<Tap>>,
+    /// For each of these rules, by number, who takes its alerts.
+    by_track: FxHashMap<u32, Vec<(u32, u16)>>,
+    /// Who takes matches of indicators.
+    of_indicators: Vec<(u32, u16)>,
+    numbers: FxHashMap<Identity, u32>,
+    pub(crate) head: HeadFields,
+}
+
+/// Where an event says what every observation needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeadFields {
+    pub(crate) id: FieldId,
+    pub(crate) sensor: FieldId,
+    pub(crate) dataset: FieldId,
+    pub(crate) end: FieldId,
+    pub(crate) zone: FieldId,
+    pub(crate) marking: FieldId,
+    pub(crate) exercise: FieldId,
+}
+
+/// One rule about several events.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) identity: Identity,
+    pub(crate) asked: Asked,
+    pub(crate) about: About,
+    pub(crate) place: Place,
+}
+
+/// What it asks.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Correlation(Correlation),
+    Anomaly(Anomaly),
+}
+
+/// What its alerts say.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) producer: Producer,
+    pub(crate) severity: Severity,
+    pub(crate) confidence: Confidence,
+    pub(crate) tlp: Tlp,
+    pub(crate) pap: Pap,
+    pub(crate) entity: Option<usize>,
+    pub(crate) group_by: Vec<String>,
+    pub(crate) raises: bool,
+}
+
+/// Where the matches of one rule go.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    pub(crate) track: u32,
+    pub(crate) base: u16,
+    /// For each member of the group, the fields to look in.
+    pub(crate) group_by: Vec<Vec<Source>>,
+    pub(crate) values: Vec<Vec<Source>>,
+    pub(crate) wants: Wants,
+    /// Whether alerts show the events as a whole.
+    pub(crate) keeps_samples: bool,
+    /// Events of schools and health services are not taken: it would learn what one device usually does (R16).
+    pub(crate) is_per_device: bool,
+    /// Whether its groups are held together over all organisations.
+    pub(crate) is_national: bool,
+}
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Field(FieldId),
+    Sensor,
+    Dataset,
+    Organization,
+}
+
+/// What is made of the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// Nothing: the event counts.
+    Event,
+    /// Each value of the field is an observation of its own.
+    EachValue,
+    /// The first values together are one.
+    Tuple,
+    /// The first value as a number; without one, the event does not count.
+    Number,
+    /// Up to two numbers; without one, the event counts nevertheless.
+    Measures,
+    /// The first value as text, in lower case: a domain name.
+    Name,
+    /// A flow, as the model reads it.
+    Flow,
+}
+
+impl Tracks {
+    /// Numbers the fields that they ask for.
+    pub(crate) fn compile(rules: &mut CheckedRules, names: &mut FieldNames) -> Self {
+        let places = place::of(rules);
+        let correlations = std::mem::take(&mut rules.correlations);
+        let anomalies = std::mem::take(&mut rules.anomalies);
+        let first_anomaly = number(correlations.len());
+        let asked = correlations
+            .into_iter()
+            .map(Asked::Correlation)
+            .chain(anomalies.into_iter().map(Asked::Anomaly));
+        let mut tracks = Self::default();
+        for ((track, asked), place) in (0_u32..).zip(asked).zip(places) {
+            for (base, of) in (0_u16..).zip(asked.bases()) {
+                match of.of {
+                    BaseOf::Rule(rule) => {
+                        let tap = asked.tap(track, base, of, names);
+                        tracks.by_rule.entry(number(rule)).or_default().push(tap);
+                    }
+                    BaseOf::Correlation(at) => {
+                        tracks.by_track.entry(number(at)).or_default().push((track, base));
+                    }
+                    BaseOf::Anomaly(at) => {
+                        let at = first_anomaly.saturating_add(number(at));
+                        tracks.by_track.entry(at).or_default().push((track, base));
+                    }
+                    BaseOf::Indicators => tracks.of_indicators.push((track, base)),
+                }
+            }
+            let identity = asked.identity();
+            tracks.numbers.insert(identity, track);
+            tracks.all.push(Track {
+                identity,
+                about: asked.about(),
+                place,
+                asked,
+            });
+        }
+        if !tracks.by_rule.is_empty() {
+            tracks.head = HeadFields {
+                id: names.intern(field::EVENT_ID),
+                sensor: names.intern(field::OBSERVER_NAME),
+                dataset: names.intern(field::EVENT_DATASET),
+                end: names.intern(field::EVENT_END),
+                zone: names.intern(field::VARDE_ZONE),
+                marking: names.intern(field::VARDE_MARKING),
+                exercise: names.intern(field::VARDE_EXERCISE),
+            };
+        }
+        tracks
+    }
+
+    /// Who takes the matches of a rule about single events.
+    #[inline]
+    pub(crate) fn of_rule(&self, rule: u32) -> &[Tap] {
+        self.by_rule.get(&rule).map_or(&[], Vec::as_slice)
+    }
+
+    /// Who takes the alerts of one of these, and as which base.
+    pub(crate) fn of_track(&self, track: u32) -> &[(u32, u16)] {
+        self.by_track.get(&track).map_or(&[], Vec::as_slice)
+    }
+
+    /// Who takes matches of indicators, and as which base.
+    pub(crate) fn of_indicators(&self) -> &[(u32, u16)] {
+        &self.of_indicators
+    }
+
+    pub(crate) fn get(&self, track: u32) -> Option<&Track> {
+        self.all.get(track as usize)
+    }
+
+    /// The number that a rule has here.
+    pub(crate) fn number(&self, identity: Identity) -> Option<u32> {
+        self.numbers.get(&identity).copied()
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+impl Asked {
+    pub(crate) fn bases(&self) -> &[Base] {
+        match self {
+            Self::Correlation(correlation) => &correlation.bases,
+            Self::Anomaly(anomaly) => &anomaly.bases,
+        }
+    }
+
+    pub(crate) const fn digest(&self) -> &[u8; 32] {
+        match self {
+            Self::Correlation(correlation) => &correlation.digest,
+            Self::Anomaly(anomaly) => &anomaly.digest,
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.digest());
+        hasher.update(self.about().producer.id.0.as_bytes());
+        let mut bytes = [0; 16];
+        hasher.finalize_xof().fill(&mut bytes);
+        Identity(bytes)
+    }
+
+    fn about(&self) -> About {
+        match self {
+            Self::Correlation(rule) => About {
+                producer: rule.producer.clone(),
+                severity: rule.severity,
+                confidence: rule.confidence,
+                tlp: rule.tlp,
+                pap: rule.pap,
+                entity: rule.entity,
+                group_by: rule.group_by.clone(),
+                raises: rule.raises,
+            },
+            Self::Anomaly(rule) => About {
+                producer: rule.producer.clone(),
+                severity: rule.severity,
+                confidence: rule.confidence,
+                tlp: rule.tlp,
+                pap: rule.pap,
+                entity: rule.entity,
+                group_by: rule.group_by.clone(),
+                raises: rule.raises,
+            },
+        }
+    }
+
+    fn is_per_device(&self) -> bool {
+        match self {
+            Self::Correlation(_) => false,
+            Self::Anomaly(anomaly) => anomaly.kind.is_baseline() && names_a_device(&anomaly.bases),
+        }
+    }
+
+    fn wants(&self, values: usize) -> Wants {
+        use detect_rules::CorrelationKind as Kind;
+        match self {
+            Self::Correlation(correlation) => match correlation.kind {
+                Kind::EventCount | Kind::Temporal | Kind::TemporalOrdered => Wants::Event,
+                Kind::ValueCount if 1 < values => Wants::Tuple,
+                Kind::ValueCount => Wants::EachValue,
+                Kind::ValueSum | Kind::ValueAvg | Kind::ValuePercentile(_) | Kind::ValueMedian => {
+                    Wants::Number
+                }
+            },
+            Self::Anomaly(anomaly) => match &anomaly.kind {
+                AnomalyKind::NewValue | AnomalyKind::Rare { .. } | AnomalyKind::Distinct { .. } => {
+                    match values {
+                        0 | 1 => Wants::EachValue,
+                        _ => Wants::Tuple,
+                    }
+                }
+                AnomalyKind::ThresholdBaseline { .. }
+                | AnomalyKind::Volume { .. }
+                | AnomalyKind::Beacon { .. } => Wants::Measures,
+                AnomalyKind::DnsTunnel { .. } | AnomalyKind::Dga { .. } => Wants::Name,
+                AnomalyKind::Silence { .. } | AnomalyKind::National { .. } => Wants::Event,
+                AnomalyKind::Flow { .. } => Wants::Flow,
+            },
+        }
+    }
+
+    fn tap(&self, track: u32, base: u16, of: &Base, names: &mut FieldNames) -> Tap {
+        let mut sources = |lists: &[Vec<String>]| {
+            let list = lists
+                .iter()
+                .map(|list| list.iter().map(|name| source(name, names)).collect());
+            list.collect::<Vec<Vec<Source>>>()
+        };
+        Tap {
+            track,
+            base,
+            group_by: sources(&of.group_by),
+            values: sources(&of.values),
+            wants: self.wants(of.values.len()),
+            keeps_samples: matches!(self, Self::Correlation(_)),
+            is_per_device: self.is_per_device(),
+            is_national: self.is_national(),
+        }
+    }
+
+    /// Whether its groups are held together over all organisations.
+    pub(crate) const fn is_national(&self) -> bool {
+        match self {
+            Self::Correlation(_) => false,
+            Self::Anomaly(anomaly) => matches!(anomaly.kind, AnomalyKind::National { .. }),
+        }
+    }
+}
+
+impl Track {
+    /// The fields that are counted or measured, as an alert calls them.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let first = |base: &Base| {
+            base.values
+                .iter()
+                .filter_map(|names| names.first().cloned())
+                .collect()
+        };
+        match &self.asked {
+            Asked::Correlation(rule) => rule.bases.first().map(first).unwrap_or_default(),
+            Asked::Anomaly(rule) => rule.fields.clone(),
+        }
+    }
+}
+
+fn source(name: &str, names: &mut FieldNames) -> Source {
+    match name {
+        field::OBSERVER_NAME => Source::Sensor,
+        field::EVENT_DATASET => Source::Dataset,
+        field::ORGANIZATION_ID => Source::Organization,
+        other => Source::Field(names.intern(other)),
+    }
+}
+
+/// Whether a member of the group is a machine or a person.
+fn names_a_device(bases: &[Base]) -> bool {
+    let names = bases.iter().flat_map(|base| base.group_by.iter().flatten());
+    names.into_iter().any(|name| {
+        let starts = [
+            "source.",
+            "destination.",
+            "client.",
+            "server.",
+            "host.",
+            "user.",
+            "winlog.",
+        ];
+        starts.iter().any(|start| name.starts_with(start))
+            || ["Computer", "User", "TargetUserName"].contains(&name.as_str())
+    })
+}
