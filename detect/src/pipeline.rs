@@ -33,9 +33,12 @@ use retry::{Backoff, grace, retry};
 /// How long a poll waits while nothing comes: how soon a stop, a change of the ruleset or a checkpoint is seen to.
 const POLL_WAIT: Duration = Duration::from_millis(250);
 
-/// When nothing has come for so long, what waits for its turn is given out: what could still come before it would be
-/// late by more than this.
-const IDLE: Duration = Duration::from_secs(1);
+/// When so many polls in a row bring nothing from anywhere, what waits for its turn is given out: every topic has been read
+/// to its end for a second.
+const QUIET_POLLS: u32 = 4;
+
+/// The same for one partition that nothing comes from while others are busy.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The most bytes of one checkpoint: what its topic takes, less room for the record's head.
 const CHECKPOINT_BYTES_MAX: usize = 15 << 20;
@@ -55,6 +58,8 @@ pub struct Pipeline {
     consumer: Consumer,
     partitions: BTreeMap<TopicPartition, Partition>,
     checkpointed_at: Timestamp,
+    /// Polls in a row that brought nothing.
+    quiet_polls: u32,
 }
 
 /// What a pipeline is made of.
@@ -106,6 +111,7 @@ impl Pipeline {
             .context("join the consumer group")?;
         Ok(Self {
             checkpointed_at: clock(),
+            quiet_polls: 0,
             partitions: BTreeMap::new(),
             group,
             checkpoint_interval,
@@ -210,10 +216,13 @@ impl Pipeline {
         if !change.gained.is_empty() {
             self.load(&change.gained).await?;
         }
-        let findings = match block.is_empty() {
-            false => self.scan(block, detector),
-            true => self.flush(detector),
+        self.quiet_polls = if block.is_empty() {
+            self.quiet_polls.saturating_add(1)
+        } else {
+            0
         };
+        let mut findings = self.scan(block, detector);
+        self.flush(detector, &mut findings);
         if !block.is_empty() || !findings.is_empty() {
             if !findings.is_empty() {
                 self.publisher.publish(findings).await?;
@@ -264,16 +273,15 @@ impl Pipeline {
         findings
     }
 
-    /// Gives out what waits for its turn in partitions that nothing comes from any more: every one is read to its end.
-    fn flush(&mut self, detector: &mut Detector<'_>) -> Findings {
-        let mut findings = Findings::default();
+    /// Gives out what waits for its turn in partitions that nothing comes from any more.
+    fn flush(&mut self, detector: &mut Detector<'_>, findings: &mut Findings) {
         let now = (self.clock)();
         for state in self.partitions.values_mut() {
-            if IDLE <= now.since(state.read_at) && 0 < state.correlator.waiting_count() {
-                detector.flush(&mut state.correlator, &mut findings);
+            let is_quiet = self.quiet_polls == QUIET_POLLS || QUIET <= now.since(state.read_at);
+            if is_quiet && 0 < state.correlator.waiting_count() {
+                detector.flush(&mut state.correlator, findings);
             }
         }
-        findings
     }
 
     /// Records of one partition.
