@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beacons;
 pub mod engine;
 pub mod indicators;
 #[cfg(feature = "services")]
@@ -13,6 +14,7 @@ pub mod measure;
 pub mod reading;
 #[cfg(feature = "services")]
 pub mod replay;
+pub mod rita;
 #[cfg(feature = "services")]
 pub mod scan;
 pub mod workload;

@@ -30,6 +30,7 @@ mod raise;
 mod record;
 mod ruleset;
 mod scan;
+pub mod sketch;
 mod view;
 mod witness;
 
