@@ -50,9 +50,8 @@ fn all(scores: &[(&Family, Vec<f64>)], is_beacon: bool) -> Vec<f64> {
 /// The lowest threshold that calls at most [`FALSE_SHARE`] of the others beacons.
 fn threshold(scores: &[(&Family, Vec<f64>)]) -> f64 {
     let others = all(scores, false);
-    let hundredths = (0..=100).map(|hundredth| f64::from(hundredth) / 100.0);
-    hundredths
-        .clone()
+    (0..=100)
+        .map(|hundredth| f64::from(hundredth) / 100.0)
         .find(|threshold| share_from(&others, *threshold) <= FALSE_SHARE)
         .unwrap()
 }

@@ -12,11 +12,23 @@
 pub mod baseline;
 pub mod beacon;
 pub mod distinct;
+pub mod entropy;
 mod narrow;
+pub mod rate;
+pub mod recent;
+pub mod share;
+pub mod sum;
+pub mod tunnel;
 
 pub use baseline::{Ewma, HourOfWeek, Pace, Verdict};
 pub use beacon::{Beacon, Score};
 pub use distinct::Distinct;
+pub use entropy::{Name, bits_per_character};
+pub use rate::Pauses;
+pub use recent::{Memory, Recent, Seen};
+pub use share::{Share, Shares};
+pub use sum::{Sum, Volume};
+pub use tunnel::{Carried, Tunnel};
 
 /// What an input did to a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
