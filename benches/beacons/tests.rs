@@ -5,7 +5,7 @@ use detect_engine::sketch::Beacon;
 use super::{FAMILIES, Family};
 use crate::rita;
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 /// The share of series without a beacon that may be called one.
 const FALSE_SHARE: f64 = 0.01;
