@@ -1,7 +1,7 @@
 //! Tells cargo to embed again when a rule is added, not only when one is changed.
 
 fn main() {
-    for folder in ["sigma", "correlations", "indicators", "routing"] {
+    for folder in ["anomaly", "correlations", "indicators", "routing", "sigma"] {
         println!("cargo::rerun-if-changed={folder}");
     }
 }

@@ -1,7 +1,7 @@
-//! The bundled rules, correlations, indicators and routing, inside the binary.
+//! The bundled rules, correlations, anomaly rules, indicators and routing, inside the binary.
 //!
-//! Data first: what counts are the files beside this one. `sigma/` and `correlations/` hold rules with a
-//! `<rule>.test.yml` beside each, `indicators/` feeds, `routing/` who is told. The folders' layout is the same
+//! Data first: what counts are the files beside this one. `sigma/`, `correlations/` and `anomaly/` hold rules
+//! with a `<rule>.test.yml` beside each, `indicators/` feeds, `routing/` who is told. The folders' layout is the same
 //! inside the binary as on disk, so that [`files`] can be unpacked into a folder that a service then reads.
 //! In a debug build the files are read from the source tree, so that an edited rule counts without a build.
 
@@ -10,6 +10,11 @@
 use std::borrow::Cow;
 
 use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "anomaly/"]
+#[prefix = "anomaly/"]
+struct Anomaly;
 
 #[derive(RustEmbed)]
 #[folder = "sigma/"]
@@ -44,6 +49,7 @@ pub struct File {
 #[must_use]
 pub fn files() -> Vec<File> {
     let mut files: Vec<File> = [
+        embedded::<Anomaly>(),
         embedded::<Correlations>(),
         embedded::<Indicators>(),
         embedded::<Routing>(),
@@ -69,12 +75,13 @@ fn embedded<Folder: RustEmbed>() -> Vec<File> {
 }
 
 impl File {
-    /// Whether it holds Sigma rules or correlations, and no tests of them.
+    /// Whether it holds Sigma rules, correlations or anomaly rules, and no tests of them.
     #[must_use]
     pub fn is_rule(&self) -> bool {
-        let folder = self.path.starts_with("sigma/") || self.path.starts_with("correlations/");
-        let yaml = self.path.ends_with(".yml") || self.path.ends_with(".yaml");
-        folder && yaml && !self.is_rule_test()
+        let folders = ["anomaly/", "correlations/", "sigma/"];
+        let is_in_folder = folders.iter().any(|folder| self.path.starts_with(folder));
+        let is_yaml = self.path.ends_with(".yml") || self.path.ends_with(".yaml");
+        is_in_folder && is_yaml && !self.is_rule_test()
     }
 
     /// Whether it holds the examples that a rule is tested with.

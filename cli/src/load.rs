@@ -29,7 +29,7 @@ pub struct Sources<'a> {
 /// What was loaded.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// Rules and correlations that count.
+    /// Rules, correlations and anomaly rules that count.
     pub rules: CheckedRules,
     /// Indicators that count.
     pub indicators: Vec<Indicator>,
@@ -62,7 +62,7 @@ pub fn ruleset(
             "{what} refused; mend them, or leave out --strict"
         )));
     }
-    if loaded.rules.rules.is_empty() && loaded.rules.correlations.is_empty() {
+    if loaded.rules.rules.is_empty() && loaded.rules.anomalies.is_empty() {
         return Err(Failure::configuration(format!(
             "no rule loads from {}: `varde rules check` says why",
             sources

@@ -54,9 +54,14 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
                 "correlation",
                 "correlations",
             );
+            let anomalies = counted(
+                checked.rules.anomalies.len() as u64,
+                "anomaly rule",
+                "anomaly rules",
+            );
             writeln!(
                 terminal.out,
-                "{rules} and {correlations} load, {}, {} expensive",
+                "{rules}, {correlations} and {anomalies} load, {}, {} expensive",
                 found(&diagnostics),
                 number(expensive.len() as u64)
             )?;
@@ -219,12 +224,11 @@ fn read(paths: &[PathBuf]) -> Result<(Vec<SourceText>, Vec<Diagnostic>), Failure
 
 fn producers(rules: &CheckedRules) -> impl Iterator<Item = (&'static str, &Producer)> {
     let single = rules.rules.iter().map(|rule| ("rule", &rule.producer));
-    single.chain(
-        rules
-            .correlations
-            .iter()
-            .map(|correlation| ("correlation", &correlation.producer)),
-    )
+    let correlations = rules.correlations.iter();
+    let anomalies = rules.anomalies.iter();
+    single
+        .chain(correlations.map(|correlation| ("correlation", &correlation.producer)))
+        .chain(anomalies.map(|anomaly| ("anomaly", &anomaly.producer)))
 }
 
 /// `2 refused, 1 warning`.

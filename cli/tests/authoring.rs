@@ -71,7 +71,7 @@ fn check_names_file_line_and_mend_of_what_it_refuses() {
         "endswiht",
         "help:",
         "Trap Asked For",
-        "1 rule and 0 correlations load, 1 refused",
+        "1 rule, 0 correlations and 0 anomaly rules load, 1 refused",
     ] {
         assert!(out.contains(part), "{part} in:\n{out}");
     }

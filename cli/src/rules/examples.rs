@@ -7,7 +7,7 @@
 //!   - { event.dataset: network.dns, dns.question.name: www.example.no }
 //! ```
 //!
-//! An example is one event, or a list of events in order (for correlations). Events are flat or nested; times may be
+//! An example is one event, or a list of events in order (for correlations and anomaly rules). Events are flat or nested; times may be
 //! left out: then they are a second apart. They go through the same decoder and engine as in production.
 
 use std::path::Path;
@@ -107,7 +107,7 @@ pub(super) fn run_file(source: &SourceText, all: &[SourceText], options: &Option
     }
 }
 
-/// Runs examples against one rule file; `all` holds what its correlations count.
+/// Runs examples against one rule file; `all` holds what its correlations and anomaly rules take.
 #[must_use]
 pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
     run_with(source, all, examples, &Options::default())
@@ -124,7 +124,8 @@ fn run_with(source: &SourceText, all: &[SourceText], examples: &str, options: &O
     // Alone, a rule raises its own alerts even where a correlation would only count them.
     let alone = check_with(std::slice::from_ref(source), options);
     let is_alone = alone.diagnostics.iter().all(|diagnostic| !diagnostic.is_error());
-    let checked = if is_alone && alone.rules.correlations.is_empty() {
+    let is_single = alone.rules.correlations.is_empty() && alone.rules.anomalies.is_empty();
+    let checked = if is_alone && is_single {
         alone
     } else {
         check_with(all, options)

@@ -131,7 +131,9 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
         .filter(rulesets::File::is_indicators);
     detect::config::Config {
         bus: bus.clone(),
-        rules: vec![rules.join("sigma"), rules.join("correlations")],
+        rules: ["sigma", "correlations", "anomaly"]
+            .map(|folder| rules.join(folder))
+            .to_vec(),
         pipelines: Vec::new(),
         placeholders: Vec::new(),
         warning_lists: Vec::new(),

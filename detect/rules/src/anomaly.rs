@@ -166,3 +166,67 @@ impl AnomalyKind {
         }
     }
 }
+
+/// Field sets of ECS that are about a device or a person.
+const DEVICE_SETS: [&str; 12] = [
+    "agent",
+    "client",
+    "destination",
+    "device",
+    "email",
+    "host",
+    "process",
+    "related",
+    "server",
+    "source",
+    "user",
+    "winlog",
+];
+
+/// What such a field set says of a device that does not tell it from others.
+const NO_DEVICE: [&str; 5] = ["as", "bytes", "geo", "packets", "port"];
+
+/// Words that name a device or a person wherever they stand.
+const DEVICE_WORDS: [&str; 6] = ["address", "hostname", "ip", "mac", "user", "username"];
+
+impl Anomaly {
+    /// Whether it keeps what is usual for a device or a person: where children learn and where the ill are cared for,
+    /// events are not shown to such a rule (R16).
+    ///
+    /// What counts is what the group is made of, and the field whose values are remembered one by one (`new_value`, `rare`).
+    /// A name that is not of ECS, such as `Computer` or an alias, is taken for one of a device: nothing is known of it.
+    #[must_use]
+    pub fn is_per_device(&self) -> bool {
+        if !self.kind.is_baseline() {
+            return false;
+        }
+        let values = match self.kind {
+            AnomalyKind::NewValue | AnomalyKind::Rare { .. } => true,
+            AnomalyKind::ThresholdBaseline { .. }
+            | AnomalyKind::Silence { .. }
+            | AnomalyKind::Beacon { .. }
+            | AnomalyKind::Distinct { .. }
+            | AnomalyKind::Volume { .. }
+            | AnomalyKind::DnsTunnel { .. }
+            | AnomalyKind::Dga { .. }
+            | AnomalyKind::National { .. }
+            | AnomalyKind::Flow { .. } => false,
+        };
+        self.bases.iter().any(|base| {
+            let kept = base.values.iter().filter(|_| values);
+            let mut names = base.group_by.iter().chain(kept).filter_map(|names| names.first());
+            names.any(|name| is_of_device(name))
+        })
+    }
+}
+
+/// Whether a field, by the first name under which it is looked up, is of a device or a person.
+fn is_of_device(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts: Vec<&str> = name.split('.').collect();
+    match parts.as_slice() {
+        [] | [_] => true,
+        [set, member, ..] if DEVICE_SETS.contains(set) => !NO_DEVICE.contains(member),
+        [_, rest @ ..] => rest.iter().any(|part| DEVICE_WORDS.contains(part)),
+    }
+}

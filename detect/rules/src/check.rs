@@ -4,27 +4,33 @@
 //! and is lowered here, with line numbers found in the document's own text.
 
 mod again;
+mod anomaly;
+mod base;
+mod chain;
 mod correlation;
 mod document;
 mod empty;
+mod expression;
 mod filter;
 mod lower;
 mod meta;
 mod parse;
 mod threads;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 
-use rsigma_parser::{CorrelationRule, SigmaRule};
+use rsigma_parser::SigmaRule;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BaseOf, CheckedRules, Code, Diagnostic, Pipeline, Placeholders, Rule, SourceText,
+    CheckedRules, Code, Diagnostic, Pipeline, Placeholders, Rule, SourceText,
     pipeline::{self, Draft},
     placeholder,
 };
 pub use again::Checker;
+use chain::{Built, Taker};
 use document::Document;
 use filter::Filters;
 use parse::{Content, Parsed};
@@ -84,7 +90,7 @@ pub fn check_with(sources: &[SourceText], options: &Options) -> Checked {
     pipelines.sort_by_key(|pipeline| pipeline.priority());
     let mut filters = Filters::default();
     let mut singles = Vec::new();
-    let mut correlations = Vec::new();
+    let mut takers = Vec::new();
     let documents: Vec<Document<'_>> = rules.into_iter().flat_map(document::split).collect();
     for parsed in threads::map(documents, parse::read) {
         let Parsed {
@@ -95,7 +101,7 @@ pub fn check_with(sources: &[SourceText], options: &Options) -> Checked {
         found.diagnostics.extend(diagnostics);
         match content {
             Some(Content::Rule(rule)) => singles.push((document, rule)),
-            Some(Content::Correlation(correlation)) => correlations.push((document, correlation)),
+            Some(Content::Taker(taker)) => takers.push((document, taker)),
             Some(Content::Filter(filter)) => filters.add(document, *filter, &mut found.diagnostics),
             None => {}
         }
@@ -115,7 +121,7 @@ pub fn check_with(sources: &[SourceText], options: &Options) -> Checked {
         found.rule(&document, lowered);
     }
     found.diagnostics.extend(filters.report());
-    found.finish(correlations, &pipelines)
+    found.finish(takers, &pipelines)
 }
 
 /// What every rule is lowered with.
@@ -247,45 +253,30 @@ impl Found {
         true
     }
 
-    fn finish(
-        mut self,
-        found: Vec<(Document<'_>, Box<CorrelationRule>)>,
-        pipelines: &[&Pipeline],
-    ) -> Checked {
+    fn finish(mut self, found: Vec<(Document<'_>, Taker)>, pipelines: &[&Pipeline]) -> Checked {
         self.rules
             .sort_by(|a, b| a.rule.producer.id.cmp(&b.rule.producer.id));
-        let mut correlations = Vec::new();
-        for (document, correlation) in &found {
-            let Some(id) = correlation.id.clone() else {
-                self.diagnostics.push(meta::missing(document, "id"));
-                continue;
-            };
-            if !self.claim(document, &id) {
-                continue;
-            }
-            match correlation::lower(
-                document,
-                correlation,
-                &self.rules,
-                pipelines,
-                &mut self.diagnostics,
-            ) {
-                Ok(lowered) => {
-                    if !correlation.generate {
-                        for base in &lowered.bases {
-                            if let BaseOf::Rule(rule) = base.of
-                                && let Some(named) = self.rules.get_mut(rule)
-                            {
-                                named.rule.raises = false;
-                            }
-                        }
+        let mut takers = Vec::with_capacity(found.len());
+        for (document, taker) in found {
+            match taker.id() {
+                None => self.diagnostics.push(meta::missing(&document, "id")),
+                Some(id) => {
+                    if self.claim(&document, id) {
+                        takers.push((document, taker));
                     }
-                    correlations.push(lowered);
                 }
-                Err(diagnostic) => self.diagnostics.push(*diagnostic),
             }
         }
-        correlations.sort_by(|a, b| a.producer.id.cmp(&b.producer.id));
+        let Built {
+            correlations,
+            anomalies,
+            silent,
+        } = chain::build(&takers, &self.rules, pipelines, &mut self.diagnostics);
+        for rule in silent {
+            if let Some(named) = self.rules.get_mut(rule) {
+                named.rule.raises = false;
+            }
+        }
         self.diagnostics
             .sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
         let (rules, places) = self
@@ -297,7 +288,7 @@ impl Found {
             rules: CheckedRules {
                 rules,
                 correlations,
-                anomalies: Vec::new(),
+                anomalies,
             },
             places,
             diagnostics: self.diagnostics,

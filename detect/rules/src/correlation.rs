@@ -31,9 +31,11 @@ pub struct Correlation {
     pub timespan_ns: i64,
     /// How the window lies.
     pub window: WindowKind,
-    /// All must hold for the count; empty for [`CorrelationKind::Temporal`] with an expression.
+    /// All must hold for the count. The count of a temporal correlation is that of the bases that matched; for one with an
+    /// expression, and for one that just asks for all of its bases, this is empty.
     pub conditions: Vec<(Operator, u64)>,
-    /// What temporal correlations ask of their bases, if the author wrote more than a list.
+    /// What temporal correlations ask of their bases, if the author wrote more than a list. One that is ordered asks for all
+    /// bases in their order as well.
     pub expression: Option<Expression>,
     /// False for one that is only the base of others (which have no `generate: true`).
     pub raises: bool,
@@ -96,9 +98,10 @@ pub struct Base {
     pub of: BaseOf,
     /// Its id; `indicators` for [`BaseOf::Indicators`].
     pub id: RuleId,
-    /// For each member of `group_by`, the names to look under.
+    /// For each member of `group_by`, the names to look under. In a chain it is one name, of the base's own `group_by`; for
+    /// indicators it is `indicator.kind` and `indicator.value`.
     pub group_by: Vec<Vec<String>>,
-    /// For each counted or measured field, in the author's order, the names to look under.
+    /// For each counted or measured field, in the author's order, the names to look under; in a chain as above.
     pub values: Vec<Vec<String>>,
 }
 

@@ -51,8 +51,8 @@ codes! {
     BadCondition = "R007", "the condition can't be read";
     /// The condition names a selection that is not there.
     UnknownSelection = "R008", "the condition names a selection that the rule does not have";
-    /// A correlation names a rule that is not loaded.
-    UnknownRule = "R009", "the correlation names a rule that is not loaded";
+    /// A correlation or an anomaly rule names a rule that is not loaded.
+    UnknownRule = "R009", "a rule that is named is not loaded";
     /// Two rules with one id.
     DuplicateId = "R010", "the id is already in use";
     /// Valid Sigma that this version does not do.
@@ -85,6 +85,10 @@ codes! {
     InexpressibleIndicator = "R024", "not expressible as an indicator";
     /// A selection without anything in it.
     EmptySelection = "R025", "a selection is empty";
+    /// An anomaly rule that can't be read.
+    BadAnomaly = "R026", "the anomaly rule can't be read";
+    /// Correlations or anomaly rules that can't build on each other.
+    BrokenChain = "R027", "the rules can't build on each other";
 }
 
 /// One finding about one place.

@@ -69,7 +69,7 @@ impl Checker {
             .map(|document| (key(&document), document))
             .collect();
         self.read(&documents);
-        let (mut filters, mut correlations) = (Filters::default(), Vec::new());
+        let (mut filters, mut takers) = (Filters::default(), Vec::new());
         let mut with = blake3::Hasher::new();
         with.update(format!("{pipelines:?}\n{placeholders:?}").as_bytes());
         for (key, document) in &documents {
@@ -78,9 +78,7 @@ impl Checker {
             };
             found.diagnostics.extend(kept.diagnostics.iter().cloned());
             match &kept.content {
-                Some(Content::Correlation(correlation)) => {
-                    correlations.push((*document, correlation.clone()))
-                }
+                Some(Content::Taker(taker)) => takers.push((*document, taker.clone())),
                 Some(Content::Filter(filter)) => {
                     with.update(key.as_bytes());
                     filters.add(*document, (**filter).clone(), &mut found.diagnostics);
@@ -106,7 +104,7 @@ impl Checker {
             }
         }
         found.diagnostics.extend(filters.report());
-        found.finish(correlations, &pipelines)
+        found.finish(takers, &pipelines)
     }
 
     /// Reads the documents that are new, and forgets those that are gone.
@@ -169,6 +167,7 @@ fn key(document: &Document<'_>) -> Key {
 #[cfg(test)]
 mod tests {
     use super::{super::check_with, *};
+    use crate::AnomalyKind;
 
     const FILTER: &str = "title: Not The Backup\nid: 00000000-0000-4000-8000-00000000f001\n\
         logsource: { category: network }\nfilter:\n  rules: [00000000-0000-4000-8000-000000000001]\n  \
@@ -177,6 +176,10 @@ mod tests {
     const CORRELATION: &str = "title: Many\nid: 00000000-0000-4000-8000-00000000c001\ncorrelation:\n  \
         type: event_count\n  rules: [00000000-0000-4000-8000-000000000002]\n  group-by: [source.ip]\n  \
         timespan: 1m\n  condition: { gte: 10 }\nlevel: high\n";
+
+    const ANOMALY: &str = "title: New\nid: 00000000-0000-4000-8000-00000000a001\nname: new\nanomaly:\n  \
+        type: distinct\n  rules: [00000000-0000-4000-8000-000000000003]\n  group-by: [source.ip]\n  \
+        timespan: 1h\n  condition: { field: url.path, gte: 50 }\nlevel: high\n";
 
     fn rule(number: u32, value: &str) -> SourceText {
         SourceText {
@@ -209,7 +212,7 @@ mod tests {
         let with = |more: &[SourceText]| [base.as_slice(), more].concat();
         let mut changed = base.clone();
         changed[1] = rule(2, "/b");
-        let steps: [(&str, Vec<SourceText>, &Options); 9] = [
+        let steps: [(&str, Vec<SourceText>, &Options); 13] = [
             ("first", base.clone(), &plain),
             ("one changed", changed.clone(), &plain),
             ("a filter", with(&[file("f.yml", FILTER)]), &plain),
@@ -230,6 +233,28 @@ mod tests {
             ("an id twice", with(&[file("z.yml", &rule(1, "/c").text)]), &plain),
             ("broken", with(&[file("z.yml", "title: [")]), &plain),
             ("a pipeline", with(&[file("g.yml", CORRELATION)]), &piped),
+            ("an anomaly rule", with(&[file("a.yml", ANOMALY)]), &plain),
+            (
+                "the anomaly rule changed",
+                with(&[file("a.yml", &ANOMALY.replace("gte: 50", "gte: 60"))]),
+                &plain,
+            ),
+            (
+                "a chain",
+                with(&[
+                    file("a.yml", ANOMALY),
+                    file(
+                        "g.yml",
+                        &CORRELATION.replace("00000000-0000-4000-8000-000000000002", "new"),
+                    ),
+                ]),
+                &plain,
+            ),
+            (
+                "a broken anomaly rule",
+                with(&[file("a.yml", &ANOMALY.replace("gte", "get"))]),
+                &plain,
+            ),
             ("as at first", base.clone(), &plain),
         ];
         let mut checker = Checker::default();
@@ -242,6 +267,22 @@ mod tests {
                 format!("{:?}", once.rules),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_changed_anomaly_rule_is_seen() {
+        let mut checker = Checker::default();
+        for (limit, expected) in [("50", 50), ("60", 60), ("60", 60)] {
+            let text = ANOMALY.replace("gte: 50", &format!("gte: {limit}"));
+            let checked = checker.check(&[rule(3, "/a"), file("a.yml", &text)], &Options::default());
+            let kinds: Vec<AnomalyKind> = checked
+                .rules
+                .anomalies
+                .iter()
+                .map(|one| one.kind.clone())
+                .collect();
+            assert_eq!(kinds, [AnomalyKind::Distinct { at_least: expected }]);
         }
     }
 

@@ -1,30 +1,86 @@
-//! A parsed Sigma correlation to a [`Correlation`]: its bases found, its fields mapped.
+//! A parsed Sigma correlation to a [`Correlation`]: what it counts, over what window, and when that is an alert.
 
 use detect_alert::ProducerKind;
-use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, WindowMode};
+use rsigma_parser::{
+    ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, WindowMode,
+};
 
 use super::{
-    Named,
+    base::{self, Aliases, Asked, Target, refuse, warning},
     document::Document,
-    meta::{self, Meta, Refusal},
+    expression,
+    meta::{self, About, Meta, Refusal},
+    written::Written,
 };
 use crate::{
-    Base, BaseOf, Code, Correlation, CorrelationKind, Diagnostic, Level, Operator, Pipeline, WindowKind,
-    field_names, pipeline,
+    Base, Code, Correlation, CorrelationKind, Diagnostic, Expression, Operator, Pipeline, WindowKind,
 };
 
 /// A window may be this long: state is in memory, and longer ones are for baselines.
 const TIMESPAN_SECONDS_MAX: u64 = 7 * 86_400;
 
-/// Lowers a correlation, looking its bases up among the rules that load.
+/// Lowers a correlation with the bases it names.
 pub(super) fn lower(
     document: &Document<'_>,
-    sigma: &CorrelationRule,
-    rules: &[Named],
+    written: &Written,
+    targets: &[Target<'_>],
     pipelines: &[&Pipeline],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Correlation, Refusal> {
-    let about = meta::read(
+    let sigma = &written.sigma;
+    let about = about(document, sigma)?;
+    let kind = kind(document, sigma)?;
+    let (timespan_ns, window) = window(document, sigma)?;
+    let mut targets = targets.to_vec();
+    if kind != CorrelationKind::TemporalOrdered {
+        base::once(document, &mut targets, diagnostics);
+    }
+    let (conditions, expression) = condition(document, written, kind, &targets, diagnostics)?;
+    let aliases = sigma.aliases.iter().map(|alias| {
+        let mapping = alias
+            .mapping
+            .iter()
+            .map(|(rule, field)| (rule.clone(), field.clone()));
+        (alias.alias.clone(), mapping.collect())
+    });
+    let aliases: Aliases = aliases.collect();
+    let asked = Asked {
+        group_by: &sigma.group_by,
+        values: values(document, sigma, kind, diagnostics)?,
+        aliases: &aliases,
+    };
+    diagnostics.extend(asked.doubtful(document, &targets));
+    let bases: Vec<Base> = base::bases(document, asked, &targets, pipelines)?;
+    let group_by = base::shown(asked, &bases);
+    let group = base::group_names(&sigma.group_by, &group_by, &bases);
+    let entity = base::entity(
+        document,
+        about.entity.as_deref(),
+        &sigma.group_by,
+        &group,
+        diagnostics,
+    );
+    Ok(Correlation {
+        producer: about.producer,
+        severity: about.severity,
+        confidence: about.confidence,
+        tlp: about.tlp,
+        pap: about.pap,
+        kind,
+        bases,
+        group_by,
+        entity,
+        timespan_ns,
+        window,
+        conditions,
+        expression,
+        raises: true,
+        digest: *blake3::hash(document.text.as_bytes()).as_bytes(),
+    })
+}
+
+fn about(document: &Document<'_>, sigma: &CorrelationRule) -> Result<About, Refusal> {
+    meta::read(
         document,
         Meta {
             kind: ProducerKind::Correlation,
@@ -42,220 +98,248 @@ pub(super) fn lower(
             status: sigma.status,
             varde: meta::varde(&sigma.custom_attributes),
         },
-    )?;
-    let kind = match sigma.correlation_type {
+    )
+}
+
+fn kind(document: &Document<'_>, sigma: &CorrelationRule) -> Result<CorrelationKind, Refusal> {
+    Ok(match sigma.correlation_type {
         CorrelationType::EventCount => CorrelationKind::EventCount,
         CorrelationType::ValueCount => CorrelationKind::ValueCount,
-        other => {
-            let detail = format!("correlations of type `{}` are not done yet", other.as_str());
-            return Err(refuse(
-                document,
-                Code::Unsupported,
-                "type:",
-                &detail,
-                "use `event_count` or `value_count`",
-            ));
-        }
+        CorrelationType::ValueSum => CorrelationKind::ValueSum,
+        CorrelationType::ValueAvg => CorrelationKind::ValueAvg,
+        CorrelationType::ValueMedian => CorrelationKind::ValueMedian,
+        CorrelationType::ValuePercentile => CorrelationKind::ValuePercentile(rank(document, sigma)?),
+        CorrelationType::Temporal => CorrelationKind::Temporal,
+        CorrelationType::TemporalOrdered => CorrelationKind::TemporalOrdered,
+    })
+}
+
+/// The rank of a percentile; the middle where the author says none.
+fn rank(document: &Document<'_>, sigma: &CorrelationRule) -> Result<u8, Refusal> {
+    let rank = match &sigma.condition {
+        CorrelationCondition::Threshold { percentile, .. } => percentile.unwrap_or(50),
+        CorrelationCondition::Extended(_) => 50,
     };
-    if sigma.window != WindowMode::Sliding {
-        let detail = format!("windows of kind `{}` are not done yet", sigma.window.as_str());
-        return Err(refuse(
-            document,
-            Code::Unsupported,
-            "window",
-            &detail,
-            "leave `window` out: it slides",
-        ));
-    }
-    let CorrelationCondition::Threshold {
-        predicates, field, ..
-    } = &sigma.condition
-    else {
-        let mend = "write a threshold such as `gte: 10`";
-        return Err(refuse(
-            document,
-            Code::BadCorrelation,
-            "condition:",
-            "the condition is no threshold",
-            mend,
-        ));
-    };
-    let counted = field.clone().unwrap_or_default();
-    if kind == CorrelationKind::ValueCount && counted.is_empty() {
-        let mend = "add `field:` to the condition";
-        return Err(refuse(
-            document,
-            Code::BadCorrelation,
-            "condition:",
-            "`value_count` does not say of which field",
-            mend,
-        ));
-    }
-    if sigma.timespan.seconds == 0 || TIMESPAN_SECONDS_MAX < sigma.timespan.seconds {
+    u8::try_from(rank)
+        .ok()
+        .filter(|rank| *rank <= 100)
+        .ok_or_else(|| {
+            let detail = format!("there is no percentile {rank}");
+            let mend = "write a whole number from 0 to 100";
+            refuse(document, Code::BadCorrelation, "percentile:", &detail, mend)
+        })
+}
+
+fn window(document: &Document<'_>, sigma: &CorrelationRule) -> Result<(i64, WindowKind), Refusal> {
+    let seconds = sigma.timespan.seconds;
+    if seconds == 0 || TIMESPAN_SECONDS_MAX < seconds {
         let detail = format!("a time span of {} is out of bounds", sigma.timespan.original);
+        let place = if document.line_with("timespan:").is_some() {
+            "timespan:"
+        } else {
+            "timeframe:"
+        };
         return Err(refuse(
             document,
             Code::BadCorrelation,
-            "timespan:",
+            place,
             &detail,
             "use from 1s to 7d",
         ));
     }
-    let bases = sigma
-        .rules
+    let window = match (sigma.window, &sigma.gap) {
+        (WindowMode::Sliding, _) => WindowKind::Sliding,
+        (WindowMode::Tumbling, _) => WindowKind::Tumbling,
+        (WindowMode::Session, Some(gap)) if 0 < gap.seconds && gap.seconds <= seconds => {
+            WindowKind::Session {
+                gap_ns: nanoseconds(gap.seconds),
+            }
+        }
+        (WindowMode::Session, gap) => {
+            let gap = gap.as_ref().map_or("0s", |gap| &gap.original);
+            let detail = format!("a gap of {gap} is out of bounds");
+            let mend = "use from 1s to the time span";
+            return Err(refuse(document, Code::BadCorrelation, "gap:", &detail, mend));
+        }
+    };
+    Ok((nanoseconds(seconds), window))
+}
+
+fn nanoseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000_000)
+}
+
+/// The counted or measured fields.
+fn values<'s>(
+    document: &Document<'_>,
+    sigma: &'s CorrelationRule,
+    kind: CorrelationKind,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<&'s [String], Refusal> {
+    let fields: &[String] = match &sigma.condition {
+        CorrelationCondition::Threshold {
+            field: Some(fields), ..
+        } => fields,
+        CorrelationCondition::Threshold { field: None, .. } | CorrelationCondition::Extended(_) => &[],
+    };
+    let name = sigma.correlation_type.as_str();
+    let (detail, mend) = match (kind, fields.len()) {
+        (
+            CorrelationKind::EventCount | CorrelationKind::Temporal | CorrelationKind::TemporalOrdered,
+            count,
+        ) => {
+            if 0 < count {
+                let detail = format!("`field` does nothing for `{name}`");
+                diagnostics.push(warning(
+                    document,
+                    "field:",
+                    &detail,
+                    "leave it out, or use `value_count`",
+                ));
+            }
+            return Ok(&[]);
+        }
+        (_, 0) => (
+            format!("`{name}` does not say of which field"),
+            "add `field:` to the condition",
+        ),
+        (CorrelationKind::ValueCount, _) | (_, 1) => return Ok(fields),
+        (_, count) => (
+            format!("`{name}` is of one field, and there are {count}"),
+            "name one field; for another, write another correlation",
+        ),
+    };
+    Err(refuse(
+        document,
+        Code::BadCorrelation,
+        "condition:",
+        &detail,
+        mend,
+    ))
+}
+
+/// Thresholds, or an expression over the bases.
+type Asks = (Vec<(Operator, u64)>, Option<Expression>);
+
+/// What must hold; nothing where a temporal correlation asks for all of its bases.
+fn condition(
+    document: &Document<'_>,
+    written: &Written,
+    kind: CorrelationKind,
+    targets: &[Target<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Asks, Refusal> {
+    let is_temporal = matches!(kind, CorrelationKind::Temporal | CorrelationKind::TemporalOrdered);
+    let bases = u64::try_from(targets.len()).unwrap_or(u64::MAX);
+    match &written.sigma.condition {
+        CorrelationCondition::Extended(condition) if is_temporal => {
+            let expression = expression(document, written, condition, targets, diagnostics)?;
+            Ok((Vec::new(), Some(expression)))
+        }
+        CorrelationCondition::Extended(_) => {
+            let mend = "write a threshold such as `gte: 10`";
+            let detail = "the condition is no threshold";
+            Err(refuse(document, Code::BadCorrelation, "condition:", detail, mend))
+        }
+        CorrelationCondition::Threshold { .. } if is_temporal && !written.has_condition => {
+            Ok((Vec::new(), None))
+        }
+        CorrelationCondition::Threshold { predicates, .. } => {
+            let conditions: Vec<(Operator, u64)> = predicates
+                .iter()
+                .map(|(operator, limit)| (self::operator(*operator), *limit))
+                .collect();
+            is_possible(document, kind, bases, &conditions)?;
+            Ok((conditions, None))
+        }
+    }
+}
+
+fn expression(
+    document: &Document<'_>,
+    written: &Written,
+    condition: &ConditionExpr,
+    targets: &[Target<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Expression, Refusal> {
+    // Names as the author has them come first, so that they are the ones that are offered.
+    let names: Vec<Vec<String>> = targets
         .iter()
-        .map(|name| base(document, sigma, name, &counted, rules, pipelines))
-        .collect::<Result<Vec<_>, _>>()?;
-    if bases.is_empty() {
-        return Err(refuse(
+        .map(|target| {
+            let (mut first, rest): (Vec<String>, Vec<String>) = target
+                .names()
+                .iter()
+                .cloned()
+                .partition(|name| written.sigma.rules.contains(name));
+            first.extend(rest);
+            first
+        })
+        .collect();
+    let lowered = expression::lower(condition, &names).map_err(|wrong| {
+        refuse(
             document,
             Code::BadCorrelation,
-            "correlation:",
-            "it names no rule",
-            "add `rules:`",
-        ));
+            "condition:",
+            &wrong.detail,
+            &wrong.mend,
+        )
+    })?;
+    let unused = expression::unused(&lowered, targets.len()).and_then(|base| names.get(base)?.first());
+    if let Some(name) = unused.filter(|_| written.sigma.correlation_type == CorrelationType::Temporal) {
+        let detail = format!("the condition does not ask for `{name}`, so it does nothing");
+        let mend = "name it in the condition, or leave it out of `rules`";
+        diagnostics.push(warning(document, "condition:", &detail, mend));
     }
-    let group_by = shown(sigma, &bases);
-    let entity = match about.entity {
-        Some(name) => {
-            let found = entity(&name, sigma, &group_by, &bases);
-            if found.is_none() {
-                diagnostics.push(no_entity(document, &name, &sigma.group_by));
-            }
-            found
-        }
-        None => None,
-    };
-    let entity = entity.or((group_by.len() == 1).then_some(0));
-    Ok(Correlation {
-        producer: about.producer,
-        severity: about.severity,
-        confidence: about.confidence,
-        tlp: about.tlp,
-        pap: about.pap,
-        kind,
-        bases,
-        group_by,
-        entity,
-        timespan_ns: i64::try_from(sigma.timespan.seconds)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000_000_000),
-        window: WindowKind::Sliding,
-        expression: None,
-        raises: true,
-        conditions: predicates
-            .iter()
-            .map(|(operator, limit)| (self::operator(*operator), *limit))
-            .collect(),
-        digest: *blake3::hash(document.text.as_bytes()).as_bytes(),
-    })
+    Ok(lowered)
 }
 
-/// The names of a group: an alias as the author wrote it, a field by its ECS name.
-fn shown(sigma: &CorrelationRule, bases: &[Base]) -> Vec<String> {
-    sigma
-        .group_by
-        .iter()
-        .enumerate()
-        .map(|(index, name)| {
-            let is_alias = sigma.aliases.iter().any(|alias| alias.alias == *name);
-            let first = bases.first().and_then(|base| base.group_by.get(index)?.first());
-            first
-                .filter(|_| !is_alias || bases.len() == 1)
-                .unwrap_or(name)
-                .clone()
-        })
-        .collect()
-}
-
-/// Which member of `group-by` the author means: by its alias, its ECS name, or a name in one of the bases.
-fn entity(name: &str, sigma: &CorrelationRule, group_by: &[String], bases: &[Base]) -> Option<usize> {
-    let is_base_name = |index: usize| {
-        bases
-            .iter()
-            .filter_map(|base| base.group_by.get(index))
-            .any(|names| names.iter().any(|known| known == name))
-    };
-    sigma
-        .group_by
-        .iter()
-        .position(|known| known == name)
-        .or_else(|| group_by.iter().position(|known| known == name))
-        .or_else(|| (0..group_by.len()).find(|index| is_base_name(*index)))
-}
-
-fn no_entity(document: &Document<'_>, name: &str, group_by: &[String]) -> Diagnostic {
-    let line = document
-        .line_with("entity:")
-        .or_else(|| document.line_with("varde:"))
-        .unwrap_or(1);
-    let detail = format!("the entity `{name}` is not in `group-by`, so alerts are about the whole group");
-    let mend = if group_by.is_empty() {
-        format!("add `group-by: [{name}]` to `correlation:`")
-    } else {
-        format!("add it to `group-by`, or name one of: {}", group_by.join(", "))
-    };
-    let mut diagnostic = document.error(Code::Ignored, line, &detail, &mend);
-    diagnostic.level = Level::Warning;
-    diagnostic
-}
-
-fn base(
+/// Refuses thresholds that nothing can meet, and those that are met by nothing at all.
+fn is_possible(
     document: &Document<'_>,
-    sigma: &CorrelationRule,
-    name: &str,
-    counted: &[String],
-    rules: &[Named],
-    pipelines: &[&Pipeline],
-) -> Result<Base, Refusal> {
-    let found = rules
-        .iter()
-        .enumerate()
-        .find(|(_, named)| named.names.iter().any(|known| known == name));
-    let Some((index, named)) = found else {
-        let detail = format!("no loaded rule has the id or name `{name}`");
-        let mend = "correct the name, or mend the rule it means if that was refused; correlations of correlations are not done yet";
-        return Err(refuse(document, Code::UnknownRule, name, &detail, mend));
+    kind: CorrelationKind,
+    bases: u64,
+    conditions: &[(Operator, u64)],
+) -> Result<(), Refusal> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "limits are compared as f64 by the engine too"
+    )]
+    let holds = |count: f64| {
+        conditions
+            .iter()
+            .all(|(operator, limit)| operator.holds(count, *limit as f64))
     };
-    let own_name = |field: &String| {
-        let alias = sigma.aliases.iter().find(|alias| alias.alias == *field);
-        let own = alias
-            .and_then(|alias| named.names.iter().find_map(|known| alias.mapping.get(known)))
-            .unwrap_or(field);
-        own.clone()
+    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    let near = |steps: &'static [f64]| {
+        let limits = conditions.iter().map(|(_, limit)| *limit as f64);
+        limits.flat_map(move |limit| steps.iter().map(move |step| limit + step))
     };
-    let own: Vec<String> = sigma.group_by.iter().chain(counted).map(own_name).collect();
-    let mapped = match &named.original {
-        Some(original) => pipeline::map_names(pipelines, original, &own).map_err(|refused| {
-            let detail = format!("pipeline `{}`: {}", refused.pipeline, refused.reason);
-            let mend = "leave the correlation out where this pipeline is used, or change the pipeline";
-            refuse(document, Code::RefusedByPipeline, "correlation:", &detail, mend)
-        })?,
-        None => own.into_iter().map(|name| vec![name]).collect(),
+    let mut counts = (1..=bases.min(64)).map(|count| f64::from(u8::try_from(count).unwrap_or(u8::MAX)));
+    let (is_possible, mend) = match kind {
+        CorrelationKind::EventCount | CorrelationKind::ValueCount => (
+            near(&[-1.0, 0.0, 1.0]).any(|count| 1.0 <= count && holds(count)),
+            "there is always one at least; correct the numbers",
+        ),
+        CorrelationKind::ValueSum
+        | CorrelationKind::ValueAvg
+        | CorrelationKind::ValuePercentile(_)
+        | CorrelationKind::ValueMedian => (near(&[-0.5, 0.0, 0.5]).any(holds), "correct the numbers"),
+        CorrelationKind::Temporal => (
+            counts.any(holds),
+            "the count is that of the rules that matched; leave the condition out to ask for all",
+        ),
+        CorrelationKind::TemporalOrdered => (
+            counts.next_back().is_some_and(|all| holds(all) && !holds(0.0)),
+            "leave the condition out: all rules have to match, in their order",
+        ),
     };
-    let mut names = mapped.into_iter().map(|names| {
-        let mut found: Vec<String> = Vec::new();
-        for name in names {
-            for candidate in field_names::candidates(&named.rule.log_source, &name) {
-                if !found.contains(&candidate) {
-                    found.push(candidate);
-                }
-            }
-        }
-        found
-    });
-    let group_by = names.by_ref().take(sigma.group_by.len()).collect();
-    Ok(Base {
-        of: BaseOf::Rule(index),
-        id: named.rule.producer.id.clone(),
-        group_by,
-        values: names.collect(),
-    })
-}
-
-fn refuse(document: &Document<'_>, code: Code, place: &str, detail: &str, mend: &str) -> Refusal {
-    let line = document.line_with(place).unwrap_or(1);
-    Box::new(document.error(code, line, detail, mend))
+    if is_possible {
+        return Ok(());
+    }
+    let detail = "no count can meet the condition";
+    Err(refuse(document, Code::BadCorrelation, "condition:", detail, mend))
 }
 
 const fn operator(operator: ConditionOperator) -> Operator {

@@ -99,6 +99,13 @@ impl Document<'_> {
             .map(|index| index + 1)
     }
 
+    /// The line (in the document, from 1) at which a key stands whose value is at `near`: a value may begin below.
+    pub(super) fn line_of(&self, key: &str, near: usize) -> usize {
+        let lines = self.text.lines().zip(1..).take(near.max(1));
+        let with_key = lines.filter(|(line, _)| line.contains(key));
+        with_key.last().map_or(near.max(1), |(_, line)| line)
+    }
+
     /// A refusal, at a line of the document.
     pub(super) fn error(&self, code: Code, line: usize, detail: &str, mend: &str) -> Diagnostic {
         let piece = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
@@ -165,13 +172,12 @@ pub(super) fn explain(document: &Document<'_>, message: &str) -> Diagnostic {
 
 fn unknown_modifier(document: &Document<'_>, modifier: &str) -> Diagnostic {
     let line = document.line_with(&format!("|{modifier}")).unwrap_or(1);
-    let nearest = MODIFIERS
+    let taken: Vec<&str> = MODIFIERS
         .into_iter()
         .filter(|known| known.parse::<Modifier>().is_ok())
-        .min_by_key(|known| distance(known, modifier))
-        .filter(|known| distance(known, modifier) <= 3);
+        .collect();
     let known = MODIFIERS.join(", ");
-    let mend = match nearest {
+    let mend = match nearest(modifier, &taken) {
         Some(nearest) => format!("did you mean `{nearest}`? the modifiers are {known}"),
         None => format!("the modifiers are {known}"),
     };
@@ -181,6 +187,12 @@ fn unknown_modifier(document: &Document<'_>, modifier: &str) -> Diagnostic {
         &format!("there is no modifier `{modifier}`"),
         &mend,
     )
+}
+
+/// The known word that is closest, unless all are far.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let nearest = known.iter().copied().min_by_key(|known| distance(known, word))?;
+    (distance(nearest, word) <= 3).then_some(nearest)
 }
 
 /// The number after `line ` in a parser's message.

@@ -1,10 +1,12 @@
 //! One document's text to what `rsigma-parser` makes of it; what it can't read becomes a diagnostic with a code.
 
-use rsigma_parser::{CorrelationRule, FilterRule, SigmaCollection, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{FilterRule, SigmaCollection, SigmaRule, parse_sigma_yaml};
 
 use super::{
+    anomaly,
+    chain::Taker,
     document::{self, Document},
-    empty,
+    empty, written,
 };
 use crate::{Code, Diagnostic, Level};
 
@@ -17,9 +19,9 @@ pub(super) struct Parsed<'s> {
 
 /// What a document holds.
 pub(super) enum Content {
-    Correlation(Box<CorrelationRule>),
     Filter(Box<FilterRule>),
     Rule(Box<SigmaRule>),
+    Taker(Taker),
 }
 
 /// Reads one document.
@@ -44,6 +46,10 @@ fn content(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option
         diagnostics.push(document.error(Code::Unsupported, line, detail, mend));
         return None;
     }
+    if anomaly::is_anomaly(document) {
+        let draft = anomaly::read(document, diagnostics)?;
+        return Some(Content::Taker(Taker::Anomaly(Box::new(draft))));
+    }
     let SigmaCollection {
         rules,
         correlations,
@@ -62,7 +68,8 @@ fn content(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option
         .map(|rule| Content::Rule(Box::new(rule)))
         .or_else(|| {
             let correlation = correlations.into_iter().next()?;
-            Some(Content::Correlation(Box::new(correlation)))
+            let written = written::look(document, correlation, diagnostics)?;
+            Some(Content::Taker(Taker::Correlation(Box::new(written))))
         })
         .or_else(|| {
             let filter = filters.into_iter().next()?;
@@ -82,7 +89,7 @@ fn content(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option
             Some(&rule.detection)
         }
         Some(Content::Filter(filter)) => Some(&filter.detection),
-        Some(Content::Correlation(_)) | None => None,
+        Some(Content::Taker(_)) | None => None,
     };
     let refusal = detections.and_then(|detections| empty::refusal(document, detections));
     if refusal.is_some() {
