@@ -215,9 +215,11 @@ impl Reader<'_> {
         if form.learning == Learning::Never {
             return 0;
         }
-        let is_there = keys
+        let place = keys
             .iter()
-            .any(|(key, node)| key == "learning" && node.kind != Kind::Null);
+            .find(|(key, node)| key == "learning" && node.kind != Kind::Null);
+        let (place, line) = place.map_or(("anomaly:", line), |(_, node)| ("learning", node.line));
+        let is_there = place == "learning";
         let learning = self.span(keys, "learning", form::LEARNING).unwrap_or(0);
         let (detail, mend) = match form.learning {
             Learning::Needed if !is_there => (
@@ -237,12 +239,7 @@ impl Reader<'_> {
             ),
             Learning::Never | Learning::Optional | Learning::Needed | Learning::With(_) => return learning,
         };
-        self.say(
-            if is_there { "learning" } else { "anomaly:" },
-            line,
-            &detail,
-            mend,
-        );
+        self.say(place, line, &detail, mend);
         learning
     }
 
