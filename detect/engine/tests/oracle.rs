@@ -45,6 +45,15 @@ const EVENTS: usize = 20;
 /// Events made for the rules, in the ordinary run and in the long one.
 const MADE: [usize; 2] = [30, 20_000];
 
+/// Rules of SigmaHQ that the oracle is not asked about: what it takes otherwise is in `docs/engine-differences.md`.
+const EXPLAINED: [&str; 3] = [
+    // `windash` with `/`.
+    "4a0b2c7e-7cb2-495d-8b63-5f268e7bfd67",
+    // `endswith` with `?`.
+    "ab6bffca-beff-4baa-af11-6733f296d57a",
+    "f6de9536-0441-4b3f-a646-f4e00f300ffd",
+];
+
 /// Rules that matched, by number.
 type Found = BTreeSet<usize>;
 
@@ -158,6 +167,25 @@ fn made_event(everyone: &Everyone, draw: &mut Draw) -> String {
     made::event(draw, &wanted, 1)
 }
 
+fn is_explained(everyone: &Everyone, rule: usize) -> bool {
+    EXPLAINED.contains(&everyone.rules.rules[rule].producer.id.0.as_str())
+}
+
+/// Windows writes `New Value`, rules say `NewValue`: which names a field has is no matching.
+fn without_blanks(event: &mut serde_json::Value) {
+    let Some(members) = event.as_object_mut() else {
+        return;
+    };
+    let named: Vec<(String, serde_json::Value)> = members
+        .iter()
+        .filter(|(name, _)| name.contains(' '))
+        .map(|(name, value)| (name.replace(' ', ""), value.clone()))
+        .collect();
+    for (name, value) in named {
+        members.entry(name).or_insert(value);
+    }
+}
+
 /// Asks everyone about one event; the oracle, if the event is one that it should take as we do.
 fn compare(
     everyone: &Everyone,
@@ -186,12 +214,15 @@ fn compare(
         .copied()
         .filter(|index| naive::is_for(&everyone.rules.rules[*index].log_source, &leaves))
         .collect();
-    let json: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let mut json: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    without_blanks(&mut json);
     let event = JsonEvent::borrow(&json);
     let oracle: Found = timed(&mut tally.oracle, || {
         rules()
             .filter(|(index, _)| match &everyone.oracle[*index] {
-                Some(rule) if with_oracle => evaluate_rule(rule, &event).is_some(),
+                Some(rule) if with_oracle && !is_explained(everyone, *index) => {
+                    evaluate_rule(rule, &event).is_some()
+                }
                 Some(_) | None => naive.contains(index),
             })
             .map(|(index, _)| index)
