@@ -5,7 +5,7 @@
 
 use anyhow::Context as _;
 use benches::{
-    latency, live,
+    correlate, latency, live,
     measure::{Row, record, table},
     reading, replay, scan,
 };
@@ -18,13 +18,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: scan, replay, reading, latency, live. All if none is named.
+    /// Which works: correlate, scan, replay, reading, latency, live. All if none is named.
     names: Vec<String>,
 }
 
 type Bench = fn() -> anyhow::Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
+    ("correlate", correlate::run),
     ("scan", scan::run),
     ("replay", replay::run),
     ("reading", reading::run),

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod beacons;
+#[cfg(feature = "services")]
+pub mod correlate;
 pub mod engine;
 pub mod indicators;
 #[cfg(feature = "services")]

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::corpora,
-    measure::{Row, rate},
+    measure::{Row, rate, resident_mib},
     reading::{end, event_topic, everything, kafka, pass_over},
     workload::{HIT_EVERY, benign_day},
 };
@@ -237,14 +237,6 @@ fn longest(metrics: &str, name: &str) -> Option<f64> {
             .split_once("\"} ")?;
         if held == count { bound.parse().ok() } else { None }
     })
-}
-
-/// Resident memory of this process (`proc(5)`); 0 where there is no `/proc`.
-fn resident_mib() -> u64 {
-    let pages: Option<u64> = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split_whitespace().nth(1)?.parse().ok());
-    (pages.unwrap_or(0) * 4_096) >> 20
 }
 
 #[cfg(test)]

@@ -201,6 +201,15 @@ fn figure(figure: f64) -> String {
     }
 }
 
+/// Resident memory of this process (`proc(5)`); 0 where there is no `/proc`.
+#[must_use]
+pub fn resident_mib() -> u64 {
+    let pages: Option<u64> = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse().ok());
+    (pages.unwrap_or(0) * 4_096) >> 20
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,10 +52,47 @@ pub fn benign_day(organization: OrganizationNumber, seed: u64, count: u64) -> Ve
         .collect()
 }
 
+/// Flows of two thousand hosts with twenty thousand servers, few of which take most; every [`HIT_EVERY`]th event is a
+/// question for the indicator. They are numbered, and timed, from `first` on.
+#[must_use]
+pub fn benign_flows(organization: OrganizationNumber, seed: u64, first: u64, count: u64) -> Vec<Vec<u8>> {
+    let mut random = Random::new(seed);
+    (first + 1..=first + count)
+        .map(|sequence| {
+            let mut event = event_of(organization, sequence, Some(0), &mut random);
+            let server = random.below(20_000) * random.below(20_000) / 20_000;
+            let is_ipv6 = event.fields.text(field::NETWORK_TYPE) == Some("ipv6");
+            let server: IpAddr = if is_ipv6 {
+                Ipv6Addr::from(0x2001_0db8_00ff_0000_0000_0000_0000_0000_u128 | u128::from(server)).into()
+            } else {
+                Ipv4Addr::from(0xc612_0000 | u32::try_from(server).unwrap_or(0)).into()
+            };
+            event.fields.set(field::DESTINATION_IP, server);
+            let mut payload = Vec::with_capacity(768);
+            encode(&event, &mut payload);
+            payload
+        })
+        .collect()
+}
+
 fn event(organization: OrganizationNumber, sequence: u64, random: &mut Random) -> Event {
+    event_of(organization, sequence, None, random)
+}
+
+/// An event of a kind, of any if none is given.
+fn event_of(
+    organization: OrganizationNumber,
+    sequence: u64,
+    kind: Option<u64>,
+    random: &mut Random,
+) -> Event {
     let timestamp = Timestamp::from_millis(1_772_438_400_000 + i64::try_from(sequence).unwrap_or(0) * 2);
     let is_hit = sequence.is_multiple_of(HIT_EVERY);
-    let kind = if is_hit { 6 } else { random.below(12) };
+    let kind = match (is_hit, kind) {
+        (true, _) => 6,
+        (false, Some(kind)) => kind,
+        (false, None) => random.below(12),
+    };
     let mut fields = Fields::new();
     connection(&mut fields, random);
     let dataset = match kind {

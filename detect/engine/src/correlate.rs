@@ -14,7 +14,9 @@
 //! ([`window`]). What goes because of a limit is counted in [`CorrelatorStats`].
 
 mod adopt;
+mod anomaly;
 mod extract;
+mod gather;
 mod keeper;
 mod observation;
 mod order;
@@ -26,13 +28,14 @@ mod track;
 mod verdict;
 mod window;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use detect_alert::Alert;
 use ingest_event::{OrganizationNumber, Timestamp};
 
 use crate::ruleset::Ruleset;
 pub(crate) use extract::{Extractor, Seen, of_indicator};
+use gather::Gatherer;
 use keeper::Keeper;
 pub(crate) use observation::Observation;
 use observation::{Head, Sample, Text};
@@ -41,6 +44,7 @@ pub use place::Place;
 pub use signal::{Signal, SignalError};
 pub use snapshot::RestoreError;
 use table::Gone;
+use track::Track;
 pub(crate) use track::Tracks;
 use verdict::{Outcome, Subject};
 
@@ -90,6 +94,8 @@ pub struct Correlator {
     /// One for each rule, by its number.
     keepers: Vec<Box<dyn Keeper>>,
     lanes: BTreeMap<Option<OrganizationNumber>, Lane>,
+    /// What is put together before it leaves as signals.
+    gatherer: Gatherer,
     stats: CorrelatorStats,
 }
 
@@ -99,7 +105,7 @@ struct Lane {
     order: Order,
     /// How far each stream has come that this is made of, in nanoseconds.
     streams: BTreeMap<u64, i64>,
-    /// How many streams there are, as far as is known.
+    /// How many streams there are, as far as is known; none where events are scanned.
     expected: usize,
     /// The latest of all.
     latest: i64,
@@ -110,13 +116,17 @@ impl Lane {
         Self {
             order: Order::new(),
             streams: BTreeMap::new(),
-            expected: 1,
+            expected: 0,
             latest: i64::MIN,
         }
     }
 
     /// Nothing comes before this any more.
     fn watermark(&self) -> i64 {
+        // What is scanned is one stream.
+        if self.expected == 0 {
+            return self.latest.saturating_sub(LATENESS_NS);
+        }
         if self.streams.len() < self.expected {
             return i64::MIN;
         }
@@ -139,6 +149,7 @@ impl Correlator {
             ruleset,
             stage,
             lanes: BTreeMap::new(),
+            gatherer: Gatherer::default(),
             stats: CorrelatorStats::default(),
         }
     }
@@ -156,74 +167,72 @@ impl Correlator {
         let mut at = timestamp.as_nanos();
         let is_empty = observations.is_empty();
         let lane = self.lanes.entry(None).or_insert_with(Lane::new);
+        let mut late = Vec::new();
         for observation in observations.drain(..) {
             at = at.max(observation.head.at);
-            if let Some(late) = lane.order.put(observation) {
-                self.stats.events_late += 1;
-                late_one(
-                    late,
-                    out,
-                    &self.ruleset,
-                    self.stage,
-                    &mut self.keepers,
-                    &mut self.stats,
-                    lane.latest,
-                );
-            }
+            late.extend(lane.order.put(observation));
         }
         if is_empty && at <= lane.latest {
             return;
         }
         if at <= read.as_nanos().saturating_add(AHEAD_MAX_NS) {
             lane.latest = lane.latest.max(at);
-            lane.streams.insert(0, lane.latest.saturating_sub(LATENESS_NS));
         }
-        self.give_out(None, None, out);
+        if late.is_empty() && !lane.order.is_due(lane.watermark()) {
+            return;
+        }
+        self.give_out(None, late, None, out);
     }
 
-    /// Takes what came together of one organisation from one stream of signals, which has come as far as `watermark`;
-    /// there are `streams` of them.
+    /// Takes what came together of one organisation from one of its streams of signals.
     pub fn receive(&mut self, signals: Vec<Signal>, stream: Stream, out: &mut Correlated) {
-        let lane = self
-            .lanes
-            .entry(Some(stream.organization))
-            .or_insert_with(Lane::new);
+        let name = Some(stream.organization);
+        let lane = self.lanes.entry(name).or_insert_with(Lane::new);
+        let mut late = Vec::new();
         for signal in signals {
             let Some(observation) = signal.read(&self.ruleset.tracks) else {
                 continue;
             };
             lane.latest = lane.latest.max(observation.head.at);
-            if let Some(late) = lane.order.put(observation) {
-                self.stats.events_late += 1;
-                late_one(
-                    late,
-                    out,
-                    &self.ruleset,
-                    self.stage,
-                    &mut self.keepers,
-                    &mut self.stats,
-                    lane.latest,
-                );
-            }
+            late.extend(lane.order.put(observation));
         }
-        lane.expected = lane.expected.max(stream.count);
+        lane.expected = lane.expected.max(stream.count).max(1);
         let known = lane.streams.entry(stream.number).or_insert(i64::MIN);
         *known = stream.watermark.max(*known);
-        self.give_out(Some(stream.organization), None, out);
+        self.give_out(name, late, None, out);
     }
 
     /// Gives out everything that waits: the input is at its end, or nothing has come for a while.
     pub fn flush(&mut self, out: &mut Correlated) {
         let lanes: Vec<_> = self.lanes.keys().copied().collect();
         for name in lanes {
-            self.give_out(name, Some(i64::MAX), out);
+            self.give_out(name, Vec::new(), Some(i64::MAX), out);
         }
+        let mut parts = Vec::new();
+        self.gatherer.flush(i64::MAX, &mut parts);
+        self.work(out).send_parts(&parts);
     }
 
-    /// How far event time has come: nothing that waits is before it. For the signals that are sent on.
+    /// Nothing has come for so long: what nothing coming makes true is told of. Time that passes without events is added
+    /// to the latest event's, so that a capture of last year is not silent since last year.
+    pub fn elapse(&mut self, elapsed: Duration, out: &mut Correlated) {
+        self.flush(out);
+        let Some(latest) = self.lanes.values().map(|lane| lane.latest).max() else {
+            return;
+        };
+        let elapsed = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
+        self.work(out).due(latest.saturating_add(elapsed));
+    }
+
+    /// No signal leaves any more that is before this. Nothing while no event has come.
     #[must_use]
     pub fn watermark(&self) -> Option<Timestamp> {
-        let watermark = self.lanes.values().map(Lane::watermark).min()?;
+        let passed = |lane: &Lane| lane.order.first_ns().unwrap_or(i64::MAX).min(lane.watermark());
+        let passed = self.lanes.values().map(passed).min()?;
+        let watermark = self
+            .gatherer
+            .earliest()
+            .map_or(passed, |earliest| earliest.min(passed));
         (i64::MIN < watermark).then(|| Timestamp::from_nanos(watermark))
     }
 
@@ -245,24 +254,42 @@ impl Correlator {
         self.lanes.values().map(|lane| lane.order.held()).sum()
     }
 
-    /// Takes what nothing can come before any more; everything up to `until`, if it is given.
-    fn give_out(&mut self, name: Option<OrganizationNumber>, until: Option<i64>, out: &mut Correlated) {
-        let Some(lane) = self.lanes.get_mut(&name) else {
+    /// Takes what is late, and what nothing can come before any more; everything up to `until`, if it is given.
+    fn give_out(
+        &mut self,
+        name: Option<OrganizationNumber>,
+        late: Vec<Observation>,
+        until: Option<i64>,
+        out: &mut Correlated,
+    ) {
+        let Some(mut lane) = self.lanes.remove(&name) else {
             return;
         };
+        self.stats.events_late += late.len() as u64;
+        let mut work = self.work(out);
+        for observation in late {
+            work.take(observation);
+        }
         let watermark = until.unwrap_or_else(|| lane.watermark());
         while let Some(observations) = lane.order.take(watermark) {
-            let mut work = Work {
-                ruleset: &self.ruleset,
-                stage: self.stage,
-                keepers: &mut self.keepers,
-                stats: &mut self.stats,
-                now: lane.latest,
-                out,
-            };
+            if let Some(first) = observations.first() {
+                work.pass(first.head.at);
+            }
             for observation in observations {
                 work.take(observation);
             }
+        }
+        self.lanes.insert(name, lane);
+    }
+
+    fn work<'w>(&'w mut self, out: &'w mut Correlated) -> Work<'w> {
+        Work {
+            ruleset: &self.ruleset,
+            stage: self.stage,
+            keepers: &mut self.keepers,
+            gatherer: &mut self.gatherer,
+            stats: &mut self.stats,
+            out,
         }
     }
 }
@@ -280,33 +307,13 @@ pub struct Stream {
     pub watermark: i64,
 }
 
-fn late_one(
-    observation: Observation,
-    out: &mut Correlated,
-    ruleset: &Ruleset,
-    stage: Stage,
-    keepers: &mut [Box<dyn Keeper>],
-    stats: &mut CorrelatorStats,
-    now: i64,
-) {
-    let mut work = Work {
-        ruleset,
-        stage,
-        keepers,
-        stats,
-        now,
-        out,
-    };
-    work.take(observation);
-}
-
 /// What taking an observation needs.
 struct Work<'w> {
     ruleset: &'w Ruleset,
     stage: Stage,
     keepers: &'w mut [Box<dyn Keeper>],
+    gatherer: &'w mut Gatherer,
     stats: &'w mut CorrelatorStats,
-    now: i64,
     out: &'w mut Correlated,
 }
 
@@ -317,7 +324,7 @@ impl Work<'_> {
         };
         match (self.stage, track.place) {
             (Stage::Scan, Place::Signals) => {
-                self.out.signals.push(Signal::of(&observation, track));
+                self.send(observation, track);
                 return;
             }
             (Stage::Signals, Place::Scan) => return,
@@ -327,8 +334,55 @@ impl Work<'_> {
             return;
         };
         let mut gone = Gone::default();
-        let outcome = keeper.take(track, &observation, self.now, &mut gone);
+        let outcome = keeper.take(track, &observation, &mut gone);
         self.stats.groups_evicted += gone.evicted;
+        self.tell(track, &observation, outcome);
+    }
+
+    /// Lets an observation travel, with others of its group if they can be put together.
+    fn send(&mut self, observation: Observation, track: &Track) {
+        if !gather::takes_parts(track) {
+            self.out.signals.push(Signal::of(&observation, track));
+            return;
+        }
+        let mut parts = Vec::new();
+        self.gatherer.add(observation, &mut parts);
+        self.send_parts(&parts);
+    }
+
+    fn send_parts(&mut self, parts: &[Observation]) {
+        let tracks = &self.ruleset.tracks;
+        let signals = parts
+            .iter()
+            .filter_map(|part| Some(Signal::of(part, tracks.get(part.track)?)));
+        self.out.signals.extend(signals);
+    }
+
+    /// Event time has come to `now`: parts that are complete travel, and what nothing coming makes true is told of.
+    fn pass(&mut self, now: i64) {
+        if !self.gatherer.is_empty() {
+            let mut parts = Vec::new();
+            self.gatherer.flush(now, &mut parts);
+            self.send_parts(&parts);
+        }
+        self.due(now);
+    }
+
+    /// What nothing coming makes true.
+    fn due(&mut self, now: i64) {
+        let ruleset = self.ruleset;
+        for ((number, track), at) in (0..).zip(&ruleset.tracks.all).zip(0..) {
+            let Some(keeper) = self.keepers.get_mut(at) else {
+                return;
+            };
+            for (mut observation, outcome) in keeper.due(track, now) {
+                observation.track = number;
+                self.tell(track, &observation, outcome);
+            }
+        }
+    }
+
+    fn tell(&mut self, track: &Track, observation: &Observation, outcome: Outcome) {
         match outcome {
             Outcome::Outside => self.stats.events_outside += 1,
             Outcome::Repeated => self.stats.events_repeated += 1,
@@ -337,10 +391,10 @@ impl Work<'_> {
                 let subject = Subject {
                     track,
                     organization: observation.head.organization,
-                    observation: &observation,
+                    observation,
                 };
                 let alert = verdict::alert(&subject, *verdict);
-                self.chain(&observation, &alert);
+                self.chain(observation, &alert);
                 if track.about.raises {
                     self.out.alerts.push(alert);
                 }
@@ -405,6 +459,7 @@ impl Work<'_> {
                 text,
                 numbers: [f64::NAN; 2],
                 sample: sample.map(Arc::new),
+                merged: None,
             });
         }
     }

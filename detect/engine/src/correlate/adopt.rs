@@ -30,6 +30,8 @@ impl Correlator {
             lane.order
                 .renumber(|track| ruleset.tracks.number(before.tracks.get(track)?.identity));
         }
+        self.gatherer
+            .renumber(|track| ruleset.tracks.number(before.tracks.get(track)?.identity));
         self.ruleset = ruleset;
     }
 }

@@ -10,7 +10,7 @@ use super::{
     observation::{Head, Observation, Sample, Text, VALUES_MAX},
     track::{Source, Tap, Tracks, Wants},
 };
-use crate::{EventView, record::Kind, ruleset::Ruleset};
+use crate::{EventView, record::Kind, ruleset::Ruleset, sketch::Name};
 
 /// Reads observations; what it knows of the last event's sensor and dataset is used again.
 #[derive(Debug, Default)]
@@ -133,8 +133,14 @@ impl Extractor {
                 let Some(name) = tap.values.first().and_then(|sources| first(view, sources, head)) else {
                     return;
                 };
-                self.text
-                    .set_value(name.trim_end_matches('.').to_ascii_lowercase().as_str());
+                let name = name.trim_end_matches('.').to_ascii_lowercase();
+                if tap.is_split {
+                    let Some(split) = Name::split(&name) else {
+                        return;
+                    };
+                    self.text.push_group(split.registered);
+                }
+                self.text.set_value(&name);
             }
             Wants::Number | Wants::Measures | Wants::Flow => {
                 for (number, sources) in numbers.iter_mut().zip(&tap.values) {
@@ -162,6 +168,7 @@ impl Extractor {
             text: self.text.clone(),
             numbers,
             sample,
+            merged: None,
         }
     }
 
@@ -238,6 +245,7 @@ pub(crate) fn of_indicator(
             text,
             numbers: [f64::NAN; 2],
             sample: None,
+            merged: None,
         });
     }
 }

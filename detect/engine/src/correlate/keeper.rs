@@ -6,23 +6,27 @@ use detect_rules::Correlation;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    anomaly,
     observation::Observation,
-    table::{Gone, Kept, Slot, Table},
+    table::{Gone, Kept, Table},
     track::{Asked, Track},
     verdict::Outcome,
     window,
 };
-
-/// A group that has been quiet is kept this long after its window, for shippers that come late.
-pub(super) const RETENTION_NS: i64 = 3_600_000_000_000;
 
 /// At most this many groups of one correlation: with the samples that each keeps, about 200 MB.
 pub(super) const GROUPS_MAX: usize = 50_000;
 
 /// The groups of one rule.
 pub(super) trait Keeper: fmt::Debug + Send {
-    /// Takes an observation; `now` is how far event time has come.
-    fn take(&mut self, track: &Track, observation: &Observation, now: i64, gone: &mut Gone) -> Outcome;
+    /// Takes an observation.
+    fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome;
+
+    /// What nothing coming makes true, now that event time has come this far; in order of time. The rule's number is not
+    /// set in the observations.
+    fn due(&mut self, _track: &Track, _now: i64) -> Vec<(Observation, Outcome)> {
+        Vec::new()
+    }
 
     /// How many groups there are.
     fn len(&self) -> usize;
@@ -62,25 +66,24 @@ struct Groups<S>(Table<S>);
 pub(super) fn of(track: &Track) -> Box<dyn Keeper> {
     match &track.asked {
         Asked::Correlation(_) => groups::<window::Group>(),
-        Asked::Anomaly(_) => groups::<window::Group>(),
+        Asked::Anomaly(anomaly) => anomaly::keeper(anomaly),
     }
 }
 
-fn groups<S: State>() -> Box<dyn Keeper> {
+pub(super) fn groups<S: State>() -> Box<dyn Keeper> {
     Box::new(Groups::<S>(Table::new(S::GROUPS_MAX)))
 }
 
 impl<S: State> Keeper for Groups<S> {
-    fn take(&mut self, track: &Track, observation: &Observation, now: i64, gone: &mut Gone) -> Outcome {
+    fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
         let Some(rule) = S::rule(&track.asked) else {
             return Outcome::Counted { is_full: false };
         };
         let retention = S::retention_ns(rule);
-        let is_over = |slot: &Slot<S>| slot.latest.saturating_add(retention) < now;
         let slot = self.0.at(
             observation.text.key(),
             observation.head.at,
-            is_over,
+            retention,
             || S::new(rule, observation),
             gone,
         );
@@ -127,6 +130,6 @@ impl State for window::Group {
     }
 
     fn retention_ns(rule: &Correlation) -> i64 {
-        rule.timespan_ns.saturating_add(RETENTION_NS)
+        rule.timespan_ns
     }
 }

@@ -63,6 +63,17 @@ pub(crate) struct Observation {
     pub(crate) numbers: [f64; 2],
     /// The event, for rules whose alerts show events as a whole.
     pub(crate) sample: Option<Arc<Sample>>,
+    /// What it stands for besides, if it is many in one: its numbers are sums then.
+    pub(crate) merged: Option<Arc<Merged>>,
+}
+
+/// What was put together, see [`super::gather`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Merged {
+    /// Events.
+    pub(crate) count: u64,
+    /// Hashes of the different values.
+    pub(crate) hashes: Vec<u64>,
 }
 
 /// The group's values, each behind its length, then the value that is counted. Most fit without a place of their own.
@@ -83,6 +94,7 @@ pub(crate) struct Written {
     value: String,
     numbers: [f64; 2],
     sample: Option<Sample>,
+    merged: Option<Merged>,
 }
 
 impl Text {
@@ -216,6 +228,7 @@ impl Observation {
             value: self.text.value().to_owned(),
             numbers: self.numbers,
             sample: self.sample.as_deref().cloned(),
+            merged: self.merged.as_deref().cloned(),
         }
     }
 
@@ -232,6 +245,10 @@ impl Observation {
 }
 
 impl Written {
+    pub(crate) const fn at(&self) -> i64 {
+        self.head.at
+    }
+
     pub(crate) const fn organization(&self) -> OrganizationNumber {
         self.head.organization
     }
@@ -252,6 +269,7 @@ impl Written {
             text,
             numbers: self.numbers,
             sample: self.sample.map(Arc::new),
+            merged: self.merged.map(Arc::new),
         }
     }
 }

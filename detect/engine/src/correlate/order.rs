@@ -43,6 +43,13 @@ impl Order {
         self.held
     }
 
+    /// Whether [`Order::take`] would give out something.
+    pub(crate) fn is_due(&self, watermark: i64) -> bool {
+        let ended = watermark.div_euclid(SECOND_NS);
+        let first = self.seconds.first_key_value();
+        first.is_some_and(|(second, _)| *second < ended) || HELD_MAX < self.held
+    }
+
     /// Takes an observation; gives it back if it is late.
     pub(crate) fn put(&mut self, observation: Observation) -> Option<Observation> {
         let second = observation.head.at.div_euclid(SECOND_NS);
@@ -58,9 +65,12 @@ impl Order {
     pub(crate) fn take(&mut self, watermark: i64) -> Option<Vec<Observation>> {
         let ended = watermark.div_euclid(SECOND_NS);
         let is_full = HELD_MAX < self.held;
-        let (second, _) = self.seconds.first_key_value()?;
-        if ended <= *second && !is_full {
-            self.given = self.given.max(ended);
+        let first = self.seconds.first_key_value().map(|(second, _)| *second);
+        if first.is_none_or(|second| ended <= second && !is_full) {
+            // Asked for everything, it has given what there was: more may come in the same time.
+            if watermark < i64::MAX {
+                self.given = self.given.max(ended);
+            }
             return None;
         }
         let (second, mut observations) = self.seconds.pop_first()?;
@@ -79,6 +89,12 @@ impl Order {
     /// Everything before this second has been given out.
     pub(crate) const fn given(&self) -> i64 {
         self.given
+    }
+
+    /// The start of the second of the earliest that waits, in nanoseconds.
+    pub(crate) fn first_ns(&self) -> Option<i64> {
+        let first = self.seconds.first_key_value();
+        first.map(|(second, _)| second.saturating_mul(SECOND_NS))
     }
 
     /// As it was when a snapshot was made.

@@ -9,7 +9,10 @@ use ingest_event::OrganizationNumber;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Correlator, CorrelatorStats, Lane, Stage, observation::Written, order::Order, track::Identity};
+use super::{
+    Correlator, CorrelatorStats, Lane, Stage, gather::Gatherer, observation::Written, order::Order,
+    track::Identity,
+};
 use crate::ruleset::Ruleset;
 
 /// The version written, and the only one read: the first was JSON, of windows that knew fewer kinds.
@@ -34,6 +37,7 @@ struct Snapshot {
     version: u8,
     stats: CorrelatorStats,
     lanes: Vec<KeptLane>,
+    gathered: Vec<Written>,
     tables: Vec<(Identity, Vec<u8>)>,
 }
 
@@ -73,6 +77,7 @@ impl Correlator {
             version: VERSION,
             stats: self.stats,
             lanes: lanes.collect(),
+            gathered: self.gatherer.keep(tracks),
             tables: kept
                 .map(|(track, keeper)| (track.identity, keeper.keep()))
                 .collect(),
@@ -105,11 +110,16 @@ impl Correlator {
             let lane = Lane {
                 order: Order::restore(kept.given, waiting.collect()),
                 streams: kept.streams,
-                expected: usize::try_from(kept.expected).unwrap_or(1),
+                expected: usize::try_from(kept.expected).unwrap_or(0),
                 latest: kept.latest,
             };
             correlator.lanes.insert(kept.name, lane);
         }
+        let gathered = snapshot.gathered.into_iter();
+        correlator.gatherer = Gatherer::restore(gathered.filter_map(|written| {
+            let track = ruleset.tracks.number(written.identity)?;
+            Some(written.read(track))
+        }));
         for (identity, bytes) in snapshot.tables {
             let track = ruleset.tracks.number(identity);
             if let Some(keeper) = track.and_then(|track| correlator.keepers.get_mut(track as usize)) {

@@ -15,6 +15,9 @@ const DRAWN: u64 = 8;
 /// So many groups are looked at when a new one comes, whether they are over.
 const SWEPT: usize = 2;
 
+/// Groups are swept so long after they are over: an observation that comes late may still find them.
+const MARGIN_NS: i64 = 3_600_000_000_000;
+
 /// Groups of one rule.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<S> {
@@ -70,19 +73,30 @@ impl<S> Table<S> {
         self.slots.len()
     }
 
-    /// The group of a key, made if there is none; its latest observation is at `at`, or was later.
+    /// The group of a key, made if there is none or if it was quiet for longer than `retention_ns`; its latest observation
+    /// is at `at`, or was later.
     pub(crate) fn at(
         &mut self,
         key: &[u8],
         at: i64,
-        is_over: impl Fn(&Slot<S>) -> bool,
+        retention_ns: i64,
         make: impl FnOnce() -> S,
         gone: &mut Gone,
     ) -> Option<&mut Slot<S>> {
         let place = match self.place(key) {
-            Some(place) => place,
+            Some(place) => {
+                // Whether it has been swept yet is no matter: what is over begins anew.
+                if let Some(slot) = self.slots.get_mut(place as usize)
+                    && slot.latest.saturating_add(retention_ns) < at
+                {
+                    slot.state = make();
+                    slot.latest = at;
+                    return self.slots.get_mut(place as usize);
+                }
+                place
+            }
             None => {
-                self.sweep(is_over);
+                self.sweep(at.saturating_sub(retention_ns).saturating_sub(MARGIN_NS));
                 self.make_room(gone);
                 self.insert(Slot {
                     key: key.into(),
@@ -94,6 +108,17 @@ impl<S> Table<S> {
         let slot = self.slots.get_mut(place as usize)?;
         slot.latest = slot.latest.max(at);
         Some(slot)
+    }
+
+    /// The group of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Slot<S>> {
+        self.slots.get(self.place(key)? as usize)
+    }
+
+    /// The group of a key.
+    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Slot<S>> {
+        let place = self.place(key)?;
+        self.slots.get_mut(place as usize)
     }
 
     fn place(&self, key: &[u8]) -> Option<u32> {
@@ -142,13 +167,14 @@ impl<S> Table<S> {
         }
     }
 
-    fn sweep(&mut self, is_over: impl Fn(&Slot<S>) -> bool) {
+    /// Looks at a few groups and forgets those whose latest observation is before `start`.
+    fn sweep(&mut self, start: i64) {
         for _ in 0..SWEPT {
             if self.slots.len() <= self.sweep {
                 self.sweep = 0;
             }
             match self.slots.get(self.sweep) {
-                Some(slot) if is_over(slot) => self.remove(self.sweep),
+                Some(slot) if slot.latest < start => self.remove(self.sweep),
                 Some(_) => self.sweep += 1,
                 None => return,
             }

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::place::{self, Place};
 use crate::{keys::FieldId, keys::FieldNames};
 
+/// What ECS calls the part of a name that somebody registered.
+const REGISTERED_DOMAIN: &str = "dns.question.registered_domain";
+
 /// What stays of a rule from ruleset to ruleset as long as it does not change: a digest of its id and text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Identity([u8; 16]);
@@ -93,6 +96,8 @@ pub(crate) struct Tap {
     pub(crate) is_per_device: bool,
     /// Whether its groups are held together over all organisations.
     pub(crate) is_national: bool,
+    /// Whether the name's registered domain is part of the group.
+    pub(crate) is_split: bool,
 }
 
 /// Where a value is.
@@ -248,10 +253,16 @@ impl Asked {
                 tlp: rule.tlp,
                 pap: rule.pap,
                 entity: rule.entity,
-                group_by: rule.group_by.clone(),
+                group_by: self.group_by(&rule.group_by),
                 raises: rule.raises,
             },
         }
+    }
+
+    /// What a group is called.
+    fn group_by(&self, names: &[String]) -> Vec<String> {
+        let split = self.is_split().then(|| REGISTERED_DOMAIN.to_owned());
+        names.iter().cloned().chain(split).collect()
     }
 
     fn is_per_device(&self) -> bool {
@@ -305,6 +316,15 @@ impl Asked {
             keeps_samples: matches!(self, Self::Correlation(_)),
             is_per_device: self.is_per_device(),
             is_national: self.is_national(),
+            is_split: self.is_split(),
+        }
+    }
+
+    /// Whether the name's registered domain is part of the group.
+    const fn is_split(&self) -> bool {
+        match self {
+            Self::Correlation(_) => false,
+            Self::Anomaly(anomaly) => matches!(anomaly.kind, AnomalyKind::DnsTunnel { .. }),
         }
     }
 

@@ -1,0 +1,90 @@
+//! `beacon`: contacts at regular intervals, with like sizes.
+
+use detect_rules::{Anomaly, AnomalyKind};
+use serde::{Deserialize, Serialize};
+
+use super::{COUNTED, ENTITIES_MAX, Episode, begun, line, rule, shown, span};
+use crate::{
+    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    sketch::{Beacon, Taken},
+};
+
+/// Of contacts that are many, the score is asked at every such one.
+const EVERY: u32 = 4;
+
+/// Once it holds, it is asked again so many times in a time span.
+const ASKED: i64 = 24;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Contacts {
+    contacts: Beacon,
+    episode: Episode,
+}
+
+impl State for Contacts {
+    type Rule = Anomaly;
+
+    const GROUPS_MAX: usize = ENTITIES_MAX;
+
+    fn rule(asked: &Asked) -> Option<&Anomaly> {
+        rule(asked)
+    }
+
+    fn new(_rule: &Anomaly, _observation: &Observation) -> Self {
+        Self {
+            contacts: Beacon::default(),
+            episode: Episode::default(),
+        }
+    }
+
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
+        let AnomalyKind::Beacon { score, minimum } = rule.kind else {
+            return COUNTED;
+        };
+        let head = &observation.head;
+        let [size, _] = observation.numbers;
+        if let Taken::Late = self.contacts.contact(head.began, whole(size)) {
+            return Outcome::Outside;
+        }
+        let count = self.contacts.count();
+        let is_asked = minimum <= u64::from(count) && count.is_multiple_of(EVERY);
+        if !is_asked || self.episode.is_fresh(rule, head.at, ASKED) {
+            return COUNTED;
+        }
+        let Some(found) = self.contacts.score() else {
+            return COUNTED;
+        };
+        if found.total < score || !self.episode.holds(rule, head.at) {
+            return COUNTED;
+        }
+        let mut why = format!(
+            "{count} contacts, about every {}; intervals {} regular",
+            span(found.period_ns),
+            shown(found.interval)
+        );
+        if let Some(size) = found.size {
+            why.push_str(&format!(", sizes {}", shown(size)));
+        }
+        why.push_str(&format!(
+            "; score {} of at least {}",
+            shown(found.total),
+            shown(score)
+        ));
+        let last = line(rule, if size.is_nan() { String::new() } else { shown(size) }, why);
+        let threshold = format!("score >= {}, at least {minimum} contacts", shown(score));
+        begun(rule, observation, u64::from(count), threshold, vec![last])
+    }
+
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        rule.timespan_ns
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked; casts of floats saturate"
+)]
+fn whole(size: f64) -> Option<u64> {
+    (0.0 <= size).then_some(size as u64)
+}

@@ -1,0 +1,76 @@
+//! `distinct`: so many different values in the time span. Scans, sweeps and sprays.
+
+use detect_rules::{Anomaly, AnomalyKind};
+use serde::{Deserialize, Serialize};
+
+use super::{COUNTED, ENTITIES_MAX, Episode, begun, hash, line, rule, span};
+use crate::{
+    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    sketch::{Distinct, Taken},
+};
+
+/// Once it holds, it is asked again so many times in a time span.
+const ASKED: i64 = 6;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Values {
+    values: Distinct,
+    episode: Episode,
+}
+
+impl State for Values {
+    type Rule = Anomaly;
+
+    const GROUPS_MAX: usize = ENTITIES_MAX;
+
+    fn rule(asked: &Asked) -> Option<&Anomaly> {
+        rule(asked)
+    }
+
+    fn new(rule: &Anomaly, _observation: &Observation) -> Self {
+        Self {
+            values: Distinct::new(rule.timespan_ns),
+            episode: Episode::default(),
+        }
+    }
+
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
+        let AnomalyKind::Distinct { at_least } = rule.kind else {
+            return COUNTED;
+        };
+        let at = observation.head.at;
+        let own = [hash(observation.text.value())];
+        let hashes = observation
+            .merged
+            .as_ref()
+            .map_or(&own[..], |merged| &merged.hashes);
+        let mut is_new = false;
+        for hash in hashes {
+            match self.values.add(*hash, at) {
+                Taken::Late => return Outcome::Outside,
+                Taken::Unchanged => {}
+                Taken::Changed => is_new = true,
+            }
+        }
+        if !is_new {
+            return COUNTED;
+        }
+        if self.episode.is_fresh(rule, at, ASKED) {
+            return COUNTED;
+        }
+        let estimate = self.values.estimate(at);
+        if estimate < at_least || !self.episode.holds(rule, at) {
+            return COUNTED;
+        }
+        let why = format!(
+            "about {estimate} different values in {}, at least {at_least}",
+            span(rule.timespan_ns)
+        );
+        let last = line(rule, observation.text.value(), why);
+        begun(rule, observation, estimate, format!(">= {at_least}"), vec![last])
+    }
+
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        rule.timespan_ns
+    }
+}

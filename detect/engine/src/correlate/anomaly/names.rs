@@ -1,0 +1,85 @@
+//! `dns_tunnel`: names under one registered domain that carry data.
+
+use detect_rules::{Anomaly, AnomalyKind};
+use serde::{Deserialize, Serialize};
+
+use super::{COUNTED, ENTITIES_MAX, Episode, begun, hash, line, rule, shown, span};
+use crate::{
+    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    sketch::{Name, Taken, Tunnel as Carrying},
+};
+
+/// Once it holds, it is asked again so many times in a time span.
+const ASKED: i64 = 6;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Tunnel {
+    carrying: Carrying,
+    episode: Episode,
+}
+
+impl State for Tunnel {
+    type Rule = Anomaly;
+
+    const GROUPS_MAX: usize = ENTITIES_MAX;
+
+    fn rule(asked: &Asked) -> Option<&Anomaly> {
+        rule(asked)
+    }
+
+    fn new(rule: &Anomaly, _observation: &Observation) -> Self {
+        Self {
+            carrying: Carrying::new(rule.timespan_ns),
+            episode: Episode::default(),
+        }
+    }
+
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
+        let AnomalyKind::DnsTunnel {
+            names,
+            bytes,
+            entropy,
+        } = rule.kind
+        else {
+            return COUNTED;
+        };
+        let at = observation.head.at;
+        let text = observation.text.value();
+        let Some(name) = Name::split(text) else {
+            return COUNTED;
+        };
+        match self.carrying.ask(&name, hash(text), at) {
+            Taken::Late => return Outcome::Outside,
+            Taken::Unchanged => return COUNTED,
+            Taken::Changed => {}
+        }
+        if self.episode.is_fresh(rule, at, ASKED) {
+            return COUNTED;
+        }
+        let found = self.carrying.carried(at);
+        let holds = names <= found.names && bytes <= found.bytes && entropy <= found.entropy;
+        if !holds || !self.episode.holds(rule, at) {
+            return COUNTED;
+        }
+        let why = format!(
+            "about {} names under {} in {}, {} bytes in front of it, {} bits a character; at least {names}, {bytes} and {}",
+            found.names,
+            name.registered,
+            span(rule.timespan_ns),
+            found.bytes,
+            shown(found.entropy),
+            shown(entropy)
+        );
+        begun(
+            rule,
+            observation,
+            found.names,
+            format!(">= {names} names"),
+            vec![line(rule, text, why)],
+        )
+    }
+
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        rule.timespan_ns
+    }
+}

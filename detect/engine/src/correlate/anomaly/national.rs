@@ -1,0 +1,76 @@
+//! `national`: the same thing in so many organisations. One alert; who they are is for the CERT alone.
+
+use std::collections::BTreeMap;
+
+use detect_rules::{Anomaly, AnomalyKind};
+use ingest_event::OrganizationNumber;
+use serde::{Deserialize, Serialize};
+
+use super::{COUNTED, Episode, begun, line, rule, span};
+use crate::correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome};
+
+/// At most so many groups: what is seen in one organisation only is most of them, and small.
+const GROUPS_MAX: usize = 250_000;
+
+/// More organisations than there are municipalities and counties in Norway.
+const ORGANIZATIONS_MAX: usize = 1_024;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Spread {
+    /// When each was last seen.
+    seen: BTreeMap<OrganizationNumber, i64>,
+    episode: Episode,
+}
+
+impl State for Spread {
+    type Rule = Anomaly;
+
+    const GROUPS_MAX: usize = GROUPS_MAX;
+
+    fn rule(asked: &Asked) -> Option<&Anomaly> {
+        rule(asked)
+    }
+
+    fn new(_rule: &Anomaly, _observation: &Observation) -> Self {
+        Self {
+            seen: BTreeMap::new(),
+            episode: Episode::default(),
+        }
+    }
+
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
+        let AnomalyKind::National { organizations } = rule.kind else {
+            return COUNTED;
+        };
+        let head = &observation.head;
+        let latest = self.seen.values().copied().max().unwrap_or(head.at).max(head.at);
+        let start = latest.saturating_sub(rule.timespan_ns);
+        if head.at <= start {
+            return Outcome::Outside;
+        }
+        if self.seen.len() < ORGANIZATIONS_MAX || self.seen.contains_key(&head.organization) {
+            let seen = self.seen.entry(head.organization).or_insert(head.at);
+            *seen = head.at.max(*seen);
+        }
+        self.seen.retain(|_, at| start < *at);
+        let count = self.seen.len() as u64;
+        if count < organizations || !self.episode.holds(rule, latest) {
+            return COUNTED;
+        }
+        let why = format!(
+            "seen in {count} organisations within {}, at least {organizations}",
+            span(rule.timespan_ns)
+        );
+        begun(
+            rule,
+            observation,
+            count,
+            format!(">= {organizations} organisations"),
+            vec![line(rule, count, why)],
+        )
+    }
+
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        rule.timespan_ns
+    }
+}

@@ -1,0 +1,187 @@
+//! `silence`: nothing from an entity for longer than is usual.
+//!
+//! The one rule that something not coming makes true. Deadlines are kept apart and moved only when they come up, so that
+//! a busy entity costs no more than its last time.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use detect_rules::{Anomaly, AnomalyKind};
+use serde::{Deserialize, Serialize};
+
+use super::{COUNTED, Known, rule, span, time};
+use crate::{
+    correlate::{
+        keeper::Keeper,
+        observation::{Head, Observation, Written},
+        table::{Gone, Kept, Table},
+        track::Track,
+        verdict::{Outcome, Verdict},
+    },
+    sketch::{Pauses, Taken},
+};
+
+/// At most so many entities: sensors, datasets and rules are few, machines are not meant.
+const ENTITIES_MAX: usize = 50_000;
+
+/// The observation that an alert tells of is at most so old: writing down each would cost more than the rest.
+const FRESH_NS: i64 = 60_000_000_000;
+
+/// What was seen of one entity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Seen {
+    known: Known,
+    pauses: Pauses,
+    /// The last observation, as the alert will tell of it.
+    last: Written,
+    /// It is silent, and told of.
+    is_told: bool,
+}
+
+/// Times and keys.
+type Due = BTreeSet<(i64, Box<[u8]>)>;
+
+/// The entities of one rule.
+#[derive(Debug)]
+pub(super) struct Silences {
+    seen: Table<Seen>,
+    /// When each is looked at again; not before it can be silent.
+    due: Due,
+}
+
+impl Default for Silences {
+    fn default() -> Self {
+        Self {
+            seen: Table::new(ENTITIES_MAX),
+            due: BTreeSet::new(),
+        }
+    }
+}
+
+/// How long pauses are remembered, in nanoseconds.
+fn memory(rule: &Anomaly) -> i64 {
+    rule.learning_ns.max(rule.timespan_ns)
+}
+
+/// How long it must be quiet, in nanoseconds.
+fn limit(rule: &Anomaly, usual_ns: i64) -> i64 {
+    let AnomalyKind::Silence { factor } = rule.kind else {
+        return i64::MAX;
+    };
+    rule.timespan_ns.max(times(usual_ns, factor))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "casts of floats saturate"
+)]
+fn times(nanos: i64, factor: f64) -> i64 {
+    (nanos as f64 * factor) as i64
+}
+
+impl Keeper for Silences {
+    fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
+        let Some(rule) = rule(&track.asked) else {
+            return COUNTED;
+        };
+        let at = observation.head.at;
+        let key = observation.text.key();
+        let before = self.seen.get(key).map(|slot| slot.latest);
+        let make = || Seen {
+            known: Known::since(observation),
+            pauses: Pauses::default(),
+            last: observation.write(track.identity),
+            is_told: false,
+        };
+        let Some(slot) = self.seen.at(key, at, i64::MAX, make, gone) else {
+            return Outcome::Counted { is_full: true };
+        };
+        let seen = &mut slot.state;
+        if before.is_none() {
+            self.due.insert((at.saturating_add(limit(rule, 0)), key.into()));
+        } else if before.is_some_and(|before| at < before) {
+            return COUNTED;
+        }
+        seen.is_told = false;
+        if let Taken::Late = seen.pauses.see(memory(rule), at) {
+            return Outcome::Outside;
+        }
+        if seen.last.at().saturating_add(FRESH_NS) <= at {
+            seen.last = observation.write(track.identity);
+        }
+        COUNTED
+    }
+
+    fn due(&mut self, track: &Track, now: i64) -> Vec<(Observation, Outcome)> {
+        let Some(rule) = rule(&track.asked) else {
+            return Vec::new();
+        };
+        let mut silent = Vec::new();
+        while let Some((deadline, _)) = self.due.first()
+            && *deadline <= now
+            && let Some((_, key)) = self.due.pop_first()
+        {
+            let Some(slot) = self.seen.get_mut(&key) else {
+                continue;
+            };
+            let latest = slot.latest;
+            let seen = &mut slot.state;
+            let limit = limit(rule, seen.pauses.usual_ns().unwrap_or(0));
+            let deadline = latest.saturating_add(limit);
+            let is_over = deadline <= now;
+            // One that is told of is looked at again in a while, for it may speak.
+            let next = if is_over {
+                now.saturating_add(limit.max(1))
+            } else {
+                deadline
+            };
+            self.due.insert((next, key));
+            if !is_over || seen.is_told || seen.known.is_learning(rule, latest) {
+                continue;
+            }
+            seen.is_told = true;
+            let last = seen.last.clone().read(0);
+            let why = format!(
+                "nothing since {}, for {}; the longest usual pause is {}",
+                time(latest),
+                span(limit),
+                span(seen.pauses.usual_ns().unwrap_or(0))
+            );
+            let head = Head {
+                began: deadline,
+                ..Head::clone(&last.head)
+            };
+            let verdict = Verdict {
+                first: last.head.id.clone(),
+                start: latest,
+                end: deadline,
+                count: 0,
+                threshold: format!("nothing for {}", span(limit)),
+                explained: vec![("event.end".to_owned(), time(latest), why)],
+                marking: None,
+                samples: Vec::new(),
+            };
+            let told = Observation {
+                head: Arc::new(head),
+                ..last
+            };
+            silent.push((told, Outcome::Begun(Box::new(verdict))));
+        }
+        silent
+    }
+
+    fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    fn keep(&self) -> Vec<u8> {
+        postcard::to_allocvec(&(self.seen.keep(), &self.due)).unwrap_or_default()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
+        let (kept, due): (Kept<Seen>, Due) = postcard::from_bytes(bytes)?;
+        self.seen = Table::restore(kept, ENTITIES_MAX);
+        self.due = due;
+        Ok(())
+    }
+}

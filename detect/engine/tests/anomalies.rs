@@ -1,0 +1,559 @@
+//! Anomaly rules: what is usual raises nothing, what is not raises one alert that says why; and neither batches, restarts,
+//! small delays nor repeated events change that.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "test support outside `#[test]` functions"
+)]
+
+use std::sync::Arc;
+
+use detect_alert::{Alert, encode};
+use detect_engine::{
+    AlertSink, Compiler, Correlated, Correlator, Observing, Ruleset, Scanner, Signal, Stage, Stream,
+};
+use detect_rules::{SourceText, check};
+use ingest_event::{Defaults, OrganizationNumber, SensorId, Timestamp};
+use proptest::prelude::*;
+
+const BASES: &str = "
+title: Any connection outwards
+id: 11111111-1111-4111-8111-111111111111
+name: outbound
+logsource: { category: network_connection }
+detection:
+  selection: { event.dataset: network.flow, network.direction: outbound }
+  condition: selection
+---
+title: Any flow
+id: 11111111-1111-4111-8111-111111111112
+name: any_flow
+logsource: { category: network_connection }
+detection:
+  selection: { event.dataset: network.flow }
+  condition: selection
+---
+title: Any question
+id: 11111111-1111-4111-8111-111111111113
+name: question
+logsource: { category: dns }
+detection:
+  selection: { event.dataset: network.dns }
+  condition: selection
+---
+";
+
+/// The start of all: a Monday.
+const MONDAY: i64 = 1_772_409_600;
+
+fn ruleset(anomaly: &str) -> Arc<Ruleset> {
+    let text = format!(
+        "{BASES}title: Unusual\nid: 22222222-2222-4222-8222-222222222222\n{anomaly}\nlevel: medium\n"
+    );
+    let checked = check(&[SourceText {
+        path: "r.yml".to_owned(),
+        text,
+    }]);
+    assert!(checked.diagnostics.is_empty(), "{}", checked.diagnostics[0]);
+    Arc::new(Compiler::new().rules(checked.rules).compile().expect("compiles"))
+}
+
+/// A flow at a second after [`MONDAY`].
+fn flow(at: i64, source: &str, destination: &str, more: &str) -> (i64, String) {
+    let time = Timestamp::from_millis((MONDAY + at) * 1000);
+    let text = format!(
+        r#"{{"@timestamp":"{time}","event.dataset":"network.flow","network.direction":"outbound","source.ip":"{source}","destination.ip":"{destination}"{more}}}"#
+    );
+    (at, text)
+}
+
+fn question(at: i64, source: &str, name: &str) -> (i64, String) {
+    let time = Timestamp::from_millis((MONDAY + at) * 1000);
+    let text = format!(
+        r#"{{"@timestamp":"{time}","event.dataset":"network.dns","network.direction":"outbound","source.ip":"{source}","dns.question.name":"{name}"}}"#
+    );
+    (at, text)
+}
+
+struct Run {
+    correlator: Correlator,
+    ruleset: Arc<Ruleset>,
+    stage: Stage,
+    observing: Observing,
+    correlated: Correlated,
+    defaults: Defaults,
+}
+
+impl Run {
+    fn new(ruleset: &Arc<Ruleset>, stage: Stage) -> Self {
+        Self {
+            correlator: Correlator::for_stage(Arc::clone(ruleset), stage),
+            ruleset: Arc::clone(ruleset),
+            stage,
+            observing: Observing::default(),
+            correlated: Correlated::default(),
+            defaults: Defaults {
+                organization: OrganizationNumber::parse("910244132").expect("a number"),
+                sensor: SensorId::parse("test").expect("a name"),
+            },
+        }
+    }
+
+    fn feed(&mut self, event: &str) {
+        let ruleset = Arc::clone(&self.ruleset);
+        let mut sink = AlertSink::new(&self.defaults, &mut self.observing);
+        let timestamp = Scanner::new(&ruleset)
+            .scan(event.as_bytes(), &mut sink)
+            .expect("an event");
+        sink.finish_event(&mut self.correlator, timestamp, timestamp, &mut self.correlated);
+    }
+
+    fn restart(&mut self) {
+        let snapshot = self.correlator.snapshot();
+        self.correlator =
+            Correlator::restore(Arc::clone(&self.ruleset), self.stage, &snapshot).expect("restores");
+    }
+
+    fn finish(mut self) -> Vec<Alert> {
+        self.correlator.flush(&mut self.correlated);
+        self.correlated.alerts
+    }
+}
+
+fn alerts(anomaly: &str, events: &[(i64, String)]) -> Vec<Alert> {
+    let ruleset = ruleset(anomaly);
+    let mut run = Run::new(&ruleset, Stage::Whole);
+    for (_, event) in events {
+        run.feed(event);
+    }
+    run.finish()
+}
+
+/// Entity, and the last line of why.
+fn told(alerts: &[Alert]) -> Vec<(String, String)> {
+    let why = |alert: &Alert| {
+        alert
+            .evidence
+            .last()
+            .map(|line| line.matched.clone())
+            .unwrap_or_default()
+    };
+    alerts
+        .iter()
+        .map(|alert| (alert.entity.value.clone(), why(alert)))
+        .collect()
+}
+
+fn expect(name: &str, anomaly: &str, events: &[(i64, String)], expected: &[(&str, &str)]) {
+    let told = told(&alerts(anomaly, events));
+    assert_eq!(told.len(), expected.len(), "{name}: {told:#?}");
+    for ((entity, why), (expected_entity, part)) in told.iter().zip(expected) {
+        assert_eq!(entity, expected_entity, "{name}");
+        assert!(why.contains(part), "{name}: `{part}` is not in `{why}`");
+    }
+}
+
+const V6: &str = "2001:db8:20::7";
+
+const NEW_VALUE: &str = "anomaly:
+  type: new_value
+  rules: [outbound]
+  group-by: [source.ip]
+  timespan: 7d
+  learning: 1d
+  condition: { field: destination.port }";
+
+#[test]
+fn a_value_is_new_after_the_time_of_learning_and_once() {
+    let port = |at: i64, source: &str, port: u16| {
+        flow(
+            at,
+            source,
+            "203.0.113.9",
+            &format!(r#","destination.port":{port}"#),
+        )
+    };
+    let day = 86_400;
+    for source in ["10.0.0.7", V6] {
+        let learned = [port(0, source, 443), port(600, source, 80)];
+        let later = |number: u16| {
+            [
+                &learned[..],
+                &[port(2 * day, source, number), port(2 * day + 60, source, number)],
+            ]
+            .concat()
+        };
+        expect(
+            "a new one",
+            NEW_VALUE,
+            &later(3389),
+            &[(source, "not seen of it within 7 d")],
+        );
+        expect("a known one", NEW_VALUE, &later(443), &[]);
+        expect("while learning", NEW_VALUE, &learned, &[]);
+        let forgotten = [&learned[..], &[port(9 * day, source, 443)]].concat();
+        expect("one that was forgotten", NEW_VALUE, &forgotten, &[]);
+    }
+    let school = port(2 * day, "10.0.0.7", 3389)
+        .1
+        .replace("{\"@", "{\"varde.zone\":\"school\",\"@");
+    let events = [port(0, "10.0.0.7", 443), (2 * day, school)];
+    expect(
+        "nothing is learned of a device at school",
+        NEW_VALUE,
+        &events,
+        &[],
+    );
+}
+
+#[test]
+fn a_rare_value_is_told_of_once() {
+    let rule = "anomaly:
+  type: rare
+  rules: [outbound]
+  group-by: [observer.name]
+  timespan: 7d
+  condition: { field: tls.client.ja4, lte: 0.01, minimum: 500 }";
+    let hello = |at: i64, ja4: &str| {
+        flow(
+            at,
+            "10.0.0.7",
+            "203.0.113.9",
+            &format!(r#","tls.client.ja4":"{ja4}""#),
+        )
+    };
+    let mut events: Vec<_> = (0..600)
+        .map(|at| hello(at, if at % 2 == 0 { "usual-a" } else { "usual-b" }))
+        .collect();
+    expect("the usual", rule, &events, &[]);
+    events.extend([hello(700, "odd"), hello(701, "odd")]);
+    expect(
+        "the odd one",
+        rule,
+        &events,
+        &[("test", "1 of 601 events have it")],
+    );
+    expect("too few to say", rule, &events[580..], &[]);
+}
+
+#[test]
+fn a_sum_far_from_the_baseline_is_told_with_both() {
+    let rule = "anomaly:
+  type: threshold_baseline
+  rules: [outbound]
+  group-by: [source.ip]
+  timespan: 7d
+  learning: 1d
+  interval: 1h
+  baseline: ewma
+  condition: { field: source.bytes, gte: 6, minimum: 100000 }";
+    let sent = |at: i64, bytes: u64| flow(at, V6, "203.0.113.9", &format!(r#","source.bytes":{bytes}"#));
+    let usual: Vec<_> = (0..72)
+        .map(|hour| sent(hour * 3600 + 60, 50_000 + (hour as u64 % 7) * 4_000))
+        .collect();
+    expect("three days as usual", rule, &usual, &[]);
+    let mut much = usual.clone();
+    much.extend((0..10).map(|n| sent(72 * 3600 + 100 + n, 90_000)));
+    expect("an hour of much", rule, &much, &[(V6, "in 60 min; usual is")]);
+    let mut early = usual[..5].to_vec();
+    early.extend((0..10).map(|n| sent(5 * 3600 + 100 + n, 90_000)));
+    expect("while learning", rule, &early, &[]);
+}
+
+const BEACON: &str = "anomaly:
+  type: beacon
+  rules: [outbound]
+  group-by: [source.ip, destination.ip]
+  timespan: 24h
+  condition: { gte: 0.8, minimum: 16, field: source.bytes }
+varde: { entity: source.ip }";
+
+#[test]
+fn regular_contacts_are_one_alert_and_people_are_none() {
+    for (source, server) in [("10.0.0.7", "203.0.113.9"), (V6, "2001:db8:bad::1")] {
+        let contact = |at: i64, bytes: u64| flow(at, source, server, &format!(r#","source.bytes":{bytes}"#));
+        let regular: Vec<_> = (0..48)
+            .map(|n| contact(n * 300 + (n * 7 % 11), 310 + (n as u64 % 3)))
+            .collect();
+        expect(
+            "every five minutes",
+            BEACON,
+            &regular,
+            &[(source, "contacts, about every")],
+        );
+        let gaps = [
+            0, 4, 9, 300, 2_000, 2_003, 2_010, 2_500, 7_000, 7_200, 7_204, 7_209, 9_900, 9_905, 15_000,
+            15_100, 15_101, 15_400, 22_000, 22_040,
+        ];
+        let person: Vec<_> = gaps
+            .iter()
+            .enumerate()
+            .map(|(n, at)| contact(*at, 400 + (n as u64 * n as u64) * 977 % 40_000))
+            .collect();
+        expect("someone who reads", BEACON, &person, &[]);
+    }
+}
+
+#[test]
+fn many_different_values_are_one_alert() {
+    let rule = "anomaly:
+  type: distinct
+  rules: [outbound]
+  group-by: [source.ip]
+  timespan: 10m
+  condition: { field: destination.ip, gte: 100 }";
+    let to = |at: i64, n: i64| flow(at, V6, &format!("2001:db8:f::{n:x}"), "");
+    let sweep: Vec<_> = (0..400).map(|n| to(n / 2, n)).collect();
+    expect(
+        "a sweep",
+        rule,
+        &sweep,
+        &[(V6, "different values in 10 min, at least 100")],
+    );
+    let slow: Vec<_> = (0..400).map(|n| to(n * 20, n)).collect();
+    expect("the same over two hours", rule, &slow, &[]);
+    let same: Vec<_> = (0..400).map(|n| to(n / 2, n % 50)).collect();
+    expect("fifty again and again", rule, &same, &[]);
+}
+
+#[test]
+fn data_that_leaves_and_does_not_come_back_is_told_of() {
+    let rule = "anomaly:
+  type: volume
+  rules: [outbound]
+  group-by: [source.ip]
+  timespan: 1h
+  condition: { field: [source.bytes, destination.bytes], gte: 1000000000, ratio: 10 }";
+    let moved = |at: i64, out: u64, back: u64| {
+        flow(
+            at,
+            V6,
+            "203.0.113.9",
+            &format!(r#","source.bytes":{out},"destination.bytes":{back}"#),
+        )
+    };
+    let leaving: Vec<_> = (0..30).map(|n| moved(n * 60, 50_000_000, 100_000)).collect();
+    expect("leaving", rule, &leaving, &[(V6, "1000000000 in 60 min")]);
+    let both: Vec<_> = (0..30).map(|n| moved(n * 60, 50_000_000, 40_000_000)).collect();
+    expect("both ways", rule, &both, &[]);
+    let slow: Vec<_> = (0..30).map(|n| moved(n * 3600, 50_000_000, 100_000)).collect();
+    expect("over a day", rule, &slow, &[]);
+}
+
+#[test]
+fn names_that_carry_data_are_told_with_their_domain() {
+    let rule = "anomaly:
+  type: dns_tunnel
+  rules: [question]
+  group-by: [source.ip]
+  timespan: 10m
+  condition: { field: dns.question.name, names: 50, bytes: 2000, entropy: 3.5 }
+varde: { entity: source.ip }";
+    let letters: Vec<char> = "abcdefghijklmnopqrstuvwxyz234567".chars().collect();
+    let mut draw = 7_u64;
+    let mut label = || -> String {
+        (0..50)
+            .map(|_| {
+                draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                letters[(draw >> 59) as usize]
+            })
+            .collect()
+    };
+    let carrying: Vec<_> = (0..100)
+        .map(|n| question(n, V6, &format!("{}.t.example.no", label())))
+        .collect();
+    let found = alerts(rule, &carrying);
+    assert_eq!(told(&found).len(), 1, "{found:#?}");
+    assert!(
+        told(&found)[0].1.contains("names under example.no in 10 min"),
+        "{found:#?}"
+    );
+    let group = &found[0].window.as_ref().expect("a window").group_by;
+    assert_eq!(
+        group[1],
+        (
+            "dns.question.registered_domain".to_owned(),
+            "example.no".to_owned()
+        )
+    );
+    let words: Vec<_> = (0..100)
+        .map(|n| question(n, V6, &format!("www{n}.example.no")))
+        .collect();
+    expect("servers with numbers", rule, &words, &[]);
+}
+
+#[test]
+fn silence_is_told_of_once_and_again_after_a_word() {
+    let rule = "anomaly:
+  type: silence
+  rules: [any_flow]
+  group-by: [observer.name]
+  timespan: 30m";
+    let word = |at: i64| flow(at, "10.0.0.7", "203.0.113.9", r#","observer.name":"s-1""#);
+    let clock = |at: i64| flow(at, "10.0.0.8", "203.0.113.9", r#","observer.name":"s-2""#);
+    let mut events: Vec<_> = (0..240).map(|n| clock(n * 60)).collect();
+    events.extend([0, 120, 240, 420, 10_000, 10_100].map(word));
+    events.sort_by_key(|(at, _)| *at);
+    let found = alerts(rule, &events);
+    let entities: Vec<_> = found
+        .iter()
+        .map(|alert| (alert.entity.value.as_str(), alert.timestamp))
+        .collect();
+    let at = |second: i64| Timestamp::from_millis((MONDAY + second) * 1000);
+    assert_eq!(
+        entities,
+        [("s-1", at(420 + 1800)), ("s-1", at(10_100 + 1800))],
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn the_same_thing_in_many_organisations_is_one_alert() {
+    let rule = "anomaly:
+  type: national
+  rules: [outbound]
+  group-by: [destination.ip]
+  timespan: 1h
+  condition: { organizations: 3 }";
+    let ruleset = ruleset(rule);
+    let organizations = ["910244132", "958935420", "840029212", "944496394"];
+    let mut run = Run::new(&ruleset, Stage::Whole);
+    for (n, number) in organizations.iter().enumerate() {
+        run.defaults.organization = OrganizationNumber::parse(number).expect("a number");
+        run.feed(&flow(n as i64 * 600, "10.0.0.7", "203.0.113.9", "").1);
+        run.feed(&flow(n as i64 * 7200, "10.0.0.7", "203.0.113.10", "").1);
+    }
+    let found = run.finish();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let window = found[0].window.as_ref().expect("a window");
+    assert_eq!((window.count, window.group_by[0].1.as_str()), (3, "203.0.113.9"));
+    let text = String::from_utf8(encode(&found[0])).expect("text");
+    for other in &organizations[..2] {
+        assert!(
+            !text.contains(other),
+            "a municipality sees the number, not who: {text}"
+        );
+    }
+}
+
+/// Every rule of this file on one stream.
+fn mixed() -> Vec<(i64, String)> {
+    let mut events = Vec::new();
+    for n in 0..60_i64 {
+        events.push(flow(
+            n * 240 + n % 5,
+            "10.0.0.7",
+            "203.0.113.9",
+            r#","source.bytes":300,"destination.port":443"#,
+        ));
+        events.push(flow(
+            n * 61,
+            V6,
+            &format!("2001:db8:f::{n:x}"),
+            r#","source.bytes":90000000,"destination.bytes":1000,"destination.port":22"#,
+        ));
+    }
+    events.sort();
+    events
+}
+
+const MIXED: [&str; 4] = [
+    BEACON,
+    "anomaly:\n  type: distinct\n  rules: [outbound]\n  group-by: [source.ip]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
+    "anomaly:\n  type: distinct\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
+    "anomaly:\n  type: volume\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: [source.bytes, destination.bytes], gte: 1000000000, ratio: 10 }",
+];
+
+fn bytes(mut alerts: Vec<Alert>) -> Vec<Vec<u8>> {
+    let mut bytes: Vec<Vec<u8>> = alerts.drain(..).map(|alert| encode(&alert)).collect();
+    bytes.sort();
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn delays_repeats_and_restarts_change_nothing(
+        rule in 0..4_usize,
+        delays in proptest::collection::vec(0..55_i64, 120),
+        repeats in proptest::collection::vec(0..120_usize, 0..20),
+        restart in 1..40_usize,
+    ) {
+        let ruleset = ruleset(MIXED[rule]);
+        let events = mixed();
+        let mut undisturbed = Run::new(&ruleset, Stage::Whole);
+        events.iter().for_each(|(_, event)| undisturbed.feed(event));
+        let expected = undisturbed.finish();
+        prop_assert_eq!(expected.len(), 1, "{:#?}", expected);
+
+        let mut shuffled: Vec<(i64, String)> = events
+            .iter()
+            .zip(&delays)
+            .map(|((at, event), delay)| (at + delay, event.clone()))
+            .collect();
+        shuffled.extend(repeats.iter().map(|index| (events[*index].0 + 50, events[*index].1.clone())));
+        shuffled.sort_by_key(|(at, _)| *at);
+        let mut run = Run::new(&ruleset, Stage::Whole);
+        for (index, (_, event)) in shuffled.iter().enumerate() {
+            run.feed(event);
+            if index % restart == restart - 1 {
+                run.restart();
+            }
+        }
+        prop_assert_eq!(bytes(run.finish()), bytes(expected));
+    }
+
+    #[test]
+    fn partitions_and_signals_change_nothing(
+        rule in 0..4_usize,
+        partitions in 1..12_usize,
+        batch in 1..50_usize,
+    ) {
+        let ruleset = ruleset(MIXED[rule]);
+        let events = mixed();
+        let mut undisturbed = Run::new(&ruleset, Stage::Whole);
+        events.iter().for_each(|(_, event)| undisturbed.feed(event));
+        let expected = bytes(undisturbed.finish());
+
+        let organization = OrganizationNumber::parse("910244132").expect("a number");
+        let mut scans: Vec<Run> = (0..partitions).map(|_| Run::new(&ruleset, Stage::Scan)).collect();
+        let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
+        let mut found = Correlated::default();
+        let mut pass = |scans: &mut Vec<Run>, is_over: bool| {
+            for (number, scan) in scans.iter_mut().enumerate() {
+                if is_over {
+                    scan.correlator.flush(&mut scan.correlated);
+                }
+                let signals = std::mem::take(&mut scan.correlated.signals);
+                let signals = Signal::decode(&Signal::encode(signals)).expect("signals");
+                let watermark = scan.correlator.watermark().map_or(i64::MIN, |at| at.as_nanos());
+                let stream = Stream {
+                    organization,
+                    number: number as u64,
+                    count: partitions,
+                    watermark: if is_over { i64::MAX } else { watermark },
+                };
+                together.receive(signals, stream, &mut found);
+            }
+        };
+        for (index, (_, event)) in events.iter().enumerate() {
+            let local = event.split("\"source.ip\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
+            let partition = local.bytes().map(usize::from).sum::<usize>() % partitions;
+            scans[partition].feed(event);
+            if index % batch == batch - 1 {
+                pass(&mut scans, false);
+            }
+        }
+        pass(&mut scans, true);
+        together.flush(&mut found);
+        let mut all = found.alerts;
+        for scan in scans {
+            all.extend(scan.correlated.alerts);
+        }
+        prop_assert_eq!(bytes(all), expected);
+    }
+}
