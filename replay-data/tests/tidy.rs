@@ -77,6 +77,7 @@ fn dependencies_follow_the_data() {
         ("ingest", &["ingest-event", "ingest-bus"]),
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),
+        ("detect-models", &[]),
         ("detect-engine", &["ingest-event", "detect-alert", "detect-rules"]),
         (
             "detect",
@@ -127,6 +128,7 @@ fn pure_crates_stay_pure() {
         "ingest-event",
         "detect-alert",
         "detect-rules",
+        "detect-models",
         "detect-engine",
         "alerting-incident",
     ] {
@@ -156,6 +158,7 @@ fn pure_crates_read_no_clock_and_no_file() {
     for folder in [
         "ingest/event/src",
         "detect/alert/src",
+        "detect/models/src",
         "detect/engine/src",
         "alerting/incident/src",
     ] {
