@@ -328,7 +328,14 @@ fn every_diagnostic_has_its_section() {
 #[test]
 fn links_to_headings_have_their_headings() {
     let folder = root().join("docs");
-    for name in ["operating", "rules", "style", "wire-format", "data-path"] {
+    for name in [
+        "anomaly-rules",
+        "operating",
+        "rules",
+        "style",
+        "wire-format",
+        "data-path",
+    ] {
         let page = text(&format!("docs/{name}.md"));
         for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let Some((target, anchor)) = link.split_once('#').filter(|_| !link.contains("://")) else {

@@ -268,6 +268,29 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn what_the_parser_refuses_is_said_at_its_line() {
+    let mend = "a correlation has `type`, `rules`, `group-by`, `timespan` (such as 5m) and `condition` (such as `gte: 10`)";
+    for (body, expected) in [
+        (
+            "type: value_cuont\nrules: [a]\ntimespan: 5m\ncondition: { gte: 5 }",
+            "R013 type: value_cuont: Invalid correlation rule: Unknown correlation type: value_cuont; did you mean `value_count`?",
+        ),
+        (
+            "type: event_count\nrules: [a]\ntimeframe: soon\ncondition: { gte: 5 }",
+            &format!("R013 timeframe: soon: Invalid timespan 'soon'; {mend}"),
+        ),
+        (
+            "type: event_count\nrules: [a]\ntimespan: 5m\nwindow: session\ncondition: { gte: 5 }",
+            &format!(
+                "R013 window: session: Invalid correlation rule: window: session requires a gap (gap: or rsigma.gap:, e.g. 5m); {mend}"
+            ),
+        ),
+    ] {
+        check_said(body, false, &[expected]);
+    }
+}
+
+#[test]
 fn what_does_nothing_is_a_warning() {
     for (body, expected) in [
         (

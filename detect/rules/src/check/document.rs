@@ -153,9 +153,7 @@ pub(super) fn explain(document: &Document<'_>, message: &str) -> Diagnostic {
         return document.error(Code::BadCondition, line, detail, mend);
     }
     if message.contains("correlation") || message.contains("timeframe") || message.contains("timespan") {
-        let line = document.line_with("correlation:").unwrap_or(1);
-        let mend = "a correlation has `type`, `rules`, `group-by`, `timespan` (such as 5m) and `condition` (such as `gte: 10`)";
-        return document.error(Code::BadCorrelation, line, message, mend);
+        return bad_correlation(document, message);
     }
     let key = message.split(['\'', '`', '"']).nth(1).unwrap_or_default();
     let line = (!key.is_empty())
@@ -168,6 +166,43 @@ pub(super) fn explain(document: &Document<'_>, message: &str) -> Diagnostic {
         message,
         "see the Sigma specification for what may stand here",
     )
+}
+
+/// The types of correlations that there are.
+const CORRELATION_TYPES: [&str; 8] = [
+    "event_count",
+    "value_count",
+    "value_sum",
+    "value_avg",
+    "value_percentile",
+    "value_median",
+    "temporal",
+    "temporal_ordered",
+];
+
+fn bad_correlation(document: &Document<'_>, message: &str) -> Diagnostic {
+    let places = [
+        ("correlation type", "type:"),
+        ("imespan", "timespan:"),
+        ("imespan", "timeframe:"),
+        ("gap", "gap:"),
+        ("window", "window:"),
+        ("condition", "condition:"),
+        ("", "correlation:"),
+    ];
+    let line = places
+        .iter()
+        .filter(|(word, _)| message.contains(word))
+        .find_map(|(_, place)| document.line_with(place))
+        .unwrap_or(1);
+    let mend = match message.split_once("correlation type: ") {
+        Some((_, kind)) => match nearest(kind, &CORRELATION_TYPES) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("the types are {}", CORRELATION_TYPES.join(", ")),
+        },
+        None => "a correlation has `type`, `rules`, `group-by`, `timespan` (such as 5m) and `condition` (such as `gte: 10`)".to_owned(),
+    };
+    document.error(Code::BadCorrelation, line, message, &mend)
 }
 
 fn unknown_modifier(document: &Document<'_>, modifier: &str) -> Diagnostic {
