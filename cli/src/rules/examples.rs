@@ -7,8 +7,9 @@
 //!   - { event.dataset: network.dns, dns.question.name: www.example.no }
 //! ```
 //!
-//! An example is one event, or a list of events in order (for correlations and anomaly rules). Events are flat or nested; times may be
-//! left out: then they are a second apart. They go through the same decoder and engine as in production.
+//! An example is one event, or a list of events in order (for correlations and anomaly rules). Events are flat or nested;
+//! times may be left out: then they are a second apart. They are of one organisation unless they name another in
+//! `organization.id`. They go through the same decoder and engine as in production.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use detect::detector::{Detector, Findings, Origin};
 use detect_engine::{Correlator, Ruleset};
 use detect_rules::{Options, SourceText, check_with};
-use ingest_event::{Timestamp, field};
+use ingest_event::{OrganizationNumber, Timestamp, field};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -200,7 +201,8 @@ const START: &str = "2026-03-02T08:00:00Z";
 
 /// Sends the events through the decoder and the engine.
 fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Findings) {
-    let (Ok(organization), Ok(start)) = (PLACEHOLDER_ORGANIZATION.parse(), START.parse::<Timestamp>()) else {
+    let placeholder = PLACEHOLDER_ORGANIZATION.parse::<OrganizationNumber>();
+    let (Ok(placeholder), Ok(start)) = (placeholder, START.parse::<Timestamp>()) else {
         return;
     };
     let mut detector = Detector::new(ruleset);
@@ -211,9 +213,11 @@ fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Find
         event
             .entry(field::TIMESTAMP)
             .or_insert_with(|| Json::String(time.to_string()));
+        let organization = event.get(field::ORGANIZATION_ID).and_then(Json::as_str);
+        let organization = organization.and_then(|number| number.parse().ok());
         let payload = Json::Object(event).to_string();
         let origin = Origin {
-            organization,
+            organization: organization.unwrap_or(placeholder),
             source: "example",
             position,
             observed: start,
