@@ -1,8 +1,9 @@
-//! The bundled rules, correlations, anomaly rules, indicators and routing, inside the binary.
+//! The bundled rules, correlations, anomaly rules, indicators, models and routing, inside the binary.
 //!
 //! Data first: what counts are the files beside this one. `sigma/`, `correlations/` and `anomaly/` hold rules
-//! with a `<rule>.test.yml` beside each, `indicators/` feeds, `routing/` who is told. The folders' layout is the same
-//! inside the binary as on disk, so that [`files`] can be unpacked into a folder that a service then reads.
+//! with a `<rule>.test.yml` beside each, `indicators/` feeds, `models/` models with their cards, `routing/` who is
+//! told. The folders' layout is the same inside the binary as on disk, so that [`files`] can be unpacked into a folder
+//! that a service then reads.
 //! In a debug build the files are read from the source tree, so that an edited rule counts without a build.
 
 #![forbid(unsafe_code)]
@@ -32,6 +33,11 @@ struct Correlations;
 struct Indicators;
 
 #[derive(RustEmbed)]
+#[folder = "models/"]
+#[prefix = "models/"]
+struct Models;
+
+#[derive(RustEmbed)]
 #[folder = "routing/"]
 #[prefix = "routing/"]
 struct Routing;
@@ -52,6 +58,7 @@ pub fn files() -> Vec<File> {
         embedded::<Anomaly>(),
         embedded::<Correlations>(),
         embedded::<Indicators>(),
+        embedded::<Models>(),
         embedded::<Routing>(),
         embedded::<Sigma>(),
     ]
@@ -94,6 +101,18 @@ impl File {
     #[must_use]
     pub fn is_indicators(&self) -> bool {
         self.path.starts_with("indicators/") && (self.path.ends_with(".txt") || self.path.ends_with(".csv"))
+    }
+
+    /// Whether it is a model.
+    #[must_use]
+    pub fn is_model(&self) -> bool {
+        self.path.starts_with("models/") && self.path.ends_with(".model")
+    }
+
+    /// Whether it says what a model is for, how good it is and where it fails.
+    #[must_use]
+    pub fn is_model_card(&self) -> bool {
+        self.path.starts_with("models/") && self.path.ends_with(".card.md")
     }
 
     /// The content as text; bytes that are not UTF-8 become U+FFFD.

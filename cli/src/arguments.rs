@@ -81,6 +81,12 @@ pub enum Command {
         #[command(subcommand)]
         command: IndicatorsCommand,
     },
+    /// Train and check models, and compute their verdicts again.
+    Models {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
 }
 
 const UP_HELP: &str = "\
@@ -264,6 +270,96 @@ pub struct IndicatorsArguments {
     /// How it is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: ReportFormat,
+}
+
+/// `varde models …`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Train a model and measure it on what it was not trained with
+    #[command(long_about = TRAIN_HELP)]
+    Train(TrainArguments),
+    /// Say which models load, and which are refused and why
+    Check(ModelsCheckArguments),
+    /// Print a model's card: purpose, data, figures, limits, off switch
+    Card(CardArguments),
+    /// Compute recorded verdicts again
+    #[command(long_about = VERIFY_HELP)]
+    Verify(VerifyArguments),
+}
+
+const TRAIN_HELP: &str = "\
+Train a model and measure it on what it was not trained with.
+
+Targets are drawn by generators in Varde; ordinary names are drawn Norwegian ones and those of --benign. The same \
+seed and files give the same bytes. Figures go to standard output, the model to --output.";
+
+const VERIFY_HELP: &str = "\
+Compute recorded verdicts again.
+
+Reads files with records, one a line (varde-verdict 1 MODEL DIGEST FEATURES SCORE), or alerts as JSON, one a line, with \
+records anywhere in them. Exit code 1 if a verdict differs, its model is unknown, or no record is found.";
+
+/// Which model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModelName {
+    /// Names that look drawn by a machine
+    DomainNames,
+    /// Flows that look like exfiltration, keep-alives, scans or tunnels
+    Flows,
+}
+
+/// `varde models train`.
+#[derive(Args, Clone, Debug)]
+pub struct TrainArguments {
+    /// The model
+    pub model: ModelName,
+    /// Ordinary names to train with: one a line, or a MISP warning list, plain or Zstandard; several times
+    #[arg(long, value_name = "FILE")]
+    pub benign: Vec<PathBuf>,
+    /// Ordinary names to measure with; those that were trained with are left out; several times
+    #[arg(long, value_name = "FILE")]
+    pub ordinary: Vec<PathBuf>,
+    /// Names of a family to measure with, one a line; several times
+    #[arg(long, value_name = "FILE")]
+    pub family: Vec<PathBuf>,
+    /// What all draws begin with
+    #[arg(long, value_name = "NUMBER", default_value_t = TRAINING_SEED)]
+    pub seed: u64,
+    /// Write the model here
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Train, measure nothing, and compare with the bundled model; exit 1 if they differ
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// The seed of the bundled models: the day of the first training.
+pub const TRAINING_SEED: u64 = 20_261_122;
+
+/// `varde models check`.
+#[derive(Args, Clone, Debug)]
+pub struct ModelsCheckArguments {
+    /// Models [default: the bundled ones]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `varde models card`.
+#[derive(Args, Clone, Debug)]
+pub struct CardArguments {
+    /// The model [default: all]
+    pub model: Option<ModelName>,
+}
+
+/// `varde models verify`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArguments {
+    /// Files with records or alerts, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// A model that verdicts may be by, beside the bundled ones; several times
+    #[arg(long, value_name = "FILE")]
+    pub model: Vec<PathBuf>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | `varde replay` | [`replay`] | files → alerts, through the same code, without a bus |
 //! | `varde rules` | [`rules`] | checks rules, and tests them against their examples |
 //! | `varde indicators` | [`indicators`] | checks indicator files |
+//! | `varde models` | [`models`] | trains and checks models, computes their verdicts again |
 //!
 //! Alerts and reports go to standard output, everything else to standard error; neither is written to but through
 //! the `Write`rs in [`Terminal`], so that a test reads what a person would see. No service's work is done here.
@@ -17,6 +18,7 @@ mod clock;
 mod exit;
 pub mod indicators;
 pub mod load;
+pub mod models;
 pub mod replay;
 pub mod rules;
 mod terminal;
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 pub use exit::{Ended, Exit, Failure};
 pub use terminal::Terminal;
 
-use arguments::{Command, IndicatorsCommand, RulesCommand};
+use arguments::{Command, IndicatorsCommand, ModelsCommand, RulesCommand};
 
 /// Runs the command that the arguments name and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -63,6 +65,12 @@ pub fn run(command: Command, terminal: &mut Terminal<'_>) -> Exit {
         Command::Indicators {
             command: IndicatorsCommand::Check(arguments),
         } => indicators::check(&arguments, terminal),
+        Command::Models { command } => match command {
+            ModelsCommand::Train(arguments) => models::train(&arguments, terminal),
+            ModelsCommand::Check(arguments) => models::check(&arguments, terminal),
+            ModelsCommand::Card(arguments) => models::card(&arguments, terminal),
+            ModelsCommand::Verify(arguments) => models::verify(&arguments, terminal),
+        },
     };
     ended.unwrap_or_else(|failure| failure.report(terminal))
 }

@@ -283,6 +283,7 @@ fn commands_in_documents_can_be_typed() {
         "README.md",
         "docs/operating.md",
         "docs/rules.md",
+        "docs/models.md",
         "replay-data/README.md",
         "rulesets/README.md",
     ] {
@@ -330,6 +331,7 @@ fn links_to_headings_have_their_headings() {
     let folder = root().join("docs");
     for name in [
         "anomaly-rules",
+        "models",
         "operating",
         "rules",
         "style",

@@ -78,7 +78,10 @@ fn dependencies_follow_the_data() {
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),
         ("detect-models", &[]),
-        ("detect-engine", &["ingest-event", "detect-alert", "detect-rules"]),
+        (
+            "detect-engine",
+            &["ingest-event", "detect-alert", "detect-rules", "detect-models"],
+        ),
         (
             "detect",
             &[

@@ -17,6 +17,7 @@ use crate::{
     earlier::Earlier,
     indicators::{IndicatorIndex, IndicatorTable, IndicatorTableBuilder, WarningLists},
     keys::FieldNames,
+    models::Models,
     program::{Node, Program},
     ruleset::{Compiled, Envelope, Ruleset},
     witness::Needs,
@@ -33,6 +34,7 @@ pub struct Compiler {
     sample: Vec<Vec<u8>>,
     earlier: Option<Arc<Ruleset>>,
     cached: Option<CachedPrefilters>,
+    models: Models,
 }
 
 /// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
@@ -123,6 +125,13 @@ impl Compiler {
         self
     }
 
+    /// Takes the models that rules of type `dga` and `flow` ask. Without one its rules are silent.
+    #[must_use]
+    pub fn models(mut self, models: Models) -> Self {
+        self.models = models;
+        self
+    }
+
     /// Builds the ruleset.
     ///
     /// # Errors
@@ -141,7 +150,7 @@ impl Compiler {
             (None, None) => FieldNames::default(),
         };
         let envelope = envelope(&mut names);
-        let mut tracks = Tracks::compile(&mut self.rules, &mut names);
+        let mut tracks = Tracks::compile(&mut self.rules, &self.models, &mut names);
         let mut programs = Programs {
             earlier: earlier.as_ref().filter(|_| cached.is_none()),
             late: cached.is_some().then(|| Arc::new(names.clone())),
@@ -168,6 +177,7 @@ impl Compiler {
             });
         }
         digests.extend(tracks.all.iter().map(|track| *track.asked.digest()));
+        digests.extend(self.models.digests());
         let table = self.table.unwrap_or_else(|| Arc::new(self.indicators.build()));
         let indicators = IndicatorIndex::new(table, self.warning_lists, &mut names);
         let version = version(digests, &indicators);

@@ -66,10 +66,22 @@ pub struct CorrelatorStats {
     pub windows_full: u64,
 }
 
+impl CorrelatorStats {
+    const fn and(self, other: Self) -> Self {
+        Self {
+            groups_evicted: self.groups_evicted + other.groups_evicted,
+            events_late: self.events_late + other.events_late,
+            events_outside: self.events_outside + other.events_outside,
+            events_repeated: self.events_repeated + other.events_repeated,
+            windows_full: self.windows_full + other.windows_full,
+        }
+    }
+}
+
 /// Which rules a correlator keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// All: one correlator sees every event, as in a replay.
+    /// All: one correlator sees every event, as in a replay. It finds what the two others find together.
     Whole,
     /// Those whose groups are each in one partition; the others' observations leave as signals.
     Scan,
@@ -96,6 +108,8 @@ pub struct Correlator {
     lanes: BTreeMap<Option<OrganizationNumber>, Lane>,
     /// What is put together before it leaves as signals.
     gatherer: Gatherer,
+    /// Where signals come together, if this one takes everything.
+    together: Option<Box<Self>>,
     stats: CorrelatorStats,
 }
 
@@ -144,12 +158,17 @@ impl Correlator {
     /// Nothing known yet; for the rules of one stage.
     #[must_use]
     pub fn for_stage(ruleset: Arc<Ruleset>, stage: Stage) -> Self {
+        let together = match stage {
+            Stage::Whole => Some(Box::new(Self::for_stage(Arc::clone(&ruleset), Stage::Signals))),
+            Stage::Scan | Stage::Signals => None,
+        };
         Self {
             keepers: ruleset.tracks.all.iter().map(keeper::of).collect(),
             ruleset,
             stage,
             lanes: BTreeMap::new(),
             gatherer: Gatherer::default(),
+            together,
             stats: CorrelatorStats::default(),
         }
     }
@@ -182,6 +201,7 @@ impl Correlator {
             return;
         }
         self.give_out(None, late, None, out);
+        self.join(out);
     }
 
     /// Takes what came together of one organisation from one of its streams of signals.
@@ -211,6 +231,34 @@ impl Correlator {
         let mut parts = Vec::new();
         self.gatherer.flush(i64::MAX, &mut parts);
         self.work(out).send_parts(&parts);
+        self.join(out);
+        if let Some(together) = &mut self.together {
+            together.flush(out);
+        }
+    }
+
+    /// Where this one takes everything, its signals need not travel: they are taken as they would be elsewhere.
+    fn join(&mut self, out: &mut Correlated) {
+        let watermark = self.watermark().map_or(i64::MIN, Timestamp::as_nanos);
+        let Some(together) = &mut self.together else {
+            return;
+        };
+        let mut signals: BTreeMap<OrganizationNumber, Vec<Signal>> = BTreeMap::new();
+        for signal in out.signals.drain(..) {
+            signals.entry(signal.organization).or_default().push(signal);
+        }
+        for organization in together.lanes.keys().flatten() {
+            signals.entry(*organization).or_default();
+        }
+        for (organization, signals) in signals {
+            let stream = Stream {
+                organization,
+                number: 0,
+                count: 1,
+                watermark,
+            };
+            together.receive(signals, stream, out);
+        }
     }
 
     /// Nothing has come for so long: what nothing coming makes true is told of. Time that passes without events is added
@@ -222,6 +270,9 @@ impl Correlator {
         };
         let elapsed = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         self.work(out).due(latest.saturating_add(elapsed));
+        if let Some(together) = &mut self.together {
+            together.elapse(Duration::from_nanos(elapsed.unsigned_abs()), out);
+        }
     }
 
     /// No signal leaves any more that is before this. Nothing while no event has come.
@@ -239,19 +290,30 @@ impl Correlator {
     /// What happened that no alert tells.
     #[must_use]
     pub fn stats(&self) -> CorrelatorStats {
-        self.stats
+        self.together
+            .as_ref()
+            .map_or(self.stats, |together| self.stats.and(together.stats))
     }
 
     /// How many groups are held.
     #[must_use]
     pub fn group_count(&self) -> usize {
-        self.keepers.iter().map(|keeper| keeper.len()).sum()
+        let own: usize = self.keepers.iter().map(|keeper| keeper.len()).sum();
+        own + self
+            .together
+            .as_ref()
+            .map_or(0, |together| together.group_count())
     }
 
     /// How many observations wait for their turn.
     #[must_use]
     pub fn waiting_count(&self) -> usize {
-        self.lanes.values().map(|lane| lane.order.held()).sum()
+        let own: usize = self.lanes.values().map(|lane| lane.order.held()).sum();
+        own + self.gatherer.len()
+            + self
+                .together
+                .as_ref()
+                .map_or(0, |together| together.waiting_count())
     }
 
     /// Takes what is late, and what nothing can come before any more; everything up to `until`, if it is given.
@@ -271,13 +333,15 @@ impl Correlator {
             work.take(observation);
         }
         let watermark = until.unwrap_or_else(|| lane.watermark());
-        while let Some(observations) = lane.order.take(watermark) {
+        while let Some(mut observations) = lane.order.take(watermark) {
             if let Some(first) = observations.first() {
                 work.pass(first.head.at);
             }
-            for observation in observations {
+            gather::merge(&mut observations);
+            for observation in observations.drain(..) {
                 work.take(observation);
             }
+            lane.order.give_back(observations);
         }
         self.lanes.insert(name, lane);
     }
@@ -323,12 +387,12 @@ impl Work<'_> {
             return;
         };
         match (self.stage, track.place) {
-            (Stage::Scan, Place::Signals) => {
+            (Stage::Scan | Stage::Whole, Place::Signals) => {
                 self.send(observation, track);
                 return;
             }
             (Stage::Signals, Place::Scan) => return,
-            (Stage::Whole, _) | (Stage::Scan, Place::Scan) | (Stage::Signals, Place::Signals) => {}
+            (Stage::Scan | Stage::Whole, Place::Scan) | (Stage::Signals, Place::Signals) => {}
         }
         let Some(keeper) = self.keepers.get_mut(observation.track as usize) else {
             return;

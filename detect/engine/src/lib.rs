@@ -22,6 +22,7 @@ mod indicators;
 mod json;
 mod keys;
 mod literal;
+mod models;
 mod pattern;
 mod pattern_list;
 mod prefilter;
@@ -44,6 +45,7 @@ pub use indicators::{
     IndicatorTable, IndicatorTableBuilder, Judgement, Listed, LookUp, Rejected, Rejection, RejectionReason,
     Rejections, Scratch, UpdateCounts, WarningLists,
 };
+pub use models::Models;
 pub use raise::{AlertSink, Observing, raise};
 pub use ruleset::{RuleIndex, Ruleset};
 pub use scan::{Finding, Match, MatchSink, Origin, ScanError, ScanStats, Scanner};

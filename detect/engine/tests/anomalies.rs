@@ -1,5 +1,4 @@
-//! Anomaly rules: what is usual raises nothing, what is not raises one alert that says why; and neither batches, restarts,
-//! small delays nor repeated events change that.
+//! Anomaly rules: what is usual raises nothing, what is not raises one alert that says why.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -9,119 +8,15 @@
     reason = "test support outside `#[test]` functions"
 )]
 
-use std::sync::Arc;
+#[path = "unusual/unusual.rs"]
+#[allow(dead_code, reason = "each test uses some of it")]
+mod unusual;
 
 use detect_alert::{Alert, encode};
-use detect_engine::{
-    AlertSink, Compiler, Correlated, Correlator, Observing, Ruleset, Scanner, Signal, Stage, Stream,
-};
-use detect_rules::{SourceText, check};
-use ingest_event::{Defaults, OrganizationNumber, SensorId, Timestamp};
-use proptest::prelude::*;
+use detect_engine::Stage;
+use ingest_event::{OrganizationNumber, Timestamp};
 
-const BASES: &str = "
-title: Any connection outwards
-id: 11111111-1111-4111-8111-111111111111
-name: outbound
-logsource: { category: network_connection }
-detection:
-  selection: { event.dataset: network.flow, network.direction: outbound }
-  condition: selection
----
-title: Any flow
-id: 11111111-1111-4111-8111-111111111112
-name: any_flow
-logsource: { category: network_connection }
-detection:
-  selection: { event.dataset: network.flow }
-  condition: selection
----
-title: Any question
-id: 11111111-1111-4111-8111-111111111113
-name: question
-logsource: { category: dns }
-detection:
-  selection: { event.dataset: network.dns }
-  condition: selection
----
-";
-
-/// The start of all: a Monday.
-const MONDAY: i64 = 1_772_409_600;
-
-fn ruleset(anomaly: &str) -> Arc<Ruleset> {
-    let text = format!(
-        "{BASES}title: Unusual\nid: 22222222-2222-4222-8222-222222222222\n{anomaly}\nlevel: medium\n"
-    );
-    let checked = check(&[SourceText {
-        path: "r.yml".to_owned(),
-        text,
-    }]);
-    assert!(checked.diagnostics.is_empty(), "{}", checked.diagnostics[0]);
-    Arc::new(Compiler::new().rules(checked.rules).compile().expect("compiles"))
-}
-
-/// A flow at a second after [`MONDAY`].
-fn flow(at: i64, source: &str, destination: &str, more: &str) -> (i64, String) {
-    let time = Timestamp::from_millis((MONDAY + at) * 1000);
-    let text = format!(
-        r#"{{"@timestamp":"{time}","event.dataset":"network.flow","network.direction":"outbound","source.ip":"{source}","destination.ip":"{destination}"{more}}}"#
-    );
-    (at, text)
-}
-
-fn question(at: i64, source: &str, name: &str) -> (i64, String) {
-    let time = Timestamp::from_millis((MONDAY + at) * 1000);
-    let text = format!(
-        r#"{{"@timestamp":"{time}","event.dataset":"network.dns","network.direction":"outbound","source.ip":"{source}","dns.question.name":"{name}"}}"#
-    );
-    (at, text)
-}
-
-struct Run {
-    correlator: Correlator,
-    ruleset: Arc<Ruleset>,
-    stage: Stage,
-    observing: Observing,
-    correlated: Correlated,
-    defaults: Defaults,
-}
-
-impl Run {
-    fn new(ruleset: &Arc<Ruleset>, stage: Stage) -> Self {
-        Self {
-            correlator: Correlator::for_stage(Arc::clone(ruleset), stage),
-            ruleset: Arc::clone(ruleset),
-            stage,
-            observing: Observing::default(),
-            correlated: Correlated::default(),
-            defaults: Defaults {
-                organization: OrganizationNumber::parse("910244132").expect("a number"),
-                sensor: SensorId::parse("test").expect("a name"),
-            },
-        }
-    }
-
-    fn feed(&mut self, event: &str) {
-        let ruleset = Arc::clone(&self.ruleset);
-        let mut sink = AlertSink::new(&self.defaults, &mut self.observing);
-        let timestamp = Scanner::new(&ruleset)
-            .scan(event.as_bytes(), &mut sink)
-            .expect("an event");
-        sink.finish_event(&mut self.correlator, timestamp, timestamp, &mut self.correlated);
-    }
-
-    fn restart(&mut self) {
-        let snapshot = self.correlator.snapshot();
-        self.correlator =
-            Correlator::restore(Arc::clone(&self.ruleset), self.stage, &snapshot).expect("restores");
-    }
-
-    fn finish(mut self) -> Vec<Alert> {
-        self.correlator.flush(&mut self.correlated);
-        self.correlated.alerts
-    }
-}
+use unusual::{BEACON, MONDAY, Run, V6, flow, question, ruleset};
 
 fn alerts(anomaly: &str, events: &[(i64, String)]) -> Vec<Alert> {
     let ruleset = ruleset(anomaly);
@@ -155,8 +50,6 @@ fn expect(name: &str, anomaly: &str, events: &[(i64, String)], expected: &[(&str
         assert!(why.contains(part), "{name}: `{part}` is not in `{why}`");
     }
 }
-
-const V6: &str = "2001:db8:20::7";
 
 const NEW_VALUE: &str = "anomaly:
   type: new_value
@@ -262,14 +155,6 @@ fn a_sum_far_from_the_baseline_is_told_with_both() {
     early.extend((0..10).map(|n| sent(5 * 3600 + 100 + n, 90_000)));
     expect("while learning", rule, &early, &[]);
 }
-
-const BEACON: &str = "anomaly:
-  type: beacon
-  rules: [outbound]
-  group-by: [source.ip, destination.ip]
-  timespan: 24h
-  condition: { gte: 0.8, minimum: 16, field: source.bytes }
-varde: { entity: source.ip }";
 
 #[test]
 fn regular_contacts_are_one_alert_and_people_are_none() {
@@ -436,124 +321,5 @@ fn the_same_thing_in_many_organisations_is_one_alert() {
             !text.contains(other),
             "a municipality sees the number, not who: {text}"
         );
-    }
-}
-
-/// Every rule of this file on one stream.
-fn mixed() -> Vec<(i64, String)> {
-    let mut events = Vec::new();
-    for n in 0..60_i64 {
-        events.push(flow(
-            n * 240 + n % 5,
-            "10.0.0.7",
-            "203.0.113.9",
-            r#","source.bytes":300,"destination.port":443"#,
-        ));
-        events.push(flow(
-            n * 61,
-            V6,
-            &format!("2001:db8:f::{n:x}"),
-            r#","source.bytes":90000000,"destination.bytes":1000,"destination.port":22"#,
-        ));
-    }
-    events.sort();
-    events
-}
-
-const MIXED: [&str; 4] = [
-    BEACON,
-    "anomaly:\n  type: distinct\n  rules: [outbound]\n  group-by: [source.ip]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
-    "anomaly:\n  type: distinct\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
-    "anomaly:\n  type: volume\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: [source.bytes, destination.bytes], gte: 1000000000, ratio: 10 }",
-];
-
-fn bytes(mut alerts: Vec<Alert>) -> Vec<Vec<u8>> {
-    let mut bytes: Vec<Vec<u8>> = alerts.drain(..).map(|alert| encode(&alert)).collect();
-    bytes.sort();
-    bytes
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn delays_repeats_and_restarts_change_nothing(
-        rule in 0..4_usize,
-        delays in proptest::collection::vec(0..55_i64, 120),
-        repeats in proptest::collection::vec(0..120_usize, 0..20),
-        restart in 1..40_usize,
-    ) {
-        let ruleset = ruleset(MIXED[rule]);
-        let events = mixed();
-        let mut undisturbed = Run::new(&ruleset, Stage::Whole);
-        events.iter().for_each(|(_, event)| undisturbed.feed(event));
-        let expected = undisturbed.finish();
-        prop_assert_eq!(expected.len(), 1, "{:#?}", expected);
-
-        let mut shuffled: Vec<(i64, String)> = events
-            .iter()
-            .zip(&delays)
-            .map(|((at, event), delay)| (at + delay, event.clone()))
-            .collect();
-        shuffled.extend(repeats.iter().map(|index| (events[*index].0 + 50, events[*index].1.clone())));
-        shuffled.sort_by_key(|(at, _)| *at);
-        let mut run = Run::new(&ruleset, Stage::Whole);
-        for (index, (_, event)) in shuffled.iter().enumerate() {
-            run.feed(event);
-            if index % restart == restart - 1 {
-                run.restart();
-            }
-        }
-        prop_assert_eq!(bytes(run.finish()), bytes(expected));
-    }
-
-    #[test]
-    fn partitions_and_signals_change_nothing(
-        rule in 0..4_usize,
-        partitions in 1..12_usize,
-        batch in 1..50_usize,
-    ) {
-        let ruleset = ruleset(MIXED[rule]);
-        let events = mixed();
-        let mut undisturbed = Run::new(&ruleset, Stage::Whole);
-        events.iter().for_each(|(_, event)| undisturbed.feed(event));
-        let expected = bytes(undisturbed.finish());
-
-        let organization = OrganizationNumber::parse("910244132").expect("a number");
-        let mut scans: Vec<Run> = (0..partitions).map(|_| Run::new(&ruleset, Stage::Scan)).collect();
-        let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
-        let mut found = Correlated::default();
-        let mut pass = |scans: &mut Vec<Run>, is_over: bool| {
-            for (number, scan) in scans.iter_mut().enumerate() {
-                if is_over {
-                    scan.correlator.flush(&mut scan.correlated);
-                }
-                let signals = std::mem::take(&mut scan.correlated.signals);
-                let signals = Signal::decode(&Signal::encode(signals)).expect("signals");
-                let watermark = scan.correlator.watermark().map_or(i64::MIN, |at| at.as_nanos());
-                let stream = Stream {
-                    organization,
-                    number: number as u64,
-                    count: partitions,
-                    watermark: if is_over { i64::MAX } else { watermark },
-                };
-                together.receive(signals, stream, &mut found);
-            }
-        };
-        for (index, (_, event)) in events.iter().enumerate() {
-            let local = event.split("\"source.ip\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
-            let partition = local.bytes().map(usize::from).sum::<usize>() % partitions;
-            scans[partition].feed(event);
-            if index % batch == batch - 1 {
-                pass(&mut scans, false);
-            }
-        }
-        pass(&mut scans, true);
-        together.flush(&mut found);
-        let mut all = found.alerts;
-        for scan in scans {
-            all.extend(scan.correlated.alerts);
-        }
-        prop_assert_eq!(bytes(all), expected);
     }
 }

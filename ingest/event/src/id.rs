@@ -1,14 +1,15 @@
 //! Ids: one newtype each, alphabetical.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
+use smallvec::SmallVec;
 use thiserror::Error;
 
 /// Names one event, for good. Made at the sensor from what the event is, so that reading the same input
 /// again makes the same id (D5): 32 hexadecimal digits for our own sensors; foreign shippers may send any
 /// printable text of up to 128 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(SmallVec<[u8; 32]>);
 
 /// Why a text is no event id.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum OrganizationNumberError {
 
 /// Names one sensor: 1 to 64 of `a-z A-Z 0-9 . _ -`, as in a host name or a certificate's common name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SensorId(String);
+pub struct SensorId(Arc<str>);
 
 /// Why a text is no sensor id.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl EventId {
     /// Derives the id of an event from what makes it one of a kind, for example sensor, source and position.
     #[must_use]
     pub fn derive(parts: &[&[u8]]) -> Self {
-        Self(derive_id(parts))
+        Self(SmallVec::from_slice(derive_id(parts).as_bytes()))
     }
 
     /// Reads an id that came with an event.
@@ -67,13 +68,15 @@ impl EventId {
     /// If it is empty, longer than 128 bytes or not printable ASCII.
     pub fn parse(text: &str) -> Result<Self, EventIdError> {
         let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then(|| Self(text.to_owned())).ok_or(EventIdError)
+        fits.then(|| Self(SmallVec::from_slice(text.as_bytes())))
+            .ok_or(EventIdError)
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // `parse` lets only ASCII in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -126,7 +129,7 @@ impl SensorId {
             && text
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        fits.then(|| Self(text.to_owned())).ok_or(SensorIdError)
+        fits.then(|| Self(Arc::from(text))).ok_or(SensorIdError)
     }
 
     /// The id as text.
@@ -166,6 +169,12 @@ macro_rules! text_id {
 text_id!(EventId, EventIdError);
 text_id!(OrganizationNumber, OrganizationNumberError);
 text_id!(SensorId, SensorIdError);
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventId").field(&self.as_str()).finish()
+    }
+}
 
 impl fmt::Debug for OrganizationNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

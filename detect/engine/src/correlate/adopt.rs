@@ -32,6 +32,9 @@ impl Correlator {
         }
         self.gatherer
             .renumber(|track| ruleset.tracks.number(before.tracks.get(track)?.identity));
+        if let Some(together) = &mut self.together {
+            together.adopt(Arc::clone(&ruleset));
+        }
         self.ruleset = ruleset;
     }
 }

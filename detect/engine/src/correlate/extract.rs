@@ -4,13 +4,20 @@
 
 use std::sync::Arc;
 
+use detect_models::FlowFeatures;
 use ingest_event::{Defaults, Event, EventId, Marking, SensorId, Timestamp, Zone, field};
 
 use super::{
     observation::{Head, Observation, Sample, Text, VALUES_MAX},
-    track::{Source, Tap, Tracks, Wants},
+    track::{FlowFields, Source, Tap, Tracks, Wants},
 };
-use crate::{EventView, record::Kind, ruleset::Ruleset, sketch::Name};
+use crate::{
+    EventView,
+    models::{self, Told},
+    record::Kind,
+    ruleset::Ruleset,
+    sketch::Name,
+};
 
 /// Reads observations; what it knows of the last event's sensor and dataset is used again.
 #[derive(Debug, Default)]
@@ -97,7 +104,7 @@ impl Extractor {
             }
         }
         let mut numbers = [f64::NAN; 2];
-        match tap.wants {
+        match &tap.wants {
             Wants::Event => {}
             Wants::EachValue => {
                 let mut values = std::mem::take(&mut self.values);
@@ -142,11 +149,36 @@ impl Extractor {
                 }
                 self.text.set_value(&name);
             }
-            Wants::Number | Wants::Measures | Wants::Flow => {
+            Wants::JudgedName { models, least } => {
+                let name = tap.values.first().and_then(|sources| first(view, sources, head));
+                let name = name.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+                let told = name.as_ref().and_then(|name| {
+                    let domain = Name::split(name)?.registered;
+                    Some((domain, models.name(name, *least)?))
+                });
+                let Some((domain, told)) = told else {
+                    return;
+                };
+                numbers = [f64::from(told.score) / 10_000.0, f64::NAN];
+                self.text.set_value(&judged(domain, &told));
+            }
+            Wants::JudgedFlow {
+                models,
+                least,
+                fields,
+            } => {
+                let Some(told) = models.flow(&flow(view, fields), *least) else {
+                    return;
+                };
+                numbers = [f64::from(told.score) / 10_000.0, f64::NAN];
+                self.text.set_value(&judged(head.id.as_str(), &told));
+            }
+            Wants::Number | Wants::Measures => {
                 for (number, sources) in numbers.iter_mut().zip(&tap.values) {
                     *number = measure(view, sources, head);
                 }
-                if tap.wants == Wants::Number && numbers.first().is_some_and(|number| number.is_nan()) {
+                if matches!(tap.wants, Wants::Number) && numbers.first().is_some_and(|number| number.is_nan())
+                {
                     return;
                 }
             }
@@ -312,6 +344,33 @@ fn each(view: &EventView<'_>, sources: &[Source], head: &Head, told: &mut dyn Fn
         if is_found {
             return;
         }
+    }
+}
+
+/// What was judged, and the verdict, in one value.
+fn judged(what: &str, told: &Told) -> String {
+    format!("{what}\u{1f}{}\u{1f}{}", told.record, told.pushes)
+}
+
+fn flow(view: &EventView<'_>, fields: &FlowFields) -> FlowFeatures {
+    let text = |field| view.record.first_text(field, view.payload).unwrap_or_default();
+    let count = |field| text(field).parse().unwrap_or(0);
+    let [
+        source_bytes,
+        destination_bytes,
+        source_packets,
+        destination_packets,
+    ] = fields.counters.map(count);
+    FlowFeatures {
+        duration_ms: count(fields.duration) / 1_000_000,
+        source_bytes,
+        destination_bytes,
+        source_packets,
+        destination_packets,
+        destination_port: text(fields.port).parse().unwrap_or(0),
+        direction: models::direction(text(fields.direction)),
+        state: models::state(text(fields.state)),
+        transport: models::transport(text(fields.transport)),
     }
 }
 

@@ -6,10 +6,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use detect_rules::AnomalyKind;
+use rustc_hash::FxHashMap;
 
 use super::{
     anomaly::hash,
-    observation::{Merged, Observation, Written},
+    observation::{Head, Merged, Observation, Written},
     track::{Asked, Track, Tracks},
 };
 
@@ -74,6 +75,11 @@ impl Gatherer {
         self.groups.values().map(|part| part.head.at).min()
     }
 
+    /// How many parts are gathered.
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Whether nothing is gathered.
     pub(super) fn is_empty(&self) -> bool {
         self.groups.is_empty()
@@ -115,17 +121,75 @@ fn begin(mut observation: Observation) -> Observation {
         vec![hash(value)]
     };
     observation.merged = Some(Arc::new(Merged { count: 1, hashes }));
+    // Its place is the end of its minute, wherever in it the first event was: so parts of several partitions meet.
+    let end = minute(&observation)
+        .saturating_add(1)
+        .saturating_mul(PART_NS)
+        .saturating_sub(1);
+    Arc::make_mut(&mut observation.head).at = end;
     observation
 }
 
-/// Adds to a part; whether it is complete now.
-fn join(part: &mut Observation, observation: &Observation) -> bool {
-    for (sum, number) in part.numbers.iter_mut().zip(observation.numbers) {
+/// Makes one of the parts of a group that come from several partitions; its event is the one with the smallest id.
+pub(super) fn merge(observations: &mut Vec<Observation>) {
+    if !observations
+        .iter()
+        .any(|observation| observation.merged.is_some())
+    {
+        return;
+    }
+    let mut firsts: FxHashMap<(u32, Box<[u8]>), usize> = FxHashMap::default();
+    let mut kept: Vec<Observation> = Vec::with_capacity(observations.len());
+    for observation in observations.drain(..) {
+        let first = match &observation.merged {
+            None => None,
+            Some(_) => {
+                let key = (observation.track, Box::from(observation.text.key()));
+                let first = firsts.entry(key).or_insert(kept.len());
+                kept.get_mut(*first)
+            }
+        };
+        match first {
+            Some(first) => union(first, &observation),
+            None => kept.push(observation),
+        }
+    }
+    *observations = kept;
+}
+
+fn union(first: &mut Observation, other: &Observation) {
+    add(&mut first.numbers, other.numbers);
+    let (Some(merged), Some(more)) = (&mut first.merged, &other.merged) else {
+        return;
+    };
+    let merged = Arc::make_mut(merged);
+    merged.count += more.count;
+    merged.hashes.extend(&more.hashes);
+    merged.hashes.sort_unstable();
+    merged.hashes.dedup();
+}
+
+fn add(sums: &mut [f64; 2], numbers: [f64; 2]) {
+    for (sum, number) in sums.iter_mut().zip(numbers) {
         if sum.is_nan() {
             *sum = number;
         } else if !number.is_nan() {
             *sum += number;
         }
+    }
+}
+
+/// Adds to a part; whether it is complete now.
+fn join(part: &mut Observation, observation: &Observation) -> bool {
+    add(&mut part.numbers, observation.numbers);
+    // Of all its events the part shows the one with the smallest id, which is the same however they are divided.
+    if observation.head.id < part.head.id {
+        let at = part.head.at;
+        part.head = Arc::new(Head {
+            at,
+            ..Head::clone(&observation.head)
+        });
+        part.text = observation.text.clone();
     }
     let Some(merged) = part.merged.as_mut().map(Arc::make_mut) else {
         return true;

@@ -20,10 +20,15 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// So many observations are held, about 60 MB; beyond, the earliest are given out before their time.
 pub(crate) const HELD_MAX: usize = 1 << 18;
 
+/// Emptied seconds that are kept for later ones.
+const SPARE_MAX: usize = 4;
+
 /// What waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Order {
     seconds: BTreeMap<i64, Vec<Observation>>,
+    /// Emptied seconds, whose room is used again.
+    spare: Vec<Vec<Observation>>,
     held: usize,
     /// Everything before this second has been given out.
     given: i64,
@@ -57,8 +62,19 @@ impl Order {
             return Some(observation);
         }
         self.held += 1;
-        self.seconds.entry(second).or_default().push(observation);
+        let spare = &mut self.spare;
+        let observations = self.seconds.entry(second);
+        observations
+            .or_insert_with(|| spare.pop().unwrap_or_default())
+            .push(observation);
         None
+    }
+
+    /// Takes back what [`Order::take`] gave, when it is empty.
+    pub(crate) fn give_back(&mut self, observations: Vec<Observation>) {
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(observations);
+        }
     }
 
     /// Gives out, in order, every second that ends at or before `watermark`; each observation once, though it came twice.
@@ -76,8 +92,10 @@ impl Order {
         let (second, mut observations) = self.seconds.pop_first()?;
         self.held -= observations.len();
         self.given = self.given.max(second.saturating_add(1));
-        observations.sort_by(Observation::order);
-        observations.dedup_by(|b, a| a.order(b).is_eq());
+        if !observations.is_sorted_by(|a, b| a.order(b).is_lt()) {
+            observations.sort_by(Observation::order);
+            observations.dedup_by(|b, a| a.order(b).is_eq());
+        }
         Some(observations)
     }
 

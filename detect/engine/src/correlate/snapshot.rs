@@ -39,6 +39,8 @@ struct Snapshot {
     lanes: Vec<KeptLane>,
     gathered: Vec<Written>,
     tables: Vec<(Identity, Vec<u8>)>,
+    /// Of a correlator that takes everything: where signals come together.
+    together: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +83,7 @@ impl Correlator {
             tables: kept
                 .map(|(track, keeper)| (track.identity, keeper.keep()))
                 .collect(),
+            together: self.together.as_ref().map(|together| together.snapshot()),
         };
         // Maps, numbers and texts always serialise.
         postcard::to_allocvec(&snapshot).unwrap_or_default()
@@ -125,6 +128,10 @@ impl Correlator {
             if let Some(keeper) = track.and_then(|track| correlator.keepers.get_mut(track as usize)) {
                 keeper.restore(&bytes).map_err(RestoreError::Unreadable)?;
             }
+        }
+        if let (Some(_), Some(bytes)) = (&correlator.together, snapshot.together) {
+            let together = Self::restore(ruleset, Stage::Signals, &bytes)?;
+            correlator.together = Some(Box::new(together));
         }
         Ok(correlator)
     }

@@ -4,14 +4,17 @@
 //! numbers the fields are read, and where the rule's state is kept: with the partition that was scanned, or where
 //! signals come together (D7).
 
-use detect_alert::{Confidence, Pap, Producer, Severity, Tlp};
+use detect_alert::{Confidence, Pap, Producer, ProducerKind, Severity, Tlp};
 use detect_rules::{Anomaly, AnomalyKind, Base, BaseOf, CheckedRules, Correlation};
 use ingest_event::field;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::place::{self, Place};
-use crate::{keys::FieldId, keys::FieldNames};
+use crate::{
+    keys::{FieldId, FieldNames},
+    models::Models,
+};
 
 /// What ECS calls the part of a name that somebody registered.
 const REGISTERED_DOMAIN: &str = "dns.question.registered_domain";
@@ -110,7 +113,7 @@ pub(crate) enum Source {
 }
 
 /// What is made of the values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Wants {
     /// Nothing: the event counts.
     Event,
@@ -124,13 +127,60 @@ pub(crate) enum Wants {
     Measures,
     /// The first value as text, in lower case: a domain name.
     Name,
-    /// A flow, as the model reads it.
-    Flow,
+    /// The registered domain of the first value, if the model gives it so many ten-thousandths, with its verdict.
+    JudgedName { models: Models, least: u16 },
+    /// The event's id, if the model gives the flow so many ten-thousandths, with its verdict.
+    JudgedFlow {
+        models: Models,
+        least: u16,
+        fields: Box<FlowFields>,
+    },
+}
+
+/// What the model of flows reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowFields {
+    pub(crate) duration: FieldId,
+    /// Bytes and packets of both sides, the one who began first.
+    pub(crate) counters: [FieldId; 4],
+    pub(crate) port: FieldId,
+    pub(crate) direction: FieldId,
+    pub(crate) state: FieldId,
+    pub(crate) transport: FieldId,
+}
+
+impl FlowFields {
+    fn new(names: &mut FieldNames) -> Self {
+        Self {
+            duration: names.intern(field::EVENT_DURATION),
+            counters: [
+                field::SOURCE_BYTES,
+                field::DESTINATION_BYTES,
+                field::SOURCE_PACKETS,
+                field::DESTINATION_PACKETS,
+            ]
+            .map(|name| names.intern(name)),
+            port: names.intern(field::DESTINATION_PORT),
+            direction: names.intern(field::NETWORK_DIRECTION),
+            state: names.intern(field::VARDE_FLOW_STATE),
+            transport: names.intern(field::NETWORK_TRANSPORT),
+        }
+    }
+}
+
+/// A score as models give it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "casts of floats saturate"
+)]
+fn ten_thousandths(score: f64) -> u16 {
+    (score * 10_000.0).round() as u16
 }
 
 impl Tracks {
     /// Numbers the fields that they ask for.
-    pub(crate) fn compile(rules: &mut CheckedRules, names: &mut FieldNames) -> Self {
+    pub(crate) fn compile(rules: &mut CheckedRules, models: &Models, names: &mut FieldNames) -> Self {
         let places = place::of(rules);
         let correlations = std::mem::take(&mut rules.correlations);
         let anomalies = std::mem::take(&mut rules.anomalies);
@@ -144,7 +194,7 @@ impl Tracks {
             for (base, of) in (0_u16..).zip(asked.bases()) {
                 match of.of {
                     BaseOf::Rule(rule) => {
-                        let tap = asked.tap(track, base, of, names);
+                        let tap = asked.tap((track, base), of, models, names);
                         tracks.by_rule.entry(number(rule)).or_default().push(tap);
                     }
                     BaseOf::Correlation(at) => {
@@ -247,7 +297,7 @@ impl Asked {
                 raises: rule.raises,
             },
             Self::Anomaly(rule) => About {
-                producer: rule.producer.clone(),
+                producer: self.labelled(&rule.producer),
                 severity: rule.severity,
                 confidence: rule.confidence,
                 tlp: rule.tlp,
@@ -257,6 +307,19 @@ impl Asked {
                 raises: rule.raises,
             },
         }
+    }
+
+    /// What a model decides is labelled so, wherever it is shown (R17).
+    fn labelled(&self, producer: &Producer) -> Producer {
+        let is_judged = match self {
+            Self::Correlation(_) => false,
+            Self::Anomaly(rule) => matches!(rule.kind, AnomalyKind::Dga { .. } | AnomalyKind::Flow { .. }),
+        };
+        let mut producer = producer.clone();
+        if is_judged {
+            producer.kind = ProducerKind::Model;
+        }
+        producer
     }
 
     /// What a group is called.
@@ -272,7 +335,7 @@ impl Asked {
         }
     }
 
-    fn wants(&self, values: usize) -> Wants {
+    fn wants(&self, values: usize, models: &Models, names: &mut FieldNames) -> Wants {
         use detect_rules::CorrelationKind as Kind;
         match self {
             Self::Correlation(correlation) => match correlation.kind {
@@ -293,14 +356,23 @@ impl Asked {
                 AnomalyKind::ThresholdBaseline { .. }
                 | AnomalyKind::Volume { .. }
                 | AnomalyKind::Beacon { .. } => Wants::Measures,
-                AnomalyKind::DnsTunnel { .. } | AnomalyKind::Dga { .. } => Wants::Name,
+                AnomalyKind::DnsTunnel { .. } => Wants::Name,
+                AnomalyKind::Dga { score, .. } => Wants::JudgedName {
+                    models: models.clone(),
+                    least: ten_thousandths(*score),
+                },
                 AnomalyKind::Silence { .. } | AnomalyKind::National { .. } => Wants::Event,
-                AnomalyKind::Flow { .. } => Wants::Flow,
+                AnomalyKind::Flow { score, .. } => Wants::JudgedFlow {
+                    models: models.clone(),
+                    least: ten_thousandths(*score),
+                    fields: Box::new(FlowFields::new(names)),
+                },
             },
         }
     }
 
-    fn tap(&self, track: u32, base: u16, of: &Base, names: &mut FieldNames) -> Tap {
+    fn tap(&self, (track, base): (u32, u16), of: &Base, models: &Models, names: &mut FieldNames) -> Tap {
+        let wants = self.wants(of.values.len(), models, names);
         let mut sources = |lists: &[Vec<String>]| {
             let list = lists
                 .iter()
@@ -312,7 +384,7 @@ impl Asked {
             base,
             group_by: sources(&of.group_by),
             values: sources(&of.values),
-            wants: self.wants(of.values.len()),
+            wants,
             keeps_samples: matches!(self, Self::Correlation(_)),
             is_per_device: self.is_per_device(),
             is_national: self.is_national(),

@@ -15,6 +15,9 @@ const ASKED: i64 = 6;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Values {
     values: Distinct,
+    /// The last estimate, and so many new values came since.
+    estimate: u64,
+    since: u32,
     episode: Episode,
 }
 
@@ -30,6 +33,8 @@ impl State for Values {
     fn new(rule: &Anomaly, _observation: &Observation) -> Self {
         Self {
             values: Distinct::new(rule.timespan_ns),
+            estimate: 0,
+            since: 0,
             episode: Episode::default(),
         }
     }
@@ -55,10 +60,14 @@ impl State for Values {
         if !is_new {
             return COUNTED;
         }
-        if self.episode.is_fresh(rule, at, ASKED) {
+        self.since += 1;
+        // Each of them adds one, or a little more where the estimate errs.
+        let most = self.estimate.saturating_add(u64::from(self.since) * 2);
+        if most < at_least || self.episode.is_fresh(rule, at, ASKED) {
             return COUNTED;
         }
         let estimate = self.values.estimate(at);
+        (self.estimate, self.since) = (estimate, 0);
         if estimate < at_least || !self.episode.holds(rule, at) {
             return COUNTED;
         }

@@ -1,0 +1,140 @@
+//! Neither batches, restarts, small delays, repeated events nor partitions change what anomaly rules say.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "test support outside `#[test]` functions"
+)]
+
+#[path = "unusual/unusual.rs"]
+#[allow(dead_code, reason = "each test uses some of it")]
+mod unusual;
+
+use std::sync::Arc;
+
+use detect_alert::{Alert, encode};
+use detect_engine::{Correlated, Correlator, Signal, Stage, Stream};
+use ingest_event::OrganizationNumber;
+use proptest::prelude::*;
+
+use unusual::{BEACON, Run, V6, flow, ruleset};
+
+/// Every rule of this file on one stream.
+fn mixed() -> Vec<(i64, String)> {
+    let mut events = Vec::new();
+    let sent = r#","source.bytes":90000000,"destination.bytes":1000,"destination.port":22"#;
+    for n in 0..60_i64 {
+        let contact = r#","source.bytes":300,"destination.port":443"#;
+        events.push(flow(n * 240 + n % 5, "10.0.0.7", "203.0.113.9", contact));
+        events.push(flow(n * 61, V6, &format!("2001:db8:f::{n:x}"), sent));
+        // The same from machines whose events are in other partitions.
+        events.push(flow(
+            n * 61 + 3,
+            &format!("10.0.1.{}", n % 7),
+            &format!("2001:db8:e::{n:x}"),
+            sent,
+        ));
+    }
+    events.sort();
+    events
+}
+
+const MIXED: [&str; 4] = [
+    BEACON,
+    "anomaly:\n  type: distinct\n  rules: [outbound]\n  group-by: [source.ip]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
+    "anomaly:\n  type: distinct\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
+    "anomaly:\n  type: volume\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: [source.bytes, destination.bytes], gte: 1000000000, ratio: 10 }",
+];
+
+fn bytes(mut alerts: Vec<Alert>) -> Vec<Vec<u8>> {
+    let mut bytes: Vec<Vec<u8>> = alerts.drain(..).map(|alert| encode(&alert)).collect();
+    bytes.sort();
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn delays_repeats_and_restarts_change_nothing(
+        rule in 0..4_usize,
+        delays in proptest::collection::vec(0..55_i64, 180),
+        repeats in proptest::collection::vec(0..180_usize, 0..20),
+        restart in 1..40_usize,
+    ) {
+        let ruleset = ruleset(MIXED[rule]);
+        let events = mixed();
+        let mut undisturbed = Run::new(&ruleset, Stage::Whole);
+        events.iter().for_each(|(_, event)| undisturbed.feed(event));
+        let expected = undisturbed.finish();
+        prop_assert_eq!(expected.len(), 1, "{:#?}", expected);
+
+        let mut shuffled: Vec<(i64, String)> = events
+            .iter()
+            .zip(&delays)
+            .map(|((at, event), delay)| (at + delay, event.clone()))
+            .collect();
+        shuffled.extend(repeats.iter().map(|index| (events[*index].0 + 50, events[*index].1.clone())));
+        shuffled.sort_by_key(|(at, _)| *at);
+        let mut run = Run::new(&ruleset, Stage::Whole);
+        for (index, (_, event)) in shuffled.iter().enumerate() {
+            run.feed(event);
+            if index % restart == restart - 1 {
+                run.restart();
+            }
+        }
+        prop_assert_eq!(bytes(run.finish()), bytes(expected));
+    }
+
+    #[test]
+    fn partitions_and_signals_change_nothing(
+        rule in 0..4_usize,
+        partitions in 1..12_usize,
+        batch in 1..50_usize,
+    ) {
+        let ruleset = ruleset(MIXED[rule]);
+        let events = mixed();
+        let mut undisturbed = Run::new(&ruleset, Stage::Whole);
+        events.iter().for_each(|(_, event)| undisturbed.feed(event));
+        let expected = bytes(undisturbed.finish());
+
+        let organization = OrganizationNumber::parse("910244132").expect("a number");
+        let mut scans: Vec<Run> = (0..partitions).map(|_| Run::new(&ruleset, Stage::Scan)).collect();
+        let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
+        let mut found = Correlated::default();
+        let mut pass = |scans: &mut Vec<Run>, is_over: bool| {
+            for (number, scan) in scans.iter_mut().enumerate() {
+                if is_over {
+                    scan.correlator.flush(&mut scan.correlated);
+                }
+                let signals = std::mem::take(&mut scan.correlated.signals);
+                let signals = Signal::decode(&Signal::encode(signals)).expect("signals");
+                let watermark = scan.correlator.watermark().map_or(i64::MIN, |at| at.as_nanos());
+                let stream = Stream {
+                    organization,
+                    number: number as u64,
+                    count: partitions,
+                    watermark: if is_over { i64::MAX } else { watermark },
+                };
+                together.receive(signals, stream, &mut found);
+            }
+        };
+        for (index, (_, event)) in events.iter().enumerate() {
+            let local = event.split("\"source.ip\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
+            let partition = local.bytes().map(usize::from).sum::<usize>() % partitions;
+            scans[partition].feed(event);
+            if index % batch == batch - 1 {
+                pass(&mut scans, false);
+            }
+        }
+        pass(&mut scans, true);
+        together.flush(&mut found);
+        let mut all = found.alerts;
+        for scan in scans {
+            all.extend(scan.correlated.alerts);
+        }
+        prop_assert_eq!(bytes(all), expected);
+    }
+}
