@@ -15,6 +15,7 @@
 
 mod adopt;
 mod anomaly;
+mod door;
 mod extract;
 mod gather;
 mod keeper;
@@ -64,6 +65,8 @@ pub struct CorrelatorStats {
     pub events_repeated: u64,
     /// Events that were counted though older ones of their window had to go for them.
     pub windows_full: u64,
+    /// Events of schools and health services that no rule may learn a device's habits from (R16).
+    pub events_protected: u64,
 }
 
 impl CorrelatorStats {
@@ -74,6 +77,7 @@ impl CorrelatorStats {
             events_outside: self.events_outside + other.events_outside,
             events_repeated: self.events_repeated + other.events_repeated,
             windows_full: self.windows_full + other.windows_full,
+            events_protected: self.events_protected + other.events_protected,
         }
     }
 }
@@ -202,6 +206,11 @@ impl Correlator {
         }
         self.give_out(None, late, None, out);
         self.join(out);
+    }
+
+    /// So many events were not observed, for whose they are.
+    pub(crate) fn protect(&mut self, events: u64) {
+        self.stats.events_protected += events;
     }
 
     /// Takes what came together of one organisation from one of its streams of signals.

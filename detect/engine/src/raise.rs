@@ -115,6 +115,7 @@ impl<'a> AlertSink<'a> {
     ) {
         self.event = None;
         self.seen = Seen::default();
+        correlator.protect(std::mem::take(&mut self.observing.extractor.protected));
         correlator.observe(&mut self.observing.observations, timestamp, read, correlated);
     }
 

@@ -24,6 +24,9 @@ use crate::{
 pub(crate) struct Extractor {
     sensor: Option<SensorId>,
     dataset: Option<Arc<str>>,
+    /// As the last event wrote them: they seldom change.
+    zone: Option<(Box<str>, Zone)>,
+    marking: Option<(Box<str>, Marking)>,
     text: Text,
     values: Vec<String>,
     /// Observations of zones that a rule must not learn from.
@@ -237,6 +240,14 @@ impl Extractor {
         };
         let began = view.timestamp().as_nanos();
         let ended = text(fields.end).and_then(|text| text.parse::<Timestamp>().ok());
+        let zone = match text(fields.zone) {
+            Some(zone) => read(zone, &mut self.zone)?,
+            None => Zone::Administration,
+        };
+        let marking = match text(fields.marking) {
+            Some(marking) => read(marking, &mut self.marking)?,
+            None => Marking::Unmarked,
+        };
         Some(Head {
             at: ended.map_or(began, |ended| ended.as_nanos().max(began)),
             began,
@@ -244,17 +255,23 @@ impl Extractor {
             organization: defaults.organization,
             sensor,
             dataset,
-            zone: match text(fields.zone) {
-                Some(zone) => zone.parse().ok()?,
-                None => Zone::Administration,
-            },
-            marking: match text(fields.marking) {
-                Some(marking) => marking.parse().ok()?,
-                None => Marking::Unmarked,
-            },
+            zone,
+            marking,
             exercise: text(fields.exercise) == Some("true"),
         })
     }
+}
+
+/// Reads a code, or knows it from the last event.
+fn read<T: std::str::FromStr + Copy>(text: &str, last: &mut Option<(Box<str>, T)>) -> Option<T> {
+    if let Some((known, code)) = last
+        && **known == *text
+    {
+        return Some(*code);
+    }
+    let code = text.parse().ok()?;
+    *last = Some((text.into(), code));
+    Some(code)
 }
 
 /// The observations of a match of an indicator: the group is its kind and value.

@@ -4,9 +4,11 @@ use std::fmt;
 
 use detect_rules::Correlation;
 use serde::{Serialize, de::DeserializeOwned};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     anomaly,
+    door::Door,
     observation::Observation,
     table::{Gone, Kept, Table},
     track::{Asked, Track},
@@ -31,6 +33,11 @@ pub(super) trait Keeper: fmt::Debug + Send {
     /// How many groups there are.
     fn len(&self) -> usize;
 
+    /// Whether nothing is remembered.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// As bytes; the same groups give the same bytes.
     fn keep(&self) -> Vec<u8>;
 
@@ -46,6 +53,9 @@ pub(super) trait State: Clone + fmt::Debug + Send + Serialize + DeserializeOwned
     /// At most so many groups of one rule.
     const GROUPS_MAX: usize;
 
+    /// A group is made at the observation of this number; those before only knock. 1 where nothing may be missed.
+    const KNOCKS: u32 = 1;
+
     /// What decides, of a rule that has such groups.
     fn rule(asked: &Asked) -> Option<&Self::Rule>;
 
@@ -60,7 +70,10 @@ pub(super) trait State: Clone + fmt::Debug + Send + Serialize + DeserializeOwned
 }
 
 #[derive(Debug)]
-struct Groups<S>(Table<S>);
+struct Groups<S> {
+    table: Table<S>,
+    door: Door,
+}
 
 /// Empty groups for a rule.
 pub(super) fn of(track: &Track) -> Box<dyn Keeper> {
@@ -71,7 +84,15 @@ pub(super) fn of(track: &Track) -> Box<dyn Keeper> {
 }
 
 pub(super) fn groups<S: State>() -> Box<dyn Keeper> {
-    Box::new(Groups::<S>(Table::new(S::GROUPS_MAX)))
+    Box::new(Groups::<S> {
+        table: Table::new(S::GROUPS_MAX),
+        door: Door::new(S::KNOCKS),
+    })
+}
+
+/// Seconds since 1970, for the door.
+fn seconds(nanos: i64) -> u32 {
+    u32::try_from(nanos / 1_000_000_000).unwrap_or(0)
 }
 
 impl<S: State> Keeper for Groups<S> {
@@ -80,13 +101,16 @@ impl<S: State> Keeper for Groups<S> {
             return Outcome::Counted { is_full: false };
         };
         let retention = S::retention_ns(rule);
-        let slot = self.0.at(
-            observation.text.key(),
-            observation.head.at,
-            retention,
-            || S::new(rule, observation),
-            gone,
-        );
+        let (key, at) = (observation.text.key(), observation.head.at);
+        if 1 < S::KNOCKS
+            && self.table.get(key).is_none()
+            && !self.door.knock(xxh3_64(key), seconds(at), seconds(retention))
+        {
+            return Outcome::Counted { is_full: false };
+        }
+        let slot = self
+            .table
+            .at(key, at, retention, || S::new(rule, observation), gone);
         match slot {
             Some(slot) => slot.state.add(rule, observation),
             None => Outcome::Counted { is_full: true },
@@ -94,17 +118,22 @@ impl<S: State> Keeper for Groups<S> {
     }
 
     fn len(&self) -> usize {
-        self.0.len()
+        self.table.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.table.len() == 0 && self.door.is_empty()
     }
 
     fn keep(&self) -> Vec<u8> {
         // Maps, numbers and texts always serialise.
-        postcard::to_allocvec(&self.0.keep()).unwrap_or_default()
+        postcard::to_allocvec(&(self.table.keep(), &self.door)).unwrap_or_default()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
-        let kept: Kept<S> = postcard::from_bytes(bytes)?;
-        self.0 = Table::restore(kept, S::GROUPS_MAX);
+        let (kept, door): (Kept<S>, Door) = postcard::from_bytes(bytes)?;
+        self.table = Table::restore(kept, S::GROUPS_MAX);
+        self.door = door;
         Ok(())
     }
 }

@@ -74,7 +74,7 @@ impl Correlator {
             .all
             .iter()
             .zip(&self.keepers)
-            .filter(|(_, keeper)| 0 < keeper.len());
+            .filter(|(_, keeper)| !keeper.is_empty());
         let snapshot = Snapshot {
             version: VERSION,
             stats: self.stats,

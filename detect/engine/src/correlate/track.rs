@@ -331,7 +331,7 @@ impl Asked {
     fn is_per_device(&self) -> bool {
         match self {
             Self::Correlation(_) => false,
-            Self::Anomaly(anomaly) => anomaly.kind.is_baseline() && names_a_device(&anomaly.bases),
+            Self::Anomaly(anomaly) => anomaly.is_per_device(),
         }
     }
 
@@ -432,22 +432,4 @@ fn source(name: &str, names: &mut FieldNames) -> Source {
         field::ORGANIZATION_ID => Source::Organization,
         other => Source::Field(names.intern(other)),
     }
-}
-
-/// Whether a member of the group is a machine or a person.
-fn names_a_device(bases: &[Base]) -> bool {
-    let names = bases.iter().flat_map(|base| base.group_by.iter().flatten());
-    names.into_iter().any(|name| {
-        let starts = [
-            "source.",
-            "destination.",
-            "client.",
-            "server.",
-            "host.",
-            "user.",
-            "winlog.",
-        ];
-        starts.iter().any(|start| name.starts_with(start))
-            || ["Computer", "User", "TargetUserName"].contains(&name.as_str())
-    })
 }

@@ -26,6 +26,9 @@ impl State for Contacts {
 
     const GROUPS_MAX: usize = ENTITIES_MAX;
 
+    // Most pairs meet once: a table of them would push out those that meet again and again.
+    const KNOCKS: u32 = 3;
+
     fn rule(asked: &Asked) -> Option<&Anomaly> {
         rule(asked)
     }
