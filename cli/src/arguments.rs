@@ -185,6 +185,9 @@ pub struct ReplayArguments {
     /// Refuse to start if any rule or indicator is refused
     #[arg(long)]
     pub strict: bool,
+    /// Switch the bundled models off: rules of type dga and flow are silent
+    #[arg(long)]
+    pub no_models: bool,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use detect_alert::Indicator;
-use detect_engine::{Compiler, Ruleset};
+use detect_engine::{Compiler, Models, Ruleset};
 use detect_rules::{
     CheckedRules, Diagnostic, SourceText, check, check_indicators, read_indicators, read_rules,
 };
@@ -47,6 +47,7 @@ const DIAGNOSTICS_TOLD_MAX: usize = 20;
 pub fn ruleset(
     sources: &Sources<'_>,
     strict: bool,
+    models_off: bool,
     terminal: &mut Terminal<'_>,
 ) -> Result<Arc<Ruleset>, Failure> {
     let loaded = load(sources)?;
@@ -73,7 +74,26 @@ pub fn ruleset(
                 .join(", ")
         )));
     }
-    compile(loaded.rules, loaded.indicators)
+    let models = if models_off {
+        Models::off()
+    } else {
+        bundled_models()?
+    };
+    compile_with(loaded.rules, loaded.indicators, models)
+}
+
+/// The models in the binary.
+///
+/// # Errors
+/// If one of them is damaged.
+pub fn bundled_models() -> Result<Models, Failure> {
+    let mut models = Models::off();
+    for file in rulesets::files().iter().filter(|file| file.is_model()) {
+        models
+            .add(&file.content)
+            .map_err(|error| Failure::configuration(format!("load {}: {error}", file.path)))?;
+    }
+    Ok(models)
 }
 
 /// Loads without telling.
@@ -126,13 +146,26 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
-/// Compiles what was loaded.
+/// Compiles what was loaded, with the bundled models.
 ///
 /// # Errors
 /// If a limit of the engine is met.
 pub fn compile(rules: CheckedRules, indicators: Vec<Indicator>) -> Result<Arc<Ruleset>, Failure> {
-    let compiled = Compiler::new().rules(rules).indicators(indicators).compile();
-    compiled
+    compile_with(rules, indicators, bundled_models()?)
+}
+
+/// Compiles what was loaded.
+///
+/// # Errors
+/// If a limit of the engine is met.
+pub fn compile_with(
+    rules: CheckedRules,
+    indicators: Vec<Indicator>,
+    models: Models,
+) -> Result<Arc<Ruleset>, Failure> {
+    let compiler = Compiler::new().rules(rules).indicators(indicators).models(models);
+    compiler
+        .compile()
         .map(Arc::new)
         .map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))
 }

@@ -54,6 +54,7 @@ pub fn run(arguments: &ReplayArguments, terminal: &mut Terminal<'_>) -> Ended {
             indicators: &arguments.indicators,
         },
         arguments.strict,
+        arguments.no_models,
         terminal,
     )?;
     let source = source(arguments)?;

@@ -35,6 +35,9 @@ pub struct Config {
     /// What each warning list comes to: whether it blocks, informs or is off.
     #[serde(default)]
     pub warning_modes: WarningModes,
+    /// Models that rules of type `dga` and `flow` ask; without them these rules are silent.
+    #[serde(default)]
+    pub models: Vec<PathBuf>,
     /// The file in which checked rules wait for the next start; none if it is not named.
     #[serde(default)]
     pub rules_cache: Option<PathBuf>,
@@ -105,6 +108,7 @@ impl Config {
             indicators: self.indicators.clone(),
             warning_lists: self.warning_lists.clone(),
             warning_modes: self.warning_modes.clone(),
+            models: self.models.clone(),
             cache: self.rules_cache.clone(),
         }
     }

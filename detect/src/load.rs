@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use detect_engine::{CacheKey, Cached, Compiler, Ruleset, WarningLists};
+use detect_engine::{CacheKey, Cached, Compiler, Models, Ruleset, WarningLists};
 use detect_rules::{
     Checked, Checker, Code, Diagnostic, LoadOptions, Options, SourceText, WarningModes, read_options,
     read_text, read_warning_lists, rule_files,
@@ -63,6 +63,8 @@ pub struct Sources {
     pub warning_lists: Vec<PathBuf>,
     /// What each warning list comes to.
     pub warning_modes: WarningModes,
+    /// Models that rules of type `dga` and `flow` ask; read once, at the start. None switches them off.
+    pub models: Vec<PathBuf>,
     /// Where checked rules wait for the next start.
     pub cache: Option<PathBuf>,
 }
@@ -88,6 +90,7 @@ pub struct Loader {
     feeds: Feeds,
     warnings: Warnings,
     checker: Checker,
+    models: Models,
     /// Digests of the files of the ruleset in use.
     used: Contents,
     /// Errors that the ruleset in use was loaded in spite of.
@@ -184,13 +187,26 @@ impl Warnings {
     }
 }
 
+/// Reads models; of two of a kind the later one counts.
+fn models(paths: &[PathBuf]) -> anyhow::Result<Models> {
+    let mut models = Models::off();
+    for path in paths {
+        let bytes = std::fs::read(path).with_context(|| format!("read the model {}", path.display()))?;
+        models
+            .add(&bytes)
+            .with_context(|| format!("load the model {}", path.display()))?;
+    }
+    Ok(models)
+}
+
 impl Loader {
     /// Loads for the first time.
     ///
     /// # Errors
-    /// If a limit of the engine is met.
+    /// If a limit of the engine is met, or a model can't be read.
     pub fn open(sources: Sources) -> anyhow::Result<(Self, Loaded)> {
         let mut loader = Self {
+            models: models(&sources.models)?,
             sources,
             files: BTreeMap::new(),
             options: Contents::new(),
@@ -353,7 +369,8 @@ impl Loader {
         diagnostics.extend(self.warnings.diagnostics.iter().cloned());
         let compiler = compiler
             .indicator_table(Arc::clone(self.feeds.table()))
-            .warning_lists(Arc::clone(&self.warnings.lists));
+            .warning_lists(Arc::clone(&self.warnings.lists))
+            .models(self.models.clone());
         let ruleset = compiler.compile().context("compile the ruleset")?;
         Ok(Loaded {
             ruleset,

@@ -138,6 +138,11 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
         placeholders: Vec::new(),
         warning_lists: Vec::new(),
         warning_modes: detect_rules::WarningModes::default(),
+        models: rulesets::files()
+            .into_iter()
+            .filter(rulesets::File::is_model)
+            .map(|file| rules.join(file.path))
+            .collect(),
         rules_cache: None,
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
         group: DETECTOR_GROUP.to_owned(),
