@@ -37,6 +37,10 @@ pub struct Case {
     /// The part of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// Whether the events say themselves whose they are and which sensor saw them. What is left out of the demo, where each
+    /// sensor speaks for itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_written: bool,
     /// The networks that are the municipality's own, in CIDR notation.
     #[serde(default)]
     pub home_networks: Vec<String>,

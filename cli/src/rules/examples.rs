@@ -8,8 +8,11 @@
 //! ```
 //!
 //! An example is one event, or a list of events in order (for correlations and anomaly rules). Events are flat or nested;
-//! times may be left out: then they are a second apart. They are of one organisation unless they name another in
-//! `organization.id`. They go through the same decoder and engine as in production.
+//! times may be left out: then they are a second apart. Many that are alike are written once ([`repeat`]). They are of one
+//! organisation unless they name another in `organization.id`. They go through the same decoder and engine as in
+//! production. `indicators:` lists what rules about indicators are tried with, as in an indicator file.
+
+mod repeat;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 use detect::detector::{Detector, Findings, Origin};
 use detect_engine::{Correlator, Ruleset};
-use detect_rules::{Options, SourceText, check_with};
+use detect_rules::{Options, SourceText, check_indicators, check_with};
 use ingest_event::{OrganizationNumber, Timestamp, field};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -51,6 +54,8 @@ struct ExampleFile {
     fires: Vec<OneOrMany>,
     #[serde(default, rename = "no_match")]
     silent: Vec<OneOrMany>,
+    #[serde(default)]
+    indicators: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +63,15 @@ struct ExampleFile {
 enum OneOrMany {
     One(Map<String, Json>),
     Many(Vec<Map<String, Json>>),
+}
+
+impl OneOrMany {
+    fn events(self) -> Result<Vec<Map<String, Json>>, String> {
+        match self {
+            Self::One(event) => Ok(vec![event]),
+            Self::Many(items) => repeat::expand(items, start()),
+        }
+    }
 }
 
 impl Outcome {
@@ -78,24 +92,29 @@ impl Outcome {
 /// Reads examples.
 ///
 /// # Errors
-/// What is wrong with the text, with its line.
+/// What is wrong with the text, with its line; or with a `repeat` in it.
 pub fn parse(text: &str) -> Result<Vec<Example>, String> {
-    let file: ExampleFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    examples(read(text)?)
+}
+
+fn read(text: &str) -> Result<ExampleFile, String> {
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
+fn examples(file: ExampleFile) -> Result<Vec<Example>, String> {
     let example = |fires: bool| {
-        move |events: OneOrMany| Example {
-            fires,
-            events: match events {
-                OneOrMany::One(event) => vec![event],
-                OneOrMany::Many(events) => events,
-            },
+        move |events: OneOrMany| {
+            Ok(Example {
+                fires,
+                events: events.events()?,
+            })
         }
     };
-    Ok(file
-        .fires
+    file.fires
         .into_iter()
         .map(example(true))
         .chain(file.silent.into_iter().map(example(false)))
-        .collect())
+        .collect()
 }
 
 /// Runs the examples beside a rule file. No file, no examples.
@@ -116,8 +135,12 @@ pub fn run(source: &SourceText, all: &[SourceText], examples: &str) -> Outcome {
 
 /// Runs examples with pipelines and placeholders. A rule is tried without the filters of other files.
 fn run_with(source: &SourceText, all: &[SourceText], examples: &str, options: &Options) -> Outcome {
-    let examples = match parse(examples) {
-        Ok(examples) => examples,
+    let read = read(examples).and_then(|mut file| {
+        let indicators = std::mem::take(&mut file.indicators).join("\n");
+        Ok((self::examples(file)?, indicators))
+    });
+    let (examples, indicators) = match read {
+        Ok(read) => read,
         Err(error) => {
             return Outcome::problem(format!("the examples of {} can't be read: {error}", source.path));
         }
@@ -142,16 +165,22 @@ fn run_with(source: &SourceText, all: &[SourceText], examples: &str, options: &O
         ));
     }
     let ids = ids(&source.text);
-    let Ok(ruleset) = load::compile(checked.rules, Vec::new()) else {
+    let (indicators, _) = check_indicators("examples", "examples", &indicators);
+    let Ok(ruleset) = load::compile(checked.rules, indicators) else {
         return Outcome::problem("the rule can't be compiled");
     };
-    let mut outcome = Outcome {
+    Outcome {
         examples: examples.len(),
-        problems: Vec::new(),
-    };
+        problems: problems(&ruleset, &examples, &ids),
+    }
+}
+
+/// What is wrong with the examples: rules with these ids fire on what they must not, or the other way round.
+fn problems(ruleset: &Arc<Ruleset>, examples: &[Example], ids: &[&str]) -> Vec<String> {
+    let mut problems = Vec::new();
     for (index, example) in examples.iter().enumerate() {
         let mut findings = Findings::default();
-        replay_example(&ruleset, example, &mut findings);
+        replay_example(ruleset, example, &mut findings);
         let fired = findings
             .alerts
             .iter()
@@ -159,23 +188,17 @@ fn run_with(source: &SourceText, all: &[SourceText], examples: &str, options: &O
         let place = format!(
             "{} {}",
             if example.fires { "match" } else { "no_match" },
-            position(&examples, index)
+            position(examples, index)
         );
         if let Some(refused) = findings.quarantined.first() {
-            outcome
-                .problems
-                .push(format!("{place}: no event: {}", refused.detail));
+            problems.push(format!("{place}: no event: {}", refused.detail));
         } else if example.fires && !fired {
-            outcome
-                .problems
-                .push(format!("{place}: it must fire and stays silent"));
+            problems.push(format!("{place}: it must fire and stays silent"));
         } else if !example.fires && fired {
-            outcome
-                .problems
-                .push(format!("{place}: it must stay silent and fires"));
+            problems.push(format!("{place}: it must stay silent and fires"));
         }
     }
-    outcome
+    problems
 }
 
 /// Which example of its own list it is, from 1.
@@ -197,14 +220,18 @@ fn ids(text: &str) -> Vec<&str> {
 }
 
 /// The time of the first event of an example that does not say: a working day in winter.
-const START: &str = "2026-03-02T08:00:00Z";
+const START_MILLIS: i64 = 1_772_438_400_000; // 2026-03-02T08:00:00Z
+
+fn start() -> Timestamp {
+    Timestamp::from_millis(START_MILLIS)
+}
 
 /// Sends the events through the decoder and the engine.
 fn replay_example(ruleset: &Arc<Ruleset>, example: &Example, findings: &mut Findings) {
-    let placeholder = PLACEHOLDER_ORGANIZATION.parse::<OrganizationNumber>();
-    let (Ok(placeholder), Ok(start)) = (placeholder, START.parse::<Timestamp>()) else {
+    let Ok(placeholder) = PLACEHOLDER_ORGANIZATION.parse::<OrganizationNumber>() else {
         return;
     };
+    let start = start();
     let mut detector = Detector::new(ruleset);
     let mut correlator = Correlator::new(Arc::clone(ruleset));
     for (position, event) in (0_u64..).zip(&example.events) {

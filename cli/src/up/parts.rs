@@ -49,7 +49,7 @@ pub(super) fn prepare(arguments: &UpArguments, folder: &Folder) -> Result<Parts,
     let mut sensors = Vec::new();
     if arguments.demo {
         let cases = replay_data::cases().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        for case in &cases {
+        for case in cases.iter().filter(|case| !case.as_written) {
             sensors.push(demo_sensor(case, folder, &bus)?);
         }
     }
