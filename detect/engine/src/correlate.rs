@@ -226,8 +226,8 @@ impl Correlator {
             late.extend(lane.order.put(observation));
         }
         lane.expected = lane.expected.max(stream.count).max(1);
-        // One that was quiet and speaks again goes back to its own time.
-        lane.streams.insert(stream.number, stream.watermark);
+        let known = lane.streams.entry(stream.number).or_insert(i64::MIN);
+        *known = stream.watermark.max(*known);
         self.give_out(name, late, None, out);
     }
 

@@ -7,7 +7,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::outlet::{Outlet, Output};
+use super::outlet::Outlet;
+use crate::detector::Findings;
 
 /// So many batches of findings wait at the most; then the loop waits too.
 const WAITING_MAX: usize = 8;
@@ -22,7 +23,7 @@ pub(super) struct Publisher {
 }
 
 enum Order {
-    Publish(Output),
+    Publish(Findings),
     /// Answered when all that was ordered before is durable.
     Flush(oneshot::Sender<()>),
 }
@@ -36,8 +37,8 @@ impl Publisher {
     }
 
     /// Has findings published; waits while too many wait already.
-    pub(super) async fn publish(&mut self, output: Output) -> anyhow::Result<()> {
-        let sent = self.orders.send(Order::Publish(output)).await;
+    pub(super) async fn publish(&mut self, findings: Findings) -> anyhow::Result<()> {
+        let sent = self.orders.send(Order::Publish(findings)).await;
         match sent {
             Ok(()) => Ok(()),
             Err(_) => self.why_ended().await,
@@ -66,16 +67,15 @@ impl Publisher {
 
 async fn run(outlet: Outlet, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
     while let Some(order) = orders.recv().await {
-        let (mut output, mut flushed) = (Output::default(), None);
-        take(order, &mut output, &mut flushed);
+        let (mut findings, mut flushed) = (Findings::default(), None);
+        take(order, &mut findings, &mut flushed);
         while flushed.is_none()
-            && output.findings.alerts.len() + output.findings.quarantined.len() + output.signals.len()
-                < TOGETHER_MAX
+            && findings.alerts.len() + findings.quarantined.len() < TOGETHER_MAX
             && let Ok(order) = orders.try_recv()
         {
-            take(order, &mut output, &mut flushed);
+            take(order, &mut findings, &mut flushed);
         }
-        outlet.publish(output).await?;
+        outlet.publish(findings).await?;
         if let Some(flushed) = flushed {
             // Who asked may be gone.
             let _ = flushed.send(());
@@ -84,12 +84,11 @@ async fn run(outlet: Outlet, mut orders: mpsc::Receiver<Order>) -> anyhow::Resul
     Ok(())
 }
 
-fn take(order: Order, output: &mut Output, flushed: &mut Option<oneshot::Sender<()>>) {
+fn take(order: Order, findings: &mut Findings, flushed: &mut Option<oneshot::Sender<()>>) {
     match order {
         Order::Publish(more) => {
-            output.findings.alerts.extend(more.findings.alerts);
-            output.findings.quarantined.extend(more.findings.quarantined);
-            output.signals.extend(more.signals);
+            findings.alerts.extend(more.alerts);
+            findings.quarantined.extend(more.quarantined);
         }
         Order::Flush(done) => *flushed = Some(done),
     }

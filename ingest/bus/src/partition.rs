@@ -4,8 +4,7 @@
 //! librdkafka does the same by itself (`partitioner=murmur2_random`).
 
 /// The partition of a key among `partitions` (at least 1), as `BuiltInPartitioner.partitionForKey` of Kafka.
-#[must_use]
-pub fn of_key(key: &[u8], partitions: u32) -> u32 {
+pub(crate) fn of_key(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
 }
 

@@ -44,11 +44,8 @@ struct Many {
 
 impl Signal {
     pub(super) fn of(observation: &Observation, track: &Track) -> Self {
-        let mut key = track.chained.unwrap_or(track.identity).bytes().to_vec();
-        // Rules of a chain may group by different fields.
-        if track.chained.is_none() {
-            key.extend_from_slice(observation.text.key());
-        }
+        let mut key = track.identity.bytes().to_vec();
+        key.extend_from_slice(observation.text.key());
         Self {
             organization: observation.head.organization,
             key,

@@ -62,9 +62,6 @@ pub(crate) struct Track {
     pub(crate) asked: Asked,
     pub(crate) about: About,
     pub(crate) place: Place,
-    /// Of rules where signals come together that are about each other's alerts, what stands for all of them: they are
-    /// kept in the same place, or one would not hear of the other.
-    pub(crate) chained: Option<Identity>,
 }
 
 /// What it asks.
@@ -216,11 +213,9 @@ impl Tracks {
                 identity,
                 about: asked.about(),
                 place,
-                chained: None,
                 asked,
             });
         }
-        tracks.join_chains();
         if !tracks.by_rule.is_empty() {
             tracks.head = HeadFields {
                 id: names.intern(field::EVENT_ID),
@@ -233,37 +228,6 @@ impl Tracks {
             };
         }
         tracks
-    }
-
-    /// Finds the rules that have to be kept in the same place.
-    fn join_chains(&mut self) {
-        let is_kept =
-            |tracks: &Self, at: u32| tracks.get(at).is_some_and(|track| track.place == Place::Signals);
-        let edges: Vec<(u32, u32)> = self
-            .by_track
-            .iter()
-            .flat_map(|(of, takers)| takers.iter().map(|(taker, _)| (*of, *taker)))
-            .filter(|(of, taker)| is_kept(self, *of) && is_kept(self, *taker))
-            .collect();
-        // The least of a chain spreads over it: as often as it is long.
-        let mut is_spreading = true;
-        while is_spreading {
-            is_spreading = false;
-            for (of, taker) in &edges {
-                let name = |at: u32| self.get(at).map(|track| track.chained.unwrap_or(track.identity));
-                let Some(least) = name(*of).min(name(*taker)) else {
-                    continue;
-                };
-                for at in [*of, *taker] {
-                    if let Some(track) = self.all.get_mut(at as usize)
-                        && track.chained != Some(least)
-                    {
-                        track.chained = Some(least);
-                        is_spreading = true;
-                    }
-                }
-            }
-        }
     }
 
     /// Who takes the matches of a rule about single events.
