@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use benches::{
     correlate, latency, live,
     measure::{Row, record, table},
-    reading, replay, scan,
+    quality, reading, replay, scan,
 };
 use clap::Parser;
 
@@ -18,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: correlate, scan, replay, reading, latency, live. All if none is named.
+    /// Which works: correlate, scan, replay, reading, latency, live, quality. All if none is named.
     names: Vec<String>,
 }
 
@@ -33,22 +33,32 @@ const BENCHES: [(&str, Bench); 6] = [
     ("live", live::run),
 ];
 
+/// Asks what is found and not how fast, so it has tables of its own.
+const QUALITY: &str = "quality";
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     for name in &arguments.names {
         anyhow::ensure!(
-            BENCHES.iter().any(|(known, _)| known == name),
-            "no bench is called {name}; there are {}",
+            name == QUALITY || BENCHES.iter().any(|(known, _)| known == name),
+            "no bench is called {name}; there are {} and {QUALITY}",
             BENCHES.map(|(known, _)| known).join(", ")
         );
     }
+    let is_wanted =
+        |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|wanted| wanted == name);
+    if is_wanted(QUALITY) {
+        println!("{}", quality::run().context("run the bench quality")?);
+    }
     let mut rows = Vec::new();
     for (name, bench) in BENCHES {
-        if arguments.names.is_empty() || arguments.names.iter().any(|wanted| wanted == name) {
+        if is_wanted(name) {
             rows.extend(bench().with_context(|| format!("run the bench {name}"))?);
         }
     }
-    println!("{}", table(&rows));
+    if !rows.is_empty() {
+        println!("{}", table(&rows));
+    }
     for (name, _) in BENCHES {
         let own: Vec<&Row> = rows.iter().filter(|row| row.bench == name).collect();
         if !own.is_empty() {

@@ -13,6 +13,8 @@ pub mod latency;
 pub mod live;
 pub mod measure;
 #[cfg(feature = "services")]
+pub mod quality;
+#[cfg(feature = "services")]
 pub mod reading;
 #[cfg(feature = "services")]
 pub mod replay;

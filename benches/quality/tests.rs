@@ -1,0 +1,110 @@
+//! Whether it counts right: what is there is found, and without rules it is missed.
+
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+use super::*;
+use detect_rules::CheckedRules;
+use label::Kind;
+use verdict::Counts;
+
+const SMALL: u64 = 60;
+
+fn counts(record: &Record, rule: &str) -> Counts {
+    let rules = record.rules.iter();
+    rules
+        .filter(|row| row.rule == rule)
+        .map(|row| row.counts)
+        .next()
+        .unwrap_or_default()
+}
+
+fn of_cases(ruleset: &Arc<Ruleset>, shipped: &[watch::Shipped]) -> Record {
+    let mut verdict = Verdict::new(shipped, &RIVALS);
+    let mut notes = Vec::new();
+    for recording in real::cases(ruleset).unwrap() {
+        judge(&mut verdict, &recording, &mut notes);
+    }
+    verdict.record(notes)
+}
+
+#[test]
+fn attacks_of_cases_are_found_and_without_rules_they_are_missed() {
+    let (ruleset, shipped) = watch::shipped(&watch::bundled()).unwrap();
+    let record = of_cases(&ruleset, &shipped);
+    let of = |kind| {
+        let row = record.kinds.iter().find(|row| row.kind == kind).unwrap();
+        (row.attacks, row.found)
+    };
+    assert_eq!(of(Kind::Tunnel), (2, 2), "{}", record.tables());
+    assert_eq!(of(Kind::Password), (3, 3), "{}", record.tables());
+    assert!(
+        counts(&record, rivals::FAIL2BAN).detections >= 2,
+        "{}",
+        record.tables()
+    );
+    assert!(
+        counts(&record, rivals::ZEEK_PORT).detections >= 4,
+        "{}",
+        record.tables()
+    );
+    let ordinary = record
+        .notes
+        .iter()
+        .find(|note| note.contains("ordinary-traffic"))
+        .unwrap();
+    assert!(ordinary.contains(", 0 alerts"), "{ordinary}");
+
+    let none = watch::compile(CheckedRules::default()).unwrap();
+    let record = of_cases(&none, &shipped);
+    let kinds: u64 = record.kinds.iter().map(|row| row.attacks).sum();
+    assert_eq!(record.missed.len() as u64, kinds);
+}
+
+#[test]
+fn a_seed_makes_one_day_with_attacks_that_are_found() {
+    let (ruleset, shipped) = watch::shipped(&watch::bundled()).unwrap();
+    let (attacks, watched, hosts) = generated(&ruleset, 1, SMALL, 1).unwrap();
+    assert_eq!(watched.refused, 0);
+    let mut verdict = Verdict::new(&shipped, &RIVALS);
+    verdict.judge(&attacks, &watched.ours, &watched.theirs);
+    verdict.judge_benign(
+        &attacks,
+        &watched.ours,
+        &watched.theirs,
+        hosts as f64,
+        watched.events,
+    );
+    let record = verdict.record(Vec::new());
+    for kind in [Kind::Scan, Kind::Password, Kind::Tunnel] {
+        let row = record.kinds.iter().find(|row| row.kind == kind).unwrap();
+        assert!(2 <= row.found && row.found <= row.attacks, "{}", record.tables());
+    }
+    let (again, same, _) = generated(&ruleset, 1, SMALL, 1).unwrap();
+    assert_eq!(
+        (again.len(), same.events, same.ours.len()),
+        (attacks.len(), watched.events, watched.ours.len())
+    );
+    println!("{}", record.tables());
+}
+
+#[test]
+fn an_alert_counts_for_its_own_kind_and_time_only() {
+    let mut attack = real::always("a scan".to_owned(), Kind::Scan, &["203.0.113.9"]);
+    attack.from = ingest_event::Timestamp::from_millis(10_000);
+    attack.until = ingest_event::Timestamp::from_millis(20_000);
+    let told = |kind, about: &str, millis| label::Told {
+        rule: "rule".to_owned(),
+        kind,
+        about: vec![about.to_owned()],
+        at: ingest_event::Timestamp::from_millis(millis),
+    };
+    let finds = |told: label::Told| (attack.is_found_by(&told), attack.concerns(&told));
+    assert_eq!(finds(told(Kind::Scan, "203.0.113.9", 15_000)), (true, true));
+    assert_eq!(finds(told(Kind::Beacon, "203.0.113.9", 15_000)), (false, true));
+    assert_eq!(finds(told(Kind::Scan, "203.0.113.8", 15_000)), (false, false));
+    assert_eq!(finds(told(Kind::Scan, "203.0.113.9", 9_000)), (false, false));
+    assert_eq!(
+        finds(told(Kind::Scan, "203.0.113.9", 20_000 + 3_601_000)),
+        (false, false)
+    );
+}

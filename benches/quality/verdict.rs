@@ -1,0 +1,296 @@
+//! What was found and what was not: counted by rule and by kind, as a table and as a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::label::{Attack, Kind, Told};
+use super::watch::Shipped;
+
+/// Counts over all streams.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    attacks: BTreeMap<Kind, u64>,
+    found: BTreeMap<Kind, u64>,
+    rules: BTreeMap<Rule, Counts>,
+    missed: Vec<Missed>,
+    host_days: f64,
+    benign_events: u64,
+}
+
+/// A rule of ours or a rival.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rule {
+    is_rival: bool,
+    kind: Kind,
+    title: String,
+}
+
+/// Of one rule.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Counts {
+    /// Attacks that it found.
+    pub detections: u64,
+    /// Attacks of its kind that it did not find.
+    pub misses: u64,
+    /// Of these, attacks that no rule found.
+    pub missed_by_all: u64,
+    /// Alerts about nothing.
+    pub false_alerts: u64,
+}
+
+/// An attack that no rule of ours of its kind found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Missed {
+    /// The attack.
+    pub attack: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Rules of another kind that told of a party of it at that time.
+    pub beside: Vec<String>,
+    /// Rivals that found it.
+    pub rivals: Vec<String>,
+}
+
+/// One line of the record.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleRow {
+    /// Its title, or the rival's name.
+    pub rule: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Whether it is a rival.
+    pub is_rival: bool,
+    /// What it did.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// False alerts for a thousand hosts and a day.
+    pub false_alerts_per_1000_hosts_and_day: f64,
+}
+
+/// One line of the record.
+#[derive(Clone, Debug, Serialize)]
+pub struct KindRow {
+    /// The kind.
+    pub kind: Kind,
+    /// Attacks there were.
+    pub attacks: u64,
+    /// Attacks that ours found.
+    pub found: u64,
+}
+
+/// All that is recorded.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// Share of the labelled attacks that ours found.
+    pub found_share: f64,
+    /// False alerts of all our rules for a thousand hosts and a day.
+    pub false_alerts_per_1000_hosts_and_day: f64,
+    /// Machines times days of the benign traffic.
+    pub host_days: f64,
+    /// Events of the benign days.
+    pub benign_events: u64,
+    /// By kind.
+    pub kinds: Vec<KindRow>,
+    /// By rule; rivals last.
+    pub rules: Vec<RuleRow>,
+    /// What was missed.
+    pub missed: Vec<Missed>,
+    /// What was looked at beside, and what not.
+    pub notes: Vec<String>,
+}
+
+impl Verdict {
+    /// Of these rules of ours, and these rivals.
+    #[must_use]
+    pub fn new(shipped: &[Shipped], rivals: &[(&str, Kind)]) -> Self {
+        let rule = |is_rival, title: &str, kind| {
+            let title = title.to_owned();
+            (
+                Rule {
+                    is_rival,
+                    kind,
+                    title,
+                },
+                Counts::default(),
+            )
+        };
+        let ours = shipped.iter().map(|one| rule(false, &one.title, one.kind));
+        let theirs = rivals.iter().map(|(title, kind)| rule(true, title, *kind));
+        Self {
+            rules: ours.chain(theirs).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Judges what was told of a stream in which these attacks, and no others, are.
+    pub fn judge(&mut self, attacks: &[Attack], ours: &[Told], theirs: &[Told]) {
+        for attack in attacks {
+            let (found, by) = (finders(attack, ours), finders(attack, theirs));
+            *self.attacks.entry(attack.kind).or_default() += 1;
+            *self.found.entry(attack.kind).or_default() += u64::from(!found.is_empty());
+            for (rule, counts) in &mut self.rules {
+                let of = if rule.is_rival { &by } else { &found };
+                if of.contains(rule.title.as_str()) {
+                    counts.detections += 1;
+                } else if rule.kind == attack.kind && attack.kind != Kind::Other {
+                    counts.misses += 1;
+                    counts.missed_by_all += u64::from(found.is_empty());
+                }
+            }
+            if found.is_empty() {
+                let beside: BTreeSet<&str> = ours
+                    .iter()
+                    .filter(|told| attack.concerns(told))
+                    .map(|told| told.rule.as_str())
+                    .collect();
+                self.missed.push(Missed {
+                    attack: attack.name.clone(),
+                    kind: attack.kind,
+                    beside: beside.into_iter().map(str::to_owned).collect(),
+                    rivals: by.into_iter().map(str::to_owned).collect(),
+                });
+            }
+        }
+    }
+
+    /// Counts what was told of nothing, in benign traffic of so many machines and days in which these attacks are hidden.
+    pub fn judge_benign(
+        &mut self,
+        attacks: &[Attack],
+        ours: &[Told],
+        theirs: &[Told],
+        host_days: f64,
+        events: u64,
+    ) {
+        self.host_days += host_days;
+        self.benign_events += events;
+        for (is_rival, told) in ours
+            .iter()
+            .map(|told| (false, told))
+            .chain(theirs.iter().map(|told| (true, told)))
+        {
+            if attacks.iter().any(|attack| attack.concerns(told)) {
+                continue;
+            }
+            let rule = Rule {
+                is_rival,
+                kind: told.kind,
+                title: told.rule.clone(),
+            };
+            self.rules.entry(rule).or_default().false_alerts += 1;
+        }
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub fn record(&self, notes: Vec<String>) -> Record {
+        let thousands = (self.host_days / 1_000.0).max(f64::MIN_POSITIVE);
+        let row = |(rule, counts): (&Rule, &Counts)| RuleRow {
+            rule: rule.title.clone(),
+            kind: rule.kind,
+            is_rival: rule.is_rival,
+            counts: *counts,
+            false_alerts_per_1000_hosts_and_day: counts.false_alerts as f64 / thousands,
+        };
+        let rules: Vec<RuleRow> = self.rules.iter().map(row).collect();
+        let ours = rules.iter().filter(|row| !row.is_rival);
+        let false_alerts: u64 = ours.map(|row| row.counts.false_alerts).sum();
+        let kinds = self.attacks.iter().map(|(kind, attacks)| KindRow {
+            kind: *kind,
+            attacks: *attacks,
+            found: self.found.get(kind).copied().unwrap_or(0),
+        });
+        let (found, attacks): (u64, u64) = (self.found.values().sum(), self.attacks.values().sum());
+        Record {
+            found_share: found as f64 / (attacks as f64).max(1.0),
+            false_alerts_per_1000_hosts_and_day: false_alerts as f64 / thousands,
+            host_days: self.host_days,
+            benign_events: self.benign_events,
+            kinds: kinds.collect(),
+            rules,
+            missed: self.missed.clone(),
+            notes,
+        }
+    }
+}
+
+/// Rules that found it.
+fn finders<'t>(attack: &Attack, told: &'t [Told]) -> BTreeSet<&'t str> {
+    let found = told.iter().filter(|told| attack.is_found_by(told));
+    found.map(|told| told.rule.as_str()).collect()
+}
+
+impl Record {
+    /// As a person reads it.
+    #[must_use]
+    pub fn tables(&self) -> String {
+        let mut kinds = table(["kind", "attacks", "found", "share"]);
+        for row in &self.kinds {
+            let share = row.found as f64 / row.attacks as f64;
+            kinds.add_row([
+                row.kind.as_str().to_owned(),
+                row.attacks.to_string(),
+                row.found.to_string(),
+                format!("{:.0} %", share * 100.0),
+            ]);
+        }
+        let mut rules = table([
+            "rule or rival",
+            "kind",
+            "found",
+            "missed",
+            "missed by all of ours",
+            "false alerts",
+            "per 1,000 hosts and day",
+        ]);
+        for row in &self.rules {
+            rules.add_row([
+                row.rule.clone(),
+                row.kind.as_str().to_owned(),
+                row.counts.detections.to_string(),
+                row.counts.misses.to_string(),
+                row.counts.missed_by_all.to_string(),
+                row.counts.false_alerts.to_string(),
+                format!("{:.2}", row.false_alerts_per_1000_hosts_and_day),
+            ]);
+        }
+        let mut missed = table(["missed", "kind", "times", "told beside", "rivals that found it"]);
+        let mut times = BTreeMap::<(Kind, &str, String, String), u64>::new();
+        for one in &self.missed {
+            *times
+                .entry((
+                    one.kind,
+                    one.attack.as_str(),
+                    one.beside.join(", "),
+                    one.rivals.join(", "),
+                ))
+                .or_default() += 1;
+        }
+        for ((kind, attack, beside, rivals), times) in times {
+            missed.add_row([
+                attack.to_owned(),
+                kind.as_str().to_owned(),
+                times.to_string(),
+                beside,
+                rivals,
+            ]);
+        }
+        format!(
+            "{kinds}\n{rules}\n{missed}\n{:.1} % found; {:.2} false alerts per 1,000 hosts and day ({:.0} host days, {} events)\n{}",
+            self.found_share * 100.0,
+            self.false_alerts_per_1000_hosts_and_day,
+            self.host_days,
+            self.benign_events,
+            self.notes.join("\n")
+        )
+    }
+}
+
+fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    table
+}
