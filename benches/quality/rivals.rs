@@ -4,8 +4,8 @@
 //!   15 ports of one host, within 5 minutes; one notice an hour. Counted over the 5 minutes before, where Zeek counts
 //!   in periods: that finds no less.
 //! - fail2ban 1.1, jail `sshd` with its defaults: five failures of an address within 10 minutes; banned for 10 minutes.
-//! - RITA 5: the beacon score of each pair of addresses over a day, [`crate::rita`]; at 0.75 and at 0.9, where its
-//!   severities "medium" and "high" begin. Contacts to the outside only.
+//! - RITA 5: the beacon score of each pair of addresses over a day, [`crate::rita`]; at 0.5, 0.75 and 0.9, where its
+//!   classes begin. Contacts to the outside only.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -22,16 +22,19 @@ pub const ZEEK_ADDRESS: &str = "Zeek, address scan";
 pub const ZEEK_PORT: &str = "Zeek, port scan";
 /// fail2ban.
 pub const FAIL2BAN: &str = "fail2ban, sshd";
+/// RITA, a score from 0.5 on.
+pub const RITA_LOW: &str = "RITA, score 0.5";
 /// RITA, a score from 0.75 on.
 pub const RITA_MEDIUM: &str = "RITA, score 0.75";
 /// RITA, a score from 0.9 on.
 pub const RITA_HIGH: &str = "RITA, score 0.9";
 
 /// All of them, with what each is for.
-pub const RIVALS: [(&str, Kind); 5] = [
+pub const RIVALS: [(&str, Kind); 6] = [
     (ZEEK_ADDRESS, Kind::Scan),
     (ZEEK_PORT, Kind::Scan),
     (FAIL2BAN, Kind::Password),
+    (RITA_LOW, Kind::Beacon),
     (RITA_MEDIUM, Kind::Beacon),
     (RITA_HIGH, Kind::Beacon),
 ];
@@ -46,10 +49,19 @@ const FAILURES_NANOS: i64 = 10 * MINUTE;
 const DAY_NANOS: i64 = 1_440 * MINUTE;
 
 /// What was lately seen of one sender.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Recent<T> {
     seen: VecDeque<(i64, T)>,
     silent_until: i64,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self {
+            seen: VecDeque::new(),
+            silent_until: i64::MIN,
+        }
+    }
 }
 
 impl<T: Copy + Eq + std::hash::Hash> Recent<T> {
@@ -169,7 +181,7 @@ impl Rivals {
                 self.day * DAY_NANOS + i64::from(*second) * 1_000_000_000
             });
             let score = rita::score(&contacts);
-            for (rule, least) in [(RITA_MEDIUM, 0.75), (RITA_HIGH, 0.9)] {
+            for (rule, least) in [(RITA_LOW, 0.5), (RITA_MEDIUM, 0.75), (RITA_HIGH, 0.9)] {
                 if score >= least {
                     self.told.push(told(rule, Kind::Beacon, vec![from, to], at));
                 }
