@@ -2,6 +2,8 @@
 //!
 //! Pure: no bus, no clock, no file. The same payloads in the same order give the same findings.
 
+use std::time::Duration;
+
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Evidence, Pap, Producer, ProducerKind, RuleId, Severity,
     Texts, Tlp,
@@ -167,6 +169,12 @@ impl<'r> Detector<'r> {
     /// Lets the correlator give out what waits for its turn: the input is at its end, or nothing came for a while.
     pub fn flush(&mut self, correlator: &mut Correlator, findings: &mut Findings) {
         correlator.flush(&mut self.correlated);
+        findings.take(&mut self.correlated);
+    }
+
+    /// Nothing has come for so long: what nothing coming makes true is told of.
+    pub fn elapse(&mut self, correlator: &mut Correlator, elapsed: Duration, findings: &mut Findings) {
+        correlator.elapse(elapsed, &mut self.correlated);
         findings.take(&mut self.correlated);
     }
 

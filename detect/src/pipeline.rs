@@ -281,6 +281,11 @@ impl Pipeline {
             if is_quiet && 0 < state.correlator.waiting_count() {
                 detector.flush(&mut state.correlator, findings);
             }
+            // A topic that was never read from says nothing about who is silent.
+            let quiet = now.since(state.read_at);
+            if QUIET <= quiet && Timestamp::EPOCH < state.read_at {
+                detector.elapse(&mut state.correlator, quiet, findings);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod adopt;
 mod anomaly;
 mod door;
 mod extract;
+mod family;
 mod gather;
 mod keeper;
 mod observation;
@@ -226,8 +227,8 @@ impl Correlator {
             late.extend(lane.order.put(observation));
         }
         lane.expected = lane.expected.max(stream.count).max(1);
-        let known = lane.streams.entry(stream.number).or_insert(i64::MIN);
-        *known = stream.watermark.max(*known);
+        // One that was quiet and speaks again goes back to its own time.
+        lane.streams.insert(stream.number, stream.watermark);
         self.give_out(name, late, None, out);
     }
 

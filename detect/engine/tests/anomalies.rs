@@ -290,7 +290,7 @@ fn silence_is_told_of_once_and_again_after_a_word() {
     let at = |second: i64| Timestamp::from_millis((MONDAY + second) * 1000);
     assert_eq!(
         entities,
-        [("s-1", at(420 + 1800)), ("s-1", at(10_100 + 1800))],
+        [("s-1", at(480 + 1800)), ("s-1", at(10_140 + 1800))],
         "{found:#?}"
     );
 }

@@ -130,14 +130,21 @@ fn shown(number: f64) -> String {
     }
 }
 
-/// A time span as a person reads it.
+/// A time span as a person reads it, rounded to a tenth of its unit.
 fn span(nanos: i64) -> String {
     let seconds = nanos / 1_000_000_000;
+    let in_units = |length: i64, unit: &str| {
+        let tenths = (seconds * 10 + length / 2) / length;
+        match tenths % 10 {
+            0 => format!("{} {unit}", tenths / 10),
+            tenth => format!("{}.{tenth} {unit}", tenths / 10),
+        }
+    };
     match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        ..120 => format!("{seconds} s"),
+        120..7_200 => in_units(60, "min"),
+        7_200..172_800 => in_units(3_600, "h"),
+        _ => in_units(86_400, "d"),
     }
 }
 

@@ -35,7 +35,10 @@ pub(super) fn takes_parts(track: &Track) -> bool {
         Asked::Correlation(_) => false,
         Asked::Anomaly(rule) => matches!(
             rule.kind,
-            AnomalyKind::Distinct { .. } | AnomalyKind::Volume { .. } | AnomalyKind::ThresholdBaseline { .. }
+            AnomalyKind::Distinct { .. }
+                | AnomalyKind::Volume { .. }
+                | AnomalyKind::ThresholdBaseline { .. }
+                | AnomalyKind::Silence { .. }
         ),
     }
 }

@@ -5,9 +5,7 @@
 //! observations travel as signals to where their group is kept. A wrong guess here would split groups, so a rule is kept
 //! where it scans only if its bases prove it.
 
-use detect_rules::{
-    AnomalyKind, BaseOf, CheckedRules, Condition, Pattern, Quantifier, Test, TextOp, TextPart,
-};
+use detect_rules::{AnomalyKind, BaseOf, CheckedRules, Condition, Pattern, Test, TextOp, TextPart};
 use ingest_event::field;
 use serde::{Deserialize, Serialize};
 
@@ -61,16 +59,24 @@ fn by_bases(rules: &CheckedRules, bases: &[detect_rules::Base]) -> Place {
 /// The field that is the local endpoint of every event which such a condition holds for.
 fn local_endpoints(condition: &Condition) -> Vec<&'static str> {
     let mut found = Vec::new();
-    demands(condition, &mut |name, value| match (name, value) {
-        (field::NETWORK_DIRECTION, "outbound" | "internal") => found.push(field::SOURCE_IP),
-        (field::NETWORK_DIRECTION, "inbound") => found.push(field::DESTINATION_IP),
-        _ => {}
+    demands(condition, &mut |name, values| {
+        let endpoint = |value: &&str| match (name, *value) {
+            (field::NETWORK_DIRECTION, "outbound" | "internal") => Some(field::SOURCE_IP),
+            (field::NETWORK_DIRECTION, "inbound") => Some(field::DESTINATION_IP),
+            _ => None,
+        };
+        let endpoints: Option<Vec<&'static str>> = values.iter().map(endpoint).collect();
+        if let Some([first, rest @ ..]) = endpoints.as_deref()
+            && rest.iter().all(|endpoint| endpoint == first)
+        {
+            found.push(*first);
+        }
     });
     found
 }
 
-/// Which fields must be equal to which text for the condition to hold.
-fn demands(condition: &Condition, told: &mut dyn FnMut(&str, &str)) {
+/// Which fields must be equal to one of which texts for the condition to hold.
+fn demands(condition: &Condition, told: &mut dyn FnMut(&str, &[&str])) {
     match condition {
         Condition::All(parts) => parts.iter().for_each(|part| demands(part, told)),
         Condition::AtLeast(count, parts) if *count == parts.len() => {
@@ -80,16 +86,14 @@ fn demands(condition: &Condition, told: &mut dyn FnMut(&str, &str)) {
             let Test::Values {
                 negated: false,
                 patterns,
-                quantifier,
+                ..
             } = &item.test
             else {
                 return;
             };
-            let is_one = patterns.len() == 1 || *quantifier == Quantifier::All;
-            if let ([name], true, Some(value)) =
-                (item.fields.as_slice(), is_one, patterns.first().and_then(equal))
-            {
-                told(name, value);
+            let values: Option<Vec<&str>> = patterns.iter().map(equal).collect();
+            if let ([name], Some(values)) = (item.fields.as_slice(), values) {
+                told(name, &values);
             }
         }
         Condition::AtLeast(..) | Condition::Not(_) | Condition::Keywords(..) => {}

@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 pub struct Signal {
     /// Whose event it was.
     pub organization: OrganizationNumber,
-    /// Rule and group: what decides the partition.
+    /// What decides the partition: the rule's family, and what the groups of its rules have in common.
     pub key: Vec<u8>,
     written: Written,
 }
@@ -44,8 +44,16 @@ struct Many {
 
 impl Signal {
     pub(super) fn of(observation: &Observation, track: &Track) -> Self {
-        let mut key = track.identity.bytes().to_vec();
-        key.extend_from_slice(observation.text.key());
+        let mut key = track.family_identity.bytes().to_vec();
+        key.push(u8::from(observation.head.exercise));
+        if !track.family.is_national {
+            key.extend_from_slice(&observation.head.organization.digits());
+        }
+        let group = observation.text.group();
+        for value in track.family.shared.iter().filter_map(|at| group.get(*at)) {
+            key.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            key.extend_from_slice(value.as_bytes());
+        }
         Self {
             organization: observation.head.organization,
             key,

@@ -10,7 +10,10 @@ use ingest_event::field;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Place};
+use super::{
+    family::{self, Family, Link},
+    place::{self, Place},
+};
 use crate::{
     keys::{FieldId, FieldNames},
     models::Models,
@@ -62,6 +65,10 @@ pub(crate) struct Track {
     pub(crate) asked: Asked,
     pub(crate) about: About,
     pub(crate) place: Place,
+    /// Where its signals go.
+    pub(crate) family: Family,
+    /// What the first rule of its family is: part of where they go.
+    pub(crate) family_identity: Identity,
 }
 
 /// What it asks.
@@ -213,9 +220,12 @@ impl Tracks {
                 identity,
                 about: asked.about(),
                 place,
+                family: Family::default(),
+                family_identity: identity,
                 asked,
             });
         }
+        tracks.find_families(first_anomaly);
         if !tracks.by_rule.is_empty() {
             tracks.head = HeadFields {
                 id: names.intern(field::EVENT_ID),
@@ -228,6 +238,36 @@ impl Tracks {
             };
         }
         tracks
+    }
+
+    fn find_families(&mut self, first_anomaly: u32) {
+        let mut links = Vec::new();
+        for (taker, track) in self.all.iter().enumerate() {
+            for base in track.asked.bases() {
+                let giver = match base.of {
+                    BaseOf::Rule(_) | BaseOf::Indicators => continue,
+                    BaseOf::Correlation(at) => at,
+                    BaseOf::Anomaly(at) => at.saturating_add(first_anomaly as usize),
+                };
+                let given = self.all.get(giver).map_or(&[][..], |giver| &giver.about.group_by);
+                let member = |names: &Vec<String>| {
+                    names
+                        .iter()
+                        .find_map(|name| given.iter().position(|own| own == name))
+                };
+                links.push(Link {
+                    taker,
+                    giver,
+                    members: base.group_by.iter().map(member).collect(),
+                });
+            }
+        }
+        let families = family::of(&self.all, &links);
+        let identities: Vec<Identity> = self.all.iter().map(|track| track.identity).collect();
+        for (track, family) in self.all.iter_mut().zip(families) {
+            track.family_identity = identities.get(family.first).copied().unwrap_or(track.identity);
+            track.family = family;
+        }
     }
 
     /// Who takes the matches of a rule about single events.

@@ -84,7 +84,11 @@ impl Keeper for Silences {
         let Some(rule) = rule(&track.asked) else {
             return COUNTED;
         };
-        let at = observation.head.at;
+        // Where many events travel as one, they are told of to the minute, by its end.
+        let at = observation
+            .head
+            .at
+            .saturating_add(i64::from(observation.merged.is_some()));
         let key = observation.text.key();
         let before = self.seen.get(key).map(|slot| slot.latest);
         let make = || Seen {
