@@ -331,7 +331,11 @@ impl MatchSink for Notes {
         }
         let producer = hit.origin.producer();
         let name = format!("{} `{}`", producer.kind.as_str(), producer.name);
-        self.0.push((name, why.trim_end_matches("; ").to_owned()));
+        let why = match why.trim_end_matches("; ") {
+            "" => "raises nothing by itself; rules about several events take it",
+            why => why,
+        };
+        self.0.push((name, why.to_owned()));
     }
 }
 
