@@ -172,6 +172,7 @@ fn replay(input: &Path) -> Counts {
         .arg("--rules")
         .arg(root.join("rulesets/sigma"))
         .arg(root.join("rulesets/correlations"))
+        .arg(root.join("rulesets/anomaly"))
         .arg("--indicators")
         .arg(root.join("rulesets/indicators/example.csv"))
         .output()

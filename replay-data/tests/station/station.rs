@@ -105,7 +105,7 @@ impl Station {
         write(
             "detector.yml",
             format!(
-                "bus: {bus}\nlisten: {detector_listen}\ncheckpoint_interval_ms: 50\nrules: [{root}/rulesets/sigma, {root}/rulesets/correlations]\n\
+                "bus: {bus}\nlisten: {detector_listen}\ncheckpoint_interval_ms: 50\nrules: [{root}/rulesets/sigma, {root}/rulesets/correlations, {root}/rulesets/anomaly]\n\
                  indicators: [{root}/rulesets/indicators/example.csv, {root}/rulesets/indicators/plain.txt]\n",
                 root = root.display(),
             ),
