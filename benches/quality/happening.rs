@@ -145,6 +145,10 @@ impl Teller {
                 ends(&mut fields, *from, *to, *port, "tcp");
                 fields.set(field::TLS_VERSION, "1.3");
                 fields.set_some(field::TLS_SERVER_NAME, server.as_deref());
+                fields.set(
+                    field::TLS_JA4,
+                    fingerprint(*from, server.as_deref().unwrap_or_default()),
+                );
                 "network.tls"
             }
             What::Login {
@@ -188,6 +192,25 @@ fn ends(fields: &mut Fields, from: IpAddr, to: IpAddr, port: u16, transport: &st
         (false, false) => "external",
     };
     fields.set(field::NETWORK_DIRECTION, direction);
+}
+
+/// The fingerprint of the program that begins: one of three browsers for pages, else the supplier's own program.
+fn fingerprint(from: IpAddr, server: &str) -> String {
+    let is_page = ["www.", "felles-", "film-", "tavle-"]
+        .iter()
+        .any(|start| server.starts_with(start));
+    let program = if is_page {
+        match from {
+            IpAddr::V4(address) => u64::from(u32::from(address) % 3),
+            IpAddr::V6(address) => u64::from(address.segments()[7] % 3),
+        }
+    } else {
+        let (supplier, _) = server.rsplit_once(".example").unwrap_or((server, ""));
+        let name = supplier.rsplit('.').next().unwrap_or_default();
+        name.bytes()
+            .fold(7, |sum, byte| sum * 31 % 999_983 + u64::from(byte))
+    };
+    format!("t13d1516h2_{program:012x}_{:012x}", program * 7)
 }
 
 impl Flow {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use detect_alert::Alert;
+use detect_alert::{Alert, Severity};
 use ingest_event::Timestamp;
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ const AFTERWARDS: Duration = Duration::from_secs(3_600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Names that carry data.
+    /// Names that carry data, and names that are asked for regularly.
     Tunnel,
     /// Names made by a machine.
     GeneratedNames,
@@ -53,7 +53,7 @@ impl Kind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Tunnel => "DNS tunnel",
+            Self::Tunnel => "channel in DNS",
             Self::GeneratedNames => "generated names",
             Self::Password => "password attack",
             Self::Scan => "scan",
@@ -107,6 +107,8 @@ pub struct Told {
     pub about: Vec<String>,
     /// When.
     pub at: Timestamp,
+    /// Whether anybody is told: informational alerts are only shown.
+    pub wakes: bool,
 }
 
 impl Told {
@@ -127,6 +129,7 @@ impl Told {
             kind: Kind::of(&alert.producer.tags),
             about,
             at: alert.timestamp,
+            wakes: alert.severity > Severity::Informational,
         }
     }
 }

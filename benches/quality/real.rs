@@ -130,15 +130,124 @@ pub fn watch(
             return Ok(watch.finish());
         };
         sequence += 1;
-        if let Some(mut event) = reader.next(&context, sequence) {
-            event.organization = organization;
+        if let Some(event) = reader.next(&context, sequence) {
             watch.take(&event);
         }
     }
 }
 
 /// Labels by hand of the project's own cases: who does what. Cases that test indicators alone are not in it.
-const LABELS: [(&str, Kind, &str, &[&str]); 18] = [
+const LABELS: [(&str, Kind, &str, &[&str]); 38] = [
+    (
+        "beacon-four-hours",
+        Kind::Beacon,
+        "each 5 min for 4 h, IPv4",
+        &["10.20.0.21"],
+    ),
+    (
+        "beacon-four-hours",
+        Kind::Beacon,
+        "each 5 min for 4 h, IPv6",
+        &["2001:db8:20::22"],
+    ),
+    (
+        "data-leaving",
+        Kind::Exfiltration,
+        "4 GB to one address, IPv4",
+        &["10.20.0.41"],
+    ),
+    (
+        "data-leaving",
+        Kind::Exfiltration,
+        "4 GB to one address, IPv6",
+        &["2001:db8:20::42"],
+    ),
+    (
+        "data-leaving",
+        Kind::Exfiltration,
+        "12 GB to many addresses, IPv4",
+        &["10.20.0.43"],
+    ),
+    (
+        "data-leaving",
+        Kind::Exfiltration,
+        "12 GB to many addresses, IPv6",
+        &["2001:db8:20::44"],
+    ),
+    (
+        "dns-beacon",
+        Kind::Tunnel,
+        "a TXT record each 3 min, IPv4",
+        &["10.20.0.21"],
+    ),
+    (
+        "dns-beacon",
+        Kind::Tunnel,
+        "a TXT record each 3 min, IPv6",
+        &["2001:db8:20::22"],
+    ),
+    (
+        "password-spray",
+        Kind::Password,
+        "two on each of 30 users, IPv4",
+        &["203.0.113.9"],
+    ),
+    (
+        "password-spray",
+        Kind::Password,
+        "two on each of 30 users, IPv6",
+        &["2001:db8:f:bad::9"],
+    ),
+    ("scan-then-login", Kind::Scan, "ports, IPv4", &["203.0.113.9"]),
+    (
+        "scan-then-login",
+        Kind::Scan,
+        "ports, IPv6",
+        &["2001:db8:f:bad::9"],
+    ),
+    (
+        "scan-then-login",
+        Kind::Scan,
+        "slow, of ports, IPv4",
+        &["203.0.113.10"],
+    ),
+    (
+        "scan-then-login",
+        Kind::Scan,
+        "slow, of ports, IPv6",
+        &["2001:db8:f:bad::10"],
+    ),
+    (
+        "scan-then-login",
+        Kind::Scan,
+        "slow, of machines, IPv4",
+        &["203.0.113.11"],
+    ),
+    (
+        "scan-then-login",
+        Kind::Scan,
+        "slow, of machines, IPv6",
+        &["2001:db8:f:bad::11"],
+    ),
+    (
+        "sensor-silent",
+        Kind::Other,
+        "a sensor sees nothing",
+        &["sensor-hamar-1"],
+    ),
+    ("sensor-silent", Kind::Other, "a log stops", &["sensor-hamar-2"]),
+    (
+        "smb-sweep-inside",
+        Kind::Scan,
+        "file sharing, IPv4",
+        &["10.20.0.12"],
+    ),
+    (
+        "smb-sweep-inside",
+        Kind::Scan,
+        "file sharing, IPv6",
+        &["2001:db8:20::12"],
+    ),
     (
         "dns-tunnel-iodine",
         Kind::Tunnel,

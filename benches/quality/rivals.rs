@@ -196,6 +196,7 @@ fn told(rule: &str, kind: Kind, about: Vec<IpAddr>, at: i64) -> Told {
         kind,
         about: about.iter().map(IpAddr::to_string).collect(),
         at: Timestamp::from_nanos(at),
+        wakes: true,
     }
 }
 

@@ -13,8 +13,11 @@ use super::watch::Shipped;
 pub struct Verdict {
     attacks: BTreeMap<Kind, u64>,
     found: BTreeMap<Kind, u64>,
+    woke: BTreeMap<Kind, u64>,
     rules: BTreeMap<Rule, Counts>,
     missed: Vec<Missed>,
+    /// How often something outside was told of falsely, by rule.
+    blamed: BTreeMap<(Rule, String), u64>,
     host_days: f64,
     benign_events: u64,
 }
@@ -25,6 +28,7 @@ struct Rule {
     is_rival: bool,
     kind: Kind,
     title: String,
+    wakes: bool,
 }
 
 /// Of one rule.
@@ -62,11 +66,15 @@ pub struct RuleRow {
     pub kind: Kind,
     /// Whether it is a rival.
     pub is_rival: bool,
+    /// Whether its alerts wake anybody; informational ones are only shown.
+    pub wakes: bool,
     /// What it did.
     #[serde(flatten)]
     pub counts: Counts,
     /// False alerts for a thousand hosts and a day.
     pub false_alerts_per_1000_hosts_and_day: f64,
+    /// The five addresses outside that were most often told of falsely.
+    pub blamed: Vec<(String, u64)>,
 }
 
 /// One line of the record.
@@ -78,6 +86,8 @@ pub struct KindRow {
     pub attacks: u64,
     /// Attacks that ours found.
     pub found: u64,
+    /// Attacks that ours found and woke somebody.
+    pub woke: u64,
 }
 
 /// All that is recorded.
@@ -85,8 +95,12 @@ pub struct KindRow {
 pub struct Record {
     /// Share of the labelled attacks that ours found.
     pub found_share: f64,
+    /// Share that ours found and woke somebody.
+    pub woke_share: f64,
     /// False alerts of all our rules for a thousand hosts and a day.
     pub false_alerts_per_1000_hosts_and_day: f64,
+    /// Of these, alerts that wake somebody.
+    pub false_wakes_per_1000_hosts_and_day: f64,
     /// Machines times days of the benign traffic.
     pub host_days: f64,
     /// Events of the benign days.
@@ -105,19 +119,22 @@ impl Verdict {
     /// Of these rules of ours, and these rivals.
     #[must_use]
     pub fn new(shipped: &[Shipped], rivals: &[(&str, Kind)]) -> Self {
-        let rule = |is_rival, title: &str, kind| {
+        let rule = |is_rival, title: &str, kind, wakes| {
             let title = title.to_owned();
             (
                 Rule {
                     is_rival,
                     kind,
                     title,
+                    wakes,
                 },
                 Counts::default(),
             )
         };
-        let ours = shipped.iter().map(|one| rule(false, &one.title, one.kind));
-        let theirs = rivals.iter().map(|(title, kind)| rule(true, title, *kind));
+        let ours = shipped
+            .iter()
+            .map(|one| rule(false, &one.title, one.kind, one.wakes));
+        let theirs = rivals.iter().map(|(title, kind)| rule(true, title, *kind, true));
         Self {
             rules: ours.chain(theirs).collect(),
             ..Self::default()
@@ -130,6 +147,8 @@ impl Verdict {
             let (found, by) = (finders(attack, ours), finders(attack, theirs));
             *self.attacks.entry(attack.kind).or_default() += 1;
             *self.found.entry(attack.kind).or_default() += u64::from(!found.is_empty());
+            let woke = ours.iter().any(|told| told.wakes && attack.is_found_by(told));
+            *self.woke.entry(attack.kind).or_default() += u64::from(woke);
             for (rule, counts) in &mut self.rules {
                 let of = if rule.is_rival { &by } else { &found };
                 if of.contains(rule.title.as_str()) {
@@ -178,9 +197,24 @@ impl Verdict {
                 is_rival,
                 kind: told.kind,
                 title: told.rule.clone(),
+                wakes: told.wakes,
             };
+            let far = told.about.iter().find(|about| {
+                let address = about.parse::<std::net::IpAddr>();
+                address.is_ok_and(|address| !super::happening::is_home(address))
+            });
+            let far = far.map_or_else(|| "inside".to_owned(), Clone::clone);
+            *self.blamed.entry((rule.clone(), far)).or_default() += 1;
             self.rules.entry(rule).or_default().false_alerts += 1;
         }
+    }
+
+    fn blamed_by(&self, rule: &Rule) -> Vec<(String, u64)> {
+        let all = self.blamed.iter().filter(|((of, _), _)| of == rule);
+        let mut all: Vec<_> = all.map(|((_, far), count)| (far.clone(), *count)).collect();
+        all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        all.truncate(5);
+        all
     }
 
     /// What is recorded.
@@ -191,20 +225,30 @@ impl Verdict {
             rule: rule.title.clone(),
             kind: rule.kind,
             is_rival: rule.is_rival,
+            wakes: rule.wakes,
             counts: *counts,
             false_alerts_per_1000_hosts_and_day: counts.false_alerts as f64 / thousands,
+            blamed: self.blamed_by(rule),
         };
         let rules: Vec<RuleRow> = self.rules.iter().map(row).collect();
         let ours = rules.iter().filter(|row| !row.is_rival);
-        let false_alerts: u64 = ours.map(|row| row.counts.false_alerts).sum();
+        let false_alerts: u64 = ours.clone().map(|row| row.counts.false_alerts).sum();
+        let false_wakes: u64 = ours
+            .filter(|row| row.wakes)
+            .map(|row| row.counts.false_alerts)
+            .sum();
+        let woke: u64 = self.woke.values().sum();
         let kinds = self.attacks.iter().map(|(kind, attacks)| KindRow {
             kind: *kind,
             attacks: *attacks,
             found: self.found.get(kind).copied().unwrap_or(0),
+            woke: self.woke.get(kind).copied().unwrap_or(0),
         });
         let (found, attacks): (u64, u64) = (self.found.values().sum(), self.attacks.values().sum());
         Record {
             found_share: found as f64 / (attacks as f64).max(1.0),
+            woke_share: woke as f64 / (attacks as f64).max(1.0),
+            false_wakes_per_1000_hosts_and_day: false_wakes as f64 / thousands,
             false_alerts_per_1000_hosts_and_day: false_alerts as f64 / thousands,
             host_days: self.host_days,
             benign_events: self.benign_events,
@@ -226,7 +270,7 @@ impl Record {
     /// As a person reads it.
     #[must_use]
     pub fn tables(&self) -> String {
-        let mut kinds = table(["kind", "attacks", "found", "share"]);
+        let mut kinds = table(["kind", "attacks", "found", "share", "and told"]);
         for row in &self.kinds {
             let share = row.found as f64 / row.attacks as f64;
             kinds.add_row([
@@ -234,6 +278,7 @@ impl Record {
                 row.attacks.to_string(),
                 row.found.to_string(),
                 format!("{:.0} %", share * 100.0),
+                row.woke.to_string(),
             ]);
         }
         let mut rules = table([
@@ -244,16 +289,26 @@ impl Record {
             "missed by all of ours",
             "false alerts",
             "per 1,000 hosts and day",
+            "most often about",
         ]);
         for row in &self.rules {
+            let blamed = row
+                .blamed
+                .iter()
+                .take(3)
+                .map(|(far, count)| format!("{far} {count}×"));
             rules.add_row([
-                row.rule.clone(),
+                match row.wakes {
+                    true => row.rule.clone(),
+                    false => format!("{} (only shown)", row.rule),
+                },
                 row.kind.as_str().to_owned(),
                 row.counts.detections.to_string(),
                 row.counts.misses.to_string(),
                 row.counts.missed_by_all.to_string(),
                 row.counts.false_alerts.to_string(),
                 format!("{:.2}", row.false_alerts_per_1000_hosts_and_day),
+                blamed.collect::<Vec<_>>().join(", "),
             ]);
         }
         let mut missed = table(["missed", "kind", "times", "told beside", "rivals that found it"]);
@@ -278,9 +333,12 @@ impl Record {
             ]);
         }
         format!(
-            "{kinds}\n{rules}\n{missed}\n{:.1} % found; {:.2} false alerts per 1,000 hosts and day ({:.0} host days, {} events)\n{}",
+            "{kinds}\n{rules}\n{missed}\n{:.1} % found, {:.1} % by rules that wake somebody; {:.2} false alerts per 1,000 hosts and day, {:.2} that wake \
+             somebody ({:.0} host days, {} events)\n{}",
             self.found_share * 100.0,
+            self.woke_share * 100.0,
             self.false_alerts_per_1000_hosts_and_day,
+            self.false_wakes_per_1000_hosts_and_day,
             self.host_days,
             self.benign_events,
             self.notes.join("\n")

@@ -1,14 +1,15 @@
 //! Events in, alerts out, as in production: the detector scans what the sensor tells and the correlator counts it.
 //! Beside it the rivals look at the same events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use detect::detector::{Detector, Findings, Origin};
-use detect_engine::{Compiler, Correlator, Ruleset};
-use ingest_event::{Event, Timestamp, encode, field};
+use detect_alert::Severity;
+use detect_engine::{Compiler, Correlator, Models, Ruleset};
+use ingest_event::{Event, encode, field};
 
 use super::label::{Kind, Told};
 use super::rivals::Rivals;
@@ -22,6 +23,8 @@ pub struct Shipped {
     pub kind: Kind,
     /// How long it only watches.
     pub learns_days: f64,
+    /// Whether its alerts wake anybody: informational ones are only shown.
+    pub wakes: bool,
 }
 
 /// The folder of the bundled rules.
@@ -43,34 +46,44 @@ pub fn shipped(folder: &Path) -> anyhow::Result<(Arc<Ruleset>, Vec<Shipped>)> {
     let refused = checked.diagnostics.iter().find(|found| found.is_error());
     anyhow::ensure!(refused.is_none(), "{refused:?}");
     let rules = checked.rules;
-    let single = rules.rules.iter().map(|rule| (rule.raises, &rule.producer, 0));
+    let single = rules
+        .rules
+        .iter()
+        .map(|rule| (rule.raises, &rule.producer, rule.severity, 0));
     let correlations = rules
         .correlations
         .iter()
-        .map(|rule| (rule.raises, &rule.producer, 0));
+        .map(|rule| (rule.raises, &rule.producer, rule.severity, 0));
     let anomalies = rules
         .anomalies
         .iter()
-        .map(|rule| (rule.raises, &rule.producer, rule.learning_ns));
+        .map(|rule| (rule.raises, &rule.producer, rule.severity, rule.learning_ns));
     let all = single.chain(correlations).chain(anomalies);
     let mut shipped: Vec<Shipped> = all
         .filter(|(raises, ..)| *raises)
-        .map(|(_, producer, learning)| Shipped {
+        .map(|(_, producer, severity, learning)| Shipped {
             title: producer.name.clone(),
             kind: Kind::of(&producer.tags),
             learns_days: learning as f64 / 86_400e9,
+            wakes: severity > Severity::Informational,
         })
         .collect();
     shipped.sort_by(|left, right| left.title.cmp(&right.title));
     Ok((compile(rules)?, shipped))
 }
 
-/// Compiles rules.
+/// Compiles rules, with the bundled models.
 ///
 /// # Errors
-/// If a limit of the engine is met.
+/// If a model is damaged, or a limit of the engine is met.
 pub fn compile(rules: detect_rules::CheckedRules) -> anyhow::Result<Arc<Ruleset>> {
-    let compiled = Compiler::new().rules(rules).compile();
+    let mut models = Models::off();
+    for file in rulesets::files().iter().filter(|file| file.is_model()) {
+        models
+            .add(&file.content)
+            .with_context(|| format!("load {}", file.path))?;
+    }
+    let compiled = Compiler::new().rules(rules).models(models).compile();
     compiled.map(Arc::new).context("compile the ruleset")
 }
 
@@ -83,6 +96,7 @@ pub struct Watch<'r> {
     payload: Vec<u8>,
     watched: Watched,
     inside: BTreeSet<String>,
+    hours: BTreeMap<i64, u64>,
 }
 
 /// What came of it.
@@ -98,8 +112,8 @@ pub struct Watched {
     pub refused: u64,
     /// Addresses that something went out from.
     pub hosts: usize,
-    /// The time of the earliest and the latest event.
-    pub span: Option<(Timestamp, Timestamp)>,
+    /// Hours with a hundred events and more.
+    pub hours: usize,
 }
 
 impl<'r> Watch<'r> {
@@ -114,14 +128,17 @@ impl<'r> Watch<'r> {
             payload: Vec::new(),
             watched: Watched::default(),
             inside: BTreeSet::new(),
+            hours: BTreeMap::new(),
         }
     }
 
     /// Looks at an event. They come in the order in which they are told.
     pub fn take(&mut self, event: &Event) {
         self.watched.events += 1;
-        let (first, last) = self.watched.span.unwrap_or((event.timestamp, event.timestamp));
-        self.watched.span = Some((first.min(event.timestamp), last.max(event.timestamp)));
+        *self
+            .hours
+            .entry(event.timestamp.as_nanos() / 3_600_000_000_000)
+            .or_default() += 1;
         let direction = event.fields.text(field::NETWORK_DIRECTION);
         if let (Some("outbound" | "internal"), Some(from)) = (direction, event.fields.get(field::SOURCE_IP)) {
             let from = from.to_string();
@@ -150,6 +167,7 @@ impl<'r> Watch<'r> {
         self.gather();
         self.watched.theirs = self.rivals.finish();
         self.watched.hosts = self.inside.len();
+        self.watched.hours = self.hours.values().filter(|count| **count >= 100).count();
         self.watched
     }
 

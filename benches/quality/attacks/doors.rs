@@ -96,6 +96,7 @@ pub(super) fn scans(hidden: &mut Hidden<'_>) {
             .copied()
             .unwrap_or(445);
         let victim = Host::new(hidden.draw.below(hidden.hosts));
+        let mut parties = vec![from];
         for number in 0..scan.tries {
             let at = begins + f64::from(number) * scan.pause * hidden.draw.between(0.95, 1.0);
             let (to, port) = if scan.of_one {
@@ -112,6 +113,10 @@ pub(super) fn scans(hidden: &mut Hidden<'_>) {
                 3..=40 => State::Rejected,
                 _ => State::Attempted,
             };
+            // Where it got through, the machine that let it in is told of too.
+            if state == State::Closed {
+                parties.push(to.address(is_v6));
+            }
             let flow = Flow {
                 from,
                 to: to.address(is_v6),
@@ -127,7 +132,7 @@ pub(super) fn scans(hidden: &mut Hidden<'_>) {
                 flow,
             );
         }
-        hidden.label(Kind::Scan, scan.name.to_owned(), &[from], begins, begins + lasts);
+        hidden.label(Kind::Scan, scan.name.to_owned(), &parties, begins, begins + lasts);
     }
 }
 

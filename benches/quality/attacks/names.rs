@@ -154,7 +154,9 @@ pub(super) fn generated(hidden: &mut Hidden<'_>) {
         let lasts = f64::from(generated.questions) * generated.pause;
         let begins = hidden.draw.between(0.0, 86_000.0 - lasts);
         for number in 0..generated.questions {
-            let name = format!("{}.example", (generated.makes)(&mut hidden.draw));
+            // A model judges names below suffixes that are in use.
+            let suffix = hidden.draw.one(&["com", "info", "net"]).copied().unwrap_or("com");
+            let name = format!("{}.{suffix}", (generated.makes)(&mut hidden.draw));
             let at = begins + f64::from(number) * generated.pause * hidden.draw.between(0.9, 1.0);
             asks(hidden, &host, is_v6, at, name, "A", number % 50 == 49);
         }

@@ -20,6 +20,7 @@ pub(super) fn person(day: &mut Day, habits: &mut Draw, draw: &mut Draw, host: &H
         return; // Not at work today.
     }
     starts(day, draw, host, from);
+    gone(day, draw, host, from, until);
     pages(day, draw, host, from, until);
     mail(day, habits, draw, host, from, until);
     agents(day, habits, draw, host, from, until);
@@ -73,6 +74,24 @@ fn starts(day: &mut Day, draw: &mut Draw, host: &Host, from: f64) {
         );
         let moment = from + draw.between(0.0, 8.0);
         day.visit(draw, host, &to, moment, visit);
+    }
+}
+
+/// Names that are gone: what a page still counts visitors with, and what people mistype.
+fn gone(day: &mut Day, draw: &mut Draw, host: &Host, from: f64, until: f64) {
+    const PARTS: [&str; 12] = [
+        "ad", "stat", "track", "pix", "count", "cdn", "news", "sale", "best", "shop", "info", "web",
+    ];
+    for _ in 0..draw.below(12) {
+        let part = |draw: &mut Draw| draw.one(&PARTS).copied().unwrap_or_default();
+        let (one, other) = (part(draw), part(draw));
+        let name = match draw.below(3) {
+            0 => format!("{one}{other}.com"),
+            1 => format!("{one}-{}.net", draw.below(900)),
+            _ => format!("{one}s{}.{other}{one}.com", draw.below(90)),
+        };
+        let at = draw.between(from, until);
+        day.asks(host, at, &name, false);
     }
 }
 
