@@ -86,7 +86,7 @@ fn check(folder: &Path, bootstrap: Option<&str>) {
             .map_or_else(Counts::new, |list| counts(&list));
         seen == expected
     };
-    let is_found = (0..1_800).any(|_| {
+    let is_found = (0..600).any(|_| {
         let found = is_equal();
         if !found {
             std::thread::park_timeout(std::time::Duration::from_millis(100));

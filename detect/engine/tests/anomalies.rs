@@ -205,6 +205,31 @@ fn many_different_values_are_one_alert() {
 }
 
 #[test]
+fn many_values_that_travel_as_one_are_told_as_soon() {
+    // Its groups are kept where signals come together, since no member of them is the local endpoint.
+    let rule = "anomaly:
+  type: distinct
+  rules: [any_flow]
+  group-by: [destination.port]
+  timespan: 6h
+  condition: { field: destination.ip, gte: 150 }";
+    for network in ["10.0", "2001:db8:f:"] {
+        let to = |at: i64, n: i64| {
+            let separator = if network.contains(':') { ':' } else { '.' };
+            let address = format!("{network}{separator}{}{separator}{}", n / 200, n % 200);
+            flow(at, "10.9.9.9", &address, r#","destination.port":445"#)
+        };
+        for (name, pause, latest) in [("a burst", 0, 60), ("one each 15 seconds", 15, 165 * 15)] {
+            let events: Vec<_> = (0..1000).map(|n| to(n * pause + n / 50, n)).collect();
+            let found = alerts(rule, &events);
+            assert_eq!(told(&found).len(), 1, "{name}: {found:#?}");
+            let at = found[0].timestamp.as_nanos() / 1_000_000_000 - MONDAY;
+            assert!(at <= latest, "{name}: told of at {at} s");
+        }
+    }
+}
+
+#[test]
 fn data_that_leaves_and_does_not_come_back_is_told_of() {
     let rule = "anomaly:
   type: volume

@@ -18,7 +18,7 @@ use ingest_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    keeper::{Keeper, groups},
+    keeper::{Keeper, State, groups},
     observation::Observation,
     track::Asked,
     verdict::{Outcome, Verdict},
@@ -44,6 +44,50 @@ pub(super) fn keeper(rule: &Anomaly) -> Box<dyn Keeper> {
         AnomalyKind::Dga { .. } | AnomalyKind::Flow { .. } => groups::<verdicts::Verdicts>(),
         AnomalyKind::Silence { .. } => Box::new(silence::Silences::default()),
         AnomalyKind::National { .. } => groups::<national::Spread>(),
+    }
+}
+
+/// What is remembered of one entity.
+trait Remembered: Clone + std::fmt::Debug + Send + Serialize + serde::de::DeserializeOwned + 'static {
+    /// At most so many entities of one rule.
+    const GROUPS_MAX: usize = ENTITIES_MAX;
+
+    /// See [`State::KNOCKS`].
+    const KNOCKS: u32 = 1;
+
+    /// Of an entity whose first observation this is.
+    fn new(rule: &Anomaly, observation: &Observation) -> Self;
+
+    /// Adds an observation.
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome;
+
+    /// How long after its latest observation an entity is forgotten, in nanoseconds.
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        rule.timespan_ns
+    }
+}
+
+impl<R: Remembered> State for R {
+    type Rule = Anomaly;
+
+    const GROUPS_MAX: usize = R::GROUPS_MAX;
+
+    const KNOCKS: u32 = R::KNOCKS;
+
+    fn rule(asked: &Asked) -> Option<&Anomaly> {
+        rule(asked)
+    }
+
+    fn new(rule: &Anomaly, observation: &Observation) -> Self {
+        R::new(rule, observation)
+    }
+
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
+        R::add(self, rule, observation)
+    }
+
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        R::retention_ns(rule)
     }
 }
 

@@ -3,9 +3,9 @@
 use detect_rules::{Anomaly, AnomalyKind, Baseline};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Episode, Known, begun, line, rule, shown, span};
+use super::{COUNTED, Episode, Known, Remembered, begun, line, shown, span};
 use crate::{
-    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    correlate::{observation::Observation, verdict::Outcome},
     sketch::{Ewma, HourOfWeek, Pace, Verdict},
 };
 
@@ -41,15 +41,7 @@ impl Kind {
     }
 }
 
-impl State for Usual {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
-
+impl Remembered for Usual {
     fn new(rule: &Anomaly, observation: &Observation) -> Self {
         let usual = match rule.kind {
             AnomalyKind::ThresholdBaseline {

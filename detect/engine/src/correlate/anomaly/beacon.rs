@@ -3,9 +3,9 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Episode, begun, line, rule, shown, span};
+use super::{COUNTED, Episode, Remembered, begun, line, shown, span};
 use crate::{
-    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    correlate::{observation::Observation, verdict::Outcome},
     sketch::{Beacon, Taken},
 };
 
@@ -21,17 +21,9 @@ pub(super) struct Contacts {
     episode: Episode,
 }
 
-impl State for Contacts {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
+impl Remembered for Contacts {
     // Most pairs meet once: a table of them would push out those that meet again and again.
     const KNOCKS: u32 = 3;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
 
     fn new(_rule: &Anomaly, _observation: &Observation) -> Self {
         Self {
@@ -76,10 +68,6 @@ impl State for Contacts {
         let last = line(rule, if size.is_nan() { String::new() } else { shown(size) }, why);
         let threshold = format!("score >= {}, at least {minimum} contacts", shown(score));
         begun(rule, observation, u64::from(count), threshold, vec![last])
-    }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
     }
 }
 

@@ -3,9 +3,9 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Episode, begun, hash, line, rule, span};
+use super::{COUNTED, Episode, Remembered, begun, hash, line, span};
 use crate::{
-    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    correlate::{observation::Observation, verdict::Outcome},
     sketch::{Distinct, Taken},
 };
 
@@ -21,15 +21,7 @@ pub(super) struct Values {
     episode: Episode,
 }
 
-impl State for Values {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
-
+impl Remembered for Values {
     fn new(rule: &Anomaly, _observation: &Observation) -> Self {
         Self {
             values: Distinct::new(rule.timespan_ns),
@@ -49,18 +41,17 @@ impl State for Values {
             .merged
             .as_ref()
             .map_or(&own[..], |merged| &merged.hashes);
-        let mut is_new = false;
+        let before = self.since;
         for hash in hashes {
             match self.values.add(*hash, at) {
                 Taken::Late => return Outcome::Outside,
                 Taken::Unchanged => {}
-                Taken::Changed => is_new = true,
+                Taken::Changed => self.since += 1,
             }
         }
-        if !is_new {
+        if self.since == before {
             return COUNTED;
         }
-        self.since += 1;
         // Each of them adds one, or a little more where the estimate errs.
         let most = self.estimate.saturating_add(u64::from(self.since) * 2);
         if most < at_least || self.episode.is_fresh(rule, at, ASKED) {
@@ -77,9 +68,5 @@ impl State for Values {
         );
         let last = line(rule, observation.text.value(), why);
         begun(rule, observation, estimate, format!(">= {at_least}"), vec![last])
-    }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
     }
 }

@@ -6,8 +6,8 @@ use detect_rules::{Anomaly, AnomalyKind};
 use ingest_event::OrganizationNumber;
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, begun, line, rule, span};
-use crate::correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome};
+use super::{COUNTED, Episode, Remembered, begun, line, span};
+use crate::correlate::{observation::Observation, verdict::Outcome};
 
 /// At most so many groups: what is seen in one organisation only is most of them, and small.
 const GROUPS_MAX: usize = 250_000;
@@ -22,14 +22,8 @@ pub(super) struct Spread {
     episode: Episode,
 }
 
-impl State for Spread {
-    type Rule = Anomaly;
-
+impl Remembered for Spread {
     const GROUPS_MAX: usize = GROUPS_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
 
     fn new(_rule: &Anomaly, _observation: &Observation) -> Self {
         Self {
@@ -68,9 +62,5 @@ impl State for Spread {
             format!(">= {organizations} organisations"),
             vec![line(rule, count, why)],
         )
-    }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
     }
 }

@@ -3,9 +3,9 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Known, begun, hash, line, rule, shown, span, time};
+use super::{COUNTED, Known, Remembered, begun, hash, line, shown, span, time};
 use crate::{
-    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    correlate::{observation::Observation, verdict::Outcome},
     sketch::{Memory, Recent, Seen, Shares},
 };
 
@@ -26,15 +26,7 @@ pub(super) struct Rare {
     told: Recent,
 }
 
-impl State for NewValue {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
-
+impl Remembered for NewValue {
     fn new(_rule: &Anomaly, observation: &Observation) -> Self {
         Self {
             values: Recent::default(),
@@ -70,21 +62,9 @@ impl State for NewValue {
             vec![line(rule, value, why)],
         )
     }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
-    }
 }
 
-impl State for Rare {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
-
+impl Remembered for Rare {
     fn new(_rule: &Anomaly, observation: &Observation) -> Self {
         Self {
             shares: Shares::default(),
@@ -120,10 +100,6 @@ impl State for Rare {
             format!("<= {share}"),
             vec![line(rule, value, why)],
         )
-    }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
     }
 }
 

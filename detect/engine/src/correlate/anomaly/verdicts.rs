@@ -3,9 +3,9 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Episode, begun, hash, line, rule, shown, span};
+use super::{COUNTED, Episode, Remembered, begun, hash, line, shown, span};
 use crate::{
-    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    correlate::{observation::Observation, verdict::Outcome},
     sketch::{Distinct, Taken},
 };
 
@@ -18,15 +18,7 @@ pub(super) struct Verdicts {
     episode: Episode,
 }
 
-impl State for Verdicts {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
-
+impl Remembered for Verdicts {
     fn new(rule: &Anomaly, _observation: &Observation) -> Self {
         Self {
             values: Distinct::new(rule.timespan_ns),
@@ -82,9 +74,5 @@ impl State for Verdicts {
             format!(">= {minimum}"),
             vec![kept, last],
         )
-    }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
     }
 }

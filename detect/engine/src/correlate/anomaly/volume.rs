@@ -3,9 +3,9 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Episode, begun, line, rule, shown, span};
+use super::{COUNTED, Episode, Remembered, begun, line, shown, span};
 use crate::{
-    correlate::{keeper::State, observation::Observation, track::Asked, verdict::Outcome},
+    correlate::{observation::Observation, verdict::Outcome},
     sketch::{Taken, Volume},
 };
 
@@ -15,15 +15,7 @@ pub(super) struct Sums {
     episode: Episode,
 }
 
-impl State for Sums {
-    type Rule = Anomaly;
-
-    const GROUPS_MAX: usize = ENTITIES_MAX;
-
-    fn rule(asked: &Asked) -> Option<&Anomaly> {
-        rule(asked)
-    }
-
+impl Remembered for Sums {
     fn new(rule: &Anomaly, _observation: &Observation) -> Self {
         Self {
             sums: Volume::new(rule.timespan_ns),
@@ -59,10 +51,6 @@ impl State for Sums {
             format!(">= {at_least}"),
             vec![line(rule, out, why)],
         )
-    }
-
-    fn retention_ns(rule: &Anomaly) -> i64 {
-        rule.timespan_ns
     }
 }
 
