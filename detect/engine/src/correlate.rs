@@ -16,6 +16,7 @@
 mod adopt;
 mod anomaly;
 mod door;
+mod explain;
 mod extract;
 mod family;
 mod gather;
@@ -36,13 +37,15 @@ use detect_alert::Alert;
 use ingest_event::{OrganizationNumber, Timestamp};
 
 use crate::ruleset::Ruleset;
+pub use explain::{Keeping, Travels};
 pub(crate) use extract::{Extractor, Seen, of_indicator};
 use gather::Gatherer;
 use keeper::Keeper;
+pub use keeper::Limits;
 pub(crate) use observation::Observation;
 use observation::{Head, Sample, Text};
 use order::{LATENESS_NS, Order};
-pub use place::Place;
+pub use place::{Place, Reason};
 pub use signal::{Signal, SignalError};
 pub use snapshot::RestoreError;
 use table::Gone;

@@ -17,6 +17,7 @@ mod class;
 mod compiler;
 mod correlate;
 mod earlier;
+mod explain;
 mod fold;
 mod indicators;
 mod json;
@@ -38,8 +39,10 @@ mod witness;
 pub use cache::{CacheError, CacheKey, Cached, CachedPrefilters};
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{
-    Correlated, Correlator, CorrelatorStats, Place, RestoreError, Signal, SignalError, Stage, Stream,
+    Correlated, Correlator, CorrelatorStats, Keeping, Limits, Place, Reason, RestoreError, Signal,
+    SignalError, Stage, Stream, Travels,
 };
+pub use explain::{Sought, Waking};
 pub use indicators::{
     AddCounts, Added, BadWarning, FIELDS as INDICATOR_FIELDS, Holds, IndicatorField, IndicatorId,
     IndicatorTable, IndicatorTableBuilder, Judgement, Listed, LookUp, Rejected, Rejection, RejectionReason,

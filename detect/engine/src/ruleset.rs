@@ -10,7 +10,7 @@ use detect_rules::{RuleLogSource, log_source::TRAIT_COUNT};
 
 use crate::{
     ahead::Ahead,
-    correlate::{Place, Tracks},
+    correlate::Tracks,
     indicators::IndicatorIndex,
     keys::{FieldId, FieldNames},
     program::Program,
@@ -163,14 +163,6 @@ impl Ruleset {
             .collect();
         rules.sort_unstable();
         rules.into()
-    }
-
-    /// Where the state of each correlation and anomaly rule is kept, with what it says of itself.
-    pub fn places(&self) -> impl Iterator<Item = (&Producer, Place)> {
-        self.tracks
-            .all
-            .iter()
-            .map(|track| (&track.about.producer, track.place))
     }
 
     /// Every rule, correlation and anomaly rule with its number.

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// What is put together lies in the same minute.
-const PART_NS: i64 = 60_000_000_000;
+pub(super) const PART_NS: i64 = 60_000_000_000;
 
 /// Different values in one part.
 const HASHES_MAX: usize = 128;

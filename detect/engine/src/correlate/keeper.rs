@@ -10,7 +10,7 @@ use super::{
     anomaly,
     door::Door,
     observation::Observation,
-    table::{Gone, Kept, Table},
+    table::{DRAWN, Gone, Kept, Table},
     track::{Asked, Track},
     verdict::Outcome,
     window,
@@ -18,6 +18,20 @@ use super::{
 
 /// At most this many groups of one correlation: with the samples that each keeps, about 200 MB.
 pub(super) const GROUPS_MAX: usize = 50_000;
+
+/// How many groups of one rule are held, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// At most so many groups of one partition.
+    pub groups_max: usize,
+    /// Where there are more, the quietest of so many drawn goes.
+    pub drawn: u64,
+    /// A group is forgotten so many nanoseconds after its latest observation; none is forgotten for its age alone
+    /// where there is nothing.
+    pub retention_ns: Option<i64>,
+    /// A group is made at the observation of this number; those before are not counted.
+    pub knocks: u32,
+}
 
 /// The groups of one rule.
 pub(super) trait Keeper: fmt::Debug + Send {
@@ -29,6 +43,9 @@ pub(super) trait Keeper: fmt::Debug + Send {
     fn due(&mut self, _track: &Track, _now: i64) -> Vec<(Observation, Outcome)> {
         Vec::new()
     }
+
+    /// How many groups it holds, and how long.
+    fn limits(&self, track: &Track) -> Limits;
 
     /// How many groups there are.
     fn len(&self) -> usize;
@@ -114,6 +131,15 @@ impl<S: State> Keeper for Groups<S> {
         match slot {
             Some(slot) => slot.state.add(rule, observation),
             None => Outcome::Counted { is_full: true },
+        }
+    }
+
+    fn limits(&self, track: &Track) -> Limits {
+        Limits {
+            groups_max: S::GROUPS_MAX,
+            drawn: DRAWN,
+            retention_ns: S::rule(&track.asked).map(S::retention_ns),
+            knocks: S::KNOCKS,
         }
     }
 

@@ -5,7 +5,8 @@
 //! observations travel as signals to where their group is kept. A wrong guess here would split groups, so a rule is kept
 //! where it scans only if its bases prove it.
 
-use detect_rules::{AnomalyKind, BaseOf, CheckedRules, Condition, Pattern, Test, TextOp, TextPart};
+use detect_alert::RuleId;
+use detect_rules::{AnomalyKind, Base, BaseOf, CheckedRules, Condition, Pattern, Test, TextOp, TextPart};
 use ingest_event::field;
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +19,66 @@ pub enum Place {
     Signals,
 }
 
+/// Why the state of a rule is kept where it is; of several reasons, that of the first base rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Every base rule says which side of its events is the local one, and the groups have it.
+    HoldsLocalEndpoint {
+        /// The fields that it is in, one or two.
+        endpoints: Vec<&'static str>,
+    },
+    /// A base rule says which side of its events is the local one, and the groups do not have it.
+    LacksLocalEndpoint {
+        /// The base rule.
+        base: RuleId,
+        /// The fields that it is in, mostly one.
+        endpoints: Vec<&'static str>,
+    },
+    /// A base rule does not say which side of its events is the local one.
+    UnknownLocalEndpoint {
+        /// The base rule.
+        base: RuleId,
+    },
+    /// It takes what another rule found, wherever that was.
+    TakesFindings {
+        /// The other rule.
+        base: RuleId,
+    },
+    /// It counts organisations.
+    CountsOrganizations,
+}
+
+impl Reason {
+    /// Where the state is kept for this reason.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::HoldsLocalEndpoint { .. } => Place::Scan,
+            Self::LacksLocalEndpoint { .. }
+            | Self::UnknownLocalEndpoint { .. }
+            | Self::TakesFindings { .. }
+            | Self::CountsOrganizations => Place::Signals,
+        }
+    }
+
+    /// As programs read it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::HoldsLocalEndpoint { .. } => "holds_local_endpoint",
+            Self::LacksLocalEndpoint { .. } => "lacks_local_endpoint",
+            Self::UnknownLocalEndpoint { .. } => "unknown_local_endpoint",
+            Self::TakesFindings { .. } => "takes_findings",
+            Self::CountsOrganizations => "counts_organizations",
+        }
+    }
+}
+
 /// Of correlations, then of anomaly rules.
-pub(super) fn of(rules: &CheckedRules) -> Vec<Place> {
+pub(super) fn of(rules: &CheckedRules) -> Vec<Reason> {
     let correlations = rules.correlations.iter().map(|rule| by_bases(rules, &rule.bases));
     let anomalies = rules.anomalies.iter().map(|rule| match rule.kind {
-        AnomalyKind::National { .. } => Place::Signals,
+        AnomalyKind::National { .. } => Reason::CountsOrganizations,
         AnomalyKind::NewValue
         | AnomalyKind::Rare { .. }
         | AnomalyKind::ThresholdBaseline { .. }
@@ -37,22 +93,44 @@ pub(super) fn of(rules: &CheckedRules) -> Vec<Place> {
     correlations.chain(anomalies).collect()
 }
 
-fn by_bases(rules: &CheckedRules, bases: &[detect_rules::Base]) -> Place {
-    let is_local = |base: &detect_rules::Base| match base.of {
-        BaseOf::Rule(rule) => rules.rules.get(rule).is_some_and(|rule| {
-            local_endpoints(&rule.condition).iter().any(|endpoint| {
-                base.group_by
-                    .iter()
-                    .any(|names| names.iter().all(|name| name == endpoint))
-            })
-        }),
+/// Of a rule without bases it does not matter: nothing comes to it.
+fn by_bases(rules: &CheckedRules, bases: &[Base]) -> Reason {
+    let mut held: Vec<&'static str> = Vec::new();
+    for base in bases {
+        match by_base(rules, base) {
+            Ok(endpoint) if held.contains(&endpoint) => {}
+            Ok(endpoint) => held.push(endpoint),
+            Err(reason) => return reason,
+        }
+    }
+    Reason::HoldsLocalEndpoint { endpoints: held }
+}
+
+/// The local endpoint of a base rule's events that each group has; or why there is none.
+fn by_base(rules: &CheckedRules, base: &Base) -> Result<&'static str, Reason> {
+    let rule = match base.of {
+        BaseOf::Rule(rule) => rules.rules.get(rule),
         // What another rule found may have been found elsewhere.
-        BaseOf::Correlation(_) | BaseOf::Anomaly(_) | BaseOf::Indicators => false,
+        BaseOf::Correlation(_) | BaseOf::Anomaly(_) | BaseOf::Indicators => {
+            return Err(Reason::TakesFindings {
+                base: base.id.clone(),
+            });
+        }
     };
-    if !bases.is_empty() && bases.iter().all(is_local) {
-        Place::Scan
-    } else {
-        Place::Signals
+    let endpoints = rule.map_or_else(Vec::new, |rule| local_endpoints(&rule.condition));
+    let is_held = |endpoint: &&'static str| {
+        let mut members = base.group_by.iter();
+        members.any(|names| names.iter().all(|name| name == endpoint))
+    };
+    match endpoints.iter().find(|endpoint| is_held(endpoint)) {
+        Some(endpoint) => Ok(endpoint),
+        None if endpoints.is_empty() => Err(Reason::UnknownLocalEndpoint {
+            base: base.id.clone(),
+        }),
+        None => Err(Reason::LacksLocalEndpoint {
+            base: base.id.clone(),
+            endpoints,
+        }),
     }
 }
 

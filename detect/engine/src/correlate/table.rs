@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
 
 /// So many groups are drawn when one must go.
-const DRAWN: u64 = 8;
+pub(super) const DRAWN: u64 = 8;
 
 /// So many groups are looked at when a new one comes, whether they are over.
 const SWEPT: usize = 2;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     family::{self, Family, Link},
-    place::{self, Place},
+    place::{self, Place, Reason},
 };
 use crate::{
     keys::{FieldId, FieldNames},
@@ -65,6 +65,8 @@ pub(crate) struct Track {
     pub(crate) asked: Asked,
     pub(crate) about: About,
     pub(crate) place: Place,
+    /// Why it is kept there.
+    pub(crate) reason: Reason,
     /// Where its signals go.
     pub(crate) family: Family,
     /// What the first rule of its family is: part of where they go.
@@ -188,7 +190,7 @@ fn ten_thousandths(score: f64) -> u16 {
 impl Tracks {
     /// Numbers the fields that they ask for.
     pub(crate) fn compile(rules: &mut CheckedRules, models: &Models, names: &mut FieldNames) -> Self {
-        let places = place::of(rules);
+        let reasons = place::of(rules);
         let correlations = std::mem::take(&mut rules.correlations);
         let anomalies = std::mem::take(&mut rules.anomalies);
         let first_anomaly = number(correlations.len());
@@ -197,7 +199,7 @@ impl Tracks {
             .map(Asked::Correlation)
             .chain(anomalies.into_iter().map(Asked::Anomaly));
         let mut tracks = Self::default();
-        for ((track, asked), place) in (0_u32..).zip(asked).zip(places) {
+        for ((track, asked), reason) in (0_u32..).zip(asked).zip(reasons) {
             for (base, of) in (0_u16..).zip(asked.bases()) {
                 match of.of {
                     BaseOf::Rule(rule) => {
@@ -219,7 +221,8 @@ impl Tracks {
             tracks.all.push(Track {
                 identity,
                 about: asked.about(),
-                place,
+                place: reason.place(),
+                reason,
                 family: Family::default(),
                 family_identity: identity,
                 asked,
@@ -368,7 +371,7 @@ impl Asked {
         names.iter().cloned().chain(split).collect()
     }
 
-    fn is_per_device(&self) -> bool {
+    pub(crate) fn is_per_device(&self) -> bool {
         match self {
             Self::Correlation(_) => false,
             Self::Anomaly(anomaly) => anomaly.is_per_device(),

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{COUNTED, Known, rule, span, time};
 use crate::{
     correlate::{
-        keeper::Keeper,
+        keeper::{Keeper, Limits},
         observation::{Head, Observation, Written},
-        table::{Gone, Kept, Table},
+        table::{DRAWN, Gone, Kept, Table},
         track::Track,
         verdict::{Outcome, Verdict},
     },
@@ -172,6 +172,15 @@ impl Keeper for Silences {
             silent.push((told, Outcome::Begun(Box::new(verdict))));
         }
         silent
+    }
+
+    fn limits(&self, _track: &Track) -> Limits {
+        Limits {
+            groups_max: ENTITIES_MAX,
+            drawn: DRAWN,
+            retention_ns: None,
+            knocks: 1,
+        }
     }
 
     fn len(&self) -> usize {

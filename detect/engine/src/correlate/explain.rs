@@ -1,0 +1,73 @@
+//! How a rule about several events is kept, for its author.
+//!
+//! Decides nothing: reads what [`super::place`], [`super::family`], [`super::gather`] and [`super::keeper`] decided.
+
+use super::{
+    gather,
+    keeper::{self, Limits},
+    place::{Place, Reason},
+    track::{Track, Tracks},
+};
+
+/// How the groups of a rule about several events are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// Where, in an organisation whose events are in several partitions.
+    pub place: Place,
+    /// Why there.
+    pub reason: Reason,
+    /// What leaves the partition that is scanned, if the groups are kept elsewhere.
+    pub travels: Travels,
+    /// The other rules that are kept in the same place, since they take each other's alerts: their numbers among these.
+    pub family: Vec<usize>,
+    /// The members of the group that decide to which place a signal goes, beside the organisation.
+    pub meets_by: Vec<String>,
+    /// Whether organisations are counted, by this rule or by one of its family: then signals of all of them meet.
+    pub is_national: bool,
+    /// Whether events of schools and health services are withheld from it (R16).
+    pub is_per_device: bool,
+    /// How much of it.
+    pub limits: Limits,
+}
+
+/// What a rule whose groups are kept elsewhere sends there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Travels {
+    /// One signal for each observation.
+    Each,
+    /// One signal for all observations of a group within so many nanoseconds, or a few where its values are many.
+    Parts {
+        /// How long a part is.
+        length_ns: i64,
+    },
+}
+
+impl Tracks {
+    /// How each of them is kept, by number.
+    pub(crate) fn keeping(&self) -> impl Iterator<Item = (&Track, Keeping)> {
+        self.all.iter().enumerate().map(|(number, track)| {
+            let is_relative =
+                |(other, of): &(usize, &Track)| *other != number && of.family.first == track.family.first;
+            let relatives = self.all.iter().enumerate().filter(is_relative);
+            let names = &track.about.group_by;
+            let meets_by = track.family.shared.iter().filter_map(|at| names.get(*at));
+            let travels = match gather::takes_parts(track) {
+                true => Travels::Parts {
+                    length_ns: gather::PART_NS,
+                },
+                false => Travels::Each,
+            };
+            let keeping = Keeping {
+                place: track.place,
+                reason: track.reason.clone(),
+                travels,
+                family: relatives.map(|(other, _)| other).collect(),
+                meets_by: meets_by.cloned().collect(),
+                is_national: track.family.is_national,
+                is_per_device: track.asked.is_per_device(),
+                limits: keeper::of(track).limits(track),
+            };
+            (track, keeping)
+        })
+    }
+}
