@@ -135,6 +135,7 @@ async fn event_to_notification(bus: &Bus) -> anyhow::Result<Vec<Duration>> {
     let parts = Parts {
         group: format!("bench-latency-{}", std::process::id()),
         checkpoint_interval: Duration::from_secs(1),
+        signals_partitions: 4,
         clock: detect::clock::now,
         live: detect::live::Live::new(scan::ruleset()?),
         metrics: Metrics::new()?,

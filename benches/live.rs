@@ -106,6 +106,7 @@ impl Running {
         let parts = Parts {
             group,
             checkpoint_interval: Duration::from_secs(1),
+            signals_partitions: 4,
             clock: detect::clock::now,
             live: live.clone(),
             metrics: metrics.clone(),

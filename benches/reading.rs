@@ -245,6 +245,7 @@ async fn compare(bus: &Bus, live: &Live, rules: &str, corpus: &Corpus, topic: &T
         let parts = Parts {
             group,
             checkpoint_interval: Duration::from_secs(1),
+            signals_partitions: 4,
             clock: detect::clock::now,
             live: live.clone(),
             metrics: metrics.clone(),

@@ -47,13 +47,20 @@ pub struct Config {
     /// Where `/metrics`, `/healthz` and `/readyz` are served.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// Milliseconds between checkpoints: what at the most is scanned again after a crash.
+    /// Milliseconds between checkpoints, at least: what is scanned again after a crash. Longer where one takes more
+    /// than a tenth of it.
     #[serde(default = "default_checkpoint_interval_ms")]
     pub checkpoint_interval_ms: u64,
+    /// How many partitions the topic of the signals gets when it is made: so many detectors can share what is held together.
+    #[serde(default = "default_signals_partitions")]
+    pub signals_partitions: u32,
     /// Milliseconds between looks at the files of rules and indicators; 0 looks only when told to (SIGHUP).
     #[serde(default = "default_reload_interval_ms")]
     pub reload_interval_ms: u64,
 }
+
+/// Enough for four detectors to share; each costs a small record a second and busy event partition.
+pub const SIGNALS_PARTITIONS: u32 = 4;
 
 /// A change is noticed within this, unless the configuration says otherwise.
 pub const RELOAD_INTERVAL_MS: u64 = 1_000;
@@ -124,6 +131,10 @@ fn default_listen() -> SocketAddr {
 
 fn default_checkpoint_interval_ms() -> u64 {
     1_000
+}
+
+fn default_signals_partitions() -> u32 {
+    SIGNALS_PARTITIONS
 }
 
 fn default_reload_interval_ms() -> u64 {

@@ -19,4 +19,5 @@ pub mod pipeline;
 pub mod reload;
 pub mod samples;
 pub mod service;
+pub mod signals;
 pub mod watch;

@@ -3,7 +3,7 @@
 //! No organisation, address or rule is ever a label: labels are bounded by lists in the code, and by the names of warning
 //! lists in the operator's own files.
 
-use detect_engine::Rejections;
+use detect_engine::{CorrelatorStats, Rejections, Stage};
 use detect_rules::Code;
 use ingest_event::{QuarantineReason, Timestamp};
 use prometheus::{
@@ -36,8 +36,24 @@ pub struct Metrics {
     pub records_refused: IntCounter,
     /// Checkpoints published.
     pub checkpoints_published: IntCounter,
-    /// Checkpoints that did not fit in a record and were not written.
-    pub checkpoints_too_large: IntCounter,
+    /// Bytes of checkpoints, compressed.
+    pub checkpoint_bytes: IntCounter,
+    /// Seconds that the loop took to write checkpoints.
+    pub checkpoint_seconds: Histogram,
+    /// Bytes of records of signals.
+    pub signal_bytes: IntCounter,
+    /// Signals that were taken.
+    pub signals_received: IntCounter,
+    /// Records of signals that were passed over, by reason.
+    pub signals_refused: IntCounterVec,
+    /// Groups that are held, by stage.
+    pub groups: IntGaugeVec,
+    /// Observations that wait for their turn, by stage.
+    pub observations_waiting: IntGaugeVec,
+    /// Groups that were put out because there were too many, by stage.
+    pub groups_evicted: IntCounterVec,
+    /// Observations that were not simply counted, by stage and what became of them.
+    pub observations_odd: IntCounterVec,
     /// Rules, correlations and indicators in the ruleset in use.
     pub ruleset_size: IntGaugeVec,
     /// Rules and indicators that were left out of it, by what they are.
@@ -129,9 +145,37 @@ impl Metrics {
                 "detect_records_refused_total",
                 "Alerts and quarantine records that the bus refused for good; each is told in the log.",
             )?,
-            checkpoints_too_large: counter(
-                "detect_checkpoints_too_large_total",
-                "Checkpoints that did not fit in a record; the last one that did still holds.",
+            checkpoint_bytes: counter(
+                "detect_checkpoint_bytes_total",
+                "Bytes of checkpoints, compressed.",
+            )?,
+            checkpoint_seconds: histogram(
+                "detect_checkpoint_seconds",
+                "Seconds that the loop took to write the checkpoints that were due.",
+                0.000_5,
+            )?,
+            signal_bytes: counter("detect_signal_bytes_total", "Bytes of records of signals.")?,
+            signals_received: counter("detect_signals_received_total", "Signals that were taken.")?,
+            signals_refused: labelled(
+                "detect_signals_refused_total",
+                "Records of signals that were passed over, by reason.",
+                &["reason"],
+            )?,
+            groups: gauges("detect_groups", "Groups that are held, by stage.", "stage")?,
+            observations_waiting: gauges(
+                "detect_observations_waiting",
+                "Observations that wait for their turn, by stage.",
+                "stage",
+            )?,
+            groups_evicted: labelled(
+                "detect_groups_evicted_total",
+                "Groups that were put out because there were too many, by stage.",
+                &["stage"],
+            )?,
+            observations_odd: labelled(
+                "detect_observations_odd_total",
+                "Observations that were not simply counted, by stage and what became of them.",
+                &["stage", "what"],
             )?,
             ruleset_size: gauges(
                 "detect_ruleset_size",
@@ -204,10 +248,46 @@ impl Metrics {
                 .with_label_values(&[kind.as_str()])
                 .inc_by(0);
         }
+        for reason in ["fenced", "unreadable"] {
+            metrics.signals_refused.with_label_values(&[reason]).inc_by(0);
+        }
+        for stage in [Stage::Scan, Stage::Signals] {
+            metrics.held(stage, 0, 0);
+            let none = CorrelatorStats::default();
+            metrics.correlated(stage, &none, &none);
+        }
         for result in RESULTS {
             metrics.reloads.with_label_values(&[result]).inc_by(0);
         }
         Ok(metrics)
+    }
+
+    /// What a stage holds.
+    pub fn held(&self, stage: Stage, groups: usize, waiting: usize) {
+        for (gauges, count) in [(&self.groups, groups), (&self.observations_waiting, waiting)] {
+            gauges
+                .with_label_values(&[name(stage)])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What happened in a stage between two looks at the counters of one partition.
+    pub fn correlated(&self, stage: Stage, before: &CorrelatorStats, now: &CorrelatorStats) {
+        let since = |count: fn(&CorrelatorStats) -> u64| count(now).saturating_sub(count(before));
+        self.groups_evicted
+            .with_label_values(&[name(stage)])
+            .inc_by(since(|stats| stats.groups_evicted));
+        for (what, count) in [
+            ("late", since(|stats| stats.events_late)),
+            ("outside", since(|stats| stats.events_outside)),
+            ("repeated", since(|stats| stats.events_repeated)),
+            ("full", since(|stats| stats.windows_full)),
+            ("protected", since(|stats| stats.events_protected)),
+        ] {
+            self.observations_odd
+                .with_label_values(&[name(stage), what])
+                .inc_by(count);
+        }
     }
 
     /// Indicators were named and are no matches.
@@ -267,6 +347,14 @@ impl Metrics {
         // Writing to a Vec does not fail.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut bytes);
         String::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Whole => "whole",
+        Stage::Organization | Stage::Scan => "scan",
+        Stage::Signals => "signals",
     }
 }
 

@@ -6,42 +6,35 @@
 //!
 //! Another ruleset is taken between two batches ([`crate::live`]); nothing here compiles one or frees one.
 
+mod checkpoints;
 mod outlet;
 mod partition;
 mod publisher;
+mod quiet;
 mod retry;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use detect_engine::Ruleset;
-use ingest_bus::{Block, Bus, Change, Consumer, ErrorClass, Position, Run, Subscription, TopicPartition};
+use detect_engine::{Correlated, Correlator, Ruleset};
+use ingest_bus::{Block, Bus, Change, Consumer, ErrorClass, Run, Subscription, Topic, TopicPartition};
 use ingest_event::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::Checkpoint,
     detector::{Detector, Findings, Origin, chain, unknown_topic},
     live::Live,
     metrics::Metrics,
+    signals::{Inbox, Refused},
 };
-use outlet::Outlet;
-use partition::Partition;
+use checkpoints::Pace;
+use outlet::{Outlet, Output};
+use partition::{Events, Kind, Partition};
 use publisher::Publisher;
-use retry::{Backoff, grace, retry};
+use retry::{Backoff, grace};
 
 /// How long a poll waits while nothing comes: how soon a stop, a change of the ruleset or a checkpoint is seen to.
 const POLL_WAIT: Duration = Duration::from_millis(250);
-
-/// When so many polls in a row bring nothing from anywhere, what waits for its turn is given out: every topic has been read
-/// to its end for a second.
-const QUIET_POLLS: u32 = 4;
-
-/// The same for one partition that nothing comes from while others are busy.
-const QUIET: Duration = Duration::from_secs(60);
-
-/// The most bytes of one checkpoint: what its topic takes, less room for the record's head.
-const CHECKPOINT_BYTES_MAX: usize = 15 << 20;
 
 /// The loop and what it holds.
 pub struct Pipeline {
@@ -57,8 +50,10 @@ pub struct Pipeline {
     publisher: Publisher,
     consumer: Consumer,
     partitions: BTreeMap<TopicPartition, Partition>,
-    checkpointed_at: Timestamp,
-    /// Polls in a row that brought nothing.
+    /// What this process writes checkpoints as.
+    owner: u64,
+    pace: Pace,
+    /// Polls in a row that brought no event.
     quiet_polls: u32,
 }
 
@@ -66,8 +61,10 @@ pub struct Pipeline {
 pub struct Parts {
     /// Detectors of one group share the work.
     pub group: String,
-    /// Time between checkpoints.
+    /// Time between checkpoints, at least.
     pub checkpoint_interval: Duration,
+    /// How many partitions the topic of the signals gets, if it is not there.
+    pub signals_partitions: u32,
     /// The clock, for checkpoints and for when something was put aside.
     pub clock: fn() -> Timestamp,
     /// What to detect, now and later.
@@ -97,20 +94,24 @@ impl Pipeline {
         let Parts {
             group,
             checkpoint_interval,
+            signals_partitions,
             clock,
             live,
             metrics,
             bus,
         } = parts;
-        let outlet = Outlet::open(&bus, &metrics, clock).await?;
+        let outlet = Outlet::open(&bus, &metrics, clock, signals_partitions).await?;
+        // One member reads both: it has one loop, and gives both up together.
+        let subscription = Subscription::Any(vec![
+            Subscription::Prefix(ingest_event::topic::EVENTS_PREFIX.to_owned()),
+            Subscription::Topics(vec![Topic::parse(ingest_event::topic::SIGNALS)?]),
+        ]);
         let consumer = bus
-            .consumer(
-                &group,
-                Subscription::Prefix(ingest_event::topic::EVENTS_PREFIX.to_owned()),
-            )
+            .consumer(&group, subscription)
             .context("join the consumer group")?;
         Ok(Self {
-            checkpointed_at: clock(),
+            pace: Pace::after(clock(), clock(), checkpoint_interval),
+            owner: checkpoints::drawn(),
             quiet_polls: 0,
             partitions: BTreeMap::new(),
             group,
@@ -150,8 +151,13 @@ impl Pipeline {
                 Ended::Left => return Ok(()),
             }
         }
+        let last = async {
+            self.checkpoint().await?;
+            // Who takes over would say it too, but others need not wait until then.
+            self.publisher.flush().await
+        };
         tokio::select! {
-            written = self.checkpoint() => written?,
+            written = last => written?,
             () = grace(&stop) => {}
         }
         self.consumer.close().await;
@@ -216,172 +222,169 @@ impl Pipeline {
         if !change.gained.is_empty() {
             self.load(&change.gained).await?;
         }
-        self.quiet_polls = if block.is_empty() {
-            self.quiet_polls.saturating_add(1)
-        } else {
-            0
-        };
-        let mut findings = self.scan(block, detector);
-        self.flush(detector, &mut findings);
-        if !block.is_empty() || !findings.is_empty() {
-            if !findings.is_empty() {
-                self.publisher.publish(findings).await?;
+        if block.is_empty() {
+            self.quiet_polls = self.quiet_polls.saturating_add(1);
+        } else if block.runs().any(|run| is_of_events(&run)) {
+            self.quiet_polls = 0;
+        }
+        let mut output = self.scan(block, detector);
+        self.flush(detector, &mut output).await;
+        if !block.is_empty() || !output.is_empty() {
+            if !output.is_empty() {
+                self.publisher.publish(output).await?;
             }
             // On a runtime of one thread, publishing has its turn here.
             tokio::task::yield_now().await;
         }
-        let now = (self.clock)();
-        // A clock that was set back must not stop checkpoints.
-        if now < self.checkpointed_at || now.since(self.checkpointed_at) >= self.checkpoint_interval {
+        if self.is_checkpoint_due() {
             self.checkpoint().await?;
         }
         Ok(())
     }
 
-    /// Restores what is known of partitions that this detector reads from now on.
-    async fn load(&mut self, gained: &[TopicPartition]) -> anyhow::Result<()> {
-        let newest = self.outlet.checkpoints().await?;
-        for place in gained {
-            let end = retry(
-                &self.metrics,
-                || self.bus.end_positions(&place.topic),
-                |error| error.class(),
-            )
-            .await
-            .context("read the ends of the event topics")?
-            .into_iter()
-            .find(|end| end.partition == place.partition)
-            .map_or(0, |end| end.offset);
-            let found = Checkpoint::find(&newest, &self.group, place)?;
-            let partition = Partition::restore(place, found, end, &self.ruleset)?;
-            self.partitions.insert(place.clone(), partition);
-        }
-        Ok(())
-    }
-
-    /// Pure but for metrics: the same records give the same findings.
-    fn scan(&mut self, block: &Block, detector: &mut Detector<'_>) -> Findings {
+    /// Pure but for metrics: the same records give the same output.
+    fn scan(&mut self, block: &Block, detector: &mut Detector<'_>) -> Output {
         let timer = self.metrics.batch_seconds.start_timer();
-        let mut findings = Findings::default();
+        let mut output = Output::default();
         let observed = (self.clock)();
         for run in block.runs() {
-            self.scan_run(run, observed, detector, &mut findings);
+            let Some(place) = run.place() else {
+                continue;
+            };
+            // What was not gained is not read: its owner is another.
+            let Some(state) = self.partitions.get_mut(place) else {
+                continue;
+            };
+            let Partition {
+                kind,
+                correlator,
+                next,
+                is_changed,
+                read_at,
+                ..
+            } = state;
+            *is_changed = true;
+            *read_at = observed;
+            match kind {
+                Kind::Events(events) => {
+                    let mut reading = Reading {
+                        topic: place.topic.as_str(),
+                        observed,
+                        next,
+                        metrics: &self.metrics,
+                        findings: &mut output.findings,
+                    };
+                    reading.events(&run, events, correlator, detector);
+                    send(events, &mut output);
+                    self.live.samples().offer(run.records().map(|(_, value)| value));
+                }
+                Kind::Signals(inbox) => {
+                    let mut reading = Reading {
+                        topic: &self.group,
+                        observed,
+                        next,
+                        metrics: &self.metrics,
+                        findings: &mut output.findings,
+                    };
+                    reading.signals(&run, inbox, correlator);
+                }
+            }
         }
         timer.observe_duration();
         self.metrics.rejected(&detector.take_rejections());
-        self.live.samples().offer(block.values());
-        findings
+        output
     }
 
-    /// Gives out what waits for its turn in partitions that nothing comes from any more.
-    fn flush(&mut self, detector: &mut Detector<'_>, findings: &mut Findings) {
-        let now = (self.clock)();
-        for state in self.partitions.values_mut() {
-            let is_quiet = self.quiet_polls == QUIET_POLLS || QUIET <= now.since(state.read_at);
-            if is_quiet && 0 < state.correlator.waiting_count() {
-                detector.flush(&mut state.correlator, findings);
-            }
-            // A topic that was never read from says nothing about who is silent.
-            let quiet = now.since(state.read_at);
-            if QUIET <= quiet && Timestamp::EPOCH < state.read_at {
-                detector.elapse(&mut state.correlator, quiet, findings);
-            }
-        }
-    }
+}
 
-    /// Records of one partition.
-    fn scan_run(
+/// Takes what was found for other partitions along.
+fn send(events: &mut Events, output: &mut Output) {
+    let signals = std::mem::take(&mut output.findings.signals);
+    if let Some(outbox) = &mut events.outbox {
+        outbox.put(signals);
+        output.signals.extend(outbox.full());
+    }
+}
+
+fn is_of_events(run: &Run<'_>) -> bool {
+    run.place()
+        .is_some_and(|place| place.topic.as_str() != ingest_event::topic::SIGNALS)
+}
+
+/// Records of one partition that follow each other.
+struct Reading<'a> {
+    /// The topic of events; of signals, the group.
+    topic: &'a str,
+    observed: Timestamp,
+    /// Every record below this has had its effect.
+    next: &'a mut u64,
+    metrics: &'a Metrics,
+    findings: &'a mut Findings,
+}
+
+impl Reading<'_> {
+    fn events(
         &mut self,
-        run: Run<'_>,
-        observed: Timestamp,
+        run: &Run<'_>,
+        events: &mut Events,
+        correlator: &mut Correlator,
         detector: &mut Detector<'_>,
-        findings: &mut Findings,
     ) {
-        let Some(place) = run.place() else {
-            return;
-        };
-        let topic = place.topic.as_str();
-        let ruleset = &self.ruleset;
-        let state = self
-            .partitions
-            .entry(place.clone())
-            .or_insert_with(|| Partition::new(topic, ruleset));
-        state.read_at = observed;
         let (mut repeated, mut scanned) = (0, 0);
         for (offset, payload) in run.records() {
-            if offset < state.next {
+            if offset < *self.next {
                 repeated += 1;
                 continue;
             }
             scanned += 1;
-            state.next = offset + 1;
-            match state.organization {
+            *self.next = offset + 1;
+            match events.organization {
                 Some(organization) => {
                     let origin = Origin {
                         organization,
-                        source: topic,
+                        source: self.topic,
                         position: offset,
-                        observed,
+                        observed: self.observed,
                     };
-                    detector.scan(&mut state.correlator, payload, &origin, findings);
+                    detector.scan(correlator, payload, &origin, self.findings);
                 }
-                None => findings
-                    .quarantined
-                    .push(unknown_topic(payload, topic, offset, observed)),
+                None => {
+                    let record = unknown_topic(payload, self.topic, offset, self.observed);
+                    self.findings.quarantined.push(record);
+                }
             }
+        }
+        if 0 < scanned {
+            events.is_quiet = false;
         }
         self.metrics.events_repeated.inc_by(repeated);
         self.metrics.events_scanned.inc_by(scanned);
     }
 
-    async fn checkpoint(&mut self) -> anyhow::Result<()> {
-        // What the events caused is durable before anything says that they are done with.
-        self.publisher.flush().await?;
-        self.checkpointed_at = (self.clock)();
-        let version = &self.ruleset.version().0;
-        let (mut records, mut positions) = (Vec::new(), Vec::new());
-        for (place, state) in &mut self.partitions {
-            let Some(checkpoint) = state.checkpoint(version)? else {
-                continue;
-            };
-            let record = checkpoint.record(&self.group, place);
-            if CHECKPOINT_BYTES_MAX < record.bytes() {
-                // The last one that fitted and its position still hold: a restart reads on from there.
-                self.metrics.checkpoints_too_large.inc();
-                tracing::warn!(
-                    bytes = record.bytes(),
-                    "the open windows of one organisation do not fit in a checkpoint: a restart will read more again"
-                );
+    fn signals(&mut self, run: &Run<'_>, inbox: &mut Inbox, correlator: &mut Correlator) {
+        let mut correlated = Correlated::default();
+        for (offset, payload) in run.records() {
+            if offset < *self.next {
                 continue;
             }
-            records.push(record);
-            positions.push(Position {
-                topic: place.topic.clone(),
-                partition: place.partition,
-                offset: state.next,
-            });
-            state.checkpointed = state.next;
-        }
-        if records.is_empty() {
-            return Ok(());
-        }
-        self.metrics.checkpoints_published.inc_by(records.len() as u64);
-        self.outlet.checkpoint(records).await?;
-        self.commit(&positions).await
-    }
-
-    async fn commit(&mut self, positions: &[Position]) -> anyhow::Result<()> {
-        let mut backoff = Backoff::default();
-        loop {
-            match self.consumer.commit(positions).await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.class() == ErrorClass::Transient => {
-                    self.metrics.bus_retries.inc();
-                    tracing::warn!(error = %chain(&error), "committing positions failed, trying again");
-                    backoff.wait().await;
+            *self.next = offset + 1;
+            let refused = match inbox.take(self.topic, payload) {
+                Ok(Ok(None)) | Ok(Err(Refused::OtherGroup | Refused::Repeated)) => continue,
+                Ok(Ok(Some(received))) => {
+                    self.metrics
+                        .signals_received
+                        .inc_by(received.signals.len() as u64);
+                    correlator.receive(received.signals, received.stream, &mut correlated);
+                    continue;
                 }
-                Err(error) => return Err(error).context("commit positions"),
-            }
+                Ok(Err(Refused::Fenced)) => "fenced",
+                Err(error) => {
+                    tracing::error!(offset, error = %chain(&error), "a record of signals was passed over");
+                    "unreadable"
+                }
+            };
+            self.metrics.signals_refused.with_label_values(&[refused]).inc();
         }
+        self.findings.take(&mut correlated);
     }
 }

@@ -68,6 +68,7 @@ async fn run_in(config: Config, bus: Bus, state: State, stop: CancellationToken)
     let pipeline = Pipeline::open(Parts {
         group: config.group,
         checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
+        signals_partitions: config.signals_partitions,
         clock: clock::now,
         live: reloader.live().clone(),
         metrics,

@@ -8,10 +8,10 @@
     reason = "what fails in a test's helper fails the test"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use detect::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Lease, Written},
     live::Live,
     metrics::Metrics,
     pipeline::{Parts, Pipeline},
@@ -122,6 +122,7 @@ impl Lab {
         let parts = Parts {
             group: "test".to_owned(),
             checkpoint_interval: Duration::ZERO,
+            signals_partitions: 2,
             clock: now,
             live: Live::new(ruleset()),
             metrics: metrics.clone(),
@@ -263,11 +264,13 @@ async fn a_checkpoint_of_a_topic_that_was_made_anew_hides_no_event() {
     let place = TopicPartition { topic, partition: 0 };
     let state = Correlator::new(ruleset()).snapshot();
     let left = Checkpoint {
-        schema: 2,
         offset: 1_000,
-        ruleset: String::new(),
         state,
+        ..Checkpoint::default()
     };
+    let (mut lease, _) = Lease::take(&BTreeMap::new(), "test", &place, 0, 1).expect("a lease");
+    let Written { mut chunks, manifest } = lease.write(&left).expect("written");
+    chunks.push(manifest);
     let checkpoints = Topic::parse("varde.checkpoints").expect("valid");
     let spec = TopicSpec {
         topic: checkpoints.clone(),
@@ -279,7 +282,7 @@ async fn a_checkpoint_of_a_topic_that_was_made_anew_hides_no_event() {
     lab.bus
         .producer()
         .expect("a producer")
-        .publish(&checkpoints, vec![left.record("test", &place)])
+        .publish(&checkpoints, chunks)
         .await
         .expect("published");
 

@@ -12,7 +12,8 @@ use ipnet::IpNet;
 use crate::normalize::is_home;
 use crate::spool::{Destination, Entry};
 
-/// Partitions of a new event topic: one, so that a correlation sees every event of its organisation (decision 0003).
+/// Partitions of a new event topic: one detector scans it. An operator who needs more makes the topic beforehand
+/// (decision 0008).
 pub const EVENT_PARTITIONS: u32 = 1;
 
 /// Partitions of quarantine: it is read by people, in order.

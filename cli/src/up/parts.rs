@@ -149,6 +149,7 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
         // Not served in one process: the console's port has /metrics and /readyz.
         listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
+        signals_partitions: detect::config::SIGNALS_PARTITIONS,
         reload_interval_ms: detect::config::RELOAD_INTERVAL_MS,
     }
 }

@@ -89,8 +89,11 @@ impl CorrelatorStats {
 /// Which rules a correlator keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// All: one correlator sees every event, as in a replay. It finds what the two others find together.
+    /// All: one correlator sees every event, as in a replay. It finds what the others find together.
     Whole,
+    /// All but those over several organisations: one correlator sees every event of an organisation. Only what is held
+    /// together over organisations leaves as signals.
+    Organization,
     /// Those whose groups are each in one partition; the others' observations leave as signals.
     Scan,
     /// The others.
@@ -102,7 +105,8 @@ pub enum Stage {
 pub struct Correlated {
     /// In order of time.
     pub alerts: Vec<Alert>,
-    /// For correlators where signals come together; none from [`Stage::Whole`].
+    /// For correlators where signals come together: none from [`Stage::Whole`], and from [`Stage::Organization`] only
+    /// those of rules over several organisations.
     pub signals: Vec<Signal>,
 }
 
@@ -167,7 +171,9 @@ impl Correlator {
     #[must_use]
     pub fn for_stage(ruleset: Arc<Ruleset>, stage: Stage) -> Self {
         let together = match stage {
-            Stage::Whole => Some(Box::new(Self::for_stage(Arc::clone(&ruleset), Stage::Signals))),
+            Stage::Whole | Stage::Organization => {
+                Some(Box::new(Self::for_stage(Arc::clone(&ruleset), Stage::Signals)))
+            }
             Stage::Scan | Stage::Signals => None,
         };
         Self {
@@ -250,14 +256,15 @@ impl Correlator {
         }
     }
 
-    /// Where this one takes everything, its signals need not travel: they are taken as they would be elsewhere.
+    /// What comes together here need not travel: it is taken as it would be elsewhere.
     fn join(&mut self, out: &mut Correlated) {
         let watermark = self.watermark().map_or(i64::MIN, Timestamp::as_nanos);
         let Some(together) = &mut self.together else {
             return;
         };
+        let travels = |signal: &Signal| self.stage == Stage::Organization && signal.is_national;
         let mut signals: BTreeMap<OrganizationNumber, Vec<Signal>> = BTreeMap::new();
-        for signal in out.signals.drain(..) {
+        for signal in out.signals.extract_if(.., |signal| !travels(signal)) {
             signals.entry(signal.organization).or_default().push(signal);
         }
         for organization in together.lanes.keys().flatten() {
@@ -283,6 +290,7 @@ impl Correlator {
         };
         let elapsed = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         self.work(out).due(latest.saturating_add(elapsed));
+        self.join(out);
         if let Some(together) = &mut self.together {
             together.elapse(Duration::from_nanos(elapsed.unsigned_abs()), out);
         }
@@ -400,12 +408,13 @@ impl Work<'_> {
             return;
         };
         match (self.stage, track.place) {
-            (Stage::Scan | Stage::Whole, Place::Signals) => {
+            (Stage::Whole | Stage::Organization | Stage::Scan, Place::Signals) => {
                 self.send(observation, track);
                 return;
             }
             (Stage::Signals, Place::Scan) => return,
-            (Stage::Scan | Stage::Whole, Place::Scan) | (Stage::Signals, Place::Signals) => {}
+            (Stage::Whole | Stage::Organization | Stage::Scan, Place::Scan)
+            | (Stage::Signals, Place::Signals) => {}
         }
         let Some(keeper) = self.keepers.get_mut(observation.track as usize) else {
             return;

@@ -138,3 +138,79 @@ proptest! {
         prop_assert_eq!(bytes(all), expected);
     }
 }
+
+/// Signals of correlators that each see one organisation, to where they come together.
+#[test]
+fn organisations_with_a_correlator_each_find_what_one_for_all_finds() {
+    // Two of these are held together at each organisation, and one, with the rule that takes it, over all.
+    let rules = format!(
+        "{BEACON}
+level: low
+---
+title: Many addresses on a port
+id: 22222222-2222-4222-8222-222222222223
+{}
+level: low
+---
+title: The same address in two organisations
+id: 22222222-2222-4222-8222-222222222224
+name: national
+anomaly:
+  type: national
+  rules: [outbound]
+  group-by: [destination.ip]
+  timespan: 24h
+  condition: {{ organizations: 2 }}",
+        MIXED[2]
+    );
+    let ruleset = ruleset(&rules);
+    let organizations = ["910244132", "958935420"].map(|number| OrganizationNumber::parse(number).expect("a number"));
+    // The beacon's address is called from both, all others from the first alone.
+    let events_of = |organization| {
+        let mut events = mixed();
+        events.retain(|(_, event)| organization == organizations[0] || event.contains("203.0.113.9"));
+        events
+    };
+    let mut all: Vec<(i64, usize, String)> = Vec::new();
+    for (number, organization) in organizations.iter().enumerate() {
+        let events = events_of(*organization).into_iter();
+        all.extend(events.map(|(at, event)| (at, number, event)));
+    }
+    all.sort();
+    let mut whole = Run::new(&ruleset, Stage::Whole);
+    for (_, number, event) in &all {
+        whole.defaults.organization = organizations[*number];
+        whole.feed(event);
+    }
+    let expected = bytes(whole.finish());
+    assert_eq!(expected.len(), 4, "a beacon each, a sweep and the one of both");
+
+    let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
+    let mut found = Correlated::default();
+    let mut own: Vec<Run> = organizations.map(|_| Run::new(&ruleset, Stage::Organization)).into();
+    let mut sent = 0;
+    for (_, number, event) in &all {
+        let run = &mut own[*number];
+        run.defaults.organization = organizations[*number];
+        run.feed(event);
+        run.restart();
+    }
+    for (run, organization) in own.iter_mut().zip(organizations) {
+        run.correlator.flush(&mut run.correlated);
+        let signals = std::mem::take(&mut run.correlated.signals);
+        sent += signals.len();
+        let stream = Stream {
+            organization,
+            number: 0,
+            count: 1,
+            watermark: i64::MAX,
+        };
+        together.receive(Signal::decode(&Signal::encode(signals)).expect("signals"), stream, &mut found);
+    }
+    together.flush(&mut found);
+    let national = all.iter().filter(|(_, _, event)| event.contains("outbound")).count();
+    assert_eq!(sent, national, "nothing travels but what is held together over all");
+    let mut alerts = found.alerts;
+    alerts.extend(own.into_iter().flat_map(|run| run.correlated.alerts));
+    assert_eq!(bytes(alerts), expected);
+}

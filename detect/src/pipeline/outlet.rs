@@ -1,4 +1,4 @@
-//! What leaves the detector: alerts, quarantine and checkpoints, each on its topic.
+//! What leaves the detector: alerts, quarantine, signals and checkpoints, each on its topic.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +16,26 @@ use crate::{
 /// Alerts, checkpoints and quarantine are kept this long where they are kept by time.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// Signals are read within minutes; this is for a detector that was away as long as events are kept.
+const SIGNALS_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The largest record of signals: one with the largest event in it.
+const SIGNALS_BYTES_MAX: u32 = 10 << 20;
+
+/// What goes out together.
+#[derive(Default)]
+pub(super) struct Output {
+    pub(super) findings: Findings,
+    /// For the topic of the signals.
+    pub(super) signals: Vec<Record>,
+}
+
+impl Output {
+    pub(super) fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.signals.is_empty()
+    }
+}
+
 /// Clones share the producer.
 #[derive(Clone)]
 pub(super) struct Outlet {
@@ -26,14 +46,21 @@ pub(super) struct Outlet {
     alerts: Topic,
     checkpoints: Topic,
     quarantine: Topic,
+    signals: Topic,
 }
 
 impl Outlet {
-    /// Makes the topics.
-    pub(super) async fn open(bus: &Bus, metrics: &Metrics, clock: fn() -> Timestamp) -> anyhow::Result<Self> {
+    /// Makes the topics; that of the signals with so many partitions, if it is not there.
+    pub(super) async fn open(
+        bus: &Bus,
+        metrics: &Metrics,
+        clock: fn() -> Timestamp,
+        signals_partitions: u32,
+    ) -> anyhow::Result<Self> {
         let alerts = Topic::parse(detect_alert::topic::ALERTS)?;
         let checkpoints = Topic::parse(ingest_event::topic::CHECKPOINTS)?;
         let quarantine = Topic::parse(ingest_event::topic::QUARANTINE)?;
+        let signals = Topic::parse(ingest_event::topic::SIGNALS)?;
         let by_time = Cleanup::Delete { retention: RETENTION };
         let spec = |topic: &Topic, cleanup, max_record_bytes| TopicSpec {
             topic: topic.clone(),
@@ -44,8 +71,16 @@ impl Outlet {
         let specs = [
             spec(&alerts, by_time, 1 << 20),
             spec(&quarantine, by_time, 1 << 20),
-            // A checkpoint holds every open window of one organisation.
-            spec(&checkpoints, Cleanup::Compact, 16 << 20),
+            // A checkpoint is cut into chunks that fit.
+            spec(&checkpoints, Cleanup::Compact, 1 << 20),
+            TopicSpec {
+                topic: signals.clone(),
+                partitions: signals_partitions,
+                cleanup: Cleanup::Delete {
+                    retention: SIGNALS_RETENTION,
+                },
+                max_record_bytes: SIGNALS_BYTES_MAX,
+            },
         ];
         retry(metrics, || bus.ensure_topics(&specs), |error| error.class())
             .await
@@ -58,7 +93,17 @@ impl Outlet {
             alerts,
             checkpoints,
             quarantine,
+            signals,
         })
+    }
+
+    /// How many partitions the signals have: a topic that was there keeps its own number.
+    pub(super) async fn lanes(&self) -> anyhow::Result<u32> {
+        let ends = || self.bus.end_positions(&self.signals);
+        let ends = retry(&self.metrics, ends, |error| error.class())
+            .await
+            .context("read the ends of the signals")?;
+        Ok(u32::try_from(ends.len()).unwrap_or(u32::MAX))
     }
 
     /// The newest checkpoint of each partition, by its key.
@@ -77,13 +122,17 @@ impl Outlet {
     }
 
     /// Resolves when all of it is durable.
-    pub(super) async fn publish(&self, findings: Findings) -> anyhow::Result<()> {
-        // One correlator takes everything: there are no signals.
-        let Findings {
-            alerts,
-            quarantined,
-            signals: _,
-        } = findings;
+    pub(super) async fn publish(&self, output: Output) -> anyhow::Result<()> {
+        // The findings' own have gone into records where they were found.
+        let Output {
+            findings:
+                Findings {
+                    alerts,
+                    quarantined,
+                    signals: _,
+                },
+            signals,
+        } = output;
         for record in &quarantined {
             self.metrics
                 .events_quarantined
@@ -94,9 +143,13 @@ impl Outlet {
         let told = self.publish_each(&self.alerts, records);
         let records: Vec<Record> = quarantined.iter().map(quarantine_record).collect();
         let put_aside = self.publish_each(&self.quarantine, records);
-        let (told, put_aside) = tokio::join!(told, put_aside);
+        let bytes: usize = signals.iter().map(Record::bytes).sum();
+        self.metrics.signal_bytes.inc_by(bytes as u64);
+        let sent = self.publish_each(&self.signals, signals);
+        let (told, put_aside, sent) = tokio::join!(told, put_aside, sent);
         told.context("publish alerts")?;
         put_aside.context("publish quarantine")?;
+        sent.context("publish signals")?;
         for alert in &alerts {
             self.metrics
                 .alerts_published

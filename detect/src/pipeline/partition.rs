@@ -1,77 +1,215 @@
-//! State of one partition of an event topic: its windows, and how far it has been read.
+//! State of one partition: of an event topic, or of the signals. Its groups, and how far it has been read.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use detect_engine::{Correlator, Ruleset, Stage};
-use ingest_bus::TopicPartition;
+use detect_engine::{Correlator, CorrelatorStats, Ruleset, Stage};
+use ingest_bus::{Record, TopicPartition};
 use ingest_event::{OrganizationNumber, Timestamp};
 
-use crate::checkpoint::Checkpoint;
+use crate::{
+    checkpoint::{Checkpoint, Found, Lease, Written},
+    signals::{self, Inbox, Outbox, Source},
+};
+
+/// What is said of a partition that nothing comes from: it holds up nobody.
+const QUIET_WATERMARK: i64 = i64::MAX;
 
 pub(super) struct Partition {
+    pub(super) kind: Kind,
+    pub(super) correlator: Correlator,
+    /// Every record below this has had its effect.
+    pub(super) next: u64,
+    /// Whether there is something that the last checkpoint does not say.
+    pub(super) is_changed: bool,
+    /// When something was last read from it.
+    pub(super) read_at: Timestamp,
+    /// When it was last told that time passes though nothing comes.
+    pub(super) elapsed_at: Timestamp,
+    /// When the bus was last asked where it ends.
+    pub(super) asked_at: Timestamp,
+    /// Where it ends, if the bus was asked just now.
+    pub(super) end: Option<u64>,
+    /// What was counted of it already.
+    pub(super) told: CorrelatorStats,
+    lease: Lease,
+    round: u64,
+}
+
+/// What comes from it.
+pub(super) enum Kind {
+    /// Events.
+    Events(Events),
+    /// Signals.
+    Signals(Inbox),
+}
+
+pub(super) struct Events {
     /// Whose events these are; none if the topic does not say.
     pub(super) organization: Option<OrganizationNumber>,
-    pub(super) correlator: Correlator,
-    /// Every event below this has had its effect.
-    pub(super) next: u64,
-    /// What the last checkpoint says.
-    pub(super) checkpointed: u64,
-    /// When an event was last read from it.
-    pub(super) read_at: Timestamp,
+    /// None if the topic names no organisation.
+    pub(super) outbox: Option<Outbox>,
+    /// Whether everything that waited was given out since.
+    pub(super) is_quiet: bool,
+}
+
+/// What a partition is taken over with.
+pub(super) struct Takeover<'a> {
+    pub(super) group: &'a str,
+    pub(super) place: &'a TopicPartition,
+    pub(super) lease: Lease,
+    pub(super) found: Found,
+    /// Where it ends now.
+    pub(super) end: u64,
+    /// How many partitions its topic has.
+    pub(super) partitions: u32,
+    /// How many partitions the signals have.
+    pub(super) lanes: u32,
+    pub(super) now: Timestamp,
 }
 
 impl Partition {
-    /// Read from wherever it begins, with empty windows.
-    pub(super) fn new(topic: &str, ruleset: &Arc<Ruleset>) -> Self {
-        Self {
-            organization: ingest_event::topic::organization(topic),
-            correlator: Correlator::new(Arc::clone(ruleset)),
-            next: 0,
-            checkpointed: 0,
-            read_at: Timestamp::EPOCH,
-        }
-    }
-
-    /// As its checkpoint says, unless that is of an earlier life of the topic, which now ends at `end`.
-    pub(super) fn restore(
-        place: &TopicPartition,
-        checkpoint: Option<Checkpoint>,
-        end: u64,
-        ruleset: &Arc<Ruleset>,
-    ) -> anyhow::Result<Self> {
-        let fresh = Self::new(place.topic.as_str(), ruleset);
-        let Some(checkpoint) = checkpoint else {
-            return Ok(fresh);
+    /// As its checkpoint says, unless that is of an earlier life of the topic.
+    pub(super) fn take_over(takeover: Takeover<'_>, ruleset: &Arc<Ruleset>) -> anyhow::Result<Self> {
+        let Takeover {
+            group,
+            place,
+            lease,
+            found,
+            end,
+            partitions,
+            lanes,
+            now,
+        } = takeover;
+        let topic = place.topic.as_str();
+        let stage = signals::stage(&place.topic, partitions);
+        let checkpoint = known(found, end);
+        let correlator = if checkpoint.state.is_empty() {
+            Correlator::for_stage(Arc::clone(ruleset), stage)
+        } else {
+            Correlator::restore(Arc::clone(ruleset), stage, &checkpoint.state)
+                .with_context(|| format!("restore the state of {}", place.topic))?
         };
-        if end < checkpoint.offset {
-            tracing::warn!(
-                offset = checkpoint.offset,
-                end,
-                "a checkpoint is ahead of its topic, which must have been made anew: reading from its start"
-            );
-            return Ok(fresh);
-        }
-        let correlator = Correlator::restore(Arc::clone(ruleset), Stage::Whole, &checkpoint.state)
-            .with_context(|| format!("restore the state of {}", place.topic))?;
+        let kind = if stage == Stage::Signals {
+            Kind::Signals(if checkpoint.inbox.is_empty() {
+                Inbox::default()
+            } else {
+                Inbox::from_bytes(&checkpoint.inbox).context("restore signals that wait")?
+            })
+        } else {
+            let organization = ingest_event::topic::organization(topic);
+            let outbox = organization.map(|organization| {
+                let source = Source {
+                    group: group.to_owned(),
+                    organization,
+                    partition: place.partition,
+                    partitions,
+                };
+                Outbox::new(source, lease.epoch(), checkpoint.round, lanes)
+            });
+            Kind::Events(Events {
+                organization,
+                outbox,
+                is_quiet: end <= checkpoint.offset && correlator.waiting_count() == 0,
+            })
+        };
         Ok(Self {
+            kind,
+            read_at: now,
+            elapsed_at: now,
+            asked_at: Timestamp::EPOCH,
+            end: None,
+            told: correlator.stats(),
             correlator,
             next: checkpoint.offset,
-            checkpointed: checkpoint.offset,
-            ..fresh
+            // Its first checkpoint fences off whoever had it.
+            is_changed: true,
+            lease,
+            round: checkpoint.round,
         })
     }
 
-    /// What is to be written down; nothing if no event came since.
-    pub(super) fn checkpoint(&self, ruleset: &str) -> anyhow::Result<Option<Checkpoint>> {
-        if self.next <= self.checkpointed {
-            return Ok(None);
+    /// Puts the rest of the round on the way.
+    pub(super) fn rest(&mut self) -> Vec<Record> {
+        match &mut self.kind {
+            Kind::Events(Events {
+                outbox: Some(outbox), ..
+            }) => outbox.rest(),
+            Kind::Events(_) | Kind::Signals(_) => Vec::new(),
         }
-        Ok(Some(Checkpoint {
-            schema: 2,
+    }
+
+    /// What is to be written down.
+    pub(super) fn checkpoint(&mut self, ruleset: &str) -> anyhow::Result<Written> {
+        let inbox = match &self.kind {
+            Kind::Events(_) => Vec::new(),
+            Kind::Signals(inbox) => inbox.to_bytes(),
+        };
+        let checkpoint = Checkpoint {
             offset: self.next,
+            round: self.round + 1,
             ruleset: ruleset.to_owned(),
             state: self.correlator.snapshot(),
-        }))
+            inbox,
+        };
+        self.lease.write(&checkpoint).context("compress a checkpoint")
     }
+
+    /// The checkpoint is durable: what follows from that.
+    pub(super) fn checkpointed(&mut self) -> Durable {
+        self.is_changed = false;
+        self.round += 1;
+        let watermark = self.correlator.watermark();
+        let marks = match &mut self.kind {
+            Kind::Events(Events {
+                outbox: Some(outbox),
+                is_quiet,
+                ..
+            }) => {
+                outbox.end_round();
+                outbox.marks(match is_quiet {
+                    true => QUIET_WATERMARK,
+                    false => watermark.map_or(i64::MIN, Timestamp::as_nanos),
+                })
+            }
+            Kind::Events(_) | Kind::Signals(_) => Vec::new(),
+        };
+        Durable {
+            marks,
+            tombstones: self.lease.forget_others(),
+        }
+    }
+}
+
+/// What is to be published when a checkpoint is durable.
+pub(super) struct Durable {
+    pub(super) marks: Vec<Record>,
+    pub(super) tombstones: Vec<Record>,
+}
+
+/// What of it can be gone on from.
+fn known(found: Found, end: u64) -> Checkpoint {
+    let checkpoint = match found {
+        Found::Nothing => return Checkpoint::default(),
+        Found::Before { offset } => {
+            tracing::warn!(
+                offset,
+                "a checkpoint of an earlier version: its position counts, its windows begin anew"
+            );
+            Checkpoint {
+                offset,
+                ..Checkpoint::default()
+            }
+        }
+        Found::Whole(checkpoint) => checkpoint,
+    };
+    if end < checkpoint.offset {
+        tracing::warn!(
+            offset = checkpoint.offset,
+            end,
+            "a checkpoint is ahead of its topic, which must have been made anew: reading from its start"
+        );
+        return Checkpoint::default();
+    }
+    checkpoint
 }

@@ -7,8 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::outlet::Outlet;
-use crate::detector::Findings;
+use super::outlet::{Outlet, Output};
 
 /// So many batches of findings wait at the most; then the loop waits too.
 const WAITING_MAX: usize = 8;
@@ -23,7 +22,7 @@ pub(super) struct Publisher {
 }
 
 enum Order {
-    Publish(Findings),
+    Publish(Output),
     /// Answered when all that was ordered before is durable.
     Flush(oneshot::Sender<()>),
 }
@@ -37,8 +36,8 @@ impl Publisher {
     }
 
     /// Has findings published; waits while too many wait already.
-    pub(super) async fn publish(&mut self, findings: Findings) -> anyhow::Result<()> {
-        let sent = self.orders.send(Order::Publish(findings)).await;
+    pub(super) async fn publish(&mut self, output: Output) -> anyhow::Result<()> {
+        let sent = self.orders.send(Order::Publish(output)).await;
         match sent {
             Ok(()) => Ok(()),
             Err(_) => self.why_ended().await,
@@ -67,15 +66,16 @@ impl Publisher {
 
 async fn run(outlet: Outlet, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
     while let Some(order) = orders.recv().await {
-        let (mut findings, mut flushed) = (Findings::default(), None);
-        take(order, &mut findings, &mut flushed);
+        let (mut output, mut flushed) = (Output::default(), None);
+        take(order, &mut output, &mut flushed);
         while flushed.is_none()
-            && findings.alerts.len() + findings.quarantined.len() < TOGETHER_MAX
+            && output.findings.alerts.len() + output.findings.quarantined.len() + output.signals.len()
+                < TOGETHER_MAX
             && let Ok(order) = orders.try_recv()
         {
-            take(order, &mut findings, &mut flushed);
+            take(order, &mut output, &mut flushed);
         }
-        outlet.publish(findings).await?;
+        outlet.publish(output).await?;
         if let Some(flushed) = flushed {
             // Who asked may be gone.
             let _ = flushed.send(());
@@ -84,11 +84,12 @@ async fn run(outlet: Outlet, mut orders: mpsc::Receiver<Order>) -> anyhow::Resul
     Ok(())
 }
 
-fn take(order: Order, findings: &mut Findings, flushed: &mut Option<oneshot::Sender<()>>) {
+fn take(order: Order, output: &mut Output, flushed: &mut Option<oneshot::Sender<()>>) {
     match order {
         Order::Publish(more) => {
-            findings.alerts.extend(more.alerts);
-            findings.quarantined.extend(more.quarantined);
+            output.findings.alerts.extend(more.findings.alerts);
+            output.findings.quarantined.extend(more.findings.quarantined);
+            output.signals.extend(more.signals);
         }
         Order::Flush(done) => *flushed = Some(done),
     }

@@ -262,6 +262,7 @@ impl Lab {
         let parts = Parts {
             group: self.run.clone(),
             checkpoint_interval: Duration::from_millis(200),
+            signals_partitions: 4,
             clock: detect::clock::now,
             live: live.clone(),
             metrics: metrics.clone(),

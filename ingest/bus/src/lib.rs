@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub use block::{Block, Change, Run};
 pub use error::{Cause, CommitError, ErrorClass, OpenError, PollError, PublishError, TopicError};
+pub use partition::of_key as partition_of_key;
 pub use record::{Batch, Delivery, PollLimit, Record};
 pub use topic::{
     Cleanup, Position, Subscription, TOPIC_BYTES_MAX, Topic, TopicNameError, TopicPartition, TopicSpec,

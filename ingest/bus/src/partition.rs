@@ -4,7 +4,8 @@
 //! librdkafka does the same by itself (`partitioner=murmur2_random`).
 
 /// The partition of a key among `partitions` (at least 1), as `BuiltInPartitioner.partitionForKey` of Kafka.
-pub(crate) fn of_key(key: &[u8], partitions: u32) -> u32 {
+#[must_use]
+pub fn of_key(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
 }
 

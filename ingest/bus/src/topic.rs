@@ -117,6 +117,8 @@ pub enum Subscription {
     Topics(Vec<Topic>),
     /// Every topic whose name starts so, including those made later.
     Prefix(String),
+    /// What any of these covers.
+    Any(Vec<Subscription>),
 }
 
 impl Subscription {
@@ -125,6 +127,7 @@ impl Subscription {
         match self {
             Subscription::Topics(topics) => topics.contains(topic),
             Subscription::Prefix(prefix) => topic.as_str().starts_with(prefix.as_str()),
+            Subscription::Any(parts) => parts.iter().any(|part| part.covers(topic)),
         }
     }
 }

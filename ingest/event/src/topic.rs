@@ -8,7 +8,10 @@ pub const EVENTS_PREFIX: &str = "varde.events.";
 /// What could not be read or is not believed, with its reason; one record each ([`crate::QuarantineRecord`]).
 pub const QUARANTINE: &str = "varde.quarantine";
 
-/// State of the correlate stage by event partition, compacted.
+/// What has to be held together with events of other partitions, keyed so that a group's come together (D7).
+pub const SIGNALS: &str = "varde.signals";
+
+/// State of the correlate stage by event partition and partition of the signals, compacted.
 pub const CHECKPOINTS: &str = "varde.checkpoints";
 
 /// The events of one organisation: the only topic its sensors may write to.

@@ -207,7 +207,8 @@ impl Drop for Station {
 }
 
 impl Process {
-    fn new(folder: &Path, binary: &str, name: &str) -> Self {
+    /// `<binary> run --config <folder>/<name>.yml`.
+    pub(crate) fn new(folder: &Path, binary: &str, name: &str) -> Self {
         let program = binaries().join(binary);
         assert!(
             program.exists(),
@@ -311,7 +312,7 @@ fn binaries() -> PathBuf {
         .to_owned()
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
@@ -361,7 +362,7 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str, body: Optio
 }
 
 /// The body of the answer to a small HTTP request over a fresh connection; `None` if there is no answer.
-fn answer(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) -> Option<String> {
+pub(crate) fn answer(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let body = body.map(Json::to_string).unwrap_or_default();
@@ -375,4 +376,24 @@ fn answer(address: SocketAddr, method: &str, path: &str, body: Option<&Json>) ->
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+}
+
+/// A Kafka node of its own, stopped when it goes.
+pub(crate) struct Node {
+    directory: PathBuf,
+    pub(crate) bootstrap: String,
+}
+
+impl Node {
+    pub(crate) fn start(folder: &Path) -> Self {
+        let directory = folder.join("kafka");
+        let bootstrap = start_kafka(&directory);
+        Self { directory, bootstrap }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = kafka(&self.directory, "stop").status();
+    }
 }

@@ -19,6 +19,8 @@ pub struct Signal {
     pub organization: OrganizationNumber,
     /// What decides the partition: the rule's family, and what the groups of its rules have in common.
     pub key: Vec<u8>,
+    /// Whether its rule is held together over all organisations.
+    pub(super) is_national: bool,
     written: Written,
 }
 
@@ -57,6 +59,7 @@ impl Signal {
         Self {
             organization: observation.head.organization,
             key,
+            is_national: track.family.is_national,
             written: observation.write(track.identity),
         }
     }
@@ -78,7 +81,7 @@ impl Signal {
         postcard::to_allocvec(&many).unwrap_or_default()
     }
 
-    /// As they were, but for their keys, which have had their use.
+    /// As they were, but for where they go, which has had its use.
     ///
     /// # Errors
     /// If the bytes are none, or of a newer version.
@@ -91,6 +94,7 @@ impl Signal {
         let signals = many.signals.into_iter().map(|written| Self {
             organization: written.organization(),
             key: Vec::new(),
+            is_national: false,
             written,
         });
         Ok(signals.collect())

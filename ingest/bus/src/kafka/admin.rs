@@ -31,6 +31,10 @@ const VISIBLE_INTERVAL: Duration = Duration::from_millis(50);
 const SEGMENT_SHORTEST: Duration = Duration::from_secs(10 * 60);
 const SEGMENT_LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// How large an open segment of a compacted topic grows: who starts reads what is not compacted yet as well, and that is
+/// about this much.
+const COMPACT_SEGMENT_BYTES: u32 = 64 << 20;
+
 /// See [`crate::Bus::topics`].
 pub(super) fn topics(admin: &AdminClient<Log>) -> Result<Vec<Topic>, Cause> {
     let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
@@ -192,6 +196,7 @@ fn settings(spec: &TopicSpec) -> BTreeMap<&'static str, String> {
             settings.insert("cleanup.policy", "compact".to_owned());
             // Only closed segments are compacted; without this a small topic would never be.
             settings.insert("segment.ms", Duration::from_secs(60 * 60).as_millis().to_string());
+            settings.insert("segment.bytes", COMPACT_SEGMENT_BYTES.to_string());
             settings.insert("min.cleanable.dirty.ratio", "0.1".to_owned());
         }
     }

@@ -577,6 +577,7 @@ fn patterns(subscription: &Subscription) -> Vec<String> {
             pattern.push_str(".*");
             vec![pattern]
         }
+        Subscription::Any(parts) => parts.iter().flat_map(patterns).collect(),
     }
 }
 
@@ -588,5 +589,8 @@ mod tests {
     fn a_prefix_becomes_a_pattern_that_takes_dots_literally() {
         let subscription = Subscription::Prefix("varde.events.".to_owned());
         assert_eq!(patterns(&subscription), ["^varde\\.events\\..*"]);
+        let topic = Topic::parse("varde.signals").expect("valid");
+        let several = Subscription::Any(vec![subscription, Subscription::Topics(vec![topic])]);
+        assert_eq!(patterns(&several), ["^varde\\.events\\..*", "varde.signals"]);
     }
 }
