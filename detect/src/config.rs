@@ -7,6 +7,7 @@ use std::{
 
 use detect_rules::{LoadOptions, WarningModes};
 use ingest_bus::BusConfig;
+use ingest_event::OrganizationNumber;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -41,6 +42,10 @@ pub struct Config {
     /// The file in which checked rules wait for the next start; none if it is not named.
     #[serde(default)]
     pub rules_cache: Option<PathBuf>,
+    /// The CERT's own organisation number: alerts about what was seen in several organisations are its own. Without it
+    /// they are of the organisation where it was seen last, and name no other.
+    #[serde(default)]
+    pub cert_organization: Option<OrganizationNumber>,
     /// The consumer group: detectors with the same name share the work.
     #[serde(default = "default_group")]
     pub group: String,
@@ -117,6 +122,7 @@ impl Config {
             warning_modes: self.warning_modes.clone(),
             models: self.models.clone(),
             cache: self.rules_cache.clone(),
+            cert: self.cert_organization,
         }
     }
 }

@@ -16,6 +16,7 @@ use detect_rules::{
     Checked, Checker, Code, Diagnostic, LoadOptions, Options, SourceText, WarningModes, read_options,
     read_text, read_warning_lists, rule_files,
 };
+use ingest_event::OrganizationNumber;
 
 use crate::{
     cache::{self, Unused},
@@ -67,6 +68,8 @@ pub struct Sources {
     pub models: Vec<PathBuf>,
     /// Where checked rules wait for the next start.
     pub cache: Option<PathBuf>,
+    /// Whose the alerts are about what was seen in several organisations.
+    pub cert: Option<OrganizationNumber>,
 }
 
 impl Sources {
@@ -370,7 +373,8 @@ impl Loader {
         let compiler = compiler
             .indicator_table(Arc::clone(self.feeds.table()))
             .warning_lists(Arc::clone(&self.warnings.lists))
-            .models(self.models.clone());
+            .models(self.models.clone())
+            .cert(self.sources.cert);
         let ruleset = compiler.compile().context("compile the ruleset")?;
         Ok(Loaded {
             ruleset,

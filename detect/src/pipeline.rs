@@ -294,7 +294,6 @@ impl Pipeline {
         self.metrics.rejected(&detector.take_rejections());
         output
     }
-
 }
 
 /// Takes what was found for other partitions along.

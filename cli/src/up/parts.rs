@@ -31,6 +31,9 @@ pub(super) struct Parts {
 const DETECTOR_GROUP: &str = "varde-detector";
 const ALERTING_GROUP: &str = "varde-alerting";
 
+/// Of nobody: numbers of organisations in Norway begin with 8 or 9. The example's responders have it.
+const CERT_ORGANIZATION: &str = "310000000";
+
 /// Milliseconds between checkpoints: what at the most is scanned again after a crash.
 const CHECKPOINT_INTERVAL_MS: u64 = 1_000;
 
@@ -144,6 +147,7 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
             .map(|file| rules.join(file.path))
             .collect(),
         rules_cache: None,
+        cert_organization: CERT_ORGANIZATION.parse().ok(),
         indicators: indicators.map(|file| rules.join(file.path)).collect(),
         group: DETECTOR_GROUP.to_owned(),
         // Not served in one process: the console's port has /metrics and /readyz.

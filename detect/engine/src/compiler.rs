@@ -7,7 +7,7 @@ use std::{
 
 use detect_alert::{Indicator, RulesetVersion};
 use detect_rules::{CheckedRules, Condition, RuleLogSource, log_source::TRAIT_FIELDS};
-use ingest_event::field;
+use ingest_event::{OrganizationNumber, field};
 use thiserror::Error;
 
 use crate::{
@@ -35,6 +35,7 @@ pub struct Compiler {
     earlier: Option<Arc<Ruleset>>,
     cached: Option<CachedPrefilters>,
     models: Models,
+    cert: Option<OrganizationNumber>,
 }
 
 /// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
@@ -132,6 +133,13 @@ impl Compiler {
         self
     }
 
+    /// Names the CERT: alerts about what was seen in several organisations are its own, and name them.
+    #[must_use]
+    pub fn cert(mut self, cert: Option<OrganizationNumber>) -> Self {
+        self.cert = cert;
+        self
+    }
+
     /// Builds the ruleset.
     ///
     /// # Errors
@@ -151,6 +159,7 @@ impl Compiler {
         };
         let envelope = envelope(&mut names);
         let mut tracks = Tracks::compile(&mut self.rules, &self.models, &mut names);
+        tracks.cert = self.cert;
         let mut programs = Programs {
             earlier: earlier.as_ref().filter(|_| cached.is_none()),
             late: cached.is_some().then(|| Arc::new(names.clone())),

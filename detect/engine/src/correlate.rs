@@ -474,9 +474,11 @@ impl Work<'_> {
             Outcome::Repeated => self.stats.events_repeated += 1,
             Outcome::Counted { is_full } => self.stats.windows_full += u64::from(is_full),
             Outcome::Begun(verdict) => {
+                let cert = self.ruleset.tracks.cert.filter(|_| track.asked.is_national());
                 let subject = Subject {
                     track,
-                    organization: observation.head.organization,
+                    organization: cert.unwrap_or(observation.head.organization),
+                    is_of_cert: cert.is_some(),
                     observation,
                 };
                 let alert = verdict::alert(&subject, *verdict);

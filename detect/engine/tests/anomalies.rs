@@ -16,7 +16,7 @@ use detect_alert::{Alert, encode};
 use detect_engine::Stage;
 use ingest_event::{OrganizationNumber, Timestamp};
 
-use unusual::{BEACON, MONDAY, Run, V6, flow, question, ruleset};
+use unusual::{BEACON, MONDAY, Run, V6, flow, question, ruleset, ruleset_by};
 
 fn alerts(anomaly: &str, events: &[(i64, String)]) -> Vec<Alert> {
     let ruleset = ruleset(anomaly);
@@ -328,23 +328,45 @@ fn the_same_thing_in_many_organisations_is_one_alert() {
   group-by: [destination.ip]
   timespan: 1h
   condition: { organizations: 3 }";
-    let ruleset = ruleset(rule);
     let organizations = ["910244132", "958935420", "840029212", "944496394"];
-    let mut run = Run::new(&ruleset, Stage::Whole);
-    for (n, number) in organizations.iter().enumerate() {
-        run.defaults.organization = OrganizationNumber::parse(number).expect("a number");
-        run.feed(&flow(n as i64 * 600, "10.0.0.7", "203.0.113.9", "").1);
-        run.feed(&flow(n as i64 * 7200, "10.0.0.7", "203.0.113.10", "").1);
-    }
-    let found = run.finish();
-    assert_eq!(found.len(), 1, "{found:#?}");
-    let window = found[0].window.as_ref().expect("a window");
-    assert_eq!((window.count, window.group_by[0].1.as_str()), (3, "203.0.113.9"));
-    let text = String::from_utf8(encode(&found[0])).expect("text");
-    for other in &organizations[..2] {
-        assert!(
-            !text.contains(other),
-            "a municipality sees the number, not who: {text}"
-        );
+    let cert = OrganizationNumber::parse("310000000").expect("a number");
+    for named in [None, Some(cert)] {
+        let ruleset = ruleset_by(rule, |compiler| compiler.cert(named));
+        let mut run = Run::new(&ruleset, Stage::Whole);
+        for (n, number) in organizations.iter().enumerate() {
+            run.defaults.organization = OrganizationNumber::parse(number).expect("a number");
+            for (pause, addresses) in [
+                (600, ["203.0.113.9", "2001:db8::9"]),
+                (7200, ["203.0.113.10", "2001:db8::10"]),
+            ] {
+                for address in addresses {
+                    run.feed(&flow(n as i64 * pause, "10.0.0.7", address, "").1);
+                }
+            }
+        }
+        let found = run.finish();
+        assert_eq!(found.len(), 2, "{found:#?}");
+        for (alert, address) in found.iter().zip(["203.0.113.9", "2001:db8::9"]) {
+            let window = alert.window.as_ref().expect("a window");
+            assert_eq!((window.count, window.group_by[0].1.as_str()), (3, address));
+            let text = String::from_utf8(encode(alert)).expect("text");
+            let seen_in = |organizations: &[&str]| {
+                organizations
+                    .iter()
+                    .filter(|number| text.contains(**number))
+                    .count()
+            };
+            match named {
+                Some(cert) => {
+                    assert_eq!(alert.organization, cert);
+                    assert_eq!(seen_in(&organizations), 3, "the CERT is told where: {text}");
+                }
+                None => assert_eq!(
+                    seen_in(&organizations[..2]),
+                    0,
+                    "a municipality is told how many, and not who: {text}"
+                ),
+            }
+        }
     }
 }

@@ -164,7 +164,8 @@ anomaly:
         MIXED[2]
     );
     let ruleset = ruleset(&rules);
-    let organizations = ["910244132", "958935420"].map(|number| OrganizationNumber::parse(number).expect("a number"));
+    let organizations =
+        ["910244132", "958935420"].map(|number| OrganizationNumber::parse(number).expect("a number"));
     // The beacon's address is called from both, all others from the first alone.
     let events_of = |organization| {
         let mut events = mixed();
@@ -187,7 +188,9 @@ anomaly:
 
     let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
     let mut found = Correlated::default();
-    let mut own: Vec<Run> = organizations.map(|_| Run::new(&ruleset, Stage::Organization)).into();
+    let mut own: Vec<Run> = organizations
+        .map(|_| Run::new(&ruleset, Stage::Organization))
+        .into();
     let mut sent = 0;
     for (_, number, event) in &all {
         let run = &mut own[*number];
@@ -205,11 +208,21 @@ anomaly:
             count: 1,
             watermark: i64::MAX,
         };
-        together.receive(Signal::decode(&Signal::encode(signals)).expect("signals"), stream, &mut found);
+        together.receive(
+            Signal::decode(&Signal::encode(signals)).expect("signals"),
+            stream,
+            &mut found,
+        );
     }
     together.flush(&mut found);
-    let national = all.iter().filter(|(_, _, event)| event.contains("outbound")).count();
-    assert_eq!(sent, national, "nothing travels but what is held together over all");
+    let national = all
+        .iter()
+        .filter(|(_, _, event)| event.contains("outbound"))
+        .count();
+    assert_eq!(
+        sent, national,
+        "nothing travels but what is held together over all"
+    );
     let mut alerts = found.alerts;
     alerts.extend(own.into_iter().flat_map(|run| run.correlated.alerts));
     assert_eq!(bytes(alerts), expected);

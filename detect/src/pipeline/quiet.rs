@@ -49,9 +49,7 @@ impl Pipeline {
             if passes {
                 state.elapsed_at = now;
                 let mut correlated = Correlated::default();
-                state
-                    .correlator
-                    .elapse(now.since(state.read_at), &mut correlated);
+                state.correlator.elapse(now.since(state.read_at), &mut correlated);
                 state.is_changed |= !correlated.alerts.is_empty() || !correlated.signals.is_empty();
                 output.findings.take(&mut correlated);
                 if let Kind::Events(events) = &mut state.kind {

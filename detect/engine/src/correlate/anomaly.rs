@@ -150,6 +150,7 @@ fn begun(
         count,
         threshold,
         explained,
+        among: Vec::new(),
         marking: None,
         samples: Vec::new(),
     }))

@@ -6,7 +6,7 @@
 
 use detect_alert::{Confidence, Pap, Producer, ProducerKind, Severity, Tlp};
 use detect_rules::{Anomaly, AnomalyKind, Base, BaseOf, CheckedRules, Correlation};
-use ingest_event::field;
+use ingest_event::{OrganizationNumber, field};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,8 @@ pub(crate) struct Tracks {
     of_indicators: Vec<(u32, u16)>,
     numbers: FxHashMap<Identity, u32>,
     pub(crate) head: HeadFields,
+    /// Whose the alerts are about what was seen in several organisations; if nobody is named, of where it was seen last.
+    pub(crate) cert: Option<OrganizationNumber>,
 }
 
 /// Where an event says what every observation needs.

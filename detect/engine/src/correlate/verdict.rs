@@ -35,6 +35,8 @@ pub(crate) struct Verdict {
     pub(crate) threshold: String,
     /// Field, value and why, besides the group.
     pub(crate) explained: Vec<(String, String, String)>,
+    /// Of a rule over several organisations, where it was seen: for the CERT alone.
+    pub(crate) among: Vec<OrganizationNumber>,
     /// The strictest of its events, if they are kept.
     pub(crate) marking: Option<Marking>,
     /// Events as a whole; where there are none, the last one is shown as far as it is known.
@@ -45,6 +47,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Subject<'a> {
     pub(crate) track: &'a Track,
     pub(crate) organization: OrganizationNumber,
+    /// Whether it is the CERT's own, who may know which organisations it was seen in.
+    pub(crate) is_of_cert: bool,
     pub(crate) observation: &'a Observation,
 }
 
@@ -53,6 +57,7 @@ pub(crate) fn alert(subject: &Subject<'_>, verdict: Verdict) -> Alert {
     let Subject {
         track,
         organization,
+        is_of_cert,
         observation,
     } = *subject;
     let about = &track.about;
@@ -70,8 +75,13 @@ pub(crate) fn alert(subject: &Subject<'_>, verdict: Verdict) -> Alert {
     let grouped = group_by
         .iter()
         .map(|(name, value)| (name.clone(), value.clone(), "group-by".to_owned()));
+    let among = verdict.among.iter().filter(|_| is_of_cert).map(|seen_in| {
+        let name = field::ORGANIZATION_ID.to_owned();
+        (name, seen_in.as_str().to_owned(), "seen here".to_owned())
+    });
     let evidence = grouped
         .chain(verdict.explained)
+        .chain(among)
         .map(|(field, value, matched)| Evidence {
             event: head.id.clone(),
             field,

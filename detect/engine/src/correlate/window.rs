@@ -258,6 +258,7 @@ impl Group {
             count: whole(count),
             explained: explained(rule, count, &threshold, observation),
             threshold,
+            among: Vec::new(),
             marking: self.samples.iter().map(|sample| sample.marking).max(),
             samples: self.samples.iter().map(Sample::shown).collect(),
         }

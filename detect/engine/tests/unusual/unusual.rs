@@ -44,6 +44,10 @@ pub(crate) fn ruleset(anomaly: &str) -> Arc<Ruleset> {
 }
 
 pub(crate) fn ruleset_with(anomaly: &str, models: Models) -> Arc<Ruleset> {
+    ruleset_by(anomaly, |compiler| compiler.models(models))
+}
+
+pub(crate) fn ruleset_by(anomaly: &str, also: impl FnOnce(Compiler) -> Compiler) -> Arc<Ruleset> {
     let text = format!(
         "{BASES}title: Unusual\nid: 22222222-2222-4222-8222-222222222222\n{anomaly}\nlevel: medium\n"
     );
@@ -52,7 +56,7 @@ pub(crate) fn ruleset_with(anomaly: &str, models: Models) -> Arc<Ruleset> {
         text,
     }]);
     assert!(checked.diagnostics.is_empty(), "{}", checked.diagnostics[0]);
-    let compiler = Compiler::new().rules(checked.rules).models(models);
+    let compiler = also(Compiler::new().rules(checked.rules));
     Arc::new(compiler.compile().expect("compiles"))
 }
 

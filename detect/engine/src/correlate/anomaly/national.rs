@@ -1,4 +1,4 @@
-//! `national`: the same thing in so many organisations. One alert; who they are is for the CERT alone.
+//! `national`: the same thing in so many organisations. One alert, the CERT's; who they are is for the CERT alone.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,9 @@ const GROUPS_MAX: usize = 250_000;
 
 /// More organisations than there are municipalities and counties in Norway.
 const ORGANIZATIONS_MAX: usize = 1_024;
+
+/// At most so many organisations are named in an alert; it tells how many there are besides.
+const AMONG_MAX: usize = 64;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Spread {
@@ -55,12 +58,11 @@ impl Remembered for Spread {
             "seen in {count} organisations within {}, at least {organizations}",
             span(rule.timespan_ns)
         );
-        begun(
-            rule,
-            observation,
-            count,
-            format!(">= {organizations} organisations"),
-            vec![line(rule, count, why)],
-        )
+        let threshold = format!(">= {organizations} organisations");
+        let mut outcome = begun(rule, observation, count, threshold, vec![line(rule, count, why)]);
+        if let Outcome::Begun(verdict) = &mut outcome {
+            verdict.among = self.seen.keys().copied().take(AMONG_MAX).collect();
+        }
+        outcome
     }
 }

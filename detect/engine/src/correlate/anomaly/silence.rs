@@ -162,6 +162,7 @@ impl Keeper for Silences {
                 count: 0,
                 threshold: format!("nothing for {}", span(limit)),
                 explained: vec![("event.end".to_owned(), time(latest), why)],
+                among: Vec::new(),
                 marking: None,
                 samples: Vec::new(),
             };
