@@ -300,6 +300,7 @@ impl<'r> Detector<'r> {
                 references: Vec::new(),
                 tags: Vec::new(),
                 false_positives: Vec::new(),
+                incident: None,
                 summary,
                 first_step,
             },

@@ -47,7 +47,7 @@ fn walk(on_kafka: bool) {
             .sum()
     };
     let list = station.until("the incidents", "/api/v1/incidents", |list| {
-        list["total"] == 4 && alerts(list) == 6
+        list["total"] == 4 && alerts(list) == 8
     });
     for incident in list["incidents"].as_array().expect("a list") {
         assert_eq!(incident["organization"]["number"], ORGANIZATION, "{incident}");

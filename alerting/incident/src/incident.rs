@@ -15,7 +15,7 @@ pub struct IncidentId(String);
 /// exercise is never mixed with the real thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DedupKey {
-    /// The rule's id, or the kind and value of the indicator.
+    /// The rule's id or what it shares with other rules, or the kind and value of the indicator.
     pub producer: String,
     /// Whose network.
     pub organization: OrganizationNumber,
@@ -247,7 +247,10 @@ impl DedupKey {
     pub fn of(alert: &Alert) -> Self {
         let producer = match &alert.indicator {
             Some(indicator) => format!("indicator:{}:{}", indicator.kind.as_str(), indicator.value),
-            None => alert.producer.id.0.clone(),
+            None => match &alert.producer.incident {
+                Some(incident) => format!("incident:{incident}"),
+                None => alert.producer.id.0.clone(),
+            },
         };
         Self {
             producer,

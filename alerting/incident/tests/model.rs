@@ -53,6 +53,7 @@ fn alert(organization: &str, entity: &str, severity: Severity, number: u8) -> Al
             references: vec![],
             tags: vec![],
             false_positives: vec![],
+            incident: None,
             summary: BTreeMap::new(),
             first_step: BTreeMap::new(),
         },
@@ -273,6 +274,35 @@ proptest! {
             let is_low = incident.severity() < Severity::Low;
             prop_assert!(address.contains(of.as_str()) || address.contains("duty"), "{} {}", address, of);
             prop_assert!(!is_low || address.contains("duty"));
+        }
+    }
+}
+
+#[test]
+fn rules_that_share_a_word_tell_of_one_incident() {
+    let now = Timestamp::from_millis(1_000_000);
+    for entity in ["203.0.113.9", "2001:db8::9"] {
+        for (words, is_same) in [
+            ([Some("port_scan"), Some("port_scan")], true),
+            ([Some("port_scan"), Some("sweep")], false),
+            ([Some("port_scan"), None], false),
+            ([None, None], false),
+        ] {
+            let [fast, slow] = [("fast", 0), ("slow", 1)].map(|(rule, at)| {
+                let mut alert = alert(OSLO, entity, Severity::Medium, at as u8);
+                alert.producer.id = RuleId(rule.to_owned());
+                alert.producer.incident = words[at].map(str::to_owned);
+                alert
+            });
+            let history = |latest| History {
+                applied: false,
+                latest,
+            };
+            let opened = apply(history(None), &fast, now).expect("a change").incident;
+            let latest = Some(&opened).filter(|opened| opened.key == DedupKey::of(&slow));
+            let change = apply(history(latest), &slow, now).expect("a change");
+            assert_eq!(change.kind == ChangeKind::Added, is_same, "{words:?}");
+            assert_eq!(change.incident.id == opened.id, is_same, "{words:?}");
         }
     }
 }

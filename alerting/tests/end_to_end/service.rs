@@ -180,6 +180,7 @@ impl Alerts {
                 references: vec![],
                 tags: vec![],
                 false_positives: vec!["En sårbarhetsskanner som dere selv kjører".to_owned()],
+                incident: None,
                 summary: texts("Portskanning"),
                 first_step: texts("Koble maskinen fra nettet."),
             },

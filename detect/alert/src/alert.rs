@@ -68,6 +68,8 @@ pub struct Producer {
     pub tags: Vec<String>,
     /// Known harmless causes.
     pub false_positives: Vec<String>,
+    /// Rules with the same word are about the same thing: what they tell of one entity is one incident.
+    pub incident: Option<String>,
     /// What was seen, in plain words for a responder.
     pub summary: Texts,
     /// What to do first.

@@ -98,6 +98,9 @@ fn document(alert: &Alert) -> Map<String, Json> {
     set("varde.alert.entity.field", json!(alert.entity.field));
     set("varde.alert.entity.value", json!(alert.entity.value));
     set("varde.alert.false_positives", json!(producer.false_positives));
+    if let Some(incident) = &producer.incident {
+        set("varde.alert.incident", json!(incident));
+    }
     set("varde.alert.summary", json!(producer.summary));
     set("varde.alert.first_step", json!(producer.first_step));
     set(
@@ -284,6 +287,11 @@ impl Reader<'_> {
             references: self.texts("rule.reference")?,
             tags: self.texts("tags")?,
             false_positives: self.texts("varde.alert.false_positives")?,
+            incident: self
+                .0
+                .get("varde.alert.incident")
+                .and_then(Json::as_str)
+                .map(str::to_owned),
             summary: self.by_language("varde.alert.summary")?,
             first_step: self.by_language("varde.alert.first_step")?,
         })

@@ -131,6 +131,7 @@ impl Origin<'_> {
                 references: Vec::new(),
                 tags: Vec::new(),
                 false_positives: Vec::new(),
+                incident: None,
                 summary: texts([
                     ("nb", "Trafikk til eller fra noe som er kjent som skadelig."),
                     ("nn", "Trafikk til eller frå noko som er kjent som skadeleg."),

@@ -37,6 +37,7 @@ fn full(address: &str) -> Alert {
             references: vec!["https://example.com/".to_owned()],
             tags: vec!["attack.t1071".to_owned()],
             false_positives: vec![],
+            incident: Some("c2".to_owned()),
             summary: texts.clone(),
             first_step: texts,
         },

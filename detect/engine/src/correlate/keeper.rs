@@ -129,7 +129,15 @@ impl<S: State> Keeper for Groups<S> {
             .table
             .at(key, at, retention, || S::new(rule, observation), gone);
         match slot {
-            Some(slot) => slot.state.add(rule, observation),
+            Some(slot) => {
+                slot.began = slot.began.min(observation.head.began);
+                let mut outcome = slot.state.add(rule, observation);
+                // What is said of a time before there was anything, is not said.
+                if let Outcome::Begun(verdict) = &mut outcome {
+                    verdict.start = verdict.start.max(slot.began);
+                }
+                outcome
+            }
             None => Outcome::Counted { is_full: true },
         }
     }

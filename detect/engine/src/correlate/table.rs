@@ -34,6 +34,8 @@ pub(crate) struct Table<S> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Slot<S> {
     pub(crate) key: Box<[u8]>,
+    /// When it began, in nanoseconds.
+    pub(crate) began: i64,
     /// Its latest observation, in nanoseconds.
     pub(crate) latest: i64,
     pub(crate) state: S,
@@ -90,7 +92,7 @@ impl<S> Table<S> {
                     && slot.latest.saturating_add(retention_ns) < at
                 {
                     slot.state = make();
-                    slot.latest = at;
+                    (slot.began, slot.latest) = (at, at);
                     return self.slots.get_mut(place as usize);
                 }
                 place
@@ -100,12 +102,14 @@ impl<S> Table<S> {
                 self.make_room(gone);
                 self.insert(Slot {
                     key: key.into(),
+                    began: at,
                     latest: at,
                     state: make(),
                 })
             }
         };
         let slot = self.slots.get_mut(place as usize)?;
+        slot.began = slot.began.min(at);
         slot.latest = slot.latest.max(at);
         Some(slot)
     }

@@ -8,6 +8,9 @@ use rsigma_parser::{Level as SigmaLevel, Status};
 use super::document::Document;
 use crate::{Code, Diagnostic};
 
+/// The longest word that rules can share.
+const INCIDENT_BYTES_MAX: usize = 64;
+
 /// A refusal with room for its details on the heap.
 pub(super) type Refusal = Box<Diagnostic>;
 
@@ -83,6 +86,7 @@ pub(super) fn read(document: &Document<'_>, meta: Meta<'_>) -> Result<About, Ref
             references: meta.references.to_vec(),
             tags: meta.tags.to_vec(),
             false_positives: meta.false_positives.to_vec(),
+            incident: incident(document, &varde)?,
             summary: texts(document, &varde, "summary")?,
             first_step: texts(document, &varde, "first_step")?,
         },
@@ -145,6 +149,27 @@ fn authors(text: Option<&str>) -> Vec<String> {
         .collect()
 }
 
+/// The word that several rules share whose alerts about one entity are one incident.
+fn incident(document: &Document<'_>, varde: &serde_json::Value) -> Result<Option<String>, Refusal> {
+    let Some(value) = varde.get("incident") else {
+        return Ok(None);
+    };
+    let is_word = |text: &&str| {
+        (1..=INCIDENT_BYTES_MAX).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    match value.as_str().filter(is_word) {
+        Some(word) => Ok(Some(word.to_owned())),
+        None => Err(bad_varde(
+            document,
+            "incident:",
+            "`incident` is no word of at most 64 letters a to z, digits and underscores",
+        )),
+    }
+}
+
 fn texts(document: &Document<'_>, varde: &serde_json::Value, key: &str) -> Result<Texts, Refusal> {
     let Some(value) = varde.get(key) else {
         return Ok(Texts::new());
@@ -168,6 +193,6 @@ fn texts(document: &Document<'_>, varde: &serde_json::Value, key: &str) -> Resul
 
 fn bad_varde(document: &Document<'_>, place: &str, detail: &str) -> Refusal {
     let line = document.line_with(place).unwrap_or(1);
-    let mend = "`varde:` is a mapping: owner, legal_basis, purpose, review, confidence (low, medium, high), entity, and summary and first_step with nb, nn and en";
+    let mend = "`varde:` is a mapping: owner, legal_basis, purpose, review, confidence (low, medium, high), entity, incident (one word that several rules share), and summary and first_step with nb, nn and en";
     Box::new(document.error(Code::BadVarde, line, detail, mend))
 }

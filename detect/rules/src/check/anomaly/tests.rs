@@ -467,7 +467,11 @@ fn the_rest_of_the_document_is_read_as_strictly() {
         ),
         (
             "varde: { confidence: sure }\n",
-            "R015 varde: { confidence: sure }: read `sure` as a confidence: known are low, medium, high; `varde:` is a mapping: owner, legal_basis, purpose, review, confidence (low, medium, high), entity, and summary and first_step with nb, nn and en",
+            "R015 varde: { confidence: sure }: read `sure` as a confidence: known are low, medium, high; `varde:` is a mapping: owner, legal_basis, purpose, review, confidence (low, medium, high), entity, incident (one word that several rules share), and summary and first_step with nb, nn and en",
+        ),
+        (
+            "varde: { incident: port scan }\n",
+            "R015 varde: { incident: port scan }: `incident` is no word of at most 64 letters a to z, digits and underscores; `varde:` is a mapping: owner, legal_basis, purpose, review, confidence (low, medium, high), entity, incident (one word that several rules share), and summary and first_step with nb, nn and en",
         ),
     ] {
         let checked = check_all(&[numbered(1, body, more)]);
