@@ -69,7 +69,7 @@ pub enum Command {
     /// Read captures and logs, and print the alerts that they raise.
     #[command(long_about = REPLAY_HELP, after_help = EXIT_CODES, after_long_help = REPLAY_AFTER)]
     Replay(ReplayArguments),
-    /// Check and test Sigma rules.
+    /// Check, test and explain Sigma rules, correlations and anomaly rules.
     Rules {
         /// What to do with them.
         #[command(subcommand)]
@@ -219,6 +219,9 @@ pub enum RulesCommand {
     /// Run the examples in RULE.test.yml beside each rule
     #[command(long_about = TEST_HELP)]
     Test(RulesArguments),
+    /// Say what each rule asks, what wakes it, where its groups are kept and why, and its limits
+    #[command(long_about = EXPLAIN_HELP)]
+    Explain(ExplainArguments),
 }
 
 const TEST_HELP: &str = "\
@@ -231,7 +234,32 @@ The file has two lists of events, flat or nested, with at least event.dataset:
       - { event.dataset: network.dns, dns.question.name: www.example.no }
 An example of a correlation is a list of events in order. Exit code 1 if any example fails.";
 
-/// What `varde rules` works on.
+const EXPLAIN_HELP: &str = "\
+Say what each rule asks, what wakes it, where its groups are kept and why, and its limits.
+
+Without a path the bundled rules are explained. Exit code 1 if any rule is refused; standard error says which.";
+
+/// What `varde rules explain` works on.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArguments {
+    /// A folder or a file with rules [default: the bundled rules]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only this rule, by its id or `name`; may be given several times
+    #[arg(long, value_name = "ID|NAME")]
+    pub rule: Vec<String>,
+    /// Apply a processing pipeline: a file, or the name of a bundled one; may be given several times
+    #[arg(long, value_name = "FILE|NAME")]
+    pub pipeline: Vec<String>,
+    /// Lists for the placeholders of `expand`: a YAML file; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub placeholders: Vec<PathBuf>,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+}
+
+/// What `varde rules check` and `varde rules test` work on.
 #[derive(Args, Clone, Debug)]
 pub struct RulesArguments {
     /// A folder or a file with rules

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `varde up` | [`up`] | sensor agents, detector, alerting and console in one process |
 //! | `varde replay` | [`replay`] | files → alerts, through the same code, without a bus |
-//! | `varde rules` | [`rules`] | checks rules, and tests them against their examples |
+//! | `varde rules` | [`rules`] | checks rules, tests them against their examples, explains them |
 //! | `varde indicators` | [`indicators`] | checks indicator files |
 //! | `varde models` | [`models`] | trains and checks models, computes their verdicts again |
 //!
@@ -62,6 +62,9 @@ pub fn run(command: Command, terminal: &mut Terminal<'_>) -> Exit {
         Command::Rules {
             command: RulesCommand::Test(arguments),
         } => rules::test(&arguments, terminal),
+        Command::Rules {
+            command: RulesCommand::Explain(arguments),
+        } => rules::explain(&arguments, terminal),
         Command::Indicators {
             command: IndicatorsCommand::Check(arguments),
         } => indicators::check(&arguments, terminal),

@@ -3,6 +3,7 @@
 //! A refused rule among good ones is told and the rest counts, unless `--strict` is given. Nothing to load, a path
 //! that is missing and an indicator file in which nothing can be read are wrong configuration.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub indicators: Vec<Indicator>,
     /// What was refused, and what should be looked at.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many rules and indicators were refused: of one rule several things may be wrong.
+    pub refused: usize,
 }
 
 /// So many refusals are shown in full before the rest is counted: a screenful.
@@ -51,8 +54,8 @@ pub fn ruleset(
     terminal: &mut Terminal<'_>,
 ) -> Result<Arc<Ruleset>, Failure> {
     let loaded = load(sources)?;
-    tell(&loaded.diagnostics, strict, terminal);
-    let refused = refused(&loaded.diagnostics);
+    tell(&loaded, strict, terminal);
+    let refused = loaded.refused;
     if strict && 0 < refused {
         let what = counted(
             refused as u64,
@@ -103,11 +106,7 @@ pub fn bundled_models() -> Result<Models, Failure> {
 pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
     let mut loaded = Loaded::default();
     let texts = if sources.rules.is_empty() {
-        rulesets::files()
-            .iter()
-            .filter(|file| file.is_rule())
-            .map(bundled_text)
-            .collect()
+        bundled_rules()
     } else {
         must_exist("rules", sources.rules)?;
         let (texts, diagnostics) = rule_texts(sources.rules);
@@ -117,6 +116,8 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
     let checked = check(&texts);
     loaded.rules = checked.rules;
     loaded.diagnostics.extend(checked.diagnostics);
+    loaded.refused = refused_rules(&loaded.diagnostics, &texts);
+    let rule_diagnostics = loaded.diagnostics.len();
     if sources.rules.is_empty() && sources.indicators.is_empty() {
         for file in rulesets::files().iter().filter(|file| file.is_indicators()) {
             let name = Path::new(&file.path)
@@ -143,6 +144,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Failure> {
         loaded.indicators.extend(indicators);
         loaded.diagnostics.extend(diagnostics);
     }
+    loaded.refused += refused(loaded.diagnostics.get(rule_diagnostics..).unwrap_or_default());
     Ok(loaded)
 }
 
@@ -192,7 +194,24 @@ pub(crate) fn must_exist(what: &str, paths: &[PathBuf]) -> Result<(), Failure> {
     }
 }
 
-/// How many rules or indicators were refused.
+/// How many rules were refused: documents of these texts in which anything is wrong.
+pub(crate) fn refused_rules(diagnostics: &[Diagnostic], texts: &[SourceText]) -> usize {
+    let document = |found: &Diagnostic| {
+        let text = texts.iter().find(|text| text.path == found.path)?;
+        let before = text.text.lines().take(found.line);
+        Some(before.filter(|line| line.trim_end() == "---").count())
+    };
+    let mut known = BTreeSet::new();
+    let errors = diagnostics.iter().filter(|found| found.is_error());
+    errors
+        .filter(|found| match document(found) {
+            Some(number) => known.insert((found.path.as_str(), number)),
+            None => true,
+        })
+        .count()
+}
+
+/// How many errors there are.
 pub(crate) fn refused(diagnostics: &[Diagnostic]) -> usize {
     diagnostics
         .iter()
@@ -200,9 +219,10 @@ pub(crate) fn refused(diagnostics: &[Diagnostic]) -> usize {
         .count()
 }
 
-fn tell(diagnostics: &[Diagnostic], strict: bool, terminal: &mut Terminal<'_>) {
-    let refused = refused(diagnostics);
-    for diagnostic in diagnostics
+fn tell(loaded: &Loaded, strict: bool, terminal: &mut Terminal<'_>) {
+    let refused = loaded.refused;
+    for diagnostic in loaded
+        .diagnostics
         .iter()
         .filter(|found| found.is_error())
         .take(DIAGNOSTICS_TOLD_MAX)
@@ -213,6 +233,13 @@ fn tell(diagnostics: &[Diagnostic], strict: bool, terminal: &mut Terminal<'_>) {
         let what = counted(refused as u64, "rule or indicator is", "rules or indicators are");
         terminal.warn(&format!("{what} refused, the others count"));
     }
+}
+
+/// The texts of the rules in the binary.
+pub(crate) fn bundled_rules() -> Vec<SourceText> {
+    let files = rulesets::files();
+    let rules = files.iter().filter(|file| file.is_rule());
+    rules.map(bundled_text).collect()
 }
 
 fn bundled_text(file: &rulesets::File) -> SourceText {

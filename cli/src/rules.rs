@@ -1,6 +1,9 @@
-//! `varde rules check` and `varde rules test`: what a rule's author wants to know before it goes to the detector.
+//! `varde rules check`, `test` and `explain`: what a rule's author wants to know before it goes to the detector.
 
+mod asks;
 mod examples;
+mod explain;
+mod kept;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +21,7 @@ use crate::text::{counted, number};
 use crate::{Exit, Terminal, load};
 
 pub use examples::{Example, Outcome, parse as parse_examples, run as run_examples};
+pub use explain::explain;
 
 /// Says which rules load, which are refused and why. Exit 1 if any is refused.
 ///
@@ -25,7 +29,7 @@ pub use examples::{Example, Outcome, parse as parse_examples, run as run_example
 /// If a path is missing, no rule is found, or output can't be written.
 pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
     let (sources, mut diagnostics) = read(&arguments.paths)?;
-    let (options, more) = options(arguments);
+    let (options, more) = options(&arguments.pipeline, &arguments.placeholders);
     diagnostics.extend(more);
     // Without a pipeline that it needs, a rule would load and be silent.
     let mut checked = match options {
@@ -62,7 +66,7 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
             writeln!(
                 terminal.out,
                 "{rules}, {correlations} and {anomalies} load, {}, {} expensive",
-                found(&diagnostics),
+                found(&diagnostics, &sources),
                 number(expensive.len() as u64)
             )?;
         }
@@ -98,7 +102,7 @@ pub fn check(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
 /// If a path is missing, no rule is found, or output can't be written.
 pub fn test(arguments: &RulesArguments, terminal: &mut Terminal<'_>) -> Ended {
     let (sources, mut diagnostics) = read(&arguments.paths)?;
-    let (options, more) = options(arguments);
+    let (options, more) = options(&arguments.pipeline, &arguments.placeholders);
     diagnostics.extend(more);
     let mut options = options.unwrap_or_default();
     let (lists, sources): (Vec<SourceText>, Vec<SourceText>) = sources
@@ -202,10 +206,10 @@ fn expensive(checked: &Checked) -> Vec<Expensive<'_>> {
 }
 
 /// What the arguments say besides where the rules are; nothing where a pipeline can't be used.
-fn options(arguments: &RulesArguments) -> (Option<Options>, Vec<Diagnostic>) {
+fn options(pipelines: &[String], placeholders: &[PathBuf]) -> (Option<Options>, Vec<Diagnostic>) {
     detect_rules::read_options(&LoadOptions {
-        pipelines: arguments.pipeline.clone(),
-        placeholders: arguments.placeholders.clone(),
+        pipelines: pipelines.to_vec(),
+        placeholders: placeholders.to_vec(),
     })
 }
 
@@ -232,9 +236,9 @@ fn producers(rules: &CheckedRules) -> impl Iterator<Item = (&'static str, &Produ
 }
 
 /// `2 refused, 1 warning`.
-pub(crate) fn found(diagnostics: &[Diagnostic]) -> String {
-    let refused = load::refused(diagnostics);
-    let warnings = diagnostics.len() - refused;
+fn found(diagnostics: &[Diagnostic], sources: &[SourceText]) -> String {
+    let refused = load::refused_rules(diagnostics, sources);
+    let warnings = diagnostics.len() - load::refused(diagnostics);
     format!(
         "{} refused, {}",
         number(refused as u64),

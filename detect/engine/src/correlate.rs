@@ -37,7 +37,7 @@ use detect_alert::Alert;
 use ingest_event::{OrganizationNumber, Timestamp};
 
 use crate::ruleset::Ruleset;
-pub use explain::{Keeping, Travels};
+pub use explain::{Journey, Keeping, Travels};
 pub(crate) use extract::{Extractor, Seen, of_indicator};
 use gather::Gatherer;
 use keeper::Keeper;

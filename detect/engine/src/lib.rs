@@ -39,7 +39,7 @@ mod witness;
 pub use cache::{CacheError, CacheKey, Cached, CachedPrefilters};
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{
-    Correlated, Correlator, CorrelatorStats, Keeping, Limits, Place, Reason, RestoreError, Signal,
+    Correlated, Correlator, CorrelatorStats, Journey, Keeping, Limits, Place, Reason, RestoreError, Signal,
     SignalError, Stage, Stream, Travels,
 };
 pub use explain::{Sought, Waking};

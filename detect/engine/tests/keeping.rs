@@ -7,7 +7,7 @@
 )]
 
 use detect_alert::RuleId;
-use detect_engine::{Compiler, Keeping, Place, Reason, Ruleset, Travels};
+use detect_engine::{Compiler, Journey, Keeping, Place, Reason, Ruleset, Travels};
 use detect_rules::{SourceText, check};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -78,6 +78,11 @@ fn keeping(ruleset: &Ruleset, id: u32) -> Keeping {
     found.map(|(_, keeping)| keeping).expect("the rule")
 }
 
+/// How its observations travel.
+fn journey(ruleset: &Ruleset, id: u32) -> Journey {
+    keeping(ruleset, id).journey.expect("it travels")
+}
+
 fn id(text: &str) -> RuleId {
     RuleId(text.to_owned())
 }
@@ -129,6 +134,7 @@ fn each_place_has_its_reason() {
         assert_eq!(keeping.place, reason.place(), "{written}");
         let is_scanned = matches!(reason, Reason::HoldsLocalEndpoint { .. });
         assert_eq!(keeping.place == Place::Scan, is_scanned, "{written}");
+        assert_eq!(keeping.journey.is_none(), is_scanned, "{written}");
     }
 }
 
@@ -161,8 +167,8 @@ fn amounts_travel_by_the_minute_and_all_else_by_itself() {
             Travels::Each,
         ),
     ] {
-        let keeping = keeping(&ruleset(&rule(1, &anomaly(rest))), 1);
-        assert_eq!(keeping.travels, travels, "{rest}");
+        let journey = journey(&ruleset(&rule(1, &anomaly(rest))), 1);
+        assert_eq!(journey.travels, travels, "{rest}");
     }
 }
 
@@ -240,20 +246,30 @@ fn rules_that_take_each_other_are_kept_together_by_what_they_share() {
         (3, vec!["Rule 1", "Rule 2"]),
         (4, vec![]),
     ] {
-        let keeping = keeping(&held, number);
-        let names: Vec<&str> = keeping.family.iter().map(|at| numbers[*at].as_str()).collect();
+        let journey = journey(&held, number);
+        let names: Vec<&str> = journey.family.iter().map(|at| numbers[*at].as_str()).collect();
         assert_eq!(names, family, "{number}");
         assert_eq!(
-            (keeping.meets_by, keeping.is_national),
+            (journey.meets_by, journey.is_national),
             (vec!["source.ip".to_owned()], false)
         );
     }
+    // What is found where events are scanned need not be where those are that take it, nor these beside each other.
+    let both = |id: u32| {
+        let rules = "correlation:\n  type: event_count\n  rules: [sweep]\n  group-by: [source.ip]";
+        rule(
+            id,
+            &format!("{rules}\n  timespan: {id}h\n  condition: {{ gte: 10 }}"),
+        )
+    };
+    let apart = ruleset(&[both(1), both(2)].concat());
+    assert_eq!(journey(&apart, 1).family, Vec::<usize>::new());
     // One that counts organisations takes its whole family to where they meet, by what all of them have: nothing.
     let held = ruleset_of(&rule(5, national));
     for (number, is_national, shared) in [(1, true, 0), (3, true, 0), (4, false, 1)] {
-        let keeping = keeping(&held, number);
+        let journey = journey(&held, number);
         assert_eq!(
-            (keeping.is_national, keeping.meets_by.len()),
+            (journey.is_national, journey.meets_by.len()),
             (is_national, shared),
             "{number}"
         );

@@ -16,18 +16,27 @@ pub struct Keeping {
     pub place: Place,
     /// Why there.
     pub reason: Reason,
-    /// What leaves the partition that is scanned, if the groups are kept elsewhere.
-    pub travels: Travels,
-    /// The other rules that are kept in the same place, since they take each other's alerts: their numbers among these.
-    pub family: Vec<usize>,
-    /// The members of the group that decide to which place a signal goes, beside the organisation.
-    pub meets_by: Vec<String>,
-    /// Whether organisations are counted, by this rule or by one of its family: then signals of all of them meet.
-    pub is_national: bool,
+    /// How its observations come there, if it is elsewhere than they are made.
+    pub journey: Option<Journey>,
     /// Whether events of schools and health services are withheld from it (R16).
     pub is_per_device: bool,
     /// How much of it.
     pub limits: Limits,
+}
+
+/// How the observations of a rule come to where its groups are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journey {
+    /// What leaves the partition that is scanned.
+    pub travels: Travels,
+    /// The other rules that are kept in the same place, since they take each other's alerts: by place in
+    /// [`crate::Ruleset::keeping`].
+    pub family: Vec<usize>,
+    /// The members of the group that decide where a signal goes, beside the organisation.
+    pub meets_by: Vec<String>,
+    /// Whether organisations are counted, by this rule or by one of its family: then signals of all of them meet, and
+    /// travel though each has a single partition.
+    pub is_national: bool,
 }
 
 /// What a rule whose groups are kept elsewhere sends there.
@@ -46,28 +55,38 @@ impl Tracks {
     /// How each of them is kept, by number.
     pub(crate) fn keeping(&self) -> impl Iterator<Item = (&Track, Keeping)> {
         self.all.iter().enumerate().map(|(number, track)| {
-            let is_relative =
-                |(other, of): &(usize, &Track)| *other != number && of.family.first == track.family.first;
-            let relatives = self.all.iter().enumerate().filter(is_relative);
-            let names = &track.about.group_by;
-            let meets_by = track.family.shared.iter().filter_map(|at| names.get(*at));
-            let travels = match gather::takes_parts(track) {
-                true => Travels::Parts {
-                    length_ns: gather::PART_NS,
-                },
-                false => Travels::Each,
+            let journey = match track.place {
+                Place::Scan => None,
+                Place::Signals => Some(self.journey(number, track)),
             };
             let keeping = Keeping {
                 place: track.place,
                 reason: track.reason.clone(),
-                travels,
-                family: relatives.map(|(other, _)| other).collect(),
-                meets_by: meets_by.cloned().collect(),
-                is_national: track.family.is_national,
+                journey,
                 is_per_device: track.asked.is_per_device(),
                 limits: keeper::of(track).limits(track),
             };
             (track, keeping)
         })
+    }
+
+    fn journey(&self, number: usize, track: &Track) -> Journey {
+        let is_relative = |(other, of): &(usize, &Track)| {
+            *other != number && of.family.first == track.family.first && of.place == Place::Signals
+        };
+        let relatives = self.all.iter().enumerate().filter(is_relative);
+        let names = &track.about.group_by;
+        let meets_by = track.family.shared.iter().filter_map(|at| names.get(*at));
+        Journey {
+            travels: match gather::takes_parts(track) {
+                true => Travels::Parts {
+                    length_ns: gather::PART_NS,
+                },
+                false => Travels::Each,
+            },
+            family: relatives.map(|(other, _)| other).collect(),
+            meets_by: meets_by.cloned().collect(),
+            is_national: track.family.is_national,
+        }
     }
 }
