@@ -94,6 +94,27 @@ fn check_names_file_line_and_mend_of_what_it_refuses() {
 }
 
 #[test]
+fn a_rule_of_which_several_things_are_wrong_is_refused_once() {
+    let bad = "title: Bad\nid: 3f5c2a1e-0000-4000-8000-00000000000N\nanomaly:\n  type: beacon\n  rules: [x]\n  timespan: \
+               soon\n  condition: { gte: 80, minimum: 1 }\n";
+    let both = format!("{}---\n{}", bad.replace('N', "1"), bad.replace('N', "2"));
+    let folder = place(&[("bad.yml", &both), ("good.yml", RULE)]);
+    let (code, out, _) = varde(&folder, &["rules", "check", "."]);
+    assert_eq!((code, out.matches("error[R026]").count()), (Some(1), 6), "{out}");
+    assert!(out.contains("load, 2 refused, 0 warnings"), "{out}");
+    let capture = fs::write(folder.path().join("none.ndjson"), "{}\n");
+    capture.expect("written");
+    let (_, _, err) = varde(
+        &folder,
+        &["replay", "none.ndjson", "--rules", ".", "--format", "ndjson"],
+    );
+    assert!(
+        err.contains("2 rules or indicators are refused, the others count"),
+        "{err}"
+    );
+}
+
+#[test]
 fn check_names_what_is_expensive_and_applies_pipelines_and_lists() {
     let rule = "title: Short
 id: 2f5c2a1e-0000-4000-8000-000000000001

@@ -227,7 +227,12 @@ fn unknown_modifier(document: &Document<'_>, modifier: &str) -> Diagnostic {
 /// The known word that is closest, unless all are far.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let nearest = known.iter().copied().min_by_key(|known| distance(known, word))?;
-    (distance(nearest, word) <= 3).then_some(nearest)
+    if distance(nearest, word) <= 3 {
+        return Some(nearest);
+    }
+    // One word of several: `baseline`, `tunnel`.
+    let has_word = |known: &&&str| known.split(['_', '-']).any(|part| part == word);
+    known.iter().find(has_word).copied()
 }
 
 /// The number after `line ` in a parser's message.

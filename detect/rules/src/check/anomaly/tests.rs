@@ -260,6 +260,39 @@ pub(super) const REFUSED: &[(&str, &[&str], bool)] = &[
         true,
     ),
     (
+        "type: beacon\nrules: [flow]\ntimespan: 1h\ncondition: { gte: 80, minimum: 20 }",
+        &[
+            "R026 condition: { gte: 80, minimum: 20 }: `gte` is not a number more than 0 and at most 1; did you mean `0.8`? Numbers are written without a unit",
+        ],
+        true,
+    ),
+    (
+        "type: volume\nrules: [flow]\ntimespan: 1h\ncondition: { field: source.bytes, gte: 5 GB }",
+        &[
+            "R026 condition: { field: source.bytes, gte: 5 GB }: `gte` is not a whole number from 1 to 9007199254740992; did you mean `5000000000`? Numbers are written without a unit",
+        ],
+        true,
+    ),
+    (
+        "type: rare\nrules: [flow]\ntimespan: 30d\ncondition: { field: source.ip, lte: 0.5%, minimum: 1000 }",
+        &[
+            "R026 condition: { field: source.ip, lte: 0.5%, minimum: 1000 }: `lte` is not a number more than 0 and at most 0.5; did you mean `0.005`? Numbers are written without a unit",
+        ],
+        true,
+    ),
+    (
+        "type: national\nrules: indicators\ntimespan: 1h\ncondition: { organisations: 3 }",
+        &[
+            "R026 condition: { organisations: 3 }: the condition of `national` has no `organisations`; did you mean `organizations`?",
+        ],
+        true,
+    ),
+    (
+        "type: baseline\nrules: [flow]\ntimespan: 1h",
+        &["R026 type: baseline: there is no type `baseline`; did you mean `threshold_baseline`?"],
+        true,
+    ),
+    (
         "type: beacon\nrules: [flow]\ntimespan: 8d\ncondition: { gte: 0.8, minimum: 20 }",
         &[
             "R026 timespan: 8d: `timespan` of 8d is out of bounds: what happens in it is kept in memory; use from 1m to 7d",

@@ -7,9 +7,12 @@ use super::{
     value::{names, suggestion, take},
 };
 use crate::{
-    check::anomaly::{
-        form::{Form, Number},
-        kind::Numbers,
+    check::{
+        anomaly::{
+            form::{Form, Number},
+            kind::Numbers,
+        },
+        document::nearest,
     },
     node::{Kind, Node},
 };
@@ -44,13 +47,18 @@ impl Reader<'_> {
         };
         let field = take(&mut entries, "field");
         let fields = self.fields(field, form, line);
+        let known = form.condition_keys();
         for number in form.numbers {
             let found = take(&mut entries, number.key);
+            // What is misspelled is told once, as that.
+            let is_misspelled = |(key, _): &(String, Node)| nearest(key, &known) == Some(number.key);
+            if found.is_none() && entries.iter().any(is_misspelled) {
+                continue;
+            }
             if let Some(value) = self.number(found, number, line) {
                 numbers.0.insert(number.key, value);
             }
         }
-        let known = form.condition_keys();
         for (key, node) in entries.iter().filter(|(_, node)| node.kind != Kind::Null) {
             let detail = format!("the condition of `{}` has no `{key}`", form.name);
             self.say(key, node.line, &detail, &suggestion(key, &known));
@@ -129,8 +137,57 @@ impl Reader<'_> {
         let value = value.filter(|value| number.holds(*value));
         if value.is_none() {
             let detail = format!("`{}` is not {}", number.key, number.bounds());
-            self.say(number.key, node.line, &detail, "correct the number");
+            let mend = match meant(&node, number) {
+                Some(value) => format!("did you mean `{value}`? Numbers are written without a unit"),
+                None => "correct the number".to_owned(),
+            };
+            self.say(number.key, node.line, &detail, &mend);
         }
         value
     }
+}
+
+/// Units of amounts, the longer before those they end with.
+const UNITS: [(&str, f64); 9] = [
+    ("tb", 1e12),
+    ("gb", 1e9),
+    ("mb", 1e6),
+    ("kb", 1e3),
+    ("t", 1e12),
+    ("g", 1e9),
+    ("m", 1e6),
+    ("k", 1e3),
+    ("b", 1.0),
+];
+
+/// The number within its bounds that an amount with a unit or a share in per cent stands for.
+fn meant(node: &Node, number: &Number) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "what is beyond 2^53 is out of bounds")]
+    let value = match &node.kind {
+        // A share is at most 1; one of 80 is written in per cent. One of 8 may be a slip for 0.8.
+        Kind::Integer(whole) if !number.is_whole && number.to <= 1.0 && 10 <= *whole => *whole as f64 / 100.0,
+        Kind::Text(text) => amount(text)?,
+        Kind::Integer(_) | Kind::Null | Kind::Bool(_) | Kind::Float(_) | Kind::List(_) | Kind::Map(_) => {
+            return None;
+        }
+    };
+    number.holds(value).then_some(value)
+}
+
+/// `5 GB`, `1,000`, `1_000`, `0.5%`.
+fn amount(text: &str) -> Option<f64> {
+    let text: String = text
+        .chars()
+        .filter(|letter| !matches!(letter, ' ' | ',' | '_'))
+        .collect();
+    let text = text.to_ascii_lowercase();
+    if let Some(share) = text.strip_suffix('%') {
+        return Some(share.parse::<f64>().ok()? / 100.0);
+    }
+    let units = UNITS.into_iter();
+    let (digits, unit) = units
+        .filter_map(|(unit, value)| Some((text.strip_suffix(unit)?, value)))
+        .next()
+        .unwrap_or((&text, 1.0));
+    Some(digits.parse::<f64>().ok()? * unit)
 }
