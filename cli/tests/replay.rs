@@ -200,6 +200,50 @@ fn the_table_has_a_row_for_each_and_a_summary() {
 }
 
 #[test]
+fn the_table_says_what_was_seen_and_what_was_asked_for() {
+    let place = Place::new();
+    let rule = |id: u8, asks: &str| {
+        format!(
+            "---\ntitle: Many {id}\nid: 1f5c2a1e-6a0e-4c57-9a53-6b1b8d7a9f1{id}\nanomaly:\n  rules: [trap]\n  group-by: [source.ip]\n{asks}\n"
+        )
+    };
+    let rules = [
+        RULE.replace("status: test", "status: test\nname: trap"),
+        rule(
+            1,
+            "  type: distinct\n  timespan: 1h\n  condition: { field: dns.question.name, gte: 3 }",
+        ),
+        rule(
+            2,
+            "  type: new_value\n  timespan: 2h\n  learning: 1h\n  condition: { field: dns.question.name }",
+        ),
+    ];
+    place.write("rules/trap.yml", rules.concat());
+    let question = |minute: u32, source: &str, name: &str| {
+        format!(
+            "{{\"@timestamp\":\"2026-03-02T{:02}:{:02}:00Z\",\"event.dataset\":\"network.dns\",\"source.ip\":\"{source}\",\"dns.question.name\":\"{name}.trap.example\"}}\n",
+            8 + minute / 60,
+            minute % 60
+        )
+    };
+    for source in ["10.0.0.2", "2001:db8::2"] {
+        let events =
+            [(0, "a"), (1, "b"), (2, "c"), (90, "d")].map(|(minute, name)| question(minute, source, name));
+        place.write("events.ndjson", events.concat());
+        let ran = place
+            .replay(&["events.ndjson", "--format", "table"])
+            .ended(0, &[]);
+        let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "about 3 different values in 60 min, at least 3",
+            "dns.question.name d.trap.example",
+        ] {
+            assert!(told.contains(part), "{part} in:\n{}", ran.out);
+        }
+    }
+}
+
+#[test]
 fn a_folder_standard_input_and_compressed_files_are_inputs() {
     let place = Place::new();
     place.write("folder/1.ndjson", EVENTS);

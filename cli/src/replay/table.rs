@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
 };
-use detect_alert::{Alert, Severity};
+use detect_alert::{Alert, Evidence, Severity};
 use ingest_event::{Fields, Timestamp, field};
 
 use crate::text::{counted, number, shown};
@@ -16,6 +16,9 @@ const ROWS_MAX: usize = 1_000;
 
 /// A value longer than this is cut in a cell.
 const CELL_CHARACTERS_MAX: usize = 80;
+
+/// Why an alert was raised is cut behind so many characters: three lines of its column.
+const WHY_CHARACTERS_MAX: usize = 160;
 
 /// The width where nothing says how wide the output is: a printed page.
 const WIDTH_DEFAULT: u16 = 120;
@@ -69,7 +72,10 @@ impl Rows {
         self.rows.push(Row {
             time: alert.timestamp,
             severity: alert.severity,
-            rule: cell(&rule),
+            rule: match why(alert) {
+                Some(why) => format!("{}\n{why}", cell(&rule)),
+                None => cell(&rule),
+            },
             entity: cell(&alert.entity.value),
             way: alert
                 .events
@@ -105,7 +111,7 @@ impl Rows {
             "RULE OR INDICATOR",
             "ABOUT",
             "SOURCE\n→ DESTINATION",
-            "EVENTS",
+            "COUNT",
         ];
         table.set_header(names.map(heading).to_vec());
         // Times and levels are compared down the column: they stay on one line.
@@ -150,6 +156,21 @@ impl Row {
 fn clock(time: Timestamp) -> String {
     let text = time.to_string();
     text.get(..19).unwrap_or(&text).replace('T', " ")
+}
+
+/// What was seen and what was usual or asked for, of a rule about several events that measures something.
+fn why(alert: &Alert) -> Option<String> {
+    let window = alert.window.as_ref()?;
+    // Around it stand the members of the group, and the organisations that an alert of the CERT names.
+    let is_measured = |line: &&Evidence| !matches!(line.matched.as_str(), "group-by" | "seen here");
+    let last = alert.evidence.iter().rfind(is_measured)?;
+    // What is new or rare is the value; elsewhere it is the last of many.
+    let is_value = window.threshold == "new" || window.threshold.starts_with("<=");
+    let text = match is_value {
+        true => format!("{} {}: {}", last.field, last.value, last.matched),
+        false => last.matched.clone(),
+    };
+    Some(shown(&text, WHY_CHARACTERS_MAX))
 }
 
 fn way(fields: &Fields) -> String {

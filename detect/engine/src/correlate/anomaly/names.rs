@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{COUNTED, Episode, Remembered, begun, hash, line, shown, span};
 use crate::{
-    correlate::{observation::Observation, verdict::Outcome},
+    correlate::{
+        observation::{Observation, VALUE_BYTES_MAX},
+        verdict::Outcome,
+    },
     sketch::{Name, Taken, Tunnel as Carrying},
 };
 
@@ -37,7 +40,7 @@ impl Remembered for Tunnel {
         };
         let at = observation.head.at;
         let text = observation.text.value();
-        let Some(name) = Name::split(text) else {
+        let Some(name) = split(text) else {
             return COUNTED;
         };
         match self.carrying.ask(&name, hash(text), at) {
@@ -56,7 +59,7 @@ impl Remembered for Tunnel {
         let why = format!(
             "about {} names under {} in {}, {} bytes in front of it, {} bits a character; at least {names}, {bytes} and {}",
             found.names,
-            name.registered,
+            observation.text.group().pop().unwrap_or_default(),
             span(rule.timespan_ns),
             found.bytes,
             shown(found.entropy),
@@ -70,4 +73,15 @@ impl Remembered for Tunnel {
             vec![line(rule, text, why)],
         )
     }
+}
+
+/// A name at its registered domain. One that was cut for its length has lost that end: all that is left is in front.
+fn split(text: &str) -> Option<Name<'_>> {
+    if VALUE_BYTES_MAX < text.len() + char::MAX_LEN_UTF8 {
+        return Some(Name {
+            registered: "",
+            prefix: text,
+        });
+    }
+    Name::split(text)
 }
