@@ -259,11 +259,21 @@ impl Lab {
 
     /// A detector of this run's group, running.
     pub(crate) async fn detector(&self, live: &Live, metrics: &Metrics) -> Running {
+        self.detector_by(detect::clock::now, live, metrics).await
+    }
+
+    /// The same, by another clock.
+    pub(crate) async fn detector_by(
+        &self,
+        clock: fn() -> Timestamp,
+        live: &Live,
+        metrics: &Metrics,
+    ) -> Running {
         let parts = Parts {
             group: self.run.clone(),
             checkpoint_interval: Duration::from_millis(200),
             signals_partitions: 4,
-            clock: detect::clock::now,
+            clock,
             live: live.clone(),
             metrics: metrics.clone(),
             bus: self.bus.clone(),
