@@ -75,7 +75,7 @@ pub(super) fn journey(journey: &Journey, family: &[String]) -> String {
     let family = match family {
         [] => String::new(),
         names => format!(
-            ", together with those of {}: of these rules some take others' alerts",
+            ", together with those of {}: rules that are chained by taking alerts are kept together",
             list(names, "and")
         ),
     };

@@ -254,16 +254,6 @@ fn rules_that_take_each_other_are_kept_together_by_what_they_share() {
             (vec!["source.ip".to_owned()], false)
         );
     }
-    // What is found where events are scanned need not be where those are that take it, nor these beside each other.
-    let both = |id: u32| {
-        let rules = "correlation:\n  type: event_count\n  rules: [sweep]\n  group-by: [source.ip]";
-        rule(
-            id,
-            &format!("{rules}\n  timespan: {id}h\n  condition: {{ gte: 10 }}"),
-        )
-    };
-    let apart = ruleset(&[both(1), both(2)].concat());
-    assert_eq!(journey(&apart, 1).family, Vec::<usize>::new());
     // One that counts organisations takes its whole family to where they meet, by what all of them have: nothing.
     let held = ruleset_of(&rule(5, national));
     for (number, is_national, shared) in [(1, true, 0), (3, true, 0), (4, false, 1)] {

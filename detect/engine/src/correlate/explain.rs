@@ -29,7 +29,7 @@ pub struct Keeping {
 pub struct Journey {
     /// What leaves the partition that is scanned.
     pub travels: Travels,
-    /// The other rules that are kept in the same place, since they take each other's alerts: by place in
+    /// The other rules that are kept in the same place, since they are chained by taking alerts: by place in
     /// [`crate::Ruleset::keeping`].
     pub family: Vec<usize>,
     /// The members of the group that decide where a signal goes, beside the organisation.

@@ -254,11 +254,7 @@ impl Tracks {
                     BaseOf::Correlation(at) => at,
                     BaseOf::Anomaly(at) => at.saturating_add(first_anomaly as usize),
                 };
-                // Alerts of a rule that is kept where events are scanned travel to each taker by themselves.
-                let Some(given) = self.all.get(giver).filter(|giver| giver.place == Place::Signals) else {
-                    continue;
-                };
-                let given = &given.about.group_by;
+                let given = self.all.get(giver).map_or(&[][..], |giver| &giver.about.group_by);
                 let member = |names: &Vec<String>| {
                     names
                         .iter()
