@@ -235,7 +235,7 @@ fn the_table_says_what_was_seen_and_what_was_asked_for() {
             .ended(0, &[]);
         let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
-            "about 3 different values in 60 min, at least 3",
+            "about 3 different values of dns.question.name in 60 min, at least 3",
             "dns.question.name d.trap.example",
         ] {
             assert!(told.contains(part), "{part} in:\n{}", ran.out);

@@ -196,7 +196,7 @@ fn many_different_values_are_one_alert() {
         "a sweep",
         rule,
         &sweep,
-        &[(V6, "different values in 10 min, at least 100")],
+        &[(V6, "different values of destination.ip in 10 min, at least 100")],
     );
     let slow: Vec<_> = (0..400).map(|n| to(n * 20, n)).collect();
     expect("the same over two hours", rule, &slow, &[]);
@@ -246,7 +246,10 @@ fn data_that_leaves_and_does_not_come_back_is_told_of() {
         )
     };
     let leaving: Vec<_> = (0..30).map(|n| moved(n * 60, 50_000_000, 100_000)).collect();
-    expect("leaving", rule, &leaving, &[(V6, "1000000000 in 60 min")]);
+    let why = "1000000000 in 60 min, at least 1000000000; destination.bytes 2000000: 500 times as much, at least 10";
+    expect("leaving", rule, &leaving, &[(V6, why)]);
+    let silent: Vec<_> = (0..30).map(|n| moved(n * 60, 50_000_000, 0)).collect();
+    expect("nothing back", rule, &silent, &[(V6, "; destination.bytes 0")]);
     let both: Vec<_> = (0..30).map(|n| moved(n * 60, 50_000_000, 40_000_000)).collect();
     expect("both ways", rule, &both, &[]);
     let slow: Vec<_> = (0..30).map(|n| moved(n * 3600, 50_000_000, 100_000)).collect();

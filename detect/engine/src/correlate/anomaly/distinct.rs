@@ -63,7 +63,8 @@ impl Remembered for Values {
             return COUNTED;
         }
         let why = format!(
-            "about {estimate} different values in {}, at least {at_least}",
+            "about {estimate} different values of {} in {}, at least {at_least}",
+            rule.fields.first().map_or("", String::as_str),
             span(rule.timespan_ns)
         );
         let last = line(rule, observation.text.value(), why);

@@ -39,10 +39,14 @@ impl Remembered for Sums {
         }
         let mut why = format!("{out} in {}, at least {at_least}", span(rule.timespan_ns));
         if let Some(other) = rule.fields.get(1) {
-            why.push_str(&format!(
-                "; {other} {back}, so at least {} times as much",
-                shown(ratio)
-            ));
+            why.push_str(&match back {
+                0 => format!("; {other} 0"),
+                _ => format!(
+                    "; {other} {back}: {} times as much, at least {}",
+                    shown(number(out) / number(back)),
+                    shown(ratio)
+                ),
+            });
         }
         begun(
             rule,
