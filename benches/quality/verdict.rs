@@ -36,12 +36,16 @@ struct Rule {
 pub struct Counts {
     /// Attacks that it found.
     pub detections: u64,
+    /// Of these, attacks of which it woke somebody.
+    pub woke: u64,
     /// Attacks of its kind that it did not find.
     pub misses: u64,
     /// Of these, attacks that no rule found.
     pub missed_by_all: u64,
     /// Alerts about nothing.
     pub false_alerts: u64,
+    /// Of these, alerts that woke somebody.
+    pub false_wakes: u64,
 }
 
 /// An attack that no rule of ours of its kind found.
@@ -149,8 +153,11 @@ impl Verdict {
             *self.found.entry(attack.kind).or_default() += u64::from(!found.is_empty());
             let woke = ours.iter().any(|told| told.wakes && attack.is_found_by(told));
             *self.woke.entry(attack.kind).or_default() += u64::from(woke);
+            let wakers: Vec<Told> = ours.iter().filter(|told| told.wakes).cloned().collect();
+            let wakers = finders(attack, &wakers).into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
             for (rule, counts) in &mut self.rules {
                 let of = if rule.is_rival { &by } else { &found };
+                counts.woke += u64::from(!rule.is_rival && wakers.contains(&rule.title));
                 if of.contains(rule.title.as_str()) {
                     counts.detections += 1;
                 } else if rule.kind == attack.kind && attack.kind != Kind::Other {
@@ -193,19 +200,24 @@ impl Verdict {
             if attacks.iter().any(|attack| attack.concerns(told)) {
                 continue;
             }
-            let rule = Rule {
+            // A rule that may wake somebody also has alerts that are only shown.
+            let same = |rule: &&Rule| rule.is_rival == is_rival && rule.title == told.rule;
+            let known = self.rules.keys().find(same).cloned();
+            let rule = known.unwrap_or_else(|| Rule {
                 is_rival,
                 kind: told.kind,
                 title: told.rule.clone(),
                 wakes: told.wakes,
-            };
+            });
             let far = told.about.iter().find(|about| {
                 let address = about.parse::<std::net::IpAddr>();
                 address.is_ok_and(|address| !super::happening::is_home(address))
             });
             let far = far.map_or_else(|| "inside".to_owned(), Clone::clone);
             *self.blamed.entry((rule.clone(), far)).or_default() += 1;
-            self.rules.entry(rule).or_default().false_alerts += 1;
+            let counts = self.rules.entry(rule).or_default();
+            counts.false_alerts += 1;
+            counts.false_wakes += u64::from(told.wakes);
         }
     }
 
@@ -233,10 +245,7 @@ impl Verdict {
         let rules: Vec<RuleRow> = self.rules.iter().map(row).collect();
         let ours = rules.iter().filter(|row| !row.is_rival);
         let false_alerts: u64 = ours.clone().map(|row| row.counts.false_alerts).sum();
-        let false_wakes: u64 = ours
-            .filter(|row| row.wakes)
-            .map(|row| row.counts.false_alerts)
-            .sum();
+        let false_wakes: u64 = ours.map(|row| row.counts.false_wakes).sum();
         let woke: u64 = self.woke.values().sum();
         let kinds = self.attacks.iter().map(|(kind, attacks)| KindRow {
             kind: *kind,
@@ -285,9 +294,11 @@ impl Record {
             "rule or rival",
             "kind",
             "found",
+            "and told",
             "missed",
             "missed by all of ours",
             "false alerts",
+            "and told",
             "per 1,000 hosts and day",
             "most often about",
         ]);
@@ -304,9 +315,11 @@ impl Record {
                 },
                 row.kind.as_str().to_owned(),
                 row.counts.detections.to_string(),
+                row.counts.woke.to_string(),
                 row.counts.misses.to_string(),
                 row.counts.missed_by_all.to_string(),
                 row.counts.false_alerts.to_string(),
+                row.counts.false_wakes.to_string(),
                 format!("{:.2}", row.false_alerts_per_1000_hosts_and_day),
                 blamed.collect::<Vec<_>>().join(", "),
             ]);

@@ -403,8 +403,9 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    fn take(&mut self, observation: Observation) {
-        let Some(track) = self.ruleset.tracks.get(observation.track) else {
+    fn take(&mut self, mut observation: Observation) {
+        let ruleset = self.ruleset;
+        let Some(track) = ruleset.tracks.get(observation.track) else {
             return;
         };
         match (self.stage, track.place) {
@@ -412,7 +413,10 @@ impl Work<'_> {
                 self.send(observation, track);
                 return;
             }
-            (Stage::Signals, Place::Scan) => return,
+            (Stage::Signals, Place::Scan) => {
+                self.decide(observation, track);
+                return;
+            }
             (Stage::Whole | Stage::Organization | Stage::Scan, Place::Scan)
             | (Stage::Signals, Place::Signals) => {}
         }
@@ -422,6 +426,28 @@ impl Work<'_> {
         let mut gone = Gone::default();
         let outcome = keeper.take(track, &observation, &mut gone);
         self.stats.groups_evicted += gone.evicted;
+        let Outcome::Travels(value) = outcome else {
+            self.tell(track, &observation, outcome);
+            return;
+        };
+        observation.text.set_value(&value);
+        match self.stage {
+            Stage::Signals => self.decide(observation, track),
+            Stage::Whole | Stage::Organization | Stage::Scan => {
+                self.out.signals.push(Signal::of(&observation, track));
+            }
+        }
+    }
+
+    /// What a rule's groups found by themselves, and can't judge by themselves.
+    fn decide(&mut self, mut observation: Observation, track: &Track) {
+        let Some(keeper) = self.keepers.get_mut(observation.track as usize) else {
+            return;
+        };
+        let mut gone = Gone::default();
+        let outcome = keeper.decide(track, &observation, &mut gone);
+        self.stats.groups_evicted += gone.evicted;
+        observation.text.set_value("");
         self.tell(track, &observation, outcome);
     }
 
@@ -472,6 +498,7 @@ impl Work<'_> {
         match outcome {
             Outcome::Outside => self.stats.events_outside += 1,
             Outcome::Repeated => self.stats.events_repeated += 1,
+            Outcome::Travels(_) => {}
             Outcome::Counted { is_full } => self.stats.windows_full += u64::from(is_full),
             Outcome::Begun(verdict) => {
                 let cert = self.ruleset.tracks.cert.filter(|_| track.asked.is_national());

@@ -12,11 +12,11 @@
 #[allow(dead_code, reason = "each test uses some of it")]
 mod unusual;
 
-use detect_alert::{Alert, encode};
+use detect_alert::{Alert, Severity, encode};
 use detect_engine::Stage;
 use ingest_event::{OrganizationNumber, Timestamp};
 
-use unusual::{BEACON, MONDAY, Run, V6, flow, question, ruleset, ruleset_by};
+use unusual::{BEACON, CALLED_BY_FEW, MONDAY, Run, V6, flow, question, ruleset, ruleset_by};
 
 fn alerts(anomaly: &str, events: &[(i64, String)]) -> Vec<Alert> {
     let ruleset = ruleset(anomaly);
@@ -180,6 +180,73 @@ fn regular_contacts_are_one_alert_and_people_are_none() {
             .collect();
         expect("someone who reads", BEACON, &person, &[]);
     }
+}
+
+#[test]
+fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
+    const HOUR: i64 = 3_600;
+    const DAY: i64 = 24 * HOUR;
+    let contact = |at: i64, source: &str, far: &str| flow(at, source, far, r#","source.bytes":300"#);
+    let calls = |from: i64, source: &str, far: &str| -> Vec<(i64, String)> {
+        (0..24).map(|n| contact(from + n * 300, source, far)).collect()
+    };
+    for (source, far, other, third) in [
+        ("10.0.0.7", "203.0.113.9", "10.0.0.8", "10.0.0.9"),
+        (V6, "2001:db8:f::9", "2001:db8:a::8", "2001:db8:a::9"),
+    ] {
+        let known = calls(0, source, "2001:db8:f::1");
+        // A machine is known once it has called anything three times.
+        let after_learning = 8 * DAY;
+        let check = |name: &str, more: &[Vec<(i64, String)>], expected: &[(&str, Severity)]| {
+            let mut events = [known.clone(), more.concat()].concat();
+            events.sort();
+            let alerts = alerts(CALLED_BY_FEW, &events);
+            let told: Vec<(&str, Severity)> = alerts
+                .iter()
+                .map(|alert| (alert.entity.value.as_str(), alert.severity))
+                .collect();
+            let first = [(source, Severity::Informational)];
+            assert_eq!(told, [&first[..], expected].concat(), "{name}: {alerts:#?}");
+        };
+        let later = |from: i64, source: &str| calls(after_learning + from, source, far);
+        check("new and called by one", &[later(0, source)], &[(source, Severity::Medium)]);
+        check(
+            "new and called by two",
+            &[later(0, source), later(60, other)],
+            &[(source, Severity::Medium), (other, Severity::Informational)],
+        );
+        check(
+            "called by three",
+            &[later(0, source), later(60, other), later(120, third)],
+            &[],
+        );
+        check(
+            "three, of whom two came when it had been told of",
+            &[later(0, source), later(3 * HOUR, other), later(3 * HOUR, third)],
+            &[(source, Severity::Medium)],
+        );
+        check(
+            "called by another for two days",
+            &[later(0, other), later(2 * DAY, source)],
+            &[(other, Severity::Informational), (source, Severity::Informational)],
+        );
+        check(
+            "while learning",
+            &[calls(DAY, source, far)],
+            &[(source, Severity::Informational)],
+        );
+    }
+    let alerts = alerts(CALLED_BY_FEW, &calls(0, V6, "2001:db8:f::9"));
+    let why: Vec<&str> = alerts[0].evidence.iter().map(|line| line.matched.as_str()).collect();
+    assert_eq!(
+        why,
+        [
+            "group-by",
+            "group-by",
+            "16 contacts, about every 5 min; intervals 1 regular, sizes 1; score 1 of at least 0.80",
+            "1 machine of the organisation called it within 24 h, at most 2 by the rule; first called 2026-03-02T00:10:00Z"
+        ]
+    );
 }
 
 #[test]

@@ -34,8 +34,11 @@ pub struct Anomaly {
     pub fields: Vec<String>,
     /// The window, or how long something is remembered after it was last seen, in nanoseconds.
     pub timespan_ns: i64,
-    /// How long an entity is only watched, from its first event on, in nanoseconds; 0 where nothing is learned.
+    /// How long an entity is only watched, from its first event on, in nanoseconds; 0 where nothing is learned. With
+    /// `callers`, alerts about what somebody called before are not as grave as the rule says.
     pub learning_ns: i64,
+    /// At most so many machines of the organisation may call what is called; see [`Anomaly::caller`].
+    pub callers: Option<u64>,
     /// False for one that is only the base of others (which have no `generate: true`).
     pub raises: bool,
     /// BLAKE3 of the document's text.
@@ -190,6 +193,12 @@ const NO_DEVICE: [&str; 5] = ["as", "bytes", "geo", "packets", "port"];
 const DEVICE_WORDS: [&str; 6] = ["address", "hostname", "ip", "mac", "user", "username"];
 
 impl Anomaly {
+    /// Which member of `group_by` calls, where a rule asks how many do: what is called is the rest of the group.
+    #[must_use]
+    pub fn caller(&self) -> Option<usize> {
+        self.callers.and(self.entity)
+    }
+
     /// Whether it keeps what is usual for a device or a person: where children learn and where the ill are cared for,
     /// events are not shown to such a rule (R16).
     ///

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod beacon;
+mod callers;
 mod distinct;
 mod names;
 mod national;
@@ -33,10 +34,13 @@ const COUNTED: Outcome = Outcome::Counted { is_full: false };
 
 /// Empty groups for a rule.
 pub(super) fn keeper(rule: &Anomaly) -> Box<dyn Keeper> {
+    let asks_who_calls = rule.callers.is_some();
     match rule.kind {
         AnomalyKind::NewValue => groups::<rare::NewValue>(),
         AnomalyKind::Rare { .. } => groups::<rare::Rare>(),
         AnomalyKind::ThresholdBaseline { .. } => groups::<baseline::Usual>(),
+        AnomalyKind::Beacon { .. } if asks_who_calls => callers::keeper::<beacon::Contacts>(),
+        AnomalyKind::Volume { .. } if asks_who_calls => callers::keeper::<volume::Sums>(),
         AnomalyKind::Beacon { .. } => groups::<beacon::Contacts>(),
         AnomalyKind::Distinct { .. } => groups::<distinct::Values>(),
         AnomalyKind::Volume { .. } => groups::<volume::Sums>(),
@@ -144,6 +148,7 @@ fn begun(
 ) -> Outcome {
     let end = observation.head.at;
     Outcome::Begun(Box::new(Verdict {
+        severity: None,
         first: observation.head.id.clone(),
         start: end.saturating_sub(rule.timespan_ns),
         end,

@@ -69,10 +69,19 @@ pub(crate) fn of(tracks: &[Track], links: &[Link]) -> Vec<Family> {
                 .filter(|other| family_of(*other) == family)
                 .collect();
             let own = names.get(rule).map_or(&[][..], Vec::as_slice);
+            // Callers of the same meet at what they call.
+            let callers: Vec<usize> = members
+                .iter()
+                .filter_map(|member| {
+                    let caller = tracks.get(*member)?.asked.caller()?;
+                    names.get(*member)?.get(caller).copied()
+                })
+                .collect();
             let is_shared = |name: &usize| {
-                members
-                    .iter()
-                    .all(|member| names.get(*member).is_some_and(|names| names.contains(name)))
+                !callers.contains(name)
+                    && members
+                        .iter()
+                        .all(|member| names.get(*member).is_some_and(|names| names.contains(name)))
             };
             let mut shared: Vec<(usize, usize)> = own
                 .iter()

@@ -38,6 +38,11 @@ pub(super) trait Keeper: fmt::Debug + Send {
     /// Takes an observation.
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome;
 
+    /// Takes, where signals come together, what [`Outcome::Travels`] told of; its value is what travelled.
+    fn decide(&mut self, _track: &Track, _observation: &Observation, _gone: &mut Gone) -> Outcome {
+        Outcome::Counted { is_full: false }
+    }
+
     /// What nothing coming makes true, now that event time has come this far; in order of time. The rule's number is not
     /// set in the observations.
     fn due(&mut self, _track: &Track, _now: i64) -> Vec<(Observation, Outcome)> {

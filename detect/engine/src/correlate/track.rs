@@ -445,6 +445,14 @@ impl Asked {
         }
     }
 
+    /// Which member of the group calls, where it matters how many others call the same.
+    pub(crate) fn caller(&self) -> Option<usize> {
+        match self {
+            Self::Correlation(_) => None,
+            Self::Anomaly(anomaly) => anomaly.caller(),
+        }
+    }
+
     /// Whether its groups are held together over all organisations.
     pub(crate) const fn is_national(&self) -> bool {
         match self {

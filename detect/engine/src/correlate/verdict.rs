@@ -1,6 +1,6 @@
 //! What the state of a group says of an observation, and the alert that is made of it.
 
-use detect_alert::{Alert, AlertId, Entity, EventSample, Evidence, Window};
+use detect_alert::{Alert, AlertId, Entity, EventSample, Evidence, Severity, Window};
 use ingest_event::{EventId, Marking, OrganizationNumber, Timestamp, field};
 
 use super::{observation::Observation, track::Track};
@@ -19,11 +19,15 @@ pub(crate) enum Outcome {
     Outside,
     /// Already counted.
     Repeated,
+    /// Where signals come together it is decided what it means: this travels as the observation's value.
+    Travels(String),
 }
 
 /// Why there is an alert.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
+    /// How grave it is, if it is not as grave as the rule says.
+    pub(crate) severity: Option<Severity>,
     /// The event that the alert's id is made of: the first in the window.
     pub(crate) first: EventId,
     /// The window, in nanoseconds.
@@ -102,7 +106,7 @@ pub(crate) fn alert(subject: &Subject<'_>, verdict: Verdict) -> Alert {
         zone: head.zone,
         marking: verdict.marking.unwrap_or(Marking::Unmarked).max(head.marking),
         exercise: head.exercise,
-        severity: about.severity,
+        severity: verdict.severity.unwrap_or(about.severity),
         confidence: about.confidence,
         tlp: about.tlp,
         pap: about.pap,

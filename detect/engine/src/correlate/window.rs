@@ -252,6 +252,7 @@ impl Group {
             _ => threshold,
         };
         Verdict {
+            severity: None,
             first: first.map_or_else(|| observation.head.id.clone(), |(_, id, _)| id.clone()),
             start: first.map_or(observation.head.at, |(at, _, _)| *at),
             end: self.latest,

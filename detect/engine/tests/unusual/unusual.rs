@@ -131,3 +131,13 @@ pub(crate) const BEACON: &str = "anomaly:
   timespan: 24h
   condition: { gte: 0.8, minimum: 16, field: source.bytes }
 varde: { entity: source.ip }";
+
+/// The same, if few machines call it; one that was not called before is graver.
+pub(crate) const CALLED_BY_FEW: &str = "anomaly:
+  type: beacon
+  rules: [outbound]
+  group-by: [source.ip, destination.ip]
+  timespan: 24h
+  learning: 7d
+  condition: { gte: 0.8, minimum: 16, field: source.bytes, at-most-callers: 2 }
+varde: { entity: source.ip }";

@@ -44,6 +44,7 @@ pub(super) struct Draft {
     fields: Vec<String>,
     timespan_ns: i64,
     learning_ns: i64,
+    callers: Option<u64>,
 }
 
 /// Whether a document is one.
@@ -118,6 +119,11 @@ pub(super) fn lower(
         &group,
         diagnostics,
     );
+    if draft.callers.is_some() && (entity.is_none() || group_by.len() < 2) {
+        let detail = "`at-most-callers` does not know who calls and what is called";
+        let mend = "name in `varde.entity` the member of `group-by` that calls; the others are what is called";
+        return Err(refuse(document, Code::BadAnomaly, "at-most-callers", detail, mend));
+    }
     Ok(Anomaly {
         producer: about.producer,
         severity: about.severity,
@@ -131,6 +137,7 @@ pub(super) fn lower(
         fields: draft.fields.clone(),
         timespan_ns: draft.timespan_ns,
         learning_ns: draft.learning_ns,
+        callers: draft.callers,
         raises: true,
         digest: *blake3::hash(document.text.as_bytes()).as_bytes(),
     })

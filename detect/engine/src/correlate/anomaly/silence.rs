@@ -156,6 +156,7 @@ impl Keeper for Silences {
                 ..Head::clone(&last.head)
             };
             let verdict = Verdict {
+                severity: None,
                 first: last.head.id.clone(),
                 start: latest,
                 end: deadline,

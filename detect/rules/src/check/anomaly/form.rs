@@ -30,6 +30,8 @@ pub(super) enum Learning {
     Needed,
     /// With this number in the condition, and not without.
     With(&'static str),
+    /// It may, with this number in the condition.
+    OptionalWith(&'static str),
 }
 
 /// A number of a condition.
@@ -46,6 +48,9 @@ pub(super) struct Number {
 const MINUTE: u64 = 60;
 pub(super) const HOUR: u64 = 60 * MINUTE;
 pub(super) const DAY: u64 = 24 * HOUR;
+
+/// At most so many machines may call what is called.
+pub(super) const CALLERS: &str = "at-most-callers";
 
 /// The hours of a week are compared with each other.
 pub(super) const WEEK: u64 = 7 * DAY;
@@ -147,10 +152,14 @@ pub(super) const FORMS: [Form; 11] = [
     Form {
         name: "beacon",
         timespan: WINDOW,
-        learning: Learning::Never,
+        learning: Learning::OptionalWith(CALLERS),
         has_interval: false,
         fields: (0, 1),
-        numbers: &[above("gte", 0.0, 1.0), whole("minimum", 4.0, 1000.0)],
+        numbers: &[
+            above("gte", 0.0, 1.0),
+            whole("minimum", 4.0, 1000.0),
+            optional(whole(CALLERS, 1.0, 64.0)),
+        ],
     },
     Form {
         name: "distinct",
@@ -163,10 +172,14 @@ pub(super) const FORMS: [Form; 11] = [
     Form {
         name: "volume",
         timespan: WINDOW,
-        learning: Learning::Never,
+        learning: Learning::OptionalWith(CALLERS),
         has_interval: false,
         fields: (1, 2),
-        numbers: &[whole("gte", 1.0, WHOLE_MAX), optional(above("ratio", 0.0, 1e6))],
+        numbers: &[
+            whole("gte", 1.0, WHOLE_MAX),
+            optional(above("ratio", 0.0, 1e6)),
+            optional(whole(CALLERS, 1.0, 64.0)),
+        ],
     },
     Form {
         name: "dns_tunnel",

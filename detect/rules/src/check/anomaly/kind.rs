@@ -22,6 +22,11 @@ impl Numbers {
     fn whole(&self, key: &str) -> u64 {
         self.real(key) as u64
     }
+
+    /// A whole number, if the author gave it.
+    pub(super) fn given(&self, key: &str) -> Option<u64> {
+        self.0.contains_key(key).then(|| self.whole(key))
+    }
 }
 
 /// Builds a kind. `None` where the table has a type that this does not know, which a test rules out.

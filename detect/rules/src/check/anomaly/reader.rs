@@ -88,6 +88,7 @@ struct Body {
     fields: Vec<String>,
     timespan: u64,
     learning: u64,
+    callers: Option<u64>,
 }
 
 impl Reader<'_> {
@@ -141,6 +142,7 @@ impl Reader<'_> {
             fields: body.fields,
             timespan_ns: nanoseconds(body.timespan),
             learning_ns: nanoseconds(body.learning),
+            callers: body.callers,
         };
         body.map(|body| draft(self, &mut keys, body))
     }
@@ -192,6 +194,7 @@ impl Reader<'_> {
             fields,
             timespan,
             learning,
+            callers: numbers.given(form::CALLERS),
         })
     }
 
@@ -237,7 +240,15 @@ impl Reader<'_> {
                 format!("nothing is learned without `{key}`"),
                 "leave `learning` out, or add `condition: { factor: 3 }`",
             ),
-            Learning::Never | Learning::Optional | Learning::Needed | Learning::With(_) => return learning,
+            Learning::OptionalWith(key) if !numbers.0.contains_key(key) && is_there => (
+                format!("nothing is learned without `{key}`"),
+                "leave `learning` out, or add `at-most-callers` to the condition",
+            ),
+            Learning::Never
+            | Learning::Optional
+            | Learning::Needed
+            | Learning::With(_)
+            | Learning::OptionalWith(_) => return learning,
         };
         self.say(place, line, &detail, mend);
         learning
@@ -265,7 +276,9 @@ impl Reader<'_> {
     fn agree(&mut self, form: &Form, timespan: u64, learning: u64, interval: u64, baseline: Baseline) {
         let by_hours = form.has_interval && baseline == Baseline::HourOfWeek;
         let least = OBSERVED.saturating_mul(interval);
-        let (key, detail, mend) = if !form.has_interval && form.name != "silence" && timespan < learning {
+        // These keep what they learn apart from the window.
+        let is_apart = form.name == "silence" || matches!(form.learning, Learning::OptionalWith(_));
+        let (key, detail, mend) = if !form.has_interval && !is_apart && timespan < learning {
             let detail = "what is learned would be forgotten while it is learned";
             (
                 "timespan",

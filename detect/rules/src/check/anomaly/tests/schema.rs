@@ -106,6 +106,12 @@ fn of_form(form: &Form) -> Json {
         schema["then"] = json!({ "required": ["learning"] });
         schema["else"] = json!({ "properties": { "learning": false } });
     }
+    if let Learning::OptionalWith(key) = form.learning {
+        schema["if"] = json!({ "required": ["learning"] });
+        schema["then"] = json!({
+            "properties": { "condition": { "type": "object", "required": [key] } },
+        });
+    }
     schema
 }
 

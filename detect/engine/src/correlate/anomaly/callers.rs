@@ -1,0 +1,244 @@
+//! Who else calls: few machines of an organisation call what one of them waits for orders from, or sends data to.
+//!
+//! Two halves. What a machine and what it calls have with each other is kept where events are scanned, as for any other
+//! rule. That a machine calls something travels, when it has begun to and a few times in the time span from then on; so
+//! does what the rule finds. How often the machine called does not. Where signals come together it is counted how many
+//! machines call the same, and since when anybody does. Only the past of event time counts.
+
+use detect_alert::Severity;
+use detect_rules::Anomaly;
+use serde::{Deserialize, Serialize};
+
+use super::{COUNTED, ENTITIES_MAX, Known, Remembered, begun, hash, rule, span, time};
+use crate::correlate::{
+    keeper::{Keeper, groups},
+    observation::{Observation, Text},
+    table::{Gone, Kept, Table},
+    track::Track,
+    verdict::{Outcome, Verdict},
+};
+
+/// A caller is told of again so many times in a time span, while it calls.
+const TOLD: i64 = 4;
+
+/// What nobody calls, and machines that call nothing, are forgotten after a month: after a week everything would be new
+/// when people come back from holidays.
+const MEMORY_NS: i64 = 30 * 86_400 * 1_000_000_000;
+
+/// Between the parts of what travels.
+const SEPARATOR: char = '\u{1f}';
+
+/// Both halves of one rule, for what `R` remembers of a machine and what it calls.
+pub(super) fn keeper<R: Remembered>() -> Box<dyn Keeper> {
+    Box::new(Calls {
+        pairs: groups::<Pair<R>>(),
+        machines: Table::new(ENTITIES_MAX),
+        called: Table::new(ENTITIES_MAX),
+    })
+}
+
+#[derive(Debug)]
+struct Calls {
+    pairs: Box<dyn Keeper>,
+    /// Who calls at all, and since when.
+    machines: Table<Known>,
+    called: Table<Called>,
+}
+
+/// A machine and what it calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pair<R> {
+    remembered: R,
+    /// When it was last told of.
+    told: Option<i64>,
+}
+
+impl<R: Remembered> Remembered for Pair<R> {
+    const GROUPS_MAX: usize = R::GROUPS_MAX;
+
+    const KNOCKS: u32 = R::KNOCKS;
+
+    fn new(rule: &Anomaly, observation: &Observation) -> Self {
+        Self {
+            remembered: R::new(rule, observation),
+            told: None,
+        }
+    }
+
+    fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
+        let at = observation.head.at;
+        let pause = rule.timespan_ns / TOLD;
+        let found = match self.remembered.add(rule, observation) {
+            Outcome::Begun(verdict) => written(&verdict),
+            Outcome::Counted { .. } if self.told.is_none_or(|told| told.saturating_add(pause) <= at) => {
+                String::new()
+            }
+            other => return other,
+        };
+        self.told = Some(at);
+        Outcome::Travels(found)
+    }
+
+    fn retention_ns(rule: &Anomaly) -> i64 {
+        R::retention_ns(rule)
+    }
+}
+
+/// What is found, as it travels.
+fn written(verdict: &Verdict) -> String {
+    let mut written = format!("{}{SEPARATOR}{}", verdict.count, verdict.threshold);
+    for (field, value, why) in &verdict.explained {
+        for part in [field, value, why] {
+            written.push(SEPARATOR);
+            written.push_str(part);
+        }
+    }
+    written
+}
+
+/// What was found, if it is more than that somebody called.
+fn read<'t>(
+    rule: &Anomaly,
+    observation: &Observation,
+    mut parts: impl Iterator<Item = &'t str>,
+) -> Option<Verdict> {
+    let count = parts.next()?.parse().ok()?;
+    let threshold = parts.next()?.to_owned();
+    let mut explained = Vec::new();
+    while let (Some(field), Some(value), Some(why)) = (parts.next(), parts.next(), parts.next()) {
+        explained.push((field.to_owned(), value.to_owned(), why.to_owned()));
+    }
+    match begun(rule, observation, count, threshold, explained) {
+        Outcome::Begun(verdict) => Some(*verdict),
+        Outcome::Counted { .. } | Outcome::Outside | Outcome::Repeated | Outcome::Travels(_) => None,
+    }
+}
+
+/// What is called, and who called it in the time span.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Called {
+    first: i64,
+    /// Hashes of callers with when each was last told of, sorted; one more than may be is enough to know of.
+    callers: Vec<(u64, i64)>,
+}
+
+impl Called {
+    const fn new(at: i64) -> Self {
+        Self {
+            first: at,
+            callers: Vec::new(),
+        }
+    }
+
+    /// Adds a caller; how many there were in the time span before, itself included. Counts to one more than `most`.
+    fn call(&mut self, caller: u64, at: i64, span_ns: i64, most: usize) -> usize {
+        self.first = self.first.min(at);
+        let start = at.saturating_sub(span_ns);
+        self.callers.retain(|(_, latest)| start < *latest);
+        match self.callers.binary_search_by_key(&caller, |(caller, _)| *caller) {
+            Ok(place) => {
+                if let Some((_, latest)) = self.callers.get_mut(place) {
+                    *latest = at.max(*latest);
+                }
+            }
+            Err(place) => self.callers.insert(place, (caller, at)),
+        }
+        let limit = most.saturating_add(1);
+        let oldest = self.callers.iter().min_by_key(|(caller, latest)| (*latest, *caller));
+        if limit < self.callers.len()
+            && let Some(oldest) = oldest.map(|(caller, _)| *caller)
+        {
+            self.callers.retain(|(caller, _)| *caller != oldest);
+        }
+        self.callers.len()
+    }
+}
+
+/// A key of some members of an observation's group.
+fn key_of(observation: &Observation, is_in: impl Fn(usize) -> bool) -> Text {
+    let head = &observation.head;
+    let mut text = Text::default();
+    text.begin(Some(head.organization), head.exercise);
+    for (at, value) in observation.text.group().iter().enumerate() {
+        if is_in(at) {
+            text.push_group(value);
+        }
+    }
+    text
+}
+
+impl Keeper for Calls {
+    fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
+        let outcome = self.pairs.take(track, observation, gone);
+        let (Outcome::Travels(found), Some(caller)) = (&outcome, track.asked.caller()) else {
+            return outcome;
+        };
+        let machine = key_of(observation, |at| at == caller);
+        let make = || Known::since(observation);
+        let known = self
+            .machines
+            .at(machine.key(), observation.head.at, MEMORY_NS, make, gone)
+            .map_or(observation.head.at, |slot| slot.state.0);
+        Outcome::Travels(format!("{known}{SEPARATOR}{found}"))
+    }
+
+    fn decide(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
+        let (Some(rule), Some(caller)) = (rule(&track.asked), track.asked.caller()) else {
+            return COUNTED;
+        };
+        let at = observation.head.at;
+        let most = usize::try_from(rule.callers.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let key = key_of(observation, |member| member != caller);
+        let make = || Called::new(at);
+        let Some(slot) = self.called.at(key.key(), at, MEMORY_NS, make, gone) else {
+            return Outcome::Counted { is_full: true };
+        };
+        let group = observation.text.group();
+        let machine = group.get(caller).map_or("", String::as_str);
+        let count = slot.state.call(hash(machine), at, rule.timespan_ns, most);
+        let mut parts = observation.text.value().split(SEPARATOR);
+        let known = parts.next().and_then(|known| known.parse().ok()).map(Known);
+        let (Some(known), Some(mut verdict)) = (known, read(rule, observation, parts)) else {
+            return COUNTED;
+        };
+        if most < count {
+            return COUNTED;
+        }
+        let first = slot.state.first;
+        let machines = if count == 1 { "machine" } else { "machines" };
+        let mut why = format!(
+            "{count} {machines} of the organisation called it within {}, at most {most} by the rule",
+            span(rule.timespan_ns)
+        );
+        if 0 < rule.learning_ns {
+            let is_new = at.saturating_sub(first) <= rule.timespan_ns && !known.is_learning(rule, at);
+            why.push_str(&format!("; first called {}", time(first)));
+            verdict.severity = (!is_new).then_some(Severity::Informational);
+        }
+        let name = track.about.group_by.get(caller).cloned().unwrap_or_default();
+        verdict.explained.push((name, machine.to_owned(), why));
+        Outcome::Begun(Box::new(verdict))
+    }
+
+    fn len(&self) -> usize {
+        self.pairs.len() + self.machines.len() + self.called.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pairs.is_empty() && self.machines.len() == 0 && self.called.len() == 0
+    }
+
+    fn keep(&self) -> Vec<u8> {
+        // Maps, numbers and texts always serialise.
+        postcard::to_allocvec(&(self.pairs.keep(), self.machines.keep(), self.called.keep()))
+            .unwrap_or_default()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
+        let (pairs, machines, called): (Vec<u8>, Kept<Known>, Kept<Called>) = postcard::from_bytes(bytes)?;
+        self.pairs.restore(&pairs)?;
+        self.machines = Table::restore(machines, ENTITIES_MAX);
+        self.called = Table::restore(called, ENTITIES_MAX);
+        Ok(())
+    }
+}
