@@ -154,7 +154,10 @@ impl Verdict {
             let woke = ours.iter().any(|told| told.wakes && attack.is_found_by(told));
             *self.woke.entry(attack.kind).or_default() += u64::from(woke);
             let wakers: Vec<Told> = ours.iter().filter(|told| told.wakes).cloned().collect();
-            let wakers = finders(attack, &wakers).into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+            let wakers = finders(attack, &wakers)
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>();
             for (rule, counts) in &mut self.rules {
                 let of = if rule.is_rival { &by } else { &found };
                 counts.woke += u64::from(!rule.is_rival && wakers.contains(&rule.title));

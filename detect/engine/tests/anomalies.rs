@@ -209,7 +209,11 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
             assert_eq!(told, [&first[..], expected].concat(), "{name}: {alerts:#?}");
         };
         let later = |from: i64, source: &str| calls(after_learning + from, source, far);
-        check("new and called by one", &[later(0, source)], &[(source, Severity::Medium)]);
+        check(
+            "new and called by one",
+            &[later(0, source)],
+            &[(source, Severity::Medium)],
+        );
         check(
             "new and called by two",
             &[later(0, source), later(60, other)],
@@ -228,7 +232,19 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
         check(
             "called by another for two days",
             &[later(0, other), later(2 * DAY, source)],
-            &[(other, Severity::Informational), (source, Severity::Informational)],
+            &[
+                (other, Severity::Informational),
+                (source, Severity::Informational),
+            ],
+        );
+        check(
+            "the same on two more days",
+            &[
+                later(0, source),
+                calls(after_learning + 2 * DAY, source, far),
+                calls(after_learning + 4 * DAY, source, far),
+            ],
+            &[(source, Severity::Medium)],
         );
         check(
             "while learning",
@@ -237,13 +253,17 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
         );
     }
     let alerts = alerts(CALLED_BY_FEW, &calls(0, V6, "2001:db8:f::9"));
-    let why: Vec<&str> = alerts[0].evidence.iter().map(|line| line.matched.as_str()).collect();
+    let why: Vec<&str> = alerts[0]
+        .evidence
+        .iter()
+        .map(|line| line.matched.as_str())
+        .collect();
     assert_eq!(
         why,
         [
             "group-by",
             "group-by",
-            "16 contacts, about every 5 min; intervals 1 regular, sizes 1; score 1 of at least 0.80",
+            "16 contacts, about every 5 min; intervals 1.00 regular, sizes 1; score 1.00 of at least 0.80",
             "1 machine of the organisation called it within 24 h, at most 2 by the rule; first called 2026-03-02T00:10:00Z"
         ]
     );

@@ -121,8 +121,15 @@ pub(super) fn lower(
     );
     if draft.callers.is_some() && (entity.is_none() || group_by.len() < 2) {
         let detail = "`at-most-callers` does not know who calls and what is called";
-        let mend = "name in `varde.entity` the member of `group-by` that calls; the others are what is called";
-        return Err(refuse(document, Code::BadAnomaly, "at-most-callers", detail, mend));
+        let mend =
+            "name in `varde.entity` the member of `group-by` that calls; the others are what is called";
+        return Err(refuse(
+            document,
+            Code::BadAnomaly,
+            "at-most-callers",
+            detail,
+            mend,
+        ));
     }
     Ok(Anomaly {
         producer: about.producer,

@@ -25,6 +25,9 @@ const TOLD: i64 = 4;
 /// when people come back from holidays.
 const MEMORY_NS: i64 = 30 * 86_400 * 1_000_000_000;
 
+/// So many machines are remembered as told of for each thing that is called.
+const REMEMBERED_MAX: usize = 64;
+
 /// Between the parts of what travels.
 const SEPARATOR: char = '\u{1f}';
 
@@ -120,6 +123,8 @@ struct Called {
     first: i64,
     /// Hashes of callers with when each was last told of, sorted; one more than may be is enough to know of.
     callers: Vec<(u64, i64)>,
+    /// Hashes of callers of which an alert told, and when; the latest.
+    told: Vec<(u64, i64)>,
 }
 
 impl Called {
@@ -127,7 +132,22 @@ impl Called {
         Self {
             first: at,
             callers: Vec::new(),
+            told: Vec::new(),
         }
+    }
+
+    /// An alert would tell of this caller; whether one has within a month.
+    fn tell(&mut self, caller: u64, at: i64) -> bool {
+        let start = at.saturating_sub(MEMORY_NS);
+        self.told.retain(|(_, told)| start < *told);
+        if self.told.iter().any(|(told, _)| *told == caller) {
+            return true;
+        }
+        if REMEMBERED_MAX <= self.told.len() {
+            self.told.remove(0);
+        }
+        self.told.push((caller, at));
+        false
     }
 
     /// Adds a caller; how many there were in the time span before, itself included. Counts to one more than `most`.
@@ -144,7 +164,10 @@ impl Called {
             Err(place) => self.callers.insert(place, (caller, at)),
         }
         let limit = most.saturating_add(1);
-        let oldest = self.callers.iter().min_by_key(|(caller, latest)| (*latest, *caller));
+        let oldest = self
+            .callers
+            .iter()
+            .min_by_key(|(caller, latest)| (*latest, *caller));
         if limit < self.callers.len()
             && let Some(oldest) = oldest.map(|(caller, _)| *caller)
         {
@@ -195,7 +218,8 @@ impl Keeper for Calls {
         };
         let group = observation.text.group();
         let machine = group.get(caller).map_or("", String::as_str);
-        let count = slot.state.call(hash(machine), at, rule.timespan_ns, most);
+        let machine_hash = hash(machine);
+        let count = slot.state.call(machine_hash, at, rule.timespan_ns, most);
         let mut parts = observation.text.value().split(SEPARATOR);
         let known = parts.next().and_then(|known| known.parse().ok()).map(Known);
         let (Some(known), Some(mut verdict)) = (known, read(rule, observation, parts)) else {
@@ -212,6 +236,10 @@ impl Keeper for Calls {
         );
         if 0 < rule.learning_ns {
             let is_new = at.saturating_sub(first) <= rule.timespan_ns && !known.is_learning(rule, at);
+            // What is usual is shown once: a dashboard would be shown each day.
+            if slot.state.tell(machine_hash, at) && !is_new {
+                return COUNTED;
+            }
             why.push_str(&format!("; first called {}", time(first)));
             verdict.severity = (!is_new).then_some(Severity::Informational);
         }
