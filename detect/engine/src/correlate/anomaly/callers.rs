@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{COUNTED, ENTITIES_MAX, Known, Remembered, begun, hash, rule, span, time};
 use crate::correlate::{
-    keeper::{Keeper, groups},
+    keeper::{Keeper, Limits, groups},
     observation::{Observation, Text},
     table::{Gone, Kept, Table},
     track::Track,
@@ -246,6 +246,10 @@ impl Keeper for Calls {
         let name = track.about.group_by.get(caller).cloned().unwrap_or_default();
         verdict.explained.push((name, machine.to_owned(), why));
         Outcome::Begun(Box::new(verdict))
+    }
+
+    fn limits(&self, track: &Track) -> Limits {
+        self.pairs.limits(track)
     }
 
     fn len(&self) -> usize {

@@ -363,7 +363,9 @@ pub(super) const REFUSED: &[(&str, &[&str], bool)] = &[
     ),
     (
         "type: beacon\nrules: [flow]\ntimespan: 1h",
-        &["R026 anomaly:: `condition` is missing; add `condition:` with field, gte, minimum, at-most-callers"],
+        &[
+            "R026 anomaly:: `condition` is missing; add `condition:` with field, gte, minimum, at-most-callers",
+        ],
         true,
     ),
     (
