@@ -140,7 +140,8 @@ impl Called {
     fn tell(&mut self, caller: u64, at: i64) -> bool {
         let start = at.saturating_sub(MEMORY_NS);
         self.told.retain(|(_, told)| start < *told);
-        if self.told.iter().any(|(told, _)| *told == caller) {
+        if let Some((_, told)) = self.told.iter_mut().find(|(told, _)| *told == caller) {
+            *told = at.max(*told);
             return true;
         }
         if REMEMBERED_MAX <= self.told.len() {

@@ -371,7 +371,7 @@ pub(super) const REFUSED: &[(&str, &[&str], bool)] = &[
     (
         "type: beacon\nrules: [flow]\ntimespan: 1h\ncondition: 0.8",
         &[
-            "R026 condition: 0.8: `condition` is no mapping; write such as `condition: { field: …, gte: …, minimum: … }`",
+            "R026 condition: 0.8: `condition` is no mapping; write such as `condition: { field: …, gte: …, minimum: …, at-most-callers: … }`",
         ],
         true,
     ),
