@@ -89,7 +89,8 @@ impl<R: Remembered> Remembered for Pair<R> {
 
 /// What is found, as it travels.
 fn written(verdict: &Verdict) -> String {
-    let mut written = format!("{}{SEPARATOR}{}", verdict.count, verdict.threshold);
+    let (count, start) = (verdict.count, verdict.start);
+    let mut written = format!("{count}{SEPARATOR}{start}{SEPARATOR}{}", verdict.threshold);
     for (field, value, why) in &verdict.explained {
         for part in [field, value, why] {
             written.push(SEPARATOR);
@@ -106,13 +107,14 @@ fn read<'t>(
     mut parts: impl Iterator<Item = &'t str>,
 ) -> Option<Verdict> {
     let count = parts.next()?.parse().ok()?;
+    let start = parts.next()?.parse().ok()?;
     let threshold = parts.next()?.to_owned();
     let mut explained = Vec::new();
     while let (Some(field), Some(value), Some(why)) = (parts.next(), parts.next(), parts.next()) {
         explained.push((field.to_owned(), value.to_owned(), why.to_owned()));
     }
     match begun(rule, observation, count, threshold, explained) {
-        Outcome::Begun(verdict) => Some(*verdict),
+        Outcome::Begun(verdict) => Some(Verdict { start, ..*verdict }),
         Outcome::Counted { .. } | Outcome::Outside | Outcome::Repeated | Outcome::Travels(_) => None,
     }
 }
