@@ -48,10 +48,10 @@ fn mixed() -> Vec<(i64, String)> {
 
 const MIXED: [&str; 5] = [
     BEACON,
-    CALLED_BY_FEW,
     "anomaly:\n  type: distinct\n  rules: [outbound]\n  group-by: [source.ip]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
     "anomaly:\n  type: distinct\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: destination.ip, gte: 30 }",
     "anomaly:\n  type: volume\n  rules: [any_flow]\n  group-by: [destination.port]\n  timespan: 1h\n  condition: { field: [source.bytes, destination.bytes], gte: 1000000000, ratio: 10 }",
+    CALLED_BY_FEW,
 ];
 
 fn bytes(mut alerts: Vec<Alert>) -> Vec<Vec<u8>> {
@@ -190,7 +190,7 @@ anomaly:
         whole.feed(event);
     }
     let expected = bytes(whole.finish());
-    assert_eq!(expected.len(), 4, "a beacon each, a sweep and the one of both");
+    assert_eq!(expected.len(), 7, "a beacon each and three more, a sweep and the one of both");
 
     let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
     let mut found = Correlated::default();
