@@ -218,12 +218,30 @@ pub(super) fn anomaly(rule: &Anomaly) -> String {
             number(*minimum)
         ),
     };
-    match rule.learning_ns {
-        0 => asked,
-        learning => format!(
+    match (rule.callers, rule.learning_ns) {
+        (None, 0) => asked,
+        (None, learning) => format!(
             "{asked}; each group is only watched for its first {}",
             span(learning)
         ),
+        (Some(most), learning) => {
+            let members = rule.group_by.iter().zip(0..);
+            let called = members.filter(|(_, at)| Some(*at) != rule.caller());
+            let called: Vec<&str> = called.map(|(name, _)| name.as_str()).collect();
+            let few = format!(
+                "{asked}; at most {} of the organisation may call the same {} within {timespan}, which is decided \
+                 where signals come together",
+                counted(most, "machine", "machines"),
+                called.join(" and ")
+            );
+            match learning {
+                0 => few,
+                learning => format!(
+                    "{few}; what somebody called before, or a machine in its first {}, is only shown",
+                    span(learning)
+                ),
+            }
+        }
     }
 }
 

@@ -190,7 +190,11 @@ anomaly:
         whole.feed(event);
     }
     let expected = bytes(whole.finish());
-    assert_eq!(expected.len(), 7, "a beacon each and three more, a sweep and the one of both");
+    assert_eq!(
+        expected.len(),
+        7,
+        "a beacon each and three more, a sweep and the one of both"
+    );
 
     let mut together = Correlator::for_stage(Arc::clone(&ruleset), Stage::Signals);
     let mut found = Correlated::default();
