@@ -5,7 +5,7 @@ use detect_rules::{
     WindowKind,
 };
 
-use crate::text::number;
+use crate::text::{counted, number};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
