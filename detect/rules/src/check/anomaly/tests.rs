@@ -1,5 +1,6 @@
 //! What is read, what is refused and how; that the schema and the document say the same is in `schema`.
 
+mod callers;
 mod schema;
 
 use crate::{
@@ -210,30 +211,6 @@ fn time_spans_fields_and_entities_are_kept() {
 }
 
 #[test]
-fn who_calls_is_the_entity_and_learning_may_be_longer_than_the_time_span() {
-    let body = "type: beacon\nrules: [flow]\ngroup-by: [destination.ip, source.ip]\ntimespan: 24h\nlearning: 7d\ncondition: { gte: 0.8, minimum: 20, at-most-callers: 5 }";
-    let mut checked = check_all(&[numbered(1, body, "varde: { entity: source.ip }\n")]);
-    assert_eq!(said(&checked), Vec::<String>::new());
-    let found = checked.rules.anomalies.pop().expect("it loads");
-    let kind = AnomalyKind::Beacon {
-        score: 0.8,
-        minimum: 20,
-    };
-    assert_eq!(
-        (&found.kind, found.callers, found.caller()),
-        (&kind, Some(5), Some(1))
-    );
-    assert_eq!(
-        (found.timespan_ns, found.learning_ns),
-        (24 * HOUR_NS, 168 * HOUR_NS)
-    );
-    let without = only(
-        "type: beacon\nrules: [flow]\ngroup-by: [source.ip]\ntimespan: 24h\ncondition: { gte: 0.8, minimum: 20 }",
-    );
-    assert_eq!(without.caller(), None);
-}
-
-#[test]
 fn the_group_of_indicators_is_the_indicator() {
     let found = only("type: national\nrules: [indicators]\ntimespan: 7d\ncondition: { organizations: 3 }");
     assert_eq!(found.bases[0].of, BaseOf::Indicators);
@@ -267,20 +244,6 @@ pub(super) const REFUSED: &[(&str, &[&str], bool)] = &[
             "R026 learning: 7d: nothing is learned without `at-most-callers`; leave `learning` out, or add `at-most-callers` to the condition",
         ],
         true,
-    ),
-    (
-        "type: beacon\nrules: [flow]\ngroup-by: [source.ip]\ntimespan: 1h\ncondition: { gte: 0.8, minimum: 20, at-most-callers: 3 }",
-        &[
-            "R026 condition: { gte: 0.8, minimum: 20, at-most-callers: 3 }: `at-most-callers` does not know who calls and what is called; name in `varde.entity` the member of `group-by` that calls; the others are what is called",
-        ],
-        false,
-    ),
-    (
-        "type: beacon\nrules: [flow]\ngroup-by: [source.ip, destination.ip]\ntimespan: 1h\ncondition: { gte: 0.8, minimum: 20, at-most-callers: 3 }",
-        &[
-            "R026 condition: { gte: 0.8, minimum: 20, at-most-callers: 3 }: `at-most-callers` does not know who calls and what is called; name in `varde.entity` the member of `group-by` that calls; the others are what is called",
-        ],
-        false,
     ),
     (
         "type: beacon\nrules: [flow]\ntimespan: 1h\ncondition: { gte: 0.8, minimum: 20, at-most-callers: 65 }",
