@@ -65,11 +65,14 @@ const SHARE_MAX: f64 = 0.05;
 
 #[test]
 fn signals_of_a_benign_day_are_a_small_part_of_its_events() {
-    let (events, signals) = plant::bytes(&benign_day(), &ruleset(false));
-    let share = signals as f64 / events as f64;
-    println!(
-        "{signals} bytes of signals for {events} bytes of events: {:.2} %",
-        share * 100.0
-    );
-    assert!(share <= SHARE_MAX, "{share}");
+    let day = benign_day();
+    for partitions in [1, 4] {
+        let (events, signals) = plant::bytes(&day, &ruleset(false), partitions);
+        let share = signals as f64 / events as f64;
+        println!(
+            "{partitions} partitions: {signals} bytes of signals for {events} bytes of events: {:.2} %",
+            share * 100.0
+        );
+        assert!(share <= SHARE_MAX, "{share}");
+    }
 }

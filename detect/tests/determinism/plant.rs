@@ -141,24 +141,36 @@ pub(crate) fn disturbed<'h>(events: &'h [Happened], random: &mut Random) -> Vec<
 impl<'h> Plant<'h> {
     pub(crate) fn new(happening: &'h Happening, rules: &[Arc<Ruleset>; 2], random: &mut Random) -> Self {
         let partitions = 1 + random.below(12);
+        let events = disturbed(&happening.events, random);
+        let lanes = 1 + random.below(5);
+        Self::of(happening.organization, events, rules, (partitions, lanes))
+    }
+
+    /// Events on so many partitions, and so many of the signals.
+    fn of(
+        organization: OrganizationNumber,
+        events: Vec<&'h Happened>,
+        rules: &[Arc<Ruleset>; 2],
+        (partitions, lanes): (usize, usize),
+    ) -> Self {
         let mut logs = vec![Vec::new(); partitions];
-        for event in disturbed(&happening.events, random) {
+        for event in events {
             let count = u32::try_from(partitions).expect("few");
             logs[partition_of_key(&event.key, count) as usize].push(event);
         }
-        let topic = format!("varde.events.{}", happening.organization);
+        let topic = format!("varde.events.{organization}");
         let scans = logs.into_iter().enumerate().map(|(number, log)| Scan {
             place: place(&topic, number),
             log,
             state: None,
         });
-        let lanes = (0..1 + random.below(5)).map(|number| Lane {
+        let lanes = (0..lanes).map(|number| Lane {
             place: place("varde.signals", number),
             log: Vec::new(),
             state: None,
         });
         Self {
-            organization: happening.organization,
+            organization,
             rules: rules.clone(),
             newest: Newest::new(),
             scans: scans.collect(),
@@ -425,23 +437,30 @@ impl Scan<'_> {
     }
 }
 
-/// Bytes of events, and of the signals and marks that come of them with a checkpoint for each second of the events.
-pub(crate) fn bytes(happening: &Happening, ruleset: &Arc<Ruleset>) -> (usize, usize) {
+/// Bytes of events on so many partitions, and of the signals and marks that come of them with a checkpoint for each second
+/// of the events.
+pub(crate) fn bytes(happening: &Happening, ruleset: &Arc<Ruleset>, partitions: usize) -> (usize, usize) {
     let rules = [Arc::clone(ruleset), Arc::clone(ruleset)];
-    let mut plant = Plant::new(happening, &rules, &mut Random::new(1));
-    plant.lanes.truncate(1);
-    let mut scans = plant.scans.split_off(0);
-    scans.truncate(1);
-    scans[0].log = happening.events.iter().collect();
-    plant.scans = scans;
-    let seconds = happening
-        .events
-        .chunk_by(|one, next| one.at.div_euclid(1_000_000_000) == next.at.div_euclid(1_000_000_000));
-    for second in seconds {
-        plant.scan(0, second.len());
-        plant.checkpoint(0);
+    let events: Vec<&Happened> = happening.events.iter().collect();
+    let mut plant = Plant::of(happening.organization, events, &rules, (partitions, 1));
+    let second = |event: &Happened| event.at.div_euclid(1_000_000_000);
+    let last = happening.events.last().map_or(0, second);
+    let mut now = happening.events.first().map_or(0, second);
+    while now <= last {
+        for at in 0..partitions {
+            let state = plant.scans[at].state.as_ref();
+            let log = &plant.scans[at].log[state.map_or(0, |state| state.next)..];
+            let count = log.iter().take_while(|event| second(event) <= now).count();
+            if 0 < count {
+                plant.scan(at, count);
+                plant.checkpoint(at);
+            }
+        }
+        now += 1;
     }
-    plant.end(0);
+    for at in 0..partitions {
+        plant.end(at);
+    }
     let records = plant.lanes.iter().flat_map(|lane| &lane.log);
     (
         happening
