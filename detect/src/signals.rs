@@ -113,4 +113,4 @@ impl Head {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -84,6 +84,12 @@ impl Written {
 }
 
 impl Lease {
+    /// What every key of a partition begins with.
+    #[must_use]
+    pub fn prefix(group: &str, partition: &TopicPartition) -> String {
+        format!("{group}/{}/{}", partition.topic, partition.partition)
+    }
+
     /// Takes a partition over, among the newest records of the topic: the right to write, and what is to go on from.
     ///
     /// The epoch is above all that are there and at least `floor`, for which a clock is good; `owner` is any number that
@@ -99,7 +105,7 @@ impl Lease {
         owner: u64,
     ) -> Result<(Self, Found), CheckpointError> {
         let name = format!("{}/{}", partition.topic, partition.partition);
-        let prefix = format!("{group}/{name}");
+        let prefix = Self::prefix(group, partition);
         let ours = format!("{prefix}/").into_bytes();
         let keys = newest
             .range(ours.clone()..)

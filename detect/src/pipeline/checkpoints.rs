@@ -60,7 +60,10 @@ pub(super) fn drawn() -> u64 {
 impl Pipeline {
     /// Restores what is known of partitions that this detector reads from now on, and makes them its own.
     pub(super) async fn load(&mut self, gained: &[TopicPartition]) -> anyhow::Result<()> {
-        let newest = self.outlet.checkpoints().await?;
+        let starts = gained
+            .iter()
+            .map(|place| Lease::prefix(&self.group, place).into_bytes());
+        let newest = self.outlet.checkpoints(&starts.collect::<Vec<_>>()).await?;
         let lanes = self.outlet.lanes().await?;
         for place in gained {
             let ends = retry(
@@ -116,8 +119,8 @@ impl Pipeline {
         self.publisher.flush().await?;
         let written = self.write().await?;
         if !written.is_empty() {
-            self.commit(&written).await?;
-            self.checkpointed().await?;
+            let lost = self.commit(&written).await?;
+            self.checkpointed(&lost).await?;
         }
         self.tell();
         let ended = (self.clock)();
@@ -158,11 +161,15 @@ impl Pipeline {
         Ok(positions)
     }
 
-    /// What follows when they are durable.
-    async fn checkpointed(&mut self) -> anyhow::Result<()> {
+    /// What follows when they are durable. Of partitions that the group has given to someone else nothing does: their new
+    /// owner may have gone on from the checkpoint before, and then what belongs to this one comes again.
+    async fn checkpointed(&mut self, lost: &[TopicPartition]) -> anyhow::Result<()> {
         let mut tombstones: Vec<Record> = Vec::new();
         let mut output = Output::default();
-        for state in self.partitions.values_mut().filter(|state| state.is_changed) {
+        for (place, state) in self.partitions.iter_mut().filter(|(_, state)| state.is_changed) {
+            if lost.contains(place) {
+                continue;
+            }
             let durable = state.checkpointed();
             output.signals.extend(durable.marks);
             tombstones.extend(durable.tombstones);
@@ -174,7 +181,8 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn commit(&mut self, positions: &[Position]) -> anyhow::Result<()> {
+    /// Commits; gives those whose owner is another.
+    async fn commit(&mut self, positions: &[Position]) -> anyhow::Result<Vec<TopicPartition>> {
         // Nothing was read of these yet, and the group may know better.
         let read: Vec<Position> = positions
             .iter()
@@ -184,7 +192,10 @@ impl Pipeline {
         let mut backoff = Backoff::default();
         loop {
             match self.consumer.commit(&read).await {
-                Ok(()) => return Ok(()),
+                Ok(committed) => {
+                    let asked = read.iter().map(Position::topic_partition);
+                    return Ok(asked.filter(|place| !committed.contains(place)).collect());
+                }
                 Err(error) if error.class() == ErrorClass::Transient => {
                     self.metrics.bus_retries.inc();
                     tracing::warn!(error = %chain(&error), "committing positions failed, trying again");

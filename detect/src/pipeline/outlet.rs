@@ -106,9 +106,9 @@ impl Outlet {
         Ok(u32::try_from(ends.len()).unwrap_or(u32::MAX))
     }
 
-    /// The newest checkpoint of each partition, by its key.
-    pub(super) async fn checkpoints(&self) -> anyhow::Result<BTreeMap<Vec<u8>, Record>> {
-        let latest = || self.bus.latest(&self.checkpoints);
+    /// The newest records of checkpoints whose keys begin so, by key.
+    pub(super) async fn checkpoints(&self, starts: &[Vec<u8>]) -> anyhow::Result<BTreeMap<Vec<u8>, Record>> {
+        let latest = || self.bus.latest(&self.checkpoints, starts);
         retry(&self.metrics, latest, |error| error.class())
             .await
             .context("read the checkpoints")

@@ -33,7 +33,11 @@ pub(super) struct Partition {
     /// What was counted of it already.
     pub(super) told: CorrelatorStats,
     lease: Lease,
+    /// The round of the newest checkpoint.
     round: u64,
+    /// Whether a checkpoint of this owner is durable. Its first one ends no round: what the owner before sent of the
+    /// round after its last checkpoint comes again, and must not count with it.
+    is_begun: bool,
 }
 
 /// What comes from it.
@@ -126,6 +130,7 @@ impl Partition {
             is_changed: true,
             lease,
             round: checkpoint.round,
+            is_begun: false,
         })
     }
 
@@ -147,7 +152,7 @@ impl Partition {
         };
         let checkpoint = Checkpoint {
             offset: self.next,
-            round: self.round + 1,
+            round: self.round + u64::from(self.is_begun),
             ruleset: ruleset.to_owned(),
             state: self.correlator.snapshot(),
             inbox,
@@ -158,7 +163,8 @@ impl Partition {
     /// The checkpoint is durable: what follows from that.
     pub(super) fn checkpointed(&mut self) -> Durable {
         self.is_changed = false;
-        self.round += 1;
+        let ends = std::mem::replace(&mut self.is_begun, true);
+        self.round += u64::from(ends);
         let watermark = self.correlator.watermark();
         let marks = match &mut self.kind {
             Kind::Events(Events {
@@ -166,7 +172,9 @@ impl Partition {
                 is_quiet,
                 ..
             }) => {
-                outbox.end_round();
+                if ends {
+                    outbox.end_round();
+                }
                 outbox.marks(match is_quiet {
                     true => QUIET_WATERMARK,
                     false => watermark.map_or(i64::MIN, Timestamp::as_nanos),
@@ -213,3 +221,6 @@ fn known(found: Found, end: u64) -> Checkpoint {
     }
     checkpoint
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,8 @@ struct Lane {
     /// A key that the bus puts into that partition.
     key: String,
     waiting: Vec<u8>,
+    /// What was closed because it was full.
+    full: Vec<Vec<u8>>,
     /// The number of the next part.
     part: u32,
 }
@@ -64,6 +66,7 @@ impl Outbox {
         let lane = |partition| Lane {
             key: key_into(partition, lanes),
             waiting: Vec::new(),
+            full: Vec::new(),
             part: 0,
         };
         Self {
@@ -90,17 +93,20 @@ impl Outbox {
             lane.waiting.extend_from_slice(&length.to_le_bytes());
             lane.waiting.extend_from_slice(&bytes);
             self.round_bytes += bytes.len();
+            if PART_BYTES <= lane.waiting.len() {
+                lane.full.push(std::mem::take(&mut lane.waiting));
+            }
         }
     }
 
     /// Records that are full.
     pub fn full(&mut self) -> Vec<Record> {
-        self.records(PART_BYTES)
+        self.records(false)
     }
 
     /// The rest of the round.
     pub fn rest(&mut self) -> Vec<Record> {
-        self.records(1)
+        self.records(true)
     }
 
     /// Whether something was taken along since the last round.
@@ -154,23 +160,26 @@ impl Outbox {
             .collect()
     }
 
-    fn records(&mut self, from_bytes: usize) -> Vec<Record> {
-        let mut records = Vec::new();
-        for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get_mut(index) else {
-                break;
-            };
-            if lane.waiting.len() < from_bytes {
-                continue;
+    /// What is full, as records; and what is not, if the round is to end.
+    fn records(&mut self, is_end: bool) -> Vec<Record> {
+        let mut parts = Vec::new();
+        for lane in &mut self.lanes {
+            let mut full = std::mem::take(&mut lane.full);
+            if is_end && !lane.waiting.is_empty() {
+                full.push(std::mem::take(&mut lane.waiting));
             }
-            let (key, waiting, number) = (lane.key.clone(), std::mem::take(&mut lane.waiting), lane.part);
-            lane.part += 1;
+            for part in full {
+                parts.push((lane.key.clone(), lane.part, part));
+                lane.part += 1;
+            }
+        }
+        let records = parts.into_iter().map(|(key, number, part)| {
             let mut value = self.head(self.round, Content::Part { number }).encode();
             // Into memory it does not fail but for want of it.
-            value.extend_from_slice(&zstd::bulk::compress(&waiting, LEVEL).unwrap_or_default());
-            records.push(Record::new(value).with_key(key));
-        }
-        records
+            value.extend_from_slice(&zstd::bulk::compress(&part, LEVEL).unwrap_or_default());
+            Record::new(value).with_key(key)
+        });
+        records.collect()
     }
 
     fn head(&self, round: u64, content: Content) -> Head {

@@ -92,6 +92,8 @@ struct Scan<'h> {
 }
 
 struct Scanning {
+    /// Whether a checkpoint of this owner is durable.
+    is_begun: bool,
     lease: Lease,
     outbox: Outbox,
     correlator: Correlator,
@@ -278,6 +280,7 @@ impl<'h> Plant<'h> {
         let lanes = u32::try_from(self.lanes.len()).expect("few");
         let stage = stage(&place.topic, source.partitions);
         self.scans[at].state = Some(Scanning {
+            is_begun: false,
             outbox: Outbox::new(source, lease.epoch(), checkpoint.round, lanes),
             lease,
             correlator: self.restore(stage, &checkpoint),
@@ -339,7 +342,8 @@ impl<'h> Plant<'h> {
         self.take_over(at);
         self.send_rest(at);
         let state = self.scans[at].state.as_mut().expect("taken over");
-        state.round += 1;
+        let ends = std::mem::replace(&mut state.is_begun, true);
+        state.round += u64::from(ends);
         let checkpoint = Checkpoint {
             offset: state.next as u64,
             round: state.round,
@@ -350,7 +354,9 @@ impl<'h> Plant<'h> {
         let mut written = state.lease.write(&checkpoint).expect("written");
         written.chunks.push(written.manifest);
         written.chunks.extend(state.lease.forget_others());
-        state.outbox.end_round();
+        if ends {
+            state.outbox.end_round();
+        }
         let is_empty = self.scans[at].log.is_empty();
         let state = self.scans[at].state.as_mut().expect("taken over");
         let watermark = state.correlator.watermark().map_or(i64::MIN, Timestamp::as_nanos);

@@ -123,8 +123,16 @@ impl EmbeddedBus {
     }
 
     /// See [`crate::Bus::latest`].
-    pub async fn latest(&self, topic: &Topic) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
-        self.read(topic, store::latest).await
+    pub async fn latest(
+        &self,
+        topic: &Topic,
+        starts: &[Vec<u8>],
+    ) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
+        let starts = starts.to_vec();
+        self.read(topic, move |connection, topic| {
+            store::latest(connection, topic, &starts)
+        })
+        .await
     }
 
     /// See [`crate::Bus::end_positions`].
@@ -135,7 +143,7 @@ impl EmbeddedBus {
     async fn read<T: Send + 'static>(
         &self,
         topic: &Topic,
-        query: fn(&mut Connection, &Topic) -> rusqlite::Result<Option<T>>,
+        query: impl FnOnce(&mut Connection, &Topic) -> rusqlite::Result<Option<T>> + Send + 'static,
     ) -> Result<T, PollError> {
         let (file, asked) = (self.shared.file.clone(), topic.clone());
         blocking(move || query(&mut store::open_reader(&file)?, &asked))

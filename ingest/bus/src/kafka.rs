@@ -118,9 +118,14 @@ impl KafkaBus {
     }
 
     /// See [`crate::Bus::latest`].
-    pub async fn latest(&self, topic: &Topic) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
+    pub async fn latest(
+        &self,
+        topic: &Topic,
+        starts: &[Vec<u8>],
+    ) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
         let (admin, config, topic) = (Arc::clone(&self.admin), Arc::clone(&self.config), topic.clone());
-        blocking(move || latest::latest(&admin, &config, &topic))
+        let starts = starts.to_vec();
+        blocking(move || latest::latest(&admin, &config, &topic, &starts))
             .await
             .unwrap_or_else(|source| Err(PollError::Read { source }))
     }

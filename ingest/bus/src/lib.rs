@@ -111,11 +111,16 @@ impl Bus {
     }
 
     /// The newest record of each key up to the end at call time, keys with a tombstone left out: what a compacted
-    /// topic says. Records without a key are passed over.
-    pub async fn latest(&self, topic: &Topic) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
+    /// topic says. Records without a key are passed over, and those whose key begins with none of `starts`; the empty
+    /// one is the beginning of all.
+    pub async fn latest(
+        &self,
+        topic: &Topic,
+        starts: &[Vec<u8>],
+    ) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
         match self {
-            Bus::Kafka(bus) => bus.latest(topic).await,
-            Bus::Embedded(bus) => bus.latest(topic).await,
+            Bus::Kafka(bus) => bus.latest(topic, starts).await,
+            Bus::Embedded(bus) => bus.latest(topic, starts).await,
         }
     }
 
@@ -178,8 +183,9 @@ impl Consumer {
     }
 
     /// Commits next-to-read positions; durable when it returns. Positions of partitions that are no longer this
-    /// member's are passed over: their new owner starts from what was committed before.
-    pub async fn commit(&mut self, positions: &[Position]) -> Result<(), CommitError> {
+    /// member's are passed over: their new owner starts from what was committed before. Gives the partitions whose
+    /// positions count.
+    pub async fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>, CommitError> {
         match self {
             Consumer::Kafka(consumer) => consumer.commit(positions).await,
             Consumer::Embedded(consumer) => consumer.commit(positions).await,

@@ -300,7 +300,10 @@ async fn a_partition_given_up_can_still_be_committed(f: Fixture) {
 
 async fn latest_is_the_newest_of_each_key(f: Fixture) {
     let topic = f.compacted("latest", 3).await;
-    assert_eq!(f.bus.latest(&topic).await.unwrap(), BTreeMap::new());
+    assert_eq!(
+        f.bus.latest(&topic, &[Vec::new()]).await.unwrap(),
+        BTreeMap::new()
+    );
     let producer = f.bus.producer().unwrap();
     let records = vec![
         Record::new("a1").with_key("a").with_header("h", "1"),
@@ -317,7 +320,16 @@ async fn latest_is_the_newest_of_each_key(f: Fixture) {
         (b"a".to_vec(), records[3].clone()),
         (b"c".to_vec(), records[6].clone()),
     ]);
-    assert_eq!(f.bus.latest(&topic).await.unwrap(), expected);
+    assert_eq!(f.bus.latest(&topic, &[Vec::new()]).await.unwrap(), expected);
+    let of_a = BTreeMap::from([(b"a".to_vec(), records[3].clone())]);
+    assert_eq!(
+        f.bus
+            .latest(&topic, &[b"a".to_vec(), b"no".to_vec()])
+            .await
+            .unwrap(),
+        of_a
+    );
+    assert_eq!(f.bus.latest(&topic, &[]).await.unwrap(), BTreeMap::new());
     // A reader of the stream comes to the same.
     let mut consumer = f.consumer("latest", &topic);
     let mut seen = BTreeMap::new();
@@ -330,7 +342,7 @@ async fn latest_is_the_newest_of_each_key(f: Fixture) {
     until_equal(seen, expected, &mut consumer).await;
     assert_eq!(
         f.bus
-            .latest(&Topic::parse(&f.name("nowhere")).unwrap())
+            .latest(&Topic::parse(&f.name("nowhere")).unwrap(), &[Vec::new()])
             .await
             .unwrap_err()
             .class(),

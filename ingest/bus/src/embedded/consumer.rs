@@ -143,15 +143,16 @@ impl EmbeddedConsumer {
     }
 
     /// See [`crate::Consumer::commit`].
-    pub async fn commit(&mut self, positions: &[Position]) -> Result<(), CommitError> {
+    pub async fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>, CommitError> {
         let owned: Vec<Position> = {
             let groups = self.shared.groups();
             let owns =
                 |position: &&Position| groups.owns(&self.group, self.member, &position.topic_partition());
             positions.iter().filter(owns).cloned().collect()
         };
+        let places = owned.iter().map(Position::topic_partition).collect();
         if owned.is_empty() {
-            return Ok(());
+            return Ok(places);
         }
         let (reply, done) = oneshot::channel();
         let commit = Command::Commit {
@@ -163,7 +164,9 @@ impl EmbeddedConsumer {
             Ok(()) => done.await.unwrap_or(Err(Cause::Closed)),
             Err(_) => Err(Cause::Closed),
         };
-        stored.map_err(|source| CommitError::Store { source })
+        stored
+            .map(|()| places)
+            .map_err(|source| CommitError::Store { source })
     }
 
     /// See [`crate::Consumer::close`]; leaving takes no waiting here.

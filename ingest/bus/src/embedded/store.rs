@@ -332,6 +332,7 @@ pub(super) fn read(
 pub(super) fn latest(
     connection: &mut Connection,
     topic: &Topic,
+    starts: &[Vec<u8>],
 ) -> rusqlite::Result<Option<BTreeMap<Vec<u8>, Record>>> {
     let transaction = connection.transaction()?;
     if self::topic(&transaction, topic)?.is_none() {
@@ -344,7 +345,9 @@ pub(super) fn latest(
     {
         read(&transaction, partition, 0, (usize::MAX, usize::MAX), |delivery| {
             let record = delivery.record;
-            if let Some(key) = &record.key {
+            if let Some(key) = &record.key
+                && starts.iter().any(|start| key.starts_with(start))
+            {
                 if record.tombstone {
                     newest.remove(key);
                 } else {

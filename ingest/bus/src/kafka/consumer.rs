@@ -255,24 +255,28 @@ impl KafkaConsumer {
     }
 
     /// See [`crate::Consumer::commit`].
-    pub async fn commit(&mut self, positions: &[Position]) -> Result<(), CommitError> {
+    pub async fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>, CommitError> {
         let store = |source: Cause| CommitError::Store { source };
         let mut places = TopicPartitionList::new();
-        for position in self.consumer.context().owned(positions) {
+        let owned = self.consumer.context().owned(positions);
+        for position in &owned {
             let offset = Offset::Offset(position.offset.cast_signed());
             places
                 .add_partition_offset(position.topic.as_str(), position.partition.cast_signed(), offset)
                 .map_err(|error| store(error.into()))?;
         }
+        let committed_places = owned.iter().map(Position::topic_partition).collect();
         if places.count() == 0 {
-            return Ok(());
+            return Ok(committed_places);
         }
         for left in (0..COMMIT_RETRIES).rev() {
             let (consumer, asked) = (Arc::clone(&self.consumer), places.clone());
             let committed = blocking(move || consumer.commit(&asked, CommitMode::Sync))
                 .await
                 .map_err(store)?;
-            let Err(error) = committed else { return Ok(()) };
+            let Err(error) = committed else {
+                return Ok(committed_places);
+            };
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::RebalanceInProgress) if 0 < left => {
                     time::sleep(COMMIT_RETRY_WAIT).await
@@ -284,12 +288,12 @@ impl KafkaConsumer {
                     | RDKafkaErrorCode::AssignmentLost,
                 ) => {
                     tracing::warn!(%error, "positions not committed: the partitions are no longer this member's");
-                    return Ok(());
+                    return Ok(Vec::new());
                 }
                 Some(_) | None => return Err(store(error.into())),
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// See [`crate::Consumer::close`].

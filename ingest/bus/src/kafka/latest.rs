@@ -34,6 +34,7 @@ pub(super) fn latest(
     admin: &AdminClient<Log>,
     config: &KafkaConfig,
     topic: &Topic,
+    starts: &[Vec<u8>],
 ) -> Result<BTreeMap<Vec<u8>, Record>, PollError> {
     let mut newest = BTreeMap::new();
     // What is still to be read: partitions with the offset to read up to.
@@ -55,6 +56,10 @@ pub(super) fn latest(
                 };
                 if end <= message.offset() + 1 {
                     open.remove(&message.partition());
+                }
+                let is_wanted = |key: &[u8]| starts.iter().any(|start| key.starts_with(start));
+                if !message.key().is_some_and(is_wanted) {
+                    continue;
                 }
                 let record = record_of(&message);
                 match &record.key {
