@@ -270,6 +270,28 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
 }
 
 #[test]
+fn callers_of_the_same_meet_in_one_place() {
+    let contact = |at: i64, source: &str, far: &str| flow(at, source, far, r#","source.bytes":300"#);
+    for (sources, far, other) in [
+        (["10.0.0.7", "10.0.0.8"], "203.0.113.9", "203.0.113.10"),
+        ([V6, "2001:db8:a::8"], "2001:db8:f::9", "2001:db8:f::10"),
+    ] {
+        let ruleset = ruleset(CALLED_BY_FEW);
+        let keys = |source: &str, far: &str| {
+            let mut run = Run::new(&ruleset, Stage::Scan);
+            (0..3).for_each(|n| run.feed(&contact(n * 300, source, far).1));
+            run.correlator.flush(&mut run.correlated);
+            let signals = std::mem::take(&mut run.correlated.signals);
+            signals.into_iter().map(|signal| signal.key).collect::<Vec<_>>()
+        };
+        let [one, two] = sources.map(|source| keys(source, far));
+        assert_eq!(one.len(), 1, "the third contact is told of, and no other");
+        assert_eq!(one, two, "{sources:?}");
+        assert_ne!(one, keys(sources[0], other), "{other}");
+    }
+}
+
+#[test]
 fn many_different_values_are_one_alert() {
     let rule = "anomaly:
   type: distinct
