@@ -18,14 +18,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: correlate, scan, replay, reading, latency, live, quality. All if none is named.
+    /// Which works: correlate, correlate-memory, scan, replay, reading, latency, live, quality. All if none is named.
     names: Vec<String>,
 }
 
 type Bench = fn() -> anyhow::Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("correlate", correlate::run),
+    ("correlate-memory", correlate::held),
     ("scan", scan::run),
     ("replay", replay::run),
     ("reading", reading::run),

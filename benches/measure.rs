@@ -210,6 +210,15 @@ pub fn resident_mib() -> u64 {
     (pages.unwrap_or(0) * 4_096) >> 20
 }
 
+/// Memory that this process has for itself (`proc(5)`), without that of files; `None` where there is no `/proc`.
+#[must_use]
+pub fn anonymous_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kilobytes * 1_024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,7 @@ mod gather;
 mod keeper;
 mod observation;
 mod order;
+mod packed;
 mod place;
 mod signal;
 mod snapshot;
@@ -42,9 +43,9 @@ pub(crate) use extract::{Extractor, Seen, of_indicator};
 use gather::Gatherer;
 use keeper::Keeper;
 pub use keeper::Limits;
-pub(crate) use observation::Observation;
-use observation::{Head, Sample, Text};
+use observation::{Head, Observation, Sample, Text};
 use order::{LATENESS_NS, Order};
+pub(crate) use packed::Packed;
 pub use place::{Place, Reason};
 pub use signal::{Signal, SignalError};
 pub use snapshot::RestoreError;
@@ -123,6 +124,8 @@ pub struct Correlator {
     /// Where signals come together, if this one takes everything.
     together: Option<Box<Self>>,
     stats: CorrelatorStats,
+    /// Where observations are put together that are taken, one after another.
+    shown: Option<Observation>,
 }
 
 /// What is in order by itself: what is scanned, or one organisation's signals.
@@ -184,6 +187,7 @@ impl Correlator {
             gatherer: Gatherer::default(),
             together,
             stats: CorrelatorStats::default(),
+            shown: None,
         }
     }
 
@@ -192,7 +196,7 @@ impl Correlator {
     /// `read` is the clock's time when it was read: an event from the future does not move time.
     pub(crate) fn observe(
         &mut self,
-        observations: &mut Vec<Observation>,
+        observations: &mut Packed,
         timestamp: Timestamp,
         read: Timestamp,
         out: &mut Correlated,
@@ -200,21 +204,19 @@ impl Correlator {
         let mut at = timestamp.as_nanos();
         let is_empty = observations.is_empty();
         let lane = self.lanes.entry(None).or_insert_with(Lane::new);
-        let mut late = Vec::new();
-        for observation in observations.drain(..) {
-            at = at.max(observation.head.at);
-            late.extend(lane.order.put(observation));
-        }
+        at = at.max(observations.latest_at().unwrap_or(at));
+        lane.order.put(observations);
         if is_empty && at <= lane.latest {
             return;
         }
         if at <= read.as_nanos().saturating_add(AHEAD_MAX_NS) {
             lane.latest = lane.latest.max(at);
         }
-        if late.is_empty() && !lane.order.is_due(lane.watermark()) {
+        if observations.is_empty() && !lane.order.is_due(lane.watermark()) {
             return;
         }
-        self.give_out(None, late, None, out);
+        self.give_out(None, observations, None, out);
+        observations.clear();
         self.join(out);
     }
 
@@ -227,25 +229,32 @@ impl Correlator {
     pub fn receive(&mut self, signals: Vec<Signal>, stream: Stream, out: &mut Correlated) {
         let name = Some(stream.organization);
         let lane = self.lanes.entry(name).or_insert_with(Lane::new);
-        let mut late = Vec::new();
+        let (mut late, mut one) = (Packed::default(), Packed::default());
         for signal in signals {
             let Some(observation) = signal.read(&self.ruleset.tracks) else {
                 continue;
             };
             lane.latest = lane.latest.max(observation.head.at);
-            late.extend(lane.order.put(observation));
+            one.push(&observation);
+            lane.order.put(&mut one);
+            late.append(&mut one);
         }
         lane.expected = lane.expected.max(stream.count).max(1);
         // One that was quiet and speaks again goes back to its own time.
         lane.streams.insert(stream.number, stream.watermark);
-        self.give_out(name, late, None, out);
+        let watermark = lane.watermark();
+        if late.is_empty() && !lane.order.is_due(watermark) {
+            lane.order.pass(watermark);
+            return;
+        }
+        self.give_out(name, &mut late, None, out);
     }
 
     /// Gives out everything that waits: the input is at its end, or nothing has come for a while.
     pub fn flush(&mut self, out: &mut Correlated) {
         let lanes: Vec<_> = self.lanes.keys().copied().collect();
         for name in lanes {
-            self.give_out(name, Vec::new(), Some(i64::MAX), out);
+            self.give_out(name, &mut Packed::default(), Some(i64::MAX), out);
         }
         let mut parts = Vec::new();
         self.gatherer.flush(i64::MAX, &mut parts);
@@ -341,7 +350,7 @@ impl Correlator {
     fn give_out(
         &mut self,
         name: Option<OrganizationNumber>,
-        late: Vec<Observation>,
+        late: &mut Packed,
         until: Option<i64>,
         out: &mut Correlated,
     ) {
@@ -349,21 +358,24 @@ impl Correlator {
             return;
         };
         self.stats.events_late += late.len() as u64;
+        let mut shown = self.shown.take();
         let mut work = self.work(out);
-        for observation in late {
-            work.take(observation);
-        }
+        late.each(&mut shown, |observation| work.take(observation));
         let watermark = until.unwrap_or_else(|| lane.watermark());
         while let Some(mut observations) = lane.order.take(watermark) {
-            if let Some(first) = observations.first() {
-                work.pass(first.head.at);
+            if let Some(first) = observations.first_at() {
+                work.pass(first);
             }
-            gather::merge(&mut observations);
-            for observation in observations.drain(..) {
-                work.take(observation);
+            if observations.has_merged() {
+                let mut merged = observations.iter().collect();
+                gather::merge(&mut merged);
+                merged.iter().for_each(|observation| work.take(observation));
+            } else {
+                observations.each(&mut shown, |observation| work.take(observation));
             }
             lane.order.give_back(observations);
         }
+        self.shown = shown;
         self.lanes.insert(name, lane);
     }
 
@@ -403,7 +415,7 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    fn take(&mut self, mut observation: Observation) {
+    fn take(&mut self, observation: &Observation) {
         let ruleset = self.ruleset;
         let Some(track) = ruleset.tracks.get(observation.track) else {
             return;
@@ -424,12 +436,13 @@ impl Work<'_> {
             return;
         };
         let mut gone = Gone::default();
-        let outcome = keeper.take(track, &observation, &mut gone);
+        let outcome = keeper.take(track, observation, &mut gone);
         self.stats.groups_evicted += gone.evicted;
         let Outcome::Travels(value) = outcome else {
-            self.tell(track, &observation, outcome);
+            self.tell(track, observation, outcome);
             return;
         };
+        let mut observation = observation.clone();
         observation.text.set_value(&value);
         match self.stage {
             Stage::Signals => self.decide(observation, track),
@@ -452,9 +465,9 @@ impl Work<'_> {
     }
 
     /// Lets an observation travel, with others of its group if they can be put together.
-    fn send(&mut self, observation: Observation, track: &Track) {
+    fn send(&mut self, observation: &Observation, track: &Track) {
         if !gather::takes_parts(track) {
-            self.out.signals.push(Signal::of(&observation, track));
+            self.out.signals.push(Signal::of(observation, track));
             return;
         }
         let mut parts = Vec::new();
@@ -567,7 +580,7 @@ impl Work<'_> {
                 marking: alert.marking,
                 ..Head::clone(&observation.head)
             };
-            self.take(Observation {
+            self.take(&Observation {
                 track: *track,
                 base: *base,
                 head: Arc::new(head),

@@ -209,6 +209,14 @@ impl Matcher {
         None
     }
 
+    /// The number that it looks for, if that is all it does.
+    pub(crate) fn equal_number(&self) -> Option<f64> {
+        if let Test::Number(Comparison::Equal, number) = &self.test {
+            return Some(*number);
+        }
+        None
+    }
+
     /// The other fields whose values it compares with.
     pub(crate) fn references(&self) -> &[FieldId] {
         if let Test::Field { fields, .. } = &self.test {
@@ -390,11 +398,33 @@ fn glob(tokens: &[Token], text: &str, cased: bool) -> bool {
     }
 }
 
-fn number(entry: &Entry, text: &str) -> Option<f64> {
+/// A value as a number, if it is one or its text is.
+pub(crate) fn number(entry: &Entry, text: &str) -> Option<f64> {
     match entry.kind {
-        Kind::Number | Kind::Text => text.parse().ok(),
+        Kind::Number | Kind::Text => read_number(text),
         Kind::Bool(_) | Kind::Null => None,
     }
+}
+
+/// As `f64` is read from text. Ports and counters are a few digits, which are exact: they are summed up.
+#[inline]
+pub(crate) fn read_number(text: &str) -> Option<f64> {
+    /// All whole numbers of so many digits are below 2⁵³.
+    const DIGITS_MAX: usize = 15;
+    if text.is_empty() || DIGITS_MAX < text.len() {
+        return text.parse().ok();
+    }
+    let mut whole = 0_u64;
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if 9 < digit {
+            return text.parse().ok();
+        }
+        whole = whole * 10 + u64::from(digit);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let number = whole as f64;
+    Some(number)
 }
 
 #[expect(clippy::float_cmp, reason = "equality of numbers as written")]
@@ -480,5 +510,27 @@ const fn prefix(op: TextOp) -> &'static str {
         TextOp::EndsWith => "ends with ",
         TextOp::Equals => "= ",
         TextOp::StartsWith => "starts with ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_the_standard_library_reads_it() {
+        let long = [
+            "9".repeat(15),
+            "9".repeat(16),
+            "0".repeat(15) + "7",
+            "1".repeat(40),
+        ];
+        let texts = [
+            "", "0", "00", "7", "443", "-1", "+5", ".5", "5.", "1e3", "inf", "NaN", "4a", "٣", " 1", "1_0",
+        ];
+        for text in texts.into_iter().chain(long.iter().map(String::as_str)) {
+            let expected = text.parse::<f64>().ok().map(f64::to_bits);
+            assert_eq!(read_number(text).map(f64::to_bits), expected, "{text:?}");
+        }
     }
 }

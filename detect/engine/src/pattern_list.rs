@@ -6,12 +6,15 @@ use memchr::memrchr2;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    pattern::{Matcher, ends_with},
-    record::is_aligned,
+    pattern::{Matcher, ends_with, number},
+    record::{Entry, Payload, Record, is_aligned},
 };
 
 /// From so many patterns on, one look for all is cheaper than one for each.
 const PATTERNS_MIN: usize = 6;
+
+/// From so many numbers on, the value is read once for all of them.
+const NUMBERS_MIN: usize = 2;
 
 /// What divides a path.
 const DIVIDERS: [u8; 2] = *b"\\/";
@@ -29,11 +32,18 @@ pub(crate) enum PatternList {
         whole: FxHashSet<Bytes>,
         ends: FxHashMap<Bytes, Box<[Bytes]>>,
     },
+    /// Numbers that are equal.
+    Numbers(Box<[f64]>),
 }
 
 impl PatternList {
     /// For patterns without regard to case that all look for the same kind of thing.
     pub(crate) fn build(patterns: &[Matcher]) -> Option<Self> {
+        if NUMBERS_MIN <= patterns.len()
+            && let Some(numbers) = patterns.iter().map(Matcher::equal_number).collect()
+        {
+            return Some(Self::Numbers(numbers));
+        }
         if patterns.len() < PATTERNS_MIN {
             return None;
         }
@@ -64,24 +74,33 @@ impl PatternList {
         match self {
             Self::Parts(_) => 40,
             Self::Tails { .. } => 6,
+            Self::Numbers(_) => 4,
         }
     }
 
-    /// Whether any pattern matches a value in lower case, as JSON spells it.
-    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+    /// Whether any pattern matches a value that is not null. It is respelled, and settled if a pattern asks for text.
+    pub(crate) fn matches(&self, record: &Record, payload: Payload<'_>, entry: &Entry) -> bool {
         match self {
-            Self::Parts(parts) => parts.find(value).is_some_and(|first| {
-                is_aligned(value, first.start())
-                    || parts
-                        .find_overlapping_iter(value)
-                        .any(|part| is_aligned(value, part.start()))
-            }),
+            Self::Parts(parts) => {
+                let value = record.lower(entry, payload);
+                parts.find(value).is_some_and(|first| {
+                    is_aligned(value, first.start())
+                        || parts
+                            .find_overlapping_iter(value)
+                            .any(|part| is_aligned(value, part.start()))
+                })
+            }
             Self::Tails { whole, ends } => {
+                let value = record.lower(entry, payload);
                 whole.contains(value)
                     || !ends.is_empty()
                         && after_divider(value)
                             .and_then(|key| ends.get(key))
                             .is_some_and(|texts| texts.iter().any(|text| ends_with(value, text)))
+            }
+            Self::Numbers(numbers) => {
+                let number = number(entry, record.text(entry, payload.text));
+                number.is_some_and(|number| numbers.contains(&number))
             }
         }
     }

@@ -195,17 +195,20 @@ impl Node {
                 }
                 let record = &*record;
                 let mut values = record.values(*field);
-                let found = match list {
-                    _ if record.knows(*field) => of(*all, patterns, |pattern| match pattern.plain() {
-                        Some(text) => record.is_known(*field, text.key),
-                        None => values_match(record, payload, *field, pattern),
-                    }),
-                    Some(list) => values
-                        .any(|entry| entry.kind != Kind::Null && list.matches(record.lower(entry, payload))),
-                    None => of(*all, patterns, |pattern| {
-                        values_match(record, payload, *field, pattern)
-                    }),
-                };
+                let found =
+                    match list {
+                        Some(list @ PatternList::Numbers(_)) => values
+                            .any(|entry| entry.kind != Kind::Null && list.matches(record, payload, entry)),
+                        _ if record.knows(*field) => of(*all, patterns, |pattern| match pattern.plain() {
+                            Some(text) => record.is_known(*field, text.key),
+                            None => values_match(record, payload, *field, pattern),
+                        }),
+                        Some(list) => values
+                            .any(|entry| entry.kind != Kind::Null && list.matches(record, payload, entry)),
+                        None => of(*all, patterns, |pattern| {
+                            values_match(record, payload, *field, pattern)
+                        }),
+                    };
                 found != *negated
             }
             Self::Keywords {

@@ -12,7 +12,7 @@ use ingest_event::{Defaults, Event, Timestamp, field};
 
 use crate::{
     Correlated, Correlator, EventView, Match, MatchSink, Origin, RuleIndex,
-    correlate::{Extractor, Observation, Seen, of_indicator},
+    correlate::{Extractor, Packed, Seen, of_indicator},
 };
 
 /// Names of a host, best first.
@@ -86,7 +86,7 @@ pub struct AlertSink<'a> {
 #[derive(Debug, Default)]
 pub struct Observing {
     extractor: Extractor,
-    observations: Vec<Observation>,
+    observations: Packed,
 }
 
 impl<'a> AlertSink<'a> {

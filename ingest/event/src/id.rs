@@ -8,8 +8,15 @@ use thiserror::Error;
 /// Names one event, for good. Made at the sensor from what the event is, so that reading the same input
 /// again makes the same id (D5): 32 hexadecimal digits for our own sensors; foreign shippers may send any
 /// printable text of up to 128 bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(SmallVec<[u8; 32]>);
+
+/// At once; derived, it would go byte by byte.
+impl Clone for EventId {
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 /// Why a text is no event id.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

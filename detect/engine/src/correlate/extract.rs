@@ -8,12 +8,14 @@ use detect_models::FlowFeatures;
 use ingest_event::{Defaults, Event, EventId, Marking, SensorId, Timestamp, Zone, field};
 
 use super::{
-    observation::{Head, Observation, Sample, Text, VALUES_MAX},
+    observation::{Head, Sample, Text, VALUES_MAX},
+    packed::{Measured, Packed},
     track::{FlowFields, Source, Tap, Tracks, Wants},
 };
 use crate::{
     EventView,
     models::{self, Told},
+    pattern::read_number,
     record::Kind,
     ruleset::Ruleset,
     sketch::Name,
@@ -36,7 +38,8 @@ pub(crate) struct Extractor {
 /// What is known of the event that is scanned; made when the first rule asks.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    head: Option<Arc<Head>>,
+    /// Its number among what is observed.
+    head: Option<u32>,
     sample: Option<Arc<Sample>>,
 }
 
@@ -52,19 +55,19 @@ impl Extractor {
         rule: u32,
         defaults: &Defaults,
         seen: &mut Seen,
-        out: &mut Vec<Observation>,
+        out: &mut Packed,
     ) -> Result<(), Undecodable> {
         let ruleset = view.ruleset;
         for tap in ruleset.tracks.of_rule(rule) {
-            let head = match &seen.head {
-                Some(head) => Arc::clone(head),
+            let head = match seen.head {
+                Some(head) => head,
                 None => {
-                    let head = Arc::new(self.head(view, defaults).ok_or(Undecodable)?);
-                    seen.head = Some(Arc::clone(&head));
-                    head
+                    let head = out.begin(self.head(view, defaults).ok_or(Undecodable)?);
+                    *seen.head.insert(head)
                 }
             };
-            if tap.is_per_device && matches!(head.zone, Zone::School | Zone::Health) {
+            let zone = out.head(head).map(|head| head.zone);
+            if tap.is_per_device && matches!(zone, Some(Zone::School | Zone::Health)) {
                 self.protected += 1;
                 continue;
             }
@@ -78,7 +81,7 @@ impl Extractor {
                     Some(sample)
                 }
             };
-            self.tap(view, tap, &head, sample, out);
+            self.tap(view, tap, head, sample, out);
         }
         Ok(())
     }
@@ -87,10 +90,13 @@ impl Extractor {
         &mut self,
         view: &EventView<'_>,
         tap: &Tap,
-        head: &Arc<Head>,
+        number: u32,
         sample: Option<Arc<Sample>>,
-        out: &mut Vec<Observation>,
+        out: &mut Packed,
     ) {
+        let Some(head) = out.head(number) else {
+            return;
+        };
         let organization = (!tap.is_national).then_some(head.organization);
         self.text.begin(organization, head.exercise);
         for sources in &tap.group_by {
@@ -121,7 +127,7 @@ impl Extractor {
                 }
                 for value in &values {
                     self.text.set_value(value);
-                    out.push(self.observation(tap, head, numbers, sample.clone()));
+                    out.put(number, tap.measured(numbers), &self.text, sample.clone());
                 }
                 self.values = values;
                 return;
@@ -177,8 +183,8 @@ impl Extractor {
                 self.text.set_value(&judged(head.id.as_str(), &told));
             }
             Wants::Number | Wants::Measures => {
-                for (number, sources) in numbers.iter_mut().zip(&tap.values) {
-                    *number = measure(view, sources, head);
+                for (measured, sources) in numbers.iter_mut().zip(&tap.values) {
+                    *measured = measure(view, sources, head);
                 }
                 if matches!(tap.wants, Wants::Number) && numbers.first().is_some_and(|number| number.is_nan())
                 {
@@ -186,25 +192,7 @@ impl Extractor {
                 }
             }
         }
-        out.push(self.observation(tap, head, numbers, sample));
-    }
-
-    fn observation(
-        &self,
-        tap: &Tap,
-        head: &Arc<Head>,
-        numbers: [f64; 2],
-        sample: Option<Arc<Sample>>,
-    ) -> Observation {
-        Observation {
-            track: tap.track,
-            base: tap.base,
-            head: Arc::clone(head),
-            text: self.text.clone(),
-            numbers,
-            sample,
-            merged: None,
-        }
+        out.put(number, tap.measured(numbers), &self.text, sample);
     }
 
     fn head(&mut self, view: &EventView<'_>, defaults: &Defaults) -> Option<Head> {
@@ -275,27 +263,33 @@ fn read<T: std::str::FromStr + Copy>(text: &str, last: &mut Option<(Box<str>, T)
 }
 
 /// The observations of a match of an indicator: the group is its kind and value.
-pub(crate) fn of_indicator(
-    tracks: &Tracks,
-    event: &Event,
-    kind: &str,
-    value: &str,
-    out: &mut Vec<Observation>,
-) {
-    for (track, base) in tracks.of_indicators() {
-        let mut text = Text::default();
-        text.begin(None, event.exercise);
-        text.push_group(kind);
-        text.push_group(value);
-        out.push(Observation {
+pub(crate) fn of_indicator(tracks: &Tracks, event: &Event, kind: &str, value: &str, out: &mut Packed) {
+    let takers = tracks.of_indicators();
+    if takers.is_empty() {
+        return;
+    }
+    let head = out.begin(Head::of(event));
+    let mut text = Text::default();
+    text.begin(None, event.exercise);
+    text.push_group(kind);
+    text.push_group(value);
+    for (track, base) in takers {
+        let measured = Measured {
             track: *track,
             base: *base,
-            head: Arc::new(Head::of(event)),
-            text,
             numbers: [f64::NAN; 2],
-            sample: None,
-            merged: None,
-        });
+        };
+        out.put(head, measured, &text, None);
+    }
+}
+
+impl Tap {
+    const fn measured(&self, numbers: [f64; 2]) -> Measured {
+        Measured {
+            track: self.track,
+            base: self.base,
+            numbers,
+        }
     }
 }
 
@@ -405,10 +399,8 @@ fn measure(view: &EventView<'_>, sources: &[Source], head: &Head) -> f64 {
     let mut found = f64::NAN;
     each(view, sources, head, &mut |value| {
         if found.is_nan() {
-            found = value
-                .parse()
-                .ok()
-                .filter(|number: &f64| number.is_finite())
+            found = read_number(value)
+                .filter(|number| number.is_finite())
                 .unwrap_or(f64::NAN);
         }
     });

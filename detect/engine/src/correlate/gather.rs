@@ -3,9 +3,11 @@
 //! Sums and sets can be put together in parts, so where a rule's groups are kept elsewhere the parts travel: per group one
 //! signal a minute, or one for [`HASHES_MAX`] values, however many events there were (D7).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, hash::BuildHasher as _, mem, sync::Arc};
 
 use detect_rules::AnomalyKind;
+use foldhash::fast::RandomState;
+use hashbrown::{HashTable, hash_table::Entry};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -26,7 +28,11 @@ const GROUPS_MAX: usize = 65_536;
 /// What is gathered of every rule.
 #[derive(Debug, Default)]
 pub(super) struct Gatherer {
-    groups: BTreeMap<(u32, Box<[u8]>), Observation>,
+    /// Parts by minute; there are seldom more than two.
+    minutes: BTreeMap<i64, HashTable<Observation>>,
+    /// Seeded, since events choose the keys. No outcome depends on the seed: parts leave in the order of their keys.
+    hasher: RandomState,
+    held: usize,
 }
 
 /// Whether a rule takes parts as well as events.
@@ -45,71 +51,106 @@ pub(super) fn takes_parts(track: &Track) -> bool {
 
 impl Gatherer {
     /// Adds an observation; a part that is complete goes to `out`.
-    pub(super) fn add(&mut self, observation: Observation, out: &mut Vec<Observation>) {
-        let key = (observation.track, Box::from(observation.text.key()));
-        let minute = minute(&observation);
-        if let Some(part) = self.groups.get_mut(&key) {
-            if self::minute(part) == minute {
-                if join(part, &observation) {
-                    out.extend(self.groups.remove(&key));
-                }
-                return;
-            }
-            out.extend(self.groups.remove(&key));
-        }
-        if GROUPS_MAX <= self.groups.len() {
+    pub(super) fn add(&mut self, observation: &Observation, out: &mut Vec<Observation>) {
+        if GROUPS_MAX <= self.held {
             self.flush(i64::MAX, out);
         }
-        self.groups.insert(key, begin(observation));
+        let hasher = &self.hasher;
+        let parts = self.minutes.entry(minute(observation)).or_default();
+        let is_same =
+            |part: &Observation| part.track == observation.track && part.text.key() == observation.text.key();
+        match parts.entry(hash_of(hasher, observation), is_same, |part| {
+            hash_of(hasher, part)
+        }) {
+            Entry::Occupied(mut part) => {
+                if join(part.get_mut(), observation) {
+                    out.push(part.remove().0);
+                    self.held -= 1;
+                    if parts.is_empty() {
+                        self.minutes.remove(&minute(observation));
+                    }
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(begin(observation.clone()));
+                self.held += 1;
+            }
+        }
     }
 
     /// Lets go of every part that lies before the minute of `at`.
     pub(super) fn flush(&mut self, at: i64, out: &mut Vec<Observation>) {
         let now = at.div_euclid(PART_NS);
-        out.extend(
-            self.groups
-                .extract_if(.., |_, part| minute(part) < now)
-                .map(|(_, part)| part),
-        );
+        while let Some(first) = self.minutes.first_entry()
+            && *first.key() < now
+        {
+            let parts = first.remove();
+            self.held -= parts.len();
+            out.extend(in_order(parts));
+        }
     }
 
     /// The time of the earliest part, in nanoseconds.
     pub(super) fn earliest(&self) -> Option<i64> {
-        self.groups.values().map(|part| part.head.at).min()
+        let (first, _) = self.minutes.first_key_value()?;
+        Some(end_of(*first))
     }
 
     /// How many parts are gathered.
-    pub(super) fn len(&self) -> usize {
-        self.groups.len()
+    pub(super) const fn len(&self) -> usize {
+        self.held
     }
 
     /// Whether nothing is gathered.
-    pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+    pub(super) const fn is_empty(&self) -> bool {
+        self.held == 0
     }
 
     /// As it is written down.
     pub(super) fn keep(&self, tracks: &Tracks) -> Vec<Written> {
+        let mut parts: Vec<&Observation> = self.minutes.values().flatten().collect();
+        parts.sort_by(|a, b| (minute(a), a.track, a.text.key()).cmp(&(minute(b), b.track, b.text.key())));
         let written = |part: &Observation| Some(part.write(tracks.get(part.track)?.identity));
-        self.groups.values().filter_map(written).collect()
+        parts.into_iter().filter_map(written).collect()
     }
 
     /// As it was.
     pub(super) fn restore(parts: impl Iterator<Item = Observation>) -> Self {
-        let groups = parts.map(|part| ((part.track, Box::from(part.text.key())), part));
-        Self {
-            groups: groups.collect(),
+        let mut gatherer = Self::default();
+        for part in parts {
+            let hasher = &gatherer.hasher;
+            let own = gatherer.minutes.entry(minute(&part)).or_default();
+            own.insert_unique(hash_of(hasher, &part), part, |part| hash_of(hasher, part));
+            gatherer.held += 1;
         }
+        gatherer
     }
 
     /// Gives rules the numbers that they have now.
     pub(super) fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) {
-        let groups = std::mem::take(&mut self.groups);
-        *self = Self::restore(groups.into_values().filter_map(|mut part| {
+        let parts = mem::take(&mut self.minutes).into_values().flatten();
+        *self = Self::restore(parts.filter_map(|mut part| {
             part.track = number(part.track)?;
             Some(part)
         }));
     }
+}
+
+/// Of the rule and the group.
+fn hash_of(hasher: &RandomState, part: &Observation) -> u64 {
+    hasher.hash_one((part.track, part.text.key()))
+}
+
+/// By rule and group.
+fn in_order(parts: HashTable<Observation>) -> Vec<Observation> {
+    let mut parts: Vec<Observation> = parts.into_iter().collect();
+    parts.sort_by(|a, b| (a.track, a.text.key()).cmp(&(b.track, b.text.key())));
+    parts
+}
+
+/// The last nanosecond of a minute.
+const fn end_of(minute: i64) -> i64 {
+    minute.saturating_add(1).saturating_mul(PART_NS).saturating_sub(1)
 }
 
 fn minute(observation: &Observation) -> i64 {
@@ -125,10 +166,7 @@ fn begin(mut observation: Observation) -> Observation {
     };
     observation.merged = Some(Arc::new(Merged { count: 1, hashes }));
     // Its place is the end of its minute, wherever in it the first event was: so parts of several partitions meet.
-    let end = minute(&observation)
-        .saturating_add(1)
-        .saturating_mul(PART_NS)
-        .saturating_sub(1);
+    let end = end_of(minute(&observation));
     Arc::make_mut(&mut observation.head).at = end;
     observation
 }

@@ -77,7 +77,7 @@ pub(crate) struct Merged {
 }
 
 /// The group's values, each behind its length, then the value that is counted. Most fit without a place of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text {
     bytes: SmallVec<[u8; 64]>,
     key: u16,
@@ -120,6 +120,18 @@ impl Text {
     pub(crate) fn set_value(&mut self, value: &str) {
         self.bytes.truncate(usize::from(self.key));
         self.bytes.extend_from_slice(cut(value).as_bytes());
+    }
+
+    /// All bytes, and how many of them are the key.
+    pub(crate) fn parts(&self) -> (&[u8], u16) {
+        (&self.bytes, self.key)
+    }
+
+    /// As [`Text::parts`] gave it.
+    pub(crate) fn set(&mut self, bytes: &[u8], key: u16) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        self.key = key;
     }
 
     /// The group, as bytes that are its alone.
@@ -230,17 +242,6 @@ impl Observation {
             sample: self.sample.as_deref().cloned(),
             merged: self.merged.as_deref().cloned(),
         }
-    }
-
-    /// The order in which observations are taken: by time, and among equals by what they are.
-    pub(crate) fn order(&self, other: &Self) -> std::cmp::Ordering {
-        (self.head.at, &self.head.id, self.track, self.base, &self.text).cmp(&(
-            other.head.at,
-            &other.head.id,
-            other.track,
-            other.base,
-            &other.text,
-        ))
     }
 }
 

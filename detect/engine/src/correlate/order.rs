@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::observation::Observation;
+use super::{observation::Observation, packed::Packed};
 
 /// How far events may be out of order: a flow is told of when it has been quiet for a minute.
 pub(crate) const LATENESS_NS: i64 = 60_000_000_000;
@@ -26,9 +26,9 @@ const SPARE_MAX: usize = 4;
 /// What waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Order {
-    seconds: BTreeMap<i64, Vec<Observation>>,
+    seconds: BTreeMap<i64, Packed>,
     /// Emptied seconds, whose room is used again.
-    spare: Vec<Vec<Observation>>,
+    spare: Vec<Packed>,
     held: usize,
     /// Everything before this second has been given out.
     given: i64,
@@ -55,53 +55,58 @@ impl Order {
         first.is_some_and(|(second, _)| *second < ended) || HELD_MAX < self.held
     }
 
-    /// Takes an observation; gives it back if it is late.
-    pub(crate) fn put(&mut self, observation: Observation) -> Option<Observation> {
-        let second = observation.head.at.div_euclid(SECOND_NS);
+    /// Takes what an event brings, all of one time; leaves it where it is if it is late.
+    pub(crate) fn put(&mut self, observations: &mut Packed) {
+        let Some(at) = observations.first_at() else {
+            return;
+        };
+        let second = at.div_euclid(SECOND_NS);
         if second < self.given {
-            return Some(observation);
+            return;
         }
-        self.held += 1;
+        self.held += observations.len();
         let spare = &mut self.spare;
-        let observations = self.seconds.entry(second);
-        observations
+        self.seconds
+            .entry(second)
             .or_insert_with(|| spare.pop().unwrap_or_default())
-            .push(observation);
-        None
+            .append(observations);
     }
 
-    /// Takes back what [`Order::take`] gave, when it is empty.
-    pub(crate) fn give_back(&mut self, observations: Vec<Observation>) {
+    /// Takes back what [`Order::take`] gave.
+    pub(crate) fn give_back(&mut self, mut observations: Packed) {
         if self.spare.len() < SPARE_MAX {
+            observations.clear();
             self.spare.push(observations);
         }
     }
 
     /// Gives out, in order, every second that ends at or before `watermark`; each observation once, though it came twice.
-    pub(crate) fn take(&mut self, watermark: i64) -> Option<Vec<Observation>> {
+    pub(crate) fn take(&mut self, watermark: i64) -> Option<Packed> {
         let ended = watermark.div_euclid(SECOND_NS);
         let is_full = HELD_MAX < self.held;
         let first = self.seconds.first_key_value().map(|(second, _)| *second);
         if first.is_none_or(|second| ended <= second && !is_full) {
-            // Asked for everything, it has given what there was: more may come in the same time.
-            if watermark < i64::MAX {
-                self.given = self.given.max(ended);
-            }
+            self.pass(watermark);
             return None;
         }
         let (second, mut observations) = self.seconds.pop_first()?;
         self.held -= observations.len();
         self.given = self.given.max(second.saturating_add(1));
-        if !observations.is_sorted_by(|a, b| a.order(b).is_lt()) {
-            observations.sort_by(Observation::order);
-            observations.dedup_by(|b, a| a.order(b).is_eq());
-        }
+        observations.sort();
         Some(observations)
     }
 
+    /// Nothing waits that ends at or before `watermark`: what comes from before it is late.
+    pub(crate) fn pass(&mut self, watermark: i64) {
+        // Asked for everything, it has given what there was: more may come in the same time.
+        if watermark < i64::MAX {
+            self.given = self.given.max(watermark.div_euclid(SECOND_NS));
+        }
+    }
+
     /// Everything that waits, for a snapshot.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Observation> {
-        self.seconds.values().flatten()
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Observation> {
+        self.seconds.values().flat_map(Packed::iter)
     }
 
     /// Everything before this second has been given out.
@@ -116,12 +121,12 @@ impl Order {
     }
 
     /// As it was when a snapshot was made.
-    pub(crate) fn restore(given: i64, waiting: Vec<Observation>) -> Self {
+    pub(crate) fn restore(given: i64, waiting: impl Iterator<Item = Observation>) -> Self {
         let mut order = Self::new();
         for observation in waiting {
             order.held += 1;
             let second = observation.head.at.div_euclid(SECOND_NS);
-            order.seconds.entry(second).or_default().push(observation);
+            order.seconds.entry(second).or_default().push(&observation);
         }
         order.given = given;
         order
@@ -130,15 +135,9 @@ impl Order {
     /// Gives rules the numbers that they have now; those that are gone, are gone.
     pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) {
         for observations in self.seconds.values_mut() {
-            observations.retain_mut(|observation| match number(observation.track) {
-                Some(track) => {
-                    observation.track = track;
-                    true
-                }
-                None => false,
-            });
+            observations.renumber(&number);
         }
         self.seconds.retain(|_, observations| !observations.is_empty());
-        self.held = self.seconds.values().map(Vec::len).sum();
+        self.held = self.seconds.values().map(Packed::len).sum();
     }
 }

@@ -111,7 +111,7 @@ impl Correlator {
                 Some(written.read(track))
             });
             let lane = Lane {
-                order: Order::restore(kept.given, waiting.collect()),
+                order: Order::restore(kept.given, waiting),
                 streams: kept.streams,
                 expected: usize::try_from(kept.expected).unwrap_or(0),
                 latest: kept.latest,

@@ -36,8 +36,8 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
     pub(crate) all: Vec<Track>,
-    /// For each rule about single events, who takes its matches.
-    by_rule: FxHashMap<u32, Vec<Tap>>,
+    /// For each rule about single events, up to the last that is asked for, who takes its matches.
+    by_rule: Vec<Vec<Tap>>,
     /// For each of these rules, by number, who takes its alerts.
     by_track: FxHashMap<u32, Vec<(u32, u16)>>,
     /// Who takes matches of indicators.
@@ -206,7 +206,12 @@ impl Tracks {
                 match of.of {
                     BaseOf::Rule(rule) => {
                         let tap = asked.tap((track, base), of, models, names);
-                        tracks.by_rule.entry(number(rule)).or_default().push(tap);
+                        if tracks.by_rule.len() <= rule {
+                            tracks.by_rule.resize_with(rule + 1, Vec::new);
+                        }
+                        if let Some(taps) = tracks.by_rule.get_mut(rule) {
+                            taps.push(tap);
+                        }
                     }
                     BaseOf::Correlation(at) => {
                         tracks.by_track.entry(number(at)).or_default().push((track, base));
@@ -278,7 +283,7 @@ impl Tracks {
     /// Who takes the matches of a rule about single events.
     #[inline]
     pub(crate) fn of_rule(&self, rule: u32) -> &[Tap] {
-        self.by_rule.get(&rule).map_or(&[], Vec::as_slice)
+        self.by_rule.get(rule as usize).map_or(&[], Vec::as_slice)
     }
 
     /// Who takes the alerts of one of these, and as which base.
