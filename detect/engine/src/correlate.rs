@@ -43,7 +43,7 @@ pub(crate) use extract::{Extractor, Seen, of_indicator};
 use gather::Gatherer;
 use keeper::Keeper;
 pub use keeper::Limits;
-use observation::{Head, Observation, Sample, Text};
+use observation::{Head, Observation, Sample, Text, Whence};
 use order::{LATENESS_NS, Order};
 pub(crate) use packed::Packed;
 pub use place::{Place, Reason};
@@ -123,6 +123,8 @@ pub struct Correlator {
     gatherer: Gatherer,
     /// Where signals come together, if this one takes everything.
     together: Option<Box<Self>>,
+    /// What waits to be taken there.
+    local: Packed,
     stats: CorrelatorStats,
     /// Where observations are put together that are taken, one after another.
     shown: Option<Observation>,
@@ -186,6 +188,7 @@ impl Correlator {
             lanes: BTreeMap::new(),
             gatherer: Gatherer::default(),
             together,
+            local: Packed::default(),
             stats: CorrelatorStats::default(),
             shown: None,
         }
@@ -227,18 +230,24 @@ impl Correlator {
 
     /// Takes what came together of one organisation from one of its streams of signals.
     pub fn receive(&mut self, signals: Vec<Signal>, stream: Stream, out: &mut Correlated) {
+        let tracks = &self.ruleset.tracks;
+        let mut observations = Packed::default();
+        for observation in signals.into_iter().filter_map(|signal| signal.read(tracks)) {
+            observations.push(&observation);
+        }
+        self.come_together(&mut observations, stream, out);
+    }
+
+    fn come_together(&mut self, observations: &mut Packed, stream: Stream, out: &mut Correlated) {
         let name = Some(stream.organization);
         let lane = self.lanes.entry(name).or_insert_with(Lane::new);
-        let (mut late, mut one) = (Packed::default(), Packed::default());
-        for signal in signals {
-            let Some(observation) = signal.read(&self.ruleset.tracks) else {
-                continue;
-            };
-            lane.latest = lane.latest.max(observation.head.at);
-            one.push(&observation);
-            lane.order.put(&mut one);
-            late.append(&mut one);
-        }
+        lane.latest = lane.latest.max(observations.latest_at().unwrap_or(i64::MIN));
+        let mut late = Packed::default();
+        observations.each(&mut self.shown, |observation| {
+            if !lane.order.put_one(observation) {
+                late.push(observation);
+            }
+        });
         lane.expected = lane.expected.max(stream.count).max(1);
         // One that was quiet and speaks again goes back to its own time.
         lane.streams.insert(stream.number, stream.watermark);
@@ -271,22 +280,24 @@ impl Correlator {
         let Some(together) = &mut self.together else {
             return;
         };
-        let travels = |signal: &Signal| self.stage == Stage::Organization && signal.is_national;
-        let mut signals: BTreeMap<OrganizationNumber, Vec<Signal>> = BTreeMap::new();
-        for signal in out.signals.extract_if(.., |signal| !travels(signal)) {
-            signals.entry(signal.organization).or_default().push(signal);
-        }
+        let mut of: BTreeMap<OrganizationNumber, Packed> = BTreeMap::new();
+        self.local.each(&mut self.shown, |observation| {
+            of.entry(observation.head.organization)
+                .or_default()
+                .push(observation);
+        });
+        self.local.clear();
         for organization in together.lanes.keys().flatten() {
-            signals.entry(*organization).or_default();
+            of.entry(*organization).or_default();
         }
-        for (organization, signals) in signals {
+        for (organization, mut observations) in of {
             let stream = Stream {
                 organization,
                 number: 0,
                 count: 1,
                 watermark,
             };
-            together.receive(signals, stream, out);
+            together.come_together(&mut observations, stream, out);
         }
     }
 
@@ -385,6 +396,7 @@ impl Correlator {
             stage: self.stage,
             keepers: &mut self.keepers,
             gatherer: &mut self.gatherer,
+            local: self.together.is_some().then_some(&mut self.local),
             stats: &mut self.stats,
             out,
         }
@@ -410,6 +422,8 @@ struct Work<'w> {
     stage: Stage,
     keepers: &'w mut [Box<dyn Keeper>],
     gatherer: &'w mut Gatherer,
+    /// For what comes together here.
+    local: Option<&'w mut Packed>,
     stats: &'w mut CorrelatorStats,
     out: &'w mut Correlated,
 }
@@ -467,7 +481,7 @@ impl Work<'_> {
     /// Lets an observation travel, with others of its group if they can be put together.
     fn send(&mut self, observation: &Observation, track: &Track) {
         if !gather::takes_parts(track) {
-            self.out.signals.push(Signal::of(observation, track));
+            self.send_one(observation, track);
             return;
         }
         let mut parts = Vec::new();
@@ -476,11 +490,21 @@ impl Work<'_> {
     }
 
     fn send_parts(&mut self, parts: &[Observation]) {
-        let tracks = &self.ruleset.tracks;
-        let signals = parts
-            .iter()
-            .filter_map(|part| Some(Signal::of(part, tracks.get(part.track)?)));
-        self.out.signals.extend(signals);
+        let ruleset = self.ruleset;
+        for part in parts {
+            if let Some(track) = ruleset.tracks.get(part.track) {
+                self.send_one(part, track);
+            }
+        }
+    }
+
+    /// What comes together here need not be written down.
+    fn send_one(&mut self, observation: &Observation, track: &Track) {
+        let travels = self.stage == Stage::Organization && track.family.is_national;
+        match &mut self.local {
+            Some(local) if !travels => local.push(observation),
+            Some(_) | None => self.out.signals.push(Signal::of(observation, track)),
+        }
     }
 
     /// Event time has come to `now`: parts that are complete travel, and what nothing coming makes true is told of.
@@ -575,9 +599,13 @@ impl Work<'_> {
                 marking: alert.marking,
                 fields: serde_json::to_string(&event.fields).unwrap_or_default().into(),
             });
+            let whence = Whence {
+                marking: alert.marking,
+                ..Whence::clone(&observation.head.whence)
+            };
             let head = Head {
                 id,
-                marking: alert.marking,
+                whence: Arc::new(whence),
                 ..Head::clone(&observation.head)
             };
             self.take(&Observation {

@@ -187,6 +187,18 @@ impl Node {
                 let Some(field) = fields.iter().find(|field| record.has(**field)) else {
                     return !negated && of(*all, patterns, Matcher::is_null);
                 };
+                // Nearly every value is ordinary.
+                if references.is_empty()
+                    && !record.knows(*field)
+                    && let Some(entry) = record.as_it_is(*field, payload)
+                {
+                    let record = &*record;
+                    let found = match list {
+                        Some(list) => list.matches(record, payload, entry),
+                        None => of(*all, patterns, |pattern| pattern.matches(record, payload, entry)),
+                    };
+                    return found != *negated;
+                }
                 for field in std::iter::once(field).chain(references) {
                     record.respell(*field, payload);
                     if *asks_for_text {

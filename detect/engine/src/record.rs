@@ -256,6 +256,28 @@ impl Record {
         self.first(field) != NONE
     }
 
+    /// The value of a field that has one.
+    #[inline]
+    pub(crate) fn only(&self, field: FieldId) -> Option<&Entry> {
+        let entry = self.entries.get(self.first(field) as usize)?;
+        (entry.next == NONE).then_some(entry)
+    }
+
+    /// The value of a field that has one, is not null, and needs neither settling nor respelling.
+    #[inline]
+    pub(crate) fn as_it_is(&self, field: FieldId, payload: Payload<'_>) -> Option<&Entry> {
+        let entry = self.only(field)?;
+        let needs = entry.kind == Kind::Null
+            || entry.is_odd(payload)
+            || entry.is_written_otherwise(payload.text, self.has_backslashes);
+        (!needs).then_some(entry)
+    }
+
+    /// Whether there are backslashes in the event.
+    pub(crate) const fn has_backslashes(&self) -> bool {
+        self.has_backslashes
+    }
+
     /// The values of a field.
     pub(crate) fn values(&self, field: FieldId) -> impl Iterator<Item = &Entry> {
         let mut at = self.first(field);

@@ -5,6 +5,7 @@
 //! `varde.schema`; a higher one is refused, so that an old reader never misreads a new writer.
 
 mod flat;
+mod written;
 
 use serde::ser::SerializeMap;
 use thiserror::Error;
@@ -14,6 +15,7 @@ use crate::{
     Value, Zone, field,
 };
 use flat::Flat;
+pub use written::written_fields;
 
 /// The version this crate writes and the highest it reads.
 pub const SCHEMA_VERSION: i64 = 1;

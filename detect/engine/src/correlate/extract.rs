@@ -2,13 +2,17 @@
 //!
 //! Reads what the scan has found and decodes nothing: most flows are observed by some rule and shown by none.
 
-use std::sync::Arc;
+use std::{hash::BuildHasher as _, sync::Arc};
 
 use detect_models::FlowFeatures;
-use ingest_event::{Defaults, Event, EventId, Marking, SensorId, Timestamp, Zone, field};
+use ingest_event::{
+    Defaults, Event, EventId, Marking, SensorId, Timestamp, Zone, codec::written_fields, field,
+};
+
+use rustc_hash::FxBuildHasher;
 
 use super::{
-    observation::{Head, Sample, Text, VALUES_MAX},
+    observation::{Head, Sample, Text, VALUES_MAX, Whence},
     packed::{Measured, Packed},
     track::{FlowFields, Source, Tap, Tracks, Wants},
 };
@@ -16,23 +20,30 @@ use crate::{
     EventView,
     models::{self, Told},
     pattern::read_number,
-    record::Kind,
+    record::{Entry, Kind},
     ruleset::Ruleset,
     sketch::Name,
 };
 
-/// Reads observations; what it knows of the last event's sensor and dataset is used again.
+/// So many of [`Whence`] are remembered: a sensor's datasets in a few zones. A power of two.
+const WHENCES: usize = 64;
+
+/// Reads observations; where earlier events were from is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Extractor {
-    sensor: Option<SensorId>,
-    dataset: Option<Arc<str>>,
-    /// As the last event wrote them: they seldom change.
-    zone: Option<(Box<str>, Zone)>,
-    marking: Option<(Box<str>, Marking)>,
+    /// By a hash of the texts; as the events wrote them.
+    whences: Vec<Option<Known>>,
     text: Text,
     values: Vec<String>,
     /// Observations of zones that a rule must not learn from.
     pub(crate) protected: u64,
+}
+
+/// Where events are from that say so in these words.
+#[derive(Debug)]
+struct Known {
+    texts: [Option<Box<str>>; 5],
+    whence: Arc<Whence>,
 }
 
 /// What is known of the event that is scanned; made when the first rule asks.
@@ -75,8 +86,18 @@ impl Extractor {
                 (false, _) => None,
                 (true, Some(sample)) => Some(Arc::clone(sample)),
                 (true, None) => {
-                    let event = view.to_event(defaults).map_err(|_| Undecodable)?;
-                    let sample = Arc::new(Sample::of(&event));
+                    let own = out.head(head).ok_or(Undecodable)?;
+                    let sample = match written_fields(view.payload) {
+                        Some(fields) => Sample {
+                            at: own.began,
+                            id: own.id.clone(),
+                            dataset: Arc::clone(&own.dataset),
+                            marking: own.marking,
+                            fields: fields.into(),
+                        },
+                        None => Sample::of(&view.to_event(defaults).map_err(|_| Undecodable)?),
+                    };
+                    let sample = Arc::new(sample);
                     seen.sample = Some(Arc::clone(&sample));
                     Some(sample)
                 }
@@ -100,6 +121,10 @@ impl Extractor {
         let organization = (!tap.is_national).then_some(head.organization);
         self.text.begin(organization, head.exercise);
         for sources in &tap.group_by {
+            if let Some(value) = only(view, sources, head) {
+                self.text.push_group(value);
+                continue;
+            }
             let mut is_found = false;
             let text = &mut self.text;
             each(view, sources, head, &mut |value| {
@@ -116,6 +141,11 @@ impl Extractor {
         match &tap.wants {
             Wants::Event => {}
             Wants::EachValue => {
+                if let Some(value) = tap.values.first().and_then(|sources| only(view, sources, head)) {
+                    self.text.set_value(value);
+                    out.put(number, tap.measured(numbers), &self.text, sample);
+                    return;
+                }
                 let mut values = std::mem::take(&mut self.values);
                 values.clear();
                 if let Some(sources) = tap.values.first() {
@@ -206,60 +236,67 @@ impl Extractor {
                 view.payload(),
             ]),
         };
-        let sensor = match text(fields.sensor) {
-            None => defaults.sensor.clone(),
-            Some(name) => match &self.sensor {
-                Some(last) if last.as_str() == name => last.clone(),
-                _ => {
-                    let sensor = SensorId::parse(name).ok()?;
-                    self.sensor = Some(sensor.clone());
-                    sensor
-                }
-            },
-        };
-        let dataset = text(fields.dataset).unwrap_or("unknown");
-        let dataset = match &self.dataset {
-            Some(last) if &**last == dataset => Arc::clone(last),
-            _ => {
-                let dataset: Arc<str> = Arc::from(dataset);
-                self.dataset = Some(Arc::clone(&dataset));
-                dataset
-            }
-        };
         let began = view.timestamp().as_nanos();
         let ended = text(fields.end).and_then(|text| text.parse::<Timestamp>().ok());
-        let zone = match text(fields.zone) {
-            Some(zone) => read(zone, &mut self.zone)?,
-            None => Zone::Administration,
-        };
-        let marking = match text(fields.marking) {
-            Some(marking) => read(marking, &mut self.marking)?,
-            None => Marking::Unmarked,
-        };
         Some(Head {
             at: ended.map_or(began, |ended| ended.as_nanos().max(began)),
             began,
             id,
-            organization: defaults.organization,
-            sensor,
-            dataset,
-            zone,
-            marking,
-            exercise: text(fields.exercise) == Some("true"),
+            whence: self.whence(view, defaults)?,
         })
+    }
+
+    fn whence(&mut self, view: &EventView<'_>, defaults: &Defaults) -> Option<Arc<Whence>> {
+        let fields = view.ruleset.tracks.head;
+        let texts = [
+            fields.sensor,
+            fields.dataset,
+            fields.zone,
+            fields.marking,
+            fields.exercise,
+        ]
+        .map(|field| view.record.first_text(field, view.payload));
+        self.whences.resize_with(WHENCES, || None);
+        let place = usize::try_from(FxBuildHasher.hash_one(texts) >> 32).unwrap_or(0) % WHENCES;
+        let known = self.whences.get_mut(place)?;
+        if let Some(known) = known
+            && known.is_of(defaults, &texts)
+        {
+            return Some(Arc::clone(&known.whence));
+        }
+        let [sensor, dataset, zone, marking, exercise] = texts;
+        let whence = Arc::new(Whence {
+            organization: defaults.organization,
+            sensor: match sensor {
+                None => defaults.sensor.clone(),
+                Some(sensor) => SensorId::parse(sensor).ok()?,
+            },
+            dataset: Arc::from(dataset.unwrap_or("unknown")),
+            zone: match zone {
+                Some(zone) => zone.parse().ok()?,
+                None => Zone::Administration,
+            },
+            marking: match marking {
+                Some(marking) => marking.parse().ok()?,
+                None => Marking::Unmarked,
+            },
+            exercise: exercise == Some("true"),
+        });
+        *known = Some(Known {
+            texts: texts.map(|text| text.map(Box::from)),
+            whence: Arc::clone(&whence),
+        });
+        Some(whence)
     }
 }
 
-/// Reads a code, or knows it from the last event.
-fn read<T: std::str::FromStr + Copy>(text: &str, last: &mut Option<(Box<str>, T)>) -> Option<T> {
-    if let Some((known, code)) = last
-        && **known == *text
-    {
-        return Some(*code);
+impl Known {
+    fn is_of(&self, defaults: &Defaults, texts: &[Option<&str>; 5]) -> bool {
+        let is_named = matches!(texts, [Some(_), ..]);
+        self.whence.organization == defaults.organization
+            && (is_named || self.whence.sensor == defaults.sensor)
+            && self.texts.iter().map(Option::as_deref).eq(texts.iter().copied())
     }
-    let code = text.parse().ok()?;
-    *last = Some((text.into(), code));
-    Some(code)
 }
 
 /// The observations of a match of an indicator: the group is its kind and value.
@@ -304,13 +341,40 @@ impl Head {
             at: ended.map_or(began, |ended| ended.as_nanos().max(began)),
             began,
             id: event.id.clone(),
-            organization: event.organization,
-            sensor: event.sensor.clone(),
-            dataset: Arc::from(event.dataset.as_str()),
-            zone: event.zone,
-            marking: event.marking,
-            exercise: event.exercise,
+            whence: Arc::new(Whence {
+                organization: event.organization,
+                sensor: event.sensor.clone(),
+                dataset: Arc::from(event.dataset.as_str()),
+                zone: event.zone,
+                marking: event.marking,
+                exercise: event.exercise,
+            }),
         }
+    }
+}
+
+/// The value of the first of these, if it is one and can be taken as it is: most are, and it is quick.
+#[inline]
+fn only<'v>(view: &'v EventView<'_>, sources: &[Source], head: &'v Head) -> Option<&'v str> {
+    match sources.first()? {
+        Source::Sensor => Some(head.sensor.as_str()),
+        Source::Dataset => Some(&head.dataset),
+        Source::Organization => Some(head.organization.as_str()),
+        Source::Field(field) => {
+            let entry = view.record.only(*field)?;
+            let raw = entry.raw(view.payload);
+            is_plain(view, entry, raw).then_some(raw)
+        }
+    }
+}
+
+/// Whether a value's bytes are its text.
+#[inline]
+fn is_plain(view: &EventView<'_>, entry: &Entry, raw: &str) -> bool {
+    match entry.kind {
+        Kind::Text => !(entry.is_unusual || view.record.has_backslashes() && raw.contains('\\')),
+        Kind::Number => crate::record::is_plain(raw),
+        Kind::Bool(_) | Kind::Null => false,
     }
 }
 
@@ -339,12 +403,7 @@ fn each(view: &EventView<'_>, sources: &[Source], head: &Head, told: &mut dyn Fn
                 {
                     is_found = true;
                     let raw = entry.raw(view.payload);
-                    let is_plain = match entry.kind {
-                        Kind::Text => !entry.is_unusual && !raw.contains('\\'),
-                        Kind::Number => crate::record::is_plain(raw),
-                        Kind::Bool(_) | Kind::Null => false,
-                    };
-                    if is_plain {
+                    if is_plain(view, entry, raw) {
                         told(raw);
                     } else {
                         told(&view.value(entry).to_string());
@@ -386,6 +445,9 @@ fn flow(view: &EventView<'_>, fields: &FlowFields) -> FlowFeatures {
 }
 
 fn first(view: &EventView<'_>, sources: &[Source], head: &Head) -> Option<String> {
+    if let Some(value) = only(view, sources, head) {
+        return Some(value.to_owned());
+    }
     let mut found = None;
     each(view, sources, head, &mut |value| {
         if found.is_none() {
@@ -396,6 +458,10 @@ fn first(view: &EventView<'_>, sources: &[Source], head: &Head) -> Option<String
 }
 
 fn measure(view: &EventView<'_>, sources: &[Source], head: &Head) -> f64 {
+    if let Some(value) = only(view, sources, head) {
+        let number = read_number(value).filter(|number| number.is_finite());
+        return number.unwrap_or(f64::NAN);
+    }
     let mut found = f64::NAN;
     each(view, sources, head, &mut |value| {
         if found.is_nan() {

@@ -124,15 +124,16 @@ impl<S: State> Keeper for Groups<S> {
         };
         let retention = S::retention_ns(rule);
         let (key, at) = (observation.text.key(), observation.head.at);
+        let sought = self.table.seek(key);
         if 1 < S::KNOCKS
-            && self.table.get(key).is_none()
+            && !sought.is_found()
             && !self.door.knock(xxh3_64(key), seconds(at), seconds(retention))
         {
             return Outcome::Counted { is_full: false };
         }
         let slot = self
             .table
-            .at(key, at, retention, || S::new(rule, observation), gone);
+            .at(sought, key, at, retention, || S::new(rule, observation), gone);
         match slot {
             Some(slot) => {
                 slot.began = slot.began.min(observation.head.began);

@@ -3,14 +3,13 @@
 //! Made where an event is scanned ([`super::extract`]), put in order of time ([`super::order`]), taken by the state
 //! of its group. One that has to be held together with events of other partitions travels as a signal (D7).
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use detect_alert::EventSample;
 use ingest_event::{
     Event, EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Value, Zone, codec::flatten,
 };
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use super::track::Identity;
 
@@ -31,12 +30,27 @@ pub(crate) struct Head {
     /// Its own time, in nanoseconds.
     pub(crate) began: i64,
     pub(crate) id: EventId,
+    /// Written as if its fields were here.
+    pub(crate) whence: Arc<Whence>,
+}
+
+/// What an event has in common with many others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Whence {
     pub(crate) organization: OrganizationNumber,
     pub(crate) sensor: SensorId,
     pub(crate) dataset: Arc<str>,
     pub(crate) zone: Zone,
     pub(crate) marking: Marking,
     pub(crate) exercise: bool,
+}
+
+impl Deref for Head {
+    type Target = Whence;
+
+    fn deref(&self) -> &Whence {
+        &self.whence
+    }
 }
 
 /// An event that an alert may show. The fields are kept as JSON: compact, and the same after a snapshot.
@@ -76,10 +90,10 @@ pub(crate) struct Merged {
     pub(crate) hashes: Vec<u64>,
 }
 
-/// The group's values, each behind its length, then the value that is counted. Most fit without a place of their own.
+/// The group's values, each behind its length, then the value that is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text {
-    bytes: SmallVec<[u8; 64]>,
+    bytes: Vec<u8>,
     key: u16,
 }
 
@@ -250,7 +264,7 @@ impl Written {
         self.head.at
     }
 
-    pub(crate) const fn organization(&self) -> OrganizationNumber {
+    pub(crate) fn organization(&self) -> OrganizationNumber {
         self.head.organization
     }
 

@@ -72,6 +72,21 @@ impl Order {
             .append(observations);
     }
 
+    /// Takes an observation on its own; false if it is late.
+    pub(crate) fn put_one(&mut self, observation: &Observation) -> bool {
+        let second = observation.head.at.div_euclid(SECOND_NS);
+        if second < self.given {
+            return false;
+        }
+        self.held += 1;
+        let spare = &mut self.spare;
+        self.seconds
+            .entry(second)
+            .or_insert_with(|| spare.pop().unwrap_or_default())
+            .push(observation);
+        true
+    }
+
     /// Takes back what [`Order::take`] gave.
     pub(crate) fn give_back(&mut self, mut observations: Packed) {
         if self.spare.len() < SPARE_MAX {

@@ -19,8 +19,6 @@ pub struct Signal {
     pub organization: OrganizationNumber,
     /// What decides the partition: the rule's family, and what the groups of its rules have in common.
     pub key: Vec<u8>,
-    /// Whether its rule is held together over all organisations.
-    pub(super) is_national: bool,
     written: Written,
 }
 
@@ -59,7 +57,6 @@ impl Signal {
         Self {
             organization: observation.head.organization,
             key,
-            is_national: track.family.is_national,
             written: observation.write(track.identity),
         }
     }
@@ -94,7 +91,6 @@ impl Signal {
         let signals = many.signals.into_iter().map(|written| Self {
             organization: written.organization(),
             key: Vec::new(),
-            is_national: false,
             written,
         });
         Ok(signals.collect())

@@ -22,12 +22,33 @@ const MARGIN_NS: i64 = 3_600_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Table<S> {
     slots: Vec<Slot<S>>,
-    /// Places by key; seeded, since events choose the keys. No outcome depends on the seed.
-    places: HashTable<u32>,
+    /// Seeded, since events choose the keys. No outcome depends on the seed.
+    places: HashTable<Place>,
     hasher: RandomState,
     sweep: usize,
     draws: u64,
     limit: usize,
+}
+
+/// Where a group is, and a hash of its key: most others are told from it without a look at them.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    slot: u32,
+    hash: u32,
+}
+
+/// What was found when a key was looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sought {
+    hash: u32,
+    slot: Option<u32>,
+}
+
+impl Sought {
+    /// Whether there is a group.
+    pub(crate) const fn is_found(self) -> bool {
+        self.slot.is_some()
+    }
 }
 
 /// One group.
@@ -75,17 +96,18 @@ impl<S> Table<S> {
         self.slots.len()
     }
 
-    /// The group of a key, made if there is none or if it was quiet for longer than `retention_ns`; its latest observation
-    /// is at `at`, or was later.
+    /// The group of a key that was looked for, made if there is none or if it was quiet for longer than `retention_ns`; its
+    /// latest observation is at `at`, or was later.
     pub(crate) fn at(
         &mut self,
+        sought: Sought,
         key: &[u8],
         at: i64,
         retention_ns: i64,
         make: impl FnOnce() -> S,
         gone: &mut Gone,
     ) -> Option<&mut Slot<S>> {
-        let place = match self.place(key) {
+        let place = match sought.slot {
             Some(place) => {
                 // Whether it has been swept yet is no matter: what is over begins anew.
                 if let Some(slot) = self.slots.get_mut(place as usize)
@@ -100,12 +122,13 @@ impl<S> Table<S> {
             None => {
                 self.sweep(at.saturating_sub(retention_ns).saturating_sub(MARGIN_NS));
                 self.make_room(gone);
-                self.insert(Slot {
+                let slot = Slot {
                     key: key.into(),
                     began: at,
                     latest: at,
                     state: make(),
-                })
+                };
+                self.insert(slot, sought.hash)
             }
         };
         let slot = self.slots.get_mut(place as usize)?;
@@ -116,58 +139,63 @@ impl<S> Table<S> {
 
     /// The group of a key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Slot<S>> {
-        self.slots.get(self.place(key)? as usize)
+        self.slots.get(self.seek(key).slot? as usize)
     }
 
     /// The group of a key.
     pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Slot<S>> {
-        let place = self.place(key)?;
-        self.slots.get_mut(place as usize)
+        let slot = self.seek(key).slot?;
+        self.slots.get_mut(slot as usize)
     }
 
-    fn place(&self, key: &[u8]) -> Option<u32> {
-        let same = |place: &u32| {
-            self.slots
-                .get(*place as usize)
-                .is_some_and(|slot| *slot.key == *key)
+    /// Looks for the group of a key.
+    pub(crate) fn seek(&self, key: &[u8]) -> Sought {
+        let hash = self.hash(key);
+        let is_same = |place: &Place| {
+            place.hash == hash
+                && self
+                    .slots
+                    .get(place.slot as usize)
+                    .is_some_and(|slot| *slot.key == *key)
         };
-        self.places.find(self.hasher.hash_one(key), same).copied()
+        Sought {
+            hash,
+            slot: self.places.find(spread(hash), is_same).map(|place| place.slot),
+        }
     }
 
-    fn insert(&mut self, slot: Slot<S>) -> u32 {
-        let place = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        let hash = self.hasher.hash_one(&*slot.key);
+    #[expect(clippy::cast_possible_truncation, reason = "half of a hash is one")]
+    fn hash(&self, key: &[u8]) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+
+    fn insert(&mut self, slot: Slot<S>, hash: u32) -> u32 {
+        let number = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         self.slots.push(slot);
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        let rehash = |place: &u32| {
-            slots
-                .get(*place as usize)
-                .map_or(0, |slot| hasher.hash_one(&*slot.key))
-        };
-        self.places.insert_unique(hash, place, rehash);
-        place
+        let place = Place { slot: number, hash };
+        self.places
+            .insert_unique(spread(hash), place, |place| spread(place.hash));
+        number
     }
 
     /// Takes a group out; the last one takes its place.
-    fn remove(&mut self, place: usize) {
-        let Some(slot) = self.slots.get(place) else {
+    fn remove(&mut self, number: usize) {
+        let Some(slot) = self.slots.get(number) else {
             return;
         };
-        let at = u32::try_from(place).unwrap_or(u32::MAX);
-        if let Ok(found) = self
-            .places
-            .find_entry(self.hasher.hash_one(&*slot.key), |found| *found == at)
-        {
+        let at = u32::try_from(number).unwrap_or(u32::MAX);
+        let hash = spread(self.hash(&slot.key));
+        if let Ok(found) = self.places.find_entry(hash, |found| found.slot == at) {
             found.remove();
         }
-        self.slots.swap_remove(place);
+        self.slots.swap_remove(number);
         let last = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        if let Some(moved) = self.slots.get(place)
-            && let Some(found) = self
-                .places
-                .find_mut(self.hasher.hash_one(&*moved.key), |found| *found == last)
-        {
-            *found = at;
+        let Some(moved) = self.slots.get(number) else {
+            return;
+        };
+        let hash = spread(self.hash(&moved.key));
+        if let Some(found) = self.places.find_mut(hash, |found| found.slot == last) {
+            found.slot = at;
         }
     }
 
@@ -219,13 +247,20 @@ impl<S: Clone> Table<S> {
     /// As it was.
     pub(crate) fn restore(kept: Kept<S>, limit: usize) -> Self {
         let mut table = Self::new(limit);
+        table.places.reserve(kept.slots.len(), |place| spread(place.hash));
         for slot in kept.slots {
-            table.insert(slot);
+            let hash = table.hash(&slot.key);
+            table.insert(slot, hash);
         }
         table.sweep = usize::try_from(kept.sweep).unwrap_or(0);
         table.draws = kept.draws;
         table
     }
+}
+
+/// A hash of 64 bits, of which the first and the last count, from half of one.
+const fn spread(hash: u32) -> u64 {
+    (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A number that looks drawn (splitmix64, Steele and others 2014).
