@@ -74,7 +74,7 @@ impl PatternList {
         match self {
             Self::Parts(_) => 40,
             Self::Tails { .. } => 6,
-            Self::Numbers(_) => 4,
+            Self::Numbers(_) => 2,
         }
     }
 

@@ -300,8 +300,16 @@ fn sufficient(condition: &Condition, names: &FieldNames, found: &mut Vec<Witness
     }
 }
 
-/// The one text that a pattern looks for, if it is no more than that.
+/// The one text or number that a pattern looks for, if it is no more than that.
 fn literal(pattern: &Pattern, field: FieldId) -> Option<Witness> {
+    if let Pattern::Number(Comparison::Equal, number) = pattern {
+        return Some(Witness {
+            fields: [field].into(),
+            text: spelled_number(*number),
+            place: Place::Whole,
+            is_number: true,
+        });
+    }
     let Pattern::Text {
         op,
         parts,
@@ -326,6 +334,11 @@ fn literal(pattern: &Pattern, field: FieldId) -> Option<Witness> {
         place,
         is_number: false,
     })
+}
+
+/// A number in the form that equal numbers share. Zero has two signs and one spelling.
+fn spelled_number(number: f64) -> Box<str> {
+    (number + 0.0).to_string().into()
 }
 
 /// What a value must have for the pattern to match.
@@ -353,11 +366,10 @@ fn of_pattern(pattern: &Pattern, fields: &[FieldId]) -> Option<Need> {
                     .collect(),
             ))
         }
-        Pattern::Number(Comparison::Equal, number) => {
-            // Zero has two signs and one spelling.
-            let number = number + 0.0;
-            Some(Need::One(witness(number.to_string(), Place::Whole, true)))
-        }
+        Pattern::Number(Comparison::Equal, number) => Some(Need::One(Witness {
+            text: spelled_number(*number),
+            ..witness(String::new(), Place::Whole, true)
+        })),
         Pattern::Bool(flag) => {
             let spellings = if *flag {
                 ["true", "1", "yes"]

@@ -5,8 +5,11 @@ use std::str::FromStr;
 use super::SCHEMA_VERSION;
 use crate::{EventId, Marking, OrganizationNumber, Purpose, SensorId, Timestamp, Zone, field};
 
+/// Whether a value, as it is spelled, is one of a kind.
+type Check = fn(&str) -> bool;
+
 /// The envelope as [`super::encode`] writes it, and whether a text is such a value.
-const ENVELOPE: [(&str, fn(&str) -> bool); 12] = [
+const ENVELOPE: [(&str, Check); 12] = [
     (field::TIMESTAMP, is_text::<Timestamp>),
     (field::EVENT_CREATED, is_text::<Timestamp>),
     (field::EVENT_DATASET, is_text::<String>),
