@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use detect::detector::{Detector, Findings};
 use detect_engine::{Compiler, Correlator, Ruleset, Stage};
 use detect_rules::SourceText;
-use ingest_event::{OrganizationNumber, Timestamp};
+use ingest_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{check, feed, organization};
