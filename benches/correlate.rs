@@ -1,4 +1,4 @@
-//! What rules about several events cost: time beside the scan ([`cost`]), memory and restart ([`memory`], [`entities`]).
+//! What rules about several events cost: time beside the scan (`cost`), memory and restart (`memory`, `entities`).
 //!
 //! The scan alone has all of SigmaHQ (or the bundled rules), a million indicators and the bundled Sigma rules. The other
 //! has the bundled correlations, anomaly rules and models too, with the base rules that only they need.
