@@ -18,15 +18,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: correlate, correlate-memory, scan, replay, reading, latency, live, quality. All if none is named.
+    /// Which works: correlate, correlate-memory, correlate-flows, scan, replay, reading, latency, live, quality. All if none is named.
     names: Vec<String>,
 }
 
 type Bench = fn() -> anyhow::Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 7] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("correlate", correlate::run),
     ("correlate-memory", correlate::held),
+    ("correlate-flows", correlate::passing),
     ("scan", scan::run),
     ("replay", replay::run),
     ("reading", reading::run),

@@ -1,4 +1,4 @@
-//! What is held: by each entity ([`entities`]), and while many flows pass.
+//! What is held while many flows pass.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use detect::detector::{Detector, Findings};
 use detect_engine::Correlator;
 use ingest_event::OrganizationNumber;
 
-use super::{entities, feed, organization, rulesets};
+use super::feed;
 use crate::{
     measure::{Row, rate, resident_mib},
     workload::benign_flows,
@@ -19,19 +19,11 @@ const LONG: u64 = 100_000_000;
 /// Flow events that are made at a time.
 const CHUNK: u64 = 200_000;
 
-/// All of them.
-pub(super) fn rows() -> anyhow::Result<Vec<Row>> {
-    if entities::was_asked()? {
-        return Ok(Vec::new());
-    }
-    let mut rows = entities::rows()?;
-    let ruleset = rulesets()?.with;
-    rows.push(passing(&ruleset, organization()?)?);
-    Ok(rows)
-}
-
 /// Resident memory while many events pass, after each tenth of them.
-fn passing(ruleset: &Arc<detect_engine::Ruleset>, organization: OrganizationNumber) -> anyhow::Result<Row> {
+pub(super) fn passing(
+    ruleset: &Arc<detect_engine::Ruleset>,
+    organization: OrganizationNumber,
+) -> anyhow::Result<Row> {
     let count: u64 = match std::env::var("VARDE_BENCH_FLOWS") {
         Ok(count) => count.parse().context("read VARDE_BENCH_FLOWS")?,
         Err(_) => LONG,
@@ -60,7 +52,7 @@ fn passing(ruleset: &Arc<detect_engine::Ruleset>, organization: OrganizationNumb
     let stats = correlator.stats();
     let shown: Vec<String> = resident.iter().map(u64::to_string).collect();
     Ok(Row {
-        bench: "correlate-memory",
+        bench: "correlate-flows",
         work: "memory while flows pass",
         corpus: format!("benign flows, {scanned} events of two thousand hosts, as many servers as there are"),
         unit: "events/s",
