@@ -133,7 +133,7 @@ impl<S: State> Keeper for Groups<S> {
         }
         let slot = self
             .table
-            .at(sought, key, at, retention, || S::new(rule, observation), gone);
+            .at_place(sought, key, at, retention, || S::new(rule, observation), gone);
         match slot {
             Some(slot) => {
                 slot.began = slot.began.min(observation.head.began);

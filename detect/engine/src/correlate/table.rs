@@ -96,9 +96,21 @@ impl<S> Table<S> {
         self.slots.len()
     }
 
+    /// As [`Table::at_place`], of a key that was not looked for yet.
+    pub(crate) fn at(
+        &mut self,
+        key: &[u8],
+        at: i64,
+        retention_ns: i64,
+        make: impl FnOnce() -> S,
+        gone: &mut Gone,
+    ) -> Option<&mut Slot<S>> {
+        self.at_place(self.seek(key), key, at, retention_ns, make, gone)
+    }
+
     /// The group of a key that was looked for, made if there is none or if it was quiet for longer than `retention_ns`; its
     /// latest observation is at `at`, or was later.
-    pub(crate) fn at(
+    pub(crate) fn at_place(
         &mut self,
         sought: Sought,
         key: &[u8],

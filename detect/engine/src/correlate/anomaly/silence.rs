@@ -97,8 +97,7 @@ impl Keeper for Silences {
             last: observation.write(track.identity),
             is_told: false,
         };
-        let sought = self.seen.seek(key);
-        let Some(slot) = self.seen.at(sought, key, at, i64::MAX, make, gone) else {
+        let Some(slot) = self.seen.at(key, at, i64::MAX, make, gone) else {
             return Outcome::Counted { is_full: true };
         };
         let seen = &mut slot.state;
