@@ -3,6 +3,7 @@
 use std::fmt;
 
 use detect_rules::Correlation;
+use ingest_event::OrganizationNumber;
 use serde::{Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -43,9 +44,14 @@ pub(super) trait Keeper: fmt::Debug + Send {
         Outcome::Counted { is_full: false }
     }
 
-    /// What nothing coming makes true, now that event time has come this far; in order of time. The rule's number is not
-    /// set in the observations.
-    fn due(&mut self, _track: &Track, _now: i64) -> Vec<(Observation, Outcome)> {
+    /// What nothing coming makes true, now that event time has come this far, of one organisation or of all; in order of
+    /// time. The rule's number is not set in the observations.
+    fn due(
+        &mut self,
+        _track: &Track,
+        _of: Option<OrganizationNumber>,
+        _now: i64,
+    ) -> Vec<(Observation, Outcome)> {
         Vec::new()
     }
 

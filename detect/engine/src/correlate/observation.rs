@@ -19,6 +19,11 @@ pub(crate) const VALUE_BYTES_MAX: usize = 512;
 /// In front of a key: whether it is an exercise, and whose it is.
 const WHOSE_BYTES: usize = 1 + 9;
 
+/// Of a group's key, whose it is: the digits of the organisation, zeros where groups are of all.
+pub(crate) fn whose(key: &[u8]) -> &[u8] {
+    key.get(1..WHOSE_BYTES).unwrap_or_default()
+}
+
 /// At most this many values of one list count.
 pub(crate) const VALUES_MAX: usize = 64;
 

@@ -9,6 +9,8 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
 
+use super::observation::whose;
+
 /// So many groups are drawn when one must go.
 pub(super) const DRAWN: u64 = 8;
 
@@ -132,7 +134,8 @@ impl<S> Table<S> {
                 place
             }
             None => {
-                self.sweep(at.saturating_sub(retention_ns).saturating_sub(MARGIN_NS));
+                let start = at.saturating_sub(retention_ns).saturating_sub(MARGIN_NS);
+                self.sweep(whose(key), start);
                 self.make_room(gone);
                 let slot = Slot {
                     key: key.into(),
@@ -212,13 +215,14 @@ impl<S> Table<S> {
     }
 
     /// Looks at a few groups and forgets those whose latest observation is before `start`.
-    fn sweep(&mut self, start: i64) {
+    fn sweep(&mut self, of: &[u8], start: i64) {
         for _ in 0..SWEPT {
             if self.slots.len() <= self.sweep {
                 self.sweep = 0;
             }
             match self.slots.get(self.sweep) {
-                Some(slot) if slot.latest < start => self.remove(self.sweep),
+                // Another organisation's time is another.
+                Some(slot) if slot.latest < start && whose(&slot.key) == of => self.remove(self.sweep),
                 Some(_) => self.sweep += 1,
                 None => return,
             }

@@ -3,16 +3,20 @@
 //! The one rule that something not coming makes true. Deadlines are kept apart and moved only when they come up, so that
 //! a busy entity costs no more than its last time.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use detect_rules::{Anomaly, AnomalyKind};
+use ingest_event::OrganizationNumber;
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTED, Known, rule, span, time};
 use crate::{
     correlate::{
         keeper::{Keeper, Limits},
-        observation::{Head, Observation, Written},
+        observation::{Head, Observation, Written, whose},
         table::{DRAWN, Gone, Kept, Table},
         track::Track,
         verdict::{Outcome, Verdict},
@@ -37,8 +41,8 @@ struct Seen {
     is_told: bool,
 }
 
-/// Times and keys.
-type Due = BTreeSet<(i64, Box<[u8]>)>;
+/// Times and keys, by whose they are: where signals come together, each organisation's time is its own.
+type Due = BTreeMap<Box<[u8]>, BTreeSet<(i64, Box<[u8]>)>>;
 
 /// The entities of one rule.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ impl Default for Silences {
     fn default() -> Self {
         Self {
             seen: Table::new(ENTITIES_MAX),
-            due: BTreeSet::new(),
+            due: Due::new(),
         }
     }
 }
@@ -79,6 +83,67 @@ fn times(nanos: i64, factor: f64) -> i64 {
     (nanos as f64 * factor) as i64
 }
 
+/// Tells of those whose time has come.
+fn look(
+    rule: &Anomaly,
+    (seen, due): (&mut Table<Seen>, &mut BTreeSet<(i64, Box<[u8]>)>),
+    now: i64,
+    silent: &mut Vec<(Observation, Outcome)>,
+) {
+    while let Some((deadline, _)) = due.first()
+        && *deadline <= now
+        && let Some((_, key)) = due.pop_first()
+    {
+        let Some(slot) = seen.get_mut(&key) else {
+            continue;
+        };
+        let latest = slot.latest;
+        let state = &mut slot.state;
+        let limit = limit(rule, state.pauses.usual_ns().unwrap_or(0));
+        let deadline = latest.saturating_add(limit);
+        let is_over = deadline <= now;
+        // One that is told of is looked at again in a while, for it may speak.
+        let next = if is_over {
+            now.saturating_add(limit.max(1))
+        } else {
+            deadline
+        };
+        due.insert((next, key));
+        if !is_over || state.is_told || state.known.is_learning(rule, latest) {
+            continue;
+        }
+        state.is_told = true;
+        let last = state.last.clone().read(0);
+        let why = format!(
+            "nothing since {}, for {}; the longest usual pause is {}",
+            time(latest),
+            span(limit),
+            span(state.pauses.usual_ns().unwrap_or(0))
+        );
+        let head = Head {
+            began: deadline,
+            ..Head::clone(&last.head)
+        };
+        let verdict = Verdict {
+            severity: None,
+            first: last.head.id.clone(),
+            start: latest,
+            end: deadline,
+            count: 0,
+            threshold: format!("nothing for {}", span(limit)),
+            explained: vec![("event.end".to_owned(), time(latest), why)],
+            among: Vec::new(),
+            marking: None,
+            samples: Vec::new(),
+        };
+        let told = Observation {
+            head: Arc::new(head),
+            ..last
+        };
+        silent.push((told, Outcome::Begun(Box::new(verdict))));
+    }
+}
+
 impl Keeper for Silences {
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
         let Some(rule) = rule(&track.asked) else {
@@ -102,7 +167,8 @@ impl Keeper for Silences {
         };
         let seen = &mut slot.state;
         if before.is_none() {
-            self.due.insert((at.saturating_add(limit(rule, 0)), key.into()));
+            let due = self.due.entry(whose(key).into()).or_default();
+            due.insert((at.saturating_add(limit(rule, 0)), key.into()));
         } else if before.is_some_and(|before| at < before) {
             return COUNTED;
         }
@@ -116,66 +182,26 @@ impl Keeper for Silences {
         COUNTED
     }
 
-    fn due(&mut self, track: &Track, now: i64) -> Vec<(Observation, Outcome)> {
+    fn due(
+        &mut self,
+        track: &Track,
+        of: Option<OrganizationNumber>,
+        now: i64,
+    ) -> Vec<(Observation, Outcome)> {
         let Some(rule) = rule(&track.asked) else {
             return Vec::new();
         };
         let mut silent = Vec::new();
-        while let Some((deadline, _)) = self.due.first()
-            && *deadline <= now
-            && let Some((_, key)) = self.due.pop_first()
-        {
-            let Some(slot) = self.seen.get_mut(&key) else {
-                continue;
-            };
-            let latest = slot.latest;
-            let seen = &mut slot.state;
-            let limit = limit(rule, seen.pauses.usual_ns().unwrap_or(0));
-            let deadline = latest.saturating_add(limit);
-            let is_over = deadline <= now;
-            // One that is told of is looked at again in a while, for it may speak.
-            let next = if is_over {
-                now.saturating_add(limit.max(1))
-            } else {
-                deadline
-            };
-            self.due.insert((next, key));
-            if !is_over || seen.is_told || seen.known.is_learning(rule, latest) {
-                continue;
-            }
-            seen.is_told = true;
-            let last = seen.last.clone().read(0);
-            let why = format!(
-                "nothing since {}, for {}; the longest usual pause is {}",
-                time(latest),
-                span(limit),
-                span(seen.pauses.usual_ns().unwrap_or(0))
-            );
-            let head = Head {
-                began: deadline,
-                ..Head::clone(&last.head)
-            };
-            let verdict = Verdict {
-                severity: None,
-                first: last.head.id.clone(),
-                start: latest,
-                end: deadline,
-                count: 0,
-                threshold: format!("nothing for {}", span(limit)),
-                explained: vec![("event.end".to_owned(), time(latest), why)],
-                among: Vec::new(),
-                marking: None,
-                samples: Vec::new(),
-            };
-            let told = Observation {
-                head: Arc::new(head),
-                ..last
-            };
-            silent.push((told, Outcome::Begun(Box::new(verdict))));
+        let digits = of.map(|of| of.digits());
+        let dues = self
+            .due
+            .iter_mut()
+            .filter(|(whose, _)| digits.is_none_or(|digits| ***whose == digits));
+        for (_, due) in dues {
+            look(rule, (&mut self.seen, due), now, &mut silent);
         }
         silent
     }
-
     fn limits(&self, _track: &Track) -> Limits {
         Limits {
             groups_max: ENTITIES_MAX,
