@@ -279,6 +279,7 @@ impl Metrics {
             .inc_by(since(|stats| stats.groups_evicted));
         for (what, count) in [
             ("late", since(|stats| stats.events_late)),
+            ("ahead", since(|stats| stats.events_ahead)),
             ("outside", since(|stats| stats.events_outside)),
             ("repeated", since(|stats| stats.events_repeated)),
             ("full", since(|stats| stats.windows_full)),

@@ -53,8 +53,12 @@ pub use snapshot::RestoreError;
 pub(crate) use track::Tracks;
 use work::Work;
 
-/// An event that claims to be further ahead of the clock than this does not move time.
+/// An event that claims to be further ahead of the clock than this does not move time: it is taken as if it were as late
+/// as the latest of the others.
 const AHEAD_MAX_NS: i64 = 300_000_000_000;
+
+/// Where nothing is observed, what nothing coming makes true is looked at each time that event time has come so far.
+const PASS_NS: i64 = 10_000_000_000;
 
 /// What happened that no alert tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -63,6 +67,8 @@ pub struct CorrelatorStats {
     pub groups_evicted: u64,
     /// Events that came more than 60 seconds late.
     pub events_late: u64,
+    /// Events that claimed to be more than five minutes ahead of the clock.
+    pub events_ahead: u64,
     /// Events from before their group's window, which were not counted.
     pub events_outside: u64,
     /// Events that came again.
@@ -78,6 +84,7 @@ impl CorrelatorStats {
         Self {
             groups_evicted: self.groups_evicted + other.groups_evicted,
             events_late: self.events_late + other.events_late,
+            events_ahead: self.events_ahead + other.events_ahead,
             events_outside: self.events_outside + other.events_outside,
             events_repeated: self.events_repeated + other.events_repeated,
             windows_full: self.windows_full + other.windows_full,
@@ -139,6 +146,8 @@ struct Lane {
     expected: usize,
     /// The latest of all.
     latest: i64,
+    /// Event time has come this far.
+    passed: i64,
 }
 
 impl Lane {
@@ -148,7 +157,21 @@ impl Lane {
             streams: BTreeMap::new(),
             expected: 0,
             latest: i64::MIN,
+            passed: i64::MIN,
         }
+    }
+
+    /// How far event time has come. Where nothing is under way at all, it has come to the latest.
+    const fn reached(&self, watermark: i64) -> i64 {
+        match watermark {
+            i64::MAX => self.latest,
+            watermark => watermark,
+        }
+    }
+
+    /// Whether something is to be done though nothing may be given out.
+    const fn is_passing(&self, watermark: i64) -> bool {
+        PASS_NS <= self.reached(watermark).saturating_sub(self.passed)
     }
 
     /// Nothing comes before this any more.
@@ -195,7 +218,8 @@ impl Correlator {
 
     /// Takes what one scanned event brings, and lets time go on to the event's.
     ///
-    /// `read` is the clock's time when it was read: an event from the future does not move time.
+    /// `read` is the clock's time when it was read: an event from the future does not move time, or nothing would be told
+    /// of who is silent until then, and all that comes after it would be late.
     pub(crate) fn observe(
         &mut self,
         observations: &mut Packed,
@@ -207,14 +231,22 @@ impl Correlator {
         let is_empty = observations.is_empty();
         let lane = self.lanes.entry(None).or_insert_with(Lane::new);
         at = at.max(observations.latest_at().unwrap_or(at));
+        let limit = read.as_nanos().saturating_add(AHEAD_MAX_NS);
+        if limit < at {
+            self.stats.events_ahead += 1;
+            at = match lane.latest {
+                i64::MIN => read.as_nanos(),
+                latest => latest,
+            };
+            observations.set_right(limit, at);
+        }
         lane.order.put(observations);
         if is_empty && at <= lane.latest {
             return;
         }
-        if at <= read.as_nanos().saturating_add(AHEAD_MAX_NS) {
-            lane.latest = lane.latest.max(at);
-        }
-        if observations.is_empty() && !lane.order.is_due(lane.watermark()) {
+        lane.latest = lane.latest.max(at);
+        let watermark = lane.watermark();
+        if observations.is_empty() && !lane.order.is_due(watermark) && !lane.is_passing(watermark) {
             return;
         }
         self.give_out(None, observations, None, out);
@@ -251,7 +283,7 @@ impl Correlator {
         // One that was quiet and speaks again goes back to its own time.
         lane.streams.insert(stream.number, stream.watermark);
         let watermark = lane.watermark();
-        if late.is_empty() && !lane.order.is_due(watermark) {
+        if late.is_empty() && !lane.order.is_due(watermark) && !lane.is_passing(watermark) {
             lane.order.pass(watermark);
             return;
         }
@@ -275,7 +307,10 @@ impl Correlator {
 
     /// What comes together here need not travel: it is taken as it would be elsewhere.
     fn join(&mut self, out: &mut Correlated) {
-        let watermark = self.watermark().map_or(i64::MIN, Timestamp::as_nanos);
+        let watermark = match self.together {
+            Some(_) => self.watermark().map_or(i64::MIN, Timestamp::as_nanos),
+            None => return,
+        };
         let Some(together) = &mut self.together else {
             return;
         };
@@ -304,11 +339,15 @@ impl Correlator {
     /// to the latest event's, so that a capture of last year is not silent since last year.
     pub fn elapse(&mut self, elapsed: Duration, out: &mut Correlated) {
         self.flush(out);
-        let Some(latest) = self.lanes.values().map(|lane| lane.latest).max() else {
-            return;
-        };
         let elapsed = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
-        self.work(out).due(latest.saturating_add(elapsed));
+        let lanes: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|(name, lane)| (*name, lane.latest))
+            .collect();
+        for (name, latest) in lanes.into_iter().filter(|(_, latest)| i64::MIN < *latest) {
+            self.work(out).due(name, latest.saturating_add(elapsed));
+        }
         self.join(out);
         if let Some(together) = &mut self.together {
             together.elapse(Duration::from_nanos(elapsed.unsigned_abs()), out);
@@ -374,7 +413,7 @@ impl Correlator {
         let watermark = until.unwrap_or_else(|| lane.watermark());
         while let Some(mut observations) = lane.order.take(watermark) {
             if let Some(first) = observations.first_at() {
-                work.pass(first);
+                work.pass(name, first);
             }
             if observations.has_merged() {
                 let mut merged = observations.iter().collect();
@@ -385,6 +424,9 @@ impl Correlator {
             }
             lane.order.give_back(observations);
         }
+        // Nothing comes before this any more, whether something was observed or not.
+        lane.passed = lane.reached(watermark).max(lane.passed);
+        work.pass(name, lane.passed);
         self.shown = shown;
         self.lanes.insert(name, lane);
     }

@@ -145,6 +145,16 @@ impl Packed {
         });
     }
 
+    /// What claims to be after `limit` is taken for what is at `now`.
+    pub(crate) fn set_right(&mut self, limit: i64, now: i64) {
+        for head in self.heads.iter_mut().filter(|head| limit < head.at) {
+            head.at = now;
+        }
+        for entry in self.entries.iter_mut().filter(|entry| limit < entry.at) {
+            entry.at = now;
+        }
+    }
+
     /// Takes over all of another, which is empty then.
     pub(crate) fn append(&mut self, other: &mut Self) {
         let (heads, texts, extras) = (

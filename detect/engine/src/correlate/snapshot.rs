@@ -16,7 +16,7 @@ use super::{
 use crate::ruleset::Ruleset;
 
 /// The version written, and the only one read: the first was JSON, of windows that knew fewer kinds.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why a snapshot can't be restored.
 #[derive(Debug, Error)]
@@ -115,6 +115,7 @@ impl Correlator {
                 streams: kept.streams,
                 expected: usize::try_from(kept.expected).unwrap_or(0),
                 latest: kept.latest,
+                passed: i64::MIN,
             };
             correlator.lanes.insert(kept.name, lane);
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use detect_alert::Alert;
+use ingest_event::{OrganizationNumber, Zone};
 
 use super::{
     Correlated, CorrelatorStats, Place, Signal, Stage,
@@ -109,23 +110,23 @@ impl Work<'_> {
     }
 
     /// Event time has come to `now`: parts that are complete travel, and what nothing coming makes true is told of.
-    pub(super) fn pass(&mut self, now: i64) {
+    pub(super) fn pass(&mut self, of: Option<OrganizationNumber>, now: i64) {
         if !self.gatherer.is_empty() {
             let mut parts = Vec::new();
             self.gatherer.flush(now, &mut parts);
             self.send_parts(&parts);
         }
-        self.due(now);
+        self.due(of, now);
     }
 
-    /// What nothing coming makes true.
-    pub(super) fn due(&mut self, now: i64) {
+    /// What nothing coming makes true, of one organisation or of all.
+    pub(super) fn due(&mut self, of: Option<OrganizationNumber>, now: i64) {
         let ruleset = self.ruleset;
         for ((number, track), at) in (0..).zip(&ruleset.tracks.all).zip(0..) {
             let Some(keeper) = self.keepers.get_mut(at) else {
                 return;
             };
-            for (mut observation, outcome) in keeper.due(track, now) {
+            for (mut observation, outcome) in keeper.due(track, of, now) {
                 observation.track = number;
                 self.tell(track, &observation, outcome);
             }
@@ -168,6 +169,11 @@ impl Work<'_> {
             let Some(asked) = next.asked.bases().get(usize::from(*base)) else {
                 continue;
             };
+            // What a device usually does is not learned from alerts about it either (R16).
+            if next.asked.is_per_device() && matches!(observation.head.zone, Zone::School | Zone::Health) {
+                self.stats.events_protected += 1;
+                continue;
+            }
             let Ok(id) = ingest_event::EventId::parse(alert.id.as_str()) else {
                 continue;
             };

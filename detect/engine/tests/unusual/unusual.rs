@@ -102,12 +102,22 @@ impl Run {
     }
 
     pub(crate) fn feed(&mut self, event: &str) {
+        self.feed_at(event, None);
+    }
+
+    /// Read at a time of its own.
+    pub(crate) fn feed_at(&mut self, event: &str, read: Option<Timestamp>) {
         let ruleset = Arc::clone(&self.ruleset);
         let mut sink = AlertSink::new(&self.defaults, &mut self.observing);
         let timestamp = Scanner::new(&ruleset)
             .scan(event.as_bytes(), &mut sink)
             .expect("an event");
-        sink.finish_event(&mut self.correlator, timestamp, timestamp, &mut self.correlated);
+        sink.finish_event(
+            &mut self.correlator,
+            timestamp,
+            read.unwrap_or(timestamp),
+            &mut self.correlated,
+        );
     }
 
     pub(crate) fn restart(&mut self) {
