@@ -162,7 +162,7 @@ fn an_organisation_that_is_behind_keeps_its_groups() {
     };
     let half = |from: i64| (from..from + 40).map(|n| to(n * 20, n, 445)).collect::<Vec<_>>();
     // Ten hours later, many groups of its own.
-    let ahead: Vec<_> = (0..50).map(|n| to(36_000 + n, n, 1_000 + n)).collect();
+    let ahead: Vec<_> = (0..50).map(|n| to(36_000 + n * 60, n, 1_000 + n)).collect();
     let found = behind(rule, &ahead, &[half(0), half(40)]);
     assert_eq!(found.len(), 1, "{found:#?}");
 }
