@@ -233,16 +233,16 @@ def smb_sweep_inside() -> dict[str, str]:
 
 
 def sensor_silent() -> dict[str, str]:
-    """Two sensors for nine days: on the ninth one of them sees nothing any more, and at the other one of two logs stops."""
+    """Two sensors for sixteen days: on the last one of them sees nothing any more, and at the other one of two logs stops."""
     day = Day("2026-03-02T00:00:00", "sensor-silent")
-    end, stop = 9 * 86_400, 8 * 86_400 + 11 * 3_600
+    end, stop = 16 * 86_400, 15 * 86_400 + 11 * 3_600
     for sensor, until in [("sensor-hamar-1", stop), ("sensor-hamar-2", end)]:
-        for number, at in enumerate(day.regular(60, until, 1_500, 700)):
+        for number, at in enumerate(day.regular(60, until, 2_700, 700)):
             source, resolver = [("10.20.0.21", "192.0.2.53"), ("2001:db8:20::22", "2001:db8:f::53")][number % 2]
             day.question(at, source, resolver, "www.avis.example", ("A", "AAAA")[number % 2], **{"observer.name": sensor})
-    for at in day.regular(200, stop, 2_400, 900):
+    for at in day.regular(200, stop, 4_800, 900):
         day.windows_login(at, "10.20.0.21", "ansatt1", is_let_in=True, **{"observer.name": "sensor-hamar-2"})
-    for at in day.regular(300, end, 2_400, 900):
+    for at in day.regular(300, end, 4_800, 900):
         day.ssh_login(at, "2001:db8:20::5", "srv1", **{"observer.name": "sensor-hamar-2"})
     return {"events.ndjson": day.lines()}
 
