@@ -42,7 +42,10 @@ struct Seen {
 }
 
 /// Times and keys, by whose they are: where signals come together, each organisation's time is its own.
-type Due = BTreeMap<Box<[u8]>, BTreeSet<(i64, Box<[u8]>)>>;
+type Due = BTreeMap<Box<[u8]>, Deadlines>;
+
+/// Of one organisation.
+type Deadlines = BTreeSet<(i64, Box<[u8]>)>;
 
 /// The entities of one rule.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ fn times(nanos: i64, factor: f64) -> i64 {
 /// Tells of those whose time has come.
 fn look(
     rule: &Anomaly,
-    (seen, due): (&mut Table<Seen>, &mut BTreeSet<(i64, Box<[u8]>)>),
+    (seen, due): (&mut Table<Seen>, &mut Deadlines),
     now: i64,
     silent: &mut Vec<(Observation, Outcome)>,
 ) {
