@@ -164,9 +164,8 @@ impl MatchSink for AlertSink<'_> {
             return;
         };
         if let Origin::Indicator(indicator, ruleset) = hit.origin {
-            let kind = indicator.kind.to_string();
             let observations = &mut self.observing.observations;
-            of_indicator(&ruleset.tracks, event, &kind, &indicator.value, observations);
+            of_indicator(&ruleset.tracks, event, indicator, observations);
         }
         self.alerts.push(raise(&hit, event));
     }

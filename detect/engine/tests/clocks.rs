@@ -204,3 +204,31 @@ correlation:
         assert_eq!(new.count(), expected, "{zone}");
     }
 }
+
+#[test]
+fn what_comes_after_a_lull_still_counts() {
+    let sweep = |group: &str| {
+        format!(
+            "correlation:
+  type: value_count
+  rules: [any_flow]
+  group-by: [{group}]
+  timespan: 1m
+  condition: {{ field: destination.ip, gte: 20 }}"
+        )
+    };
+    for rule in [sweep("source.ip"), sweep("source.ip, destination.port")] {
+        let ruleset = ruleset(&rule);
+        for lulls in [1_usize, 2, 7, 19] {
+            let mut run = Run::new(&ruleset, Stage::Organization);
+            for n in 0..30_i64 {
+                let more = format!(r#","destination.port":445,"event.end":"{}""#, second(n % 3));
+                run.feed(&flow(n % 3, V6, &format!("203.0.113.{n}"), &more).1);
+                if usize::try_from(n).expect("small") % lulls == lulls - 1 {
+                    run.correlator.flush(&mut run.correlated);
+                }
+            }
+            assert_eq!(run.finish().len(), 1, "{lulls}: {rule}");
+        }
+    }
+}

@@ -14,8 +14,9 @@ mod silence;
 mod verdicts;
 mod volume;
 
+use detect_alert::Tlp;
 use detect_rules::{Anomaly, AnomalyKind};
-use ingest_event::Timestamp;
+use ingest_event::{Marking, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -156,7 +157,7 @@ fn begun(
         threshold,
         explained,
         among: Vec::new(),
-        marking: None,
+        strictest: (Marking::Unmarked, Tlp::Clear),
         samples: Vec::new(),
     }))
 }

@@ -4,6 +4,7 @@
 
 use std::{hash::BuildHasher as _, sync::Arc};
 
+use detect_alert::{Indicator, Tlp};
 use detect_models::FlowFeatures;
 use ingest_event::{
     Defaults, Event, EventId, Marking, SensorId, Timestamp, Zone, codec::written_fields, field,
@@ -280,6 +281,7 @@ impl Extractor {
                 Some(marking) => marking.parse().ok()?,
                 None => Marking::Unmarked,
             },
+            tlp: Tlp::Clear,
             exercise: exercise == Some("true"),
         });
         *known = Some(Known {
@@ -300,16 +302,18 @@ impl Known {
 }
 
 /// The observations of a match of an indicator: the group is its kind and value.
-pub(crate) fn of_indicator(tracks: &Tracks, event: &Event, kind: &str, value: &str, out: &mut Packed) {
+pub(crate) fn of_indicator(tracks: &Tracks, event: &Event, indicator: &Indicator, out: &mut Packed) {
     let takers = tracks.of_indicators();
     if takers.is_empty() {
         return;
     }
-    let head = out.begin(Head::of(event));
+    let mut head = Head::of(event);
+    head.restrict((event.marking, indicator.tlp));
+    let head = out.begin(head);
     let mut text = Text::default();
     text.begin(None, event.exercise);
-    text.push_group(kind);
-    text.push_group(value);
+    text.push_group(&indicator.kind.to_string());
+    text.push_group(&indicator.value);
     for (track, base) in takers {
         let measured = Measured {
             track: *track,
@@ -347,6 +351,7 @@ impl Head {
                 dataset: Arc::from(event.dataset.as_str()),
                 zone: event.zone,
                 marking: event.marking,
+                tlp: Tlp::Clear,
                 exercise: event.exercise,
             }),
         }

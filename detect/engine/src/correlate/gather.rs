@@ -200,6 +200,9 @@ pub(super) fn merge(observations: &mut Vec<Observation>) {
 
 fn union(first: &mut Observation, other: &Observation) {
     add(&mut first.numbers, other.numbers);
+    if first.head.marking < other.head.marking || first.head.tlp < other.head.tlp {
+        Arc::make_mut(&mut first.head).restrict((other.head.marking, other.head.tlp));
+    }
     let (Some(merged), Some(more)) = (&mut first.merged, &other.merged) else {
         return;
     };
@@ -223,6 +226,10 @@ fn add(sums: &mut [f64; 2], numbers: [f64; 2]) {
 /// Adds to a part; whether it is complete now.
 fn join(part: &mut Observation, observation: &Observation) -> bool {
     add(&mut part.numbers, observation.numbers);
+    let strictest = (
+        part.head.marking.max(observation.head.marking),
+        part.head.tlp.max(observation.head.tlp),
+    );
     // Of all its events the part shows the one with the smallest id, which is the same however they are divided.
     if observation.head.id < part.head.id {
         let at = part.head.at;
@@ -231,6 +238,9 @@ fn join(part: &mut Observation, observation: &Observation) -> bool {
             ..Head::clone(&observation.head)
         });
         part.text = observation.text.clone();
+    }
+    if (part.head.marking, part.head.tlp) != strictest {
+        Arc::make_mut(&mut part.head).restrict(strictest);
     }
     let Some(merged) = part.merged.as_mut().map(Arc::make_mut) else {
         return true;

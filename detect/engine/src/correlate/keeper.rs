@@ -143,10 +143,13 @@ impl<S: State> Keeper for Groups<S> {
         match slot {
             Some(slot) => {
                 slot.began = slot.began.min(observation.head.began);
+                slot.strictest.0 = slot.strictest.0.max(observation.head.marking);
+                slot.strictest.1 = slot.strictest.1.max(observation.head.tlp);
                 let mut outcome = slot.state.add(rule, observation);
                 // What is said of a time before there was anything, is not said.
                 if let Outcome::Begun(verdict) = &mut outcome {
                     verdict.start = verdict.start.max(slot.began);
+                    verdict.strictest = slot.strictest;
                 }
                 outcome
             }

@@ -5,7 +5,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use detect_alert::EventSample;
+use detect_alert::{EventSample, Tlp};
 use ingest_event::{
     Event, EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Value, Zone, codec::flatten,
 };
@@ -47,6 +47,8 @@ pub(crate) struct Whence {
     pub(crate) dataset: Arc<str>,
     pub(crate) zone: Zone,
     pub(crate) marking: Marking,
+    /// Who may know of what matched; clear but where an indicator matched.
+    pub(crate) tlp: Tlp,
     pub(crate) exercise: bool,
 }
 
@@ -55,6 +57,17 @@ impl Deref for Head {
 
     fn deref(&self) -> &Whence {
         &self.whence
+    }
+}
+
+impl Head {
+    /// What is put together with something stricter is as strict.
+    pub(crate) fn restrict(&mut self, (marking, tlp): (Marking, Tlp)) {
+        if self.whence.marking < marking || self.whence.tlp < tlp {
+            let whence = Arc::make_mut(&mut self.whence);
+            whence.marking = whence.marking.max(marking);
+            whence.tlp = whence.tlp.max(tlp);
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
 
+use detect_alert::Tlp;
+use ingest_event::Marking;
+
 use super::observation::whose;
 
 /// So many groups are drawn when one must go.
@@ -19,6 +22,9 @@ const SWEPT: usize = 2;
 
 /// Groups are swept so long after they are over: an observation that comes late may still find them.
 const MARGIN_NS: i64 = 3_600_000_000_000;
+
+/// Nothing observed yet.
+const OPEN: (Marking, Tlp) = (Marking::Unmarked, Tlp::Clear);
 
 /// Groups of one rule.
 #[derive(Clone, Debug)]
@@ -61,6 +67,8 @@ pub(crate) struct Slot<S> {
     pub(crate) began: i64,
     /// Its latest observation, in nanoseconds.
     pub(crate) latest: i64,
+    /// The strictest of all its observations.
+    pub(crate) strictest: (Marking, Tlp),
     pub(crate) state: S,
 }
 
@@ -128,7 +136,7 @@ impl<S> Table<S> {
                     && slot.latest.saturating_add(retention_ns) < at
                 {
                     slot.state = make();
-                    (slot.began, slot.latest) = (at, at);
+                    (slot.began, slot.latest, slot.strictest) = (at, at, OPEN);
                     return self.slots.get_mut(place as usize);
                 }
                 place
@@ -141,6 +149,7 @@ impl<S> Table<S> {
                     key: key.into(),
                     began: at,
                     latest: at,
+                    strictest: OPEN,
                     state: make(),
                 };
                 self.insert(slot, sought.hash)

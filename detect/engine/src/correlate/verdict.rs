@@ -1,6 +1,6 @@
 //! What the state of a group says of an observation, and the alert that is made of it.
 
-use detect_alert::{Alert, AlertId, Entity, EventSample, Evidence, Severity, Window};
+use detect_alert::{Alert, AlertId, Entity, EventSample, Evidence, Severity, Tlp, Window};
 use ingest_event::{EventId, Marking, OrganizationNumber, Timestamp, field};
 
 use super::{observation::Observation, track::Track};
@@ -41,8 +41,8 @@ pub(crate) struct Verdict {
     pub(crate) explained: Vec<(String, String, String)>,
     /// Of a rule over several organisations, where it was seen: for the CERT alone.
     pub(crate) among: Vec<OrganizationNumber>,
-    /// The strictest of its events, if they are kept.
-    pub(crate) marking: Option<Marking>,
+    /// The strictest of all that is known of the group.
+    pub(crate) strictest: (Marking, Tlp),
     /// Events as a whole; where there are none, the last one is shown as far as it is known.
     pub(crate) samples: Vec<EventSample>,
 }
@@ -104,11 +104,11 @@ pub(crate) fn alert(subject: &Subject<'_>, verdict: Verdict) -> Alert {
         organization,
         sensor: head.sensor.clone(),
         zone: head.zone,
-        marking: verdict.marking.unwrap_or(Marking::Unmarked).max(head.marking),
+        marking: verdict.strictest.0.max(head.marking),
         exercise: head.exercise,
         severity: verdict.severity.unwrap_or(about.severity),
         confidence: about.confidence,
-        tlp: about.tlp,
+        tlp: about.tlp.max(verdict.strictest.1).max(head.tlp),
         pap: about.pap,
         producer: about.producer.clone(),
         indicator: None,

@@ -12,8 +12,9 @@ use std::{
     sync::Arc,
 };
 
+use detect_alert::Tlp;
 use detect_rules::{Correlation, CorrelationKind, Expression, WindowKind};
-use ingest_event::EventId;
+use ingest_event::{EventId, Marking};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -260,7 +261,14 @@ impl Group {
             explained: explained(rule, count, &threshold, observation),
             threshold,
             among: Vec::new(),
-            marking: self.samples.iter().map(|sample| sample.marking).max(),
+            strictest: (
+                self.samples
+                    .iter()
+                    .map(|sample| sample.marking)
+                    .max()
+                    .unwrap_or(Marking::Unmarked),
+                Tlp::Clear,
+            ),
             samples: self.samples.iter().map(Sample::shown).collect(),
         }
     }

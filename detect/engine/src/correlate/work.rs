@@ -208,6 +208,7 @@ impl Work<'_> {
             });
             let whence = Whence {
                 marking: alert.marking,
+                tlp: alert.tlp,
                 ..Whence::clone(&observation.head.whence)
             };
             let head = Head {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use detect_rules::{Anomaly, AnomalyKind};
-use ingest_event::OrganizationNumber;
+use ingest_event::{EventId, OrganizationNumber};
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTED, Episode, Remembered, begun, line, span};
@@ -61,6 +61,10 @@ impl Remembered for Spread {
         let threshold = format!(">= {organizations} organisations");
         let mut outcome = begun(rule, observation, count, threshold, vec![line(rule, count, why)]);
         if let Outcome::Begun(verdict) = &mut outcome {
+            // Who crosses the threshold depends on who came first; which episode it is does not: a time span lies
+            // between two of them.
+            let episode = latest.div_euclid(rule.timespan_ns.max(1));
+            verdict.first = EventId::derive(&[b"episode", &episode.to_le_bytes()]);
             verdict.among = self.seen.keys().copied().take(AMONG_MAX).collect();
         }
         outcome

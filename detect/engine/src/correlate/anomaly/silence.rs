@@ -8,8 +8,9 @@ use std::{
     sync::Arc,
 };
 
+use detect_alert::Tlp;
 use detect_rules::{Anomaly, AnomalyKind};
-use ingest_event::OrganizationNumber;
+use ingest_event::{Marking, OrganizationNumber};
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTED, Known, rule, span, time};
@@ -136,7 +137,7 @@ fn look(
             threshold: format!("nothing for {}", span(limit)),
             explained: vec![("event.end".to_owned(), time(latest), why)],
             among: Vec::new(),
-            marking: None,
+            strictest: (Marking::Unmarked, Tlp::Clear),
             samples: Vec::new(),
         };
         let told = Observation {
