@@ -11,11 +11,13 @@
 #[allow(dead_code, reason = "each test uses some of it")]
 mod unusual;
 
+use std::time::Duration;
+
 use detect_alert::{Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use detect_engine::Stage;
 use ingest_event::{Marking, OrganizationNumber};
 
-use unusual::{Run, V6, flow, ruleset, ruleset_by};
+use unusual::{CALLED_BY_FEW, MONDAY, Run, V6, flow, ruleset, ruleset_by};
 
 /// Counted where events are scanned, as parts of a minute where signals come together, and as Sigma counts.
 const RULES: [&str; 3] = [
@@ -89,5 +91,83 @@ fn what_is_told_of_an_indicator_is_as_closed_as_the_indicator() {
         let national = national.unwrap_or_else(|| panic!("{found:#?}"));
         // The rule's own is amber.
         assert_eq!(national.tlp, tlp.max(Tlp::Amber));
+    }
+}
+
+/// A machine calls each five minutes, the `place`-th time with something restricted; with what it finds.
+fn called(stage: Stage, (source, far): (&str, &str), place: i64) -> Run {
+    let mut run = Run::new(&ruleset(CALLED_BY_FEW), stage);
+    for n in 0..20 {
+        let marking = if n == place { "restricted" } else { "unmarked" };
+        let more = format!(r#","source.bytes":300,"varde.marking":"{marking}""#);
+        run.feed(&flow(n * 300, source, far, &more).1);
+        run.restart();
+    }
+    run.correlator.flush(&mut run.correlated);
+    run
+}
+
+const CALLS: [(&str, &str); 2] = [("10.0.0.7", "203.0.113.9"), (V6, "2001:db8:f::9")];
+
+#[test]
+fn what_is_decided_elsewhere_is_as_strict_as_what_it_was_found_in() {
+    for calls in CALLS {
+        // The third makes the group, the eighteenth is what the alert tells of.
+        for place in [2, 9, 17] {
+            let found = called(Stage::Whole, calls, place).correlated.alerts;
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_eq!(found[0].marking, Marking::Restricted, "{place}");
+        }
+        let found = called(Stage::Whole, calls, 19).correlated.alerts;
+        assert_eq!(found[0].marking, Marking::Unmarked, "what came later is no part of it");
+    }
+}
+
+#[test]
+fn what_is_decided_elsewhere_says_nothing_of_a_time_before_it_was_seen() {
+    for calls in CALLS {
+        let found = called(Stage::Whole, calls, 0).correlated.alerts;
+        let window = found[0].window.as_ref().expect("a window");
+        assert_eq!(window.start.as_nanos(), (MONDAY + 600) * 1_000_000_000);
+    }
+}
+
+#[test]
+fn that_many_call_is_as_strict_as_their_calls() {
+    for (far, sources) in [("203.0.113.9", ["10.0.0.7", "10.0.0.8"]), ("2001:db8:f::9", [V6, "2001:db8:a::8"])] {
+        let mut run = Run::new(&ruleset(CALLED_BY_FEW), Stage::Whole);
+        for n in 0..20 {
+            for (source, marking) in sources.iter().zip(["unmarked", "restricted"]) {
+                let more = format!(r#","source.bytes":300,"varde.marking":"{marking}""#);
+                run.feed(&flow(n * 300, source, far, &more).1);
+            }
+        }
+        let found = run.finish();
+        let markings: Vec<Marking> = found.iter().map(|alert| alert.marking).collect();
+        assert_eq!(markings, [Marking::Restricted; 2], "each tells that there are two");
+    }
+}
+
+#[test]
+fn silence_is_as_strict_as_what_was_heard() {
+    let rule = "anomaly:
+  type: silence
+  rules: [any_flow]
+  group-by: [source.ip]
+  timespan: 1h";
+    for source in ["10.0.0.7", V6] {
+        for place in [0, 15, 29] {
+            let mut run = Run::new(&ruleset(rule), Stage::Whole);
+            for n in 0..30 {
+                let marking = if n == place { "restricted" } else { "unmarked" };
+                let more = format!(r#","varde.marking":"{marking}""#);
+                run.feed(&flow(n * 120, source, "203.0.113.9", &more).1);
+                run.restart();
+            }
+            run.correlator.elapse(Duration::from_secs(2 * 3600), &mut run.correlated);
+            let found = run.correlated.alerts;
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_eq!(found[0].marking, Marking::Restricted, "{place}");
+        }
     }
 }

@@ -14,14 +14,14 @@ mod silence;
 mod verdicts;
 mod volume;
 
-use detect_alert::Tlp;
 use detect_rules::{Anomaly, AnomalyKind};
-use ingest_event::{Marking, Timestamp};
+use ingest_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     keeper::{Keeper, State, groups},
     observation::Observation,
+    table::OPEN,
     track::Asked,
     verdict::{Outcome, Verdict},
 };
@@ -157,7 +157,7 @@ fn begun(
         threshold,
         explained,
         among: Vec::new(),
-        strictest: (Marking::Unmarked, Tlp::Clear),
+        strictest: OPEN,
         samples: Vec::new(),
     }))
 }

@@ -143,13 +143,17 @@ impl<S: State> Keeper for Groups<S> {
         match slot {
             Some(slot) => {
                 slot.began = slot.began.min(observation.head.began);
-                slot.strictest.0 = slot.strictest.0.max(observation.head.marking);
-                slot.strictest.1 = slot.strictest.1.max(observation.head.tlp);
+                slot.restrict(&observation.head);
                 let mut outcome = slot.state.add(rule, observation);
+                let said = match &mut outcome {
+                    Outcome::Begun(verdict) => Some((&mut verdict.start, &mut verdict.strictest)),
+                    Outcome::Travels(found) => Some((&mut found.start, &mut found.strictest)),
+                    Outcome::Counted { .. } | Outcome::Outside | Outcome::Repeated => None,
+                };
                 // What is said of a time before there was anything, is not said.
-                if let Outcome::Begun(verdict) = &mut outcome {
-                    verdict.start = verdict.start.max(slot.began);
-                    verdict.strictest = slot.strictest;
+                if let Some((start, strictest)) = said {
+                    *start = slot.began.max(*start);
+                    *strictest = slot.strictest;
                 }
                 outcome
             }

@@ -12,7 +12,7 @@ use std::hash::BuildHasher;
 use detect_alert::Tlp;
 use ingest_event::Marking;
 
-use super::observation::whose;
+use super::observation::{Head, whose};
 
 /// So many groups are drawn when one must go.
 pub(super) const DRAWN: u64 = 8;
@@ -24,7 +24,7 @@ const SWEPT: usize = 2;
 const MARGIN_NS: i64 = 3_600_000_000_000;
 
 /// Nothing observed yet.
-const OPEN: (Marking, Tlp) = (Marking::Unmarked, Tlp::Clear);
+pub(crate) const OPEN: (Marking, Tlp) = (Marking::Unmarked, Tlp::Clear);
 
 /// Groups of one rule.
 #[derive(Clone, Debug)]
@@ -86,6 +86,14 @@ pub(crate) struct Kept<S> {
 pub(crate) struct Gone {
     /// Put out though they were not over.
     pub(crate) evicted: u64,
+}
+
+impl<S> Slot<S> {
+    /// What is known of it is as strict as this observation.
+    pub(crate) fn restrict(&mut self, head: &Head) {
+        self.strictest.0 = self.strictest.0.max(head.marking);
+        self.strictest.1 = self.strictest.1.max(head.tlp);
+    }
 }
 
 impl<S> Table<S> {

@@ -19,8 +19,19 @@ pub(crate) enum Outcome {
     Outside,
     /// Already counted.
     Repeated,
-    /// Where signals come together it is decided what it means: this travels as the observation's value.
-    Travels(String),
+    /// Where signals come together it is decided what it means.
+    Travels(Found),
+}
+
+/// What travels to where it is decided what it means.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The observation's value.
+    pub(crate) value: String,
+    /// The window that it tells of begins here, in nanoseconds.
+    pub(crate) start: i64,
+    /// The strictest of all that is known of the group.
+    pub(crate) strictest: (Marking, Tlp),
 }
 
 /// Why there is an alert.

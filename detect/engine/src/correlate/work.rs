@@ -56,12 +56,13 @@ impl Work<'_> {
         let mut gone = Gone::default();
         let outcome = keeper.take(track, observation, &mut gone);
         self.stats.groups_evicted += gone.evicted;
-        let Outcome::Travels(value) = outcome else {
+        let Outcome::Travels(found) = outcome else {
             self.tell(track, observation, outcome);
             return;
         };
         let mut observation = observation.clone();
-        observation.text.set_value(&value);
+        observation.text.set_value(&found.value);
+        Arc::make_mut(&mut observation.head).restrict(found.strictest);
         match self.stage {
             Stage::Signals => self.decide(observation, track),
             Stage::Whole | Stage::Organization | Stage::Scan => self.send_one(&observation, track),

@@ -13,9 +13,9 @@ use super::{COUNTED, ENTITIES_MAX, Known, Remembered, begun, hash, rule, span, t
 use crate::correlate::{
     keeper::{Keeper, Limits, groups},
     observation::{Observation, Text},
-    table::{Gone, Kept, Table},
+    table::{Gone, Kept, OPEN, Table},
     track::Track,
-    verdict::{Outcome, Verdict},
+    verdict::{Found, Outcome, Verdict},
 };
 
 /// A caller is told of again so many times in a time span, while it calls.
@@ -71,15 +71,19 @@ impl<R: Remembered> Remembered for Pair<R> {
     fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
         let at = observation.head.at;
         let pause = rule.timespan_ns / TOLD;
-        let found = match self.remembered.add(rule, observation) {
-            Outcome::Begun(verdict) => written(&verdict),
+        let (value, start) = match self.remembered.add(rule, observation) {
+            Outcome::Begun(verdict) => (written(&verdict), verdict.start),
             Outcome::Counted { .. } if self.told.is_none_or(|told| told.saturating_add(pause) <= at) => {
-                String::new()
+                (String::new(), at)
             }
             other => return other,
         };
         self.told = Some(at);
-        Outcome::Travels(found)
+        Outcome::Travels(Found {
+            value,
+            start,
+            strictest: OPEN,
+        })
     }
 
     fn retention_ns(rule: &Anomaly) -> i64 {
@@ -87,10 +91,9 @@ impl<R: Remembered> Remembered for Pair<R> {
     }
 }
 
-/// What is found, as it travels.
+/// What is found, as it travels behind since when the machine is known and where the window begins.
 fn written(verdict: &Verdict) -> String {
-    let (count, start) = (verdict.count, verdict.start);
-    let mut written = format!("{count}{SEPARATOR}{start}{SEPARATOR}{}", verdict.threshold);
+    let mut written = format!("{}{SEPARATOR}{}", verdict.count, verdict.threshold);
     for (field, value, why) in &verdict.explained {
         for part in [field, value, why] {
             written.push(SEPARATOR);
@@ -106,8 +109,8 @@ fn read<'t>(
     observation: &Observation,
     mut parts: impl Iterator<Item = &'t str>,
 ) -> Option<Verdict> {
-    let count = parts.next()?.parse().ok()?;
     let start = parts.next()?.parse().ok()?;
+    let count = parts.next()?.parse().ok()?;
     let threshold = parts.next()?.to_owned();
     let mut explained = Vec::new();
     while let (Some(field), Some(value), Some(why)) = (parts.next(), parts.next(), parts.next()) {
@@ -199,13 +202,17 @@ impl Keeper for Calls {
         let (Outcome::Travels(found), Some(caller)) = (&outcome, track.asked.caller()) else {
             return outcome;
         };
+        let (start, told) = (found.start, &found.value);
         let machine = key_of(observation, |at| at == caller);
         let make = || Known::since(observation);
         let known = self
             .machines
             .at(machine.key(), observation.head.at, MEMORY_NS, make, gone)
             .map_or(observation.head.at, |slot| slot.state.0);
-        Outcome::Travels(format!("{known}{SEPARATOR}{found}"))
+        Outcome::Travels(Found {
+            value: format!("{known}{SEPARATOR}{start}{SEPARATOR}{told}"),
+            ..found.clone()
+        })
     }
 
     fn decide(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
@@ -219,6 +226,7 @@ impl Keeper for Calls {
         let Some(slot) = self.called.at(key.key(), at, MEMORY_NS, make, gone) else {
             return Outcome::Counted { is_full: true };
         };
+        slot.restrict(&observation.head);
         let group = observation.text.group();
         let machine = group.get(caller).map_or("", String::as_str);
         let machine_hash = hash(machine);
@@ -248,6 +256,8 @@ impl Keeper for Calls {
         }
         let name = track.about.group_by.get(caller).cloned().unwrap_or_default();
         verdict.explained.push((name, machine.to_owned(), why));
+        // Of others it tells how many they are and since when: it is as strict as what they did.
+        verdict.strictest = slot.strictest;
         Outcome::Begun(Box::new(verdict))
     }
 

@@ -8,9 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use detect_alert::Tlp;
 use detect_rules::{Anomaly, AnomalyKind};
-use ingest_event::{Marking, OrganizationNumber};
+use ingest_event::OrganizationNumber;
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTED, Known, rule, span, time};
@@ -101,7 +100,7 @@ fn look(
         let Some(slot) = seen.get_mut(&key) else {
             continue;
         };
-        let latest = slot.latest;
+        let (latest, strictest) = (slot.latest, slot.strictest);
         let state = &mut slot.state;
         let limit = limit(rule, state.pauses.usual_ns().unwrap_or(0));
         let deadline = latest.saturating_add(limit);
@@ -137,7 +136,7 @@ fn look(
             threshold: format!("nothing for {}", span(limit)),
             explained: vec![("event.end".to_owned(), time(latest), why)],
             among: Vec::new(),
-            strictest: (Marking::Unmarked, Tlp::Clear),
+            strictest,
             samples: Vec::new(),
         };
         let told = Observation {
@@ -169,6 +168,7 @@ impl Keeper for Silences {
         let Some(slot) = self.seen.at(key, at, i64::MAX, make, gone) else {
             return Outcome::Counted { is_full: true };
         };
+        slot.restrict(&observation.head);
         let seen = &mut slot.state;
         if before.is_none() {
             let due = self.due.entry(whose(key).into()).or_default();
