@@ -10,7 +10,7 @@
 //! **Groups.** Observations are held together per rule, organisation, exercise flag and values of `group-by`. An event
 //! without one of these fields, or without the counted one, is not observed.
 //!
-//! **Limits.** Each table of groups has one ([`keeper`]), what waits has one ([`order`]), each group has one
+//! **Limits.** Each table of groups has one ([`keeper`]) and lets no organisation push out another's ([`table`]), what waits has one ([`order`]), each group has one
 //! ([`window`]). What goes because of a limit is counted in [`CorrelatorStats`].
 
 mod adopt;

@@ -119,7 +119,11 @@ fn what_is_decided_elsewhere_is_as_strict_as_what_it_was_found_in() {
             assert_eq!(found[0].marking, Marking::Restricted, "{place}");
         }
         let found = called(Stage::Whole, calls, 19).correlated.alerts;
-        assert_eq!(found[0].marking, Marking::Unmarked, "what came later is no part of it");
+        assert_eq!(
+            found[0].marking,
+            Marking::Unmarked,
+            "what came later is no part of it"
+        );
     }
 }
 
@@ -134,7 +138,10 @@ fn what_is_decided_elsewhere_says_nothing_of_a_time_before_it_was_seen() {
 
 #[test]
 fn that_many_call_is_as_strict_as_their_calls() {
-    for (far, sources) in [("203.0.113.9", ["10.0.0.7", "10.0.0.8"]), ("2001:db8:f::9", [V6, "2001:db8:a::8"])] {
+    for (far, sources) in [
+        ("203.0.113.9", ["10.0.0.7", "10.0.0.8"]),
+        ("2001:db8:f::9", [V6, "2001:db8:a::8"]),
+    ] {
         let mut run = Run::new(&ruleset(CALLED_BY_FEW), Stage::Whole);
         for n in 0..20 {
             for (source, marking) in sources.iter().zip(["unmarked", "restricted"]) {
@@ -144,7 +151,11 @@ fn that_many_call_is_as_strict_as_their_calls() {
         }
         let found = run.finish();
         let markings: Vec<Marking> = found.iter().map(|alert| alert.marking).collect();
-        assert_eq!(markings, [Marking::Restricted; 2], "each tells that there are two");
+        assert_eq!(
+            markings,
+            [Marking::Restricted; 2],
+            "each tells that there are two"
+        );
     }
 }
 
@@ -164,7 +175,8 @@ fn silence_is_as_strict_as_what_was_heard() {
                 run.feed(&flow(n * 120, source, "203.0.113.9", &more).1);
                 run.restart();
             }
-            run.correlator.elapse(Duration::from_secs(2 * 3600), &mut run.correlated);
+            run.correlator
+                .elapse(Duration::from_secs(2 * 3600), &mut run.correlated);
             let found = run.correlated.alerts;
             assert_eq!(found.len(), 1, "{found:#?}");
             assert_eq!(found[0].marking, Marking::Restricted, "{place}");

@@ -66,6 +66,11 @@ trait Remembered: Clone + std::fmt::Debug + Send + Serialize + serde::de::Deseri
     /// Adds an observation.
     fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome;
 
+    /// See [`State::is_dear`].
+    fn is_dear(&self) -> bool {
+        false
+    }
+
     /// How long after its latest observation an entity is forgotten, in nanoseconds.
     fn retention_ns(rule: &Anomaly) -> i64 {
         rule.timespan_ns
@@ -89,6 +94,10 @@ impl<R: Remembered> State for R {
 
     fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
         R::add(self, rule, observation)
+    }
+
+    fn is_dear(&self) -> bool {
+        R::is_dear(self)
     }
 
     fn retention_ns(rule: &Anomaly) -> i64 {

@@ -11,7 +11,7 @@ use super::{
     anomaly,
     door::Door,
     observation::Observation,
-    table::{DRAWN, Gone, Kept, Table},
+    table::{Coming, DRAWN, Gone, Kept, Table},
     track::{Asked, Track},
     verdict::Outcome,
     window,
@@ -25,7 +25,7 @@ pub(super) const GROUPS_MAX: usize = 50_000;
 pub struct Limits {
     /// At most so many groups of one partition.
     pub groups_max: usize,
-    /// Where there are more, the quietest of so many drawn goes.
+    /// Where there are more, the quietest of so many drawn of the organisation with the most goes.
     pub drawn: u64,
     /// A group is forgotten so many nanoseconds after its latest observation; none is forgotten for its age alone
     /// where there is nothing.
@@ -93,6 +93,11 @@ pub(super) trait State: Clone + fmt::Debug + Send + Serialize + DeserializeOwned
     /// Adds an observation.
     fn add(&mut self, rule: &Self::Rule, observation: &Observation) -> Outcome;
 
+    /// Whether others go before it when one must go.
+    fn is_dear(&self) -> bool {
+        false
+    }
+
     /// How long after its latest observation a group is forgotten, in nanoseconds.
     fn retention_ns(rule: &Self::Rule) -> i64;
 }
@@ -113,7 +118,7 @@ pub(super) fn of(track: &Track) -> Box<dyn Keeper> {
 
 pub(super) fn groups<S: State>() -> Box<dyn Keeper> {
     Box::new(Groups::<S> {
-        table: Table::new(S::GROUPS_MAX),
+        table: Table::new(S::GROUPS_MAX, S::is_dear),
         door: Door::new(S::KNOCKS),
     })
 }
@@ -137,9 +142,10 @@ impl<S: State> Keeper for Groups<S> {
         {
             return Outcome::Counted { is_full: false };
         }
+        let coming = Coming::to(key, observation, retention);
         let slot = self
             .table
-            .at_place(sought, key, at, retention, || S::new(rule, observation), gone);
+            .at_place(sought, coming, || S::new(rule, observation), gone);
         match slot {
             Some(slot) => {
                 slot.began = slot.began.min(observation.head.began);
@@ -185,7 +191,7 @@ impl<S: State> Keeper for Groups<S> {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
         let (kept, door): (Kept<S>, Door) = postcard::from_bytes(bytes)?;
-        self.table = Table::restore(kept, S::GROUPS_MAX);
+        self.table = Table::restore(kept, S::GROUPS_MAX, S::is_dear);
         self.door = door;
         Ok(())
     }

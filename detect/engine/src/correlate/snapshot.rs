@@ -15,8 +15,8 @@ use super::{
 };
 use crate::ruleset::Ruleset;
 
-/// The version written, and the only one read: the first was JSON, of windows that knew fewer kinds.
-const VERSION: u8 = 3;
+/// The version written, and the only one read: in those before, groups did not know who brought them.
+const VERSION: u8 = 4;
 
 /// Why a snapshot can't be restored.
 #[derive(Debug, Error)]

@@ -13,7 +13,7 @@ use super::{COUNTED, ENTITIES_MAX, Known, Remembered, begun, hash, rule, span, t
 use crate::correlate::{
     keeper::{Keeper, Limits, groups},
     observation::{Observation, Text},
-    table::{Gone, Kept, OPEN, Table},
+    table::{Coming, Gone, Kept, OPEN, Table},
     track::Track,
     verdict::{Found, Outcome, Verdict},
 };
@@ -35,8 +35,8 @@ const SEPARATOR: char = '\u{1f}';
 pub(super) fn keeper<R: Remembered>() -> Box<dyn Keeper> {
     Box::new(Calls {
         pairs: groups::<Pair<R>>(),
-        machines: Table::new(ENTITIES_MAX),
-        called: Table::new(ENTITIES_MAX),
+        machines: Table::new(ENTITIES_MAX, |_| false),
+        called: Table::new(ENTITIES_MAX, |_| false),
     })
 }
 
@@ -84,6 +84,10 @@ impl<R: Remembered> Remembered for Pair<R> {
             start,
             strictest: OPEN,
         })
+    }
+
+    fn is_dear(&self) -> bool {
+        self.remembered.is_dear()
     }
 
     fn retention_ns(rule: &Anomaly) -> i64 {
@@ -204,10 +208,10 @@ impl Keeper for Calls {
         };
         let (start, told) = (found.start, &found.value);
         let machine = key_of(observation, |at| at == caller);
-        let make = || Known::since(observation);
+        let coming = Coming::to(machine.key(), observation, MEMORY_NS);
         let known = self
             .machines
-            .at(machine.key(), observation.head.at, MEMORY_NS, make, gone)
+            .at(coming, || Known::since(observation), gone)
             .map_or(observation.head.at, |slot| slot.state.0);
         Outcome::Travels(Found {
             value: format!("{known}{SEPARATOR}{start}{SEPARATOR}{told}"),
@@ -222,8 +226,8 @@ impl Keeper for Calls {
         let at = observation.head.at;
         let most = usize::try_from(rule.callers.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let key = key_of(observation, |member| member != caller);
-        let make = || Called::new(at);
-        let Some(slot) = self.called.at(key.key(), at, MEMORY_NS, make, gone) else {
+        let coming = Coming::to(key.key(), observation, MEMORY_NS);
+        let Some(slot) = self.called.at(coming, || Called::new(at), gone) else {
             return Outcome::Counted { is_full: true };
         };
         slot.restrict(&observation.head);
@@ -282,8 +286,8 @@ impl Keeper for Calls {
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
         let (pairs, machines, called): (Vec<u8>, Kept<Known>, Kept<Called>) = postcard::from_bytes(bytes)?;
         self.pairs.restore(&pairs)?;
-        self.machines = Table::restore(machines, ENTITIES_MAX);
-        self.called = Table::restore(called, ENTITIES_MAX);
+        self.machines = Table::restore(machines, ENTITIES_MAX, |_| false);
+        self.called = Table::restore(called, ENTITIES_MAX, |_| false);
         Ok(())
     }
 }

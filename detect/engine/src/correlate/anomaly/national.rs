@@ -35,6 +35,11 @@ impl Remembered for Spread {
         }
     }
 
+    /// What one organisation alone has seen may yet be seen by others; what several have is on its way to be an alert.
+    fn is_dear(&self) -> bool {
+        1 < self.seen.len()
+    }
+
     fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
         let AnomalyKind::National { organizations } = rule.kind else {
             return COUNTED;

@@ -17,7 +17,7 @@ use crate::{
     correlate::{
         keeper::{Keeper, Limits},
         observation::{Head, Observation, Written, whose},
-        table::{DRAWN, Gone, Kept, Table},
+        table::{Coming, DRAWN, Gone, Kept, Table},
         track::Track,
         verdict::{Outcome, Verdict},
     },
@@ -58,7 +58,7 @@ pub(super) struct Silences {
 impl Default for Silences {
     fn default() -> Self {
         Self {
-            seen: Table::new(ENTITIES_MAX),
+            seen: Table::new(ENTITIES_MAX, |_| false),
             due: Due::new(),
         }
     }
@@ -165,7 +165,11 @@ impl Keeper for Silences {
             last: observation.write(track.identity),
             is_told: false,
         };
-        let Some(slot) = self.seen.at(key, at, i64::MAX, make, gone) else {
+        let coming = Coming {
+            at,
+            ..Coming::to(key, observation, i64::MAX)
+        };
+        let Some(slot) = self.seen.at(coming, make, gone) else {
             return Outcome::Counted { is_full: true };
         };
         slot.restrict(&observation.head);
@@ -225,7 +229,7 @@ impl Keeper for Silences {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
         let (kept, due): (Kept<Seen>, Due) = postcard::from_bytes(bytes)?;
-        self.seen = Table::restore(kept, ENTITIES_MAX);
+        self.seen = Table::restore(kept, ENTITIES_MAX, |_| false);
         self.due = due;
         Ok(())
     }
