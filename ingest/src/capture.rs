@@ -21,6 +21,7 @@ mod packet;
 mod stream;
 mod table;
 mod tls;
+mod tunnel;
 
 use std::{io, time::Duration};
 

@@ -85,6 +85,20 @@ pub const NETWORK_PACKETS: &str = "network.packets";
 pub const NETWORK_DIRECTION: &str = "network.direction";
 /// How a TCP connection went: `established`, `attempted`, `rejected`, `reset`, `closed`, `other`.
 pub const VARDE_FLOW_STATE: &str = "varde.flow.state";
+/// The outermost VLAN.
+pub const NETWORK_VLAN_ID: &str = "network.vlan.id";
+/// The VLAN inside it.
+pub const NETWORK_INNER_VLAN_ID: &str = "network.inner.vlan.id";
+/// `ip`, `gre`, `erspan`, `vxlan` or `geneve`: what the flow was carried in.
+pub const VARDE_TUNNEL_TYPE: &str = "varde.tunnel.type";
+/// Sender of the carrying packet that began the flow.
+pub const VARDE_TUNNEL_SOURCE_IP: &str = "varde.tunnel.source.ip";
+/// Its receiver.
+pub const VARDE_TUNNEL_DESTINATION_IP: &str = "varde.tunnel.destination.ip";
+/// VXLAN or Geneve network, GRE key, ERSPAN session.
+pub const VARDE_TUNNEL_ID: &str = "varde.tunnel.id";
+/// How many tunnels were around it; the other fields are about the innermost.
+pub const VARDE_TUNNEL_DEPTH: &str = "varde.tunnel.depth";
 
 // DNS.
 /// The name asked for, lower case, without the final dot.

@@ -12,6 +12,7 @@ use super::{
     application::{Application, Conversation, Statement},
     community_id::{community_id, icmp_ports},
     packet::{Packet, Ports, TcpFlags, Transport, protocol},
+    tunnel::Origin,
 };
 use crate::record::Draft;
 
@@ -26,6 +27,8 @@ pub(super) struct FlowKey {
     low: (IpAddr, u16),
     high: (IpAddr, u16),
     protocol: u8,
+    /// As [`Origin::segment`] gives it.
+    segment: [u8; 3],
 }
 
 /// Which way a packet goes.
@@ -54,6 +57,8 @@ pub(super) struct Flow {
     pub(super) unreachable: bool,
     pub(super) application: Option<Application>,
     pub(super) listening: Listening,
+    /// Where its first packet came through, if not over bare wire.
+    pub(super) origin: Option<Box<Origin>>,
 }
 
 /// Whether what is said in a TCP connection is listened to.
@@ -110,16 +115,24 @@ pub(super) fn key(packet: &Packet<'_>) -> FlowKey {
         low,
         high,
         protocol: packet.protocol,
+        segment: packet.origin.segment(),
     }
 }
 
-/// The key of the TCP, UDP or SCTP flow between two ends.
-pub(super) fn key_of(source: IpAddr, destination: IpAddr, protocol: u8, ports: Ports) -> FlowKey {
+/// The key of the TCP, UDP or SCTP flow between two ends of a segment.
+pub(super) fn key_of(
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    ports: Ports,
+    segment: [u8; 3],
+) -> FlowKey {
     let (source, destination) = ((source, ports.source), (destination, ports.destination));
     FlowKey {
         low: source.min(destination),
         high: source.max(destination),
         protocol,
+        segment,
     }
 }
 
@@ -133,7 +146,7 @@ fn place(packet: &Packet<'_>) -> (Option<(u16, u16)>, bool) {
             let (ports, two_way) = icmp_ports(packet.protocol, kind, code);
             (Some(ports), two_way)
         }
-        Transport::LaterFragment | Transport::Opaque => (None, true),
+        Transport::Carrier { .. } | Transport::LaterFragment | Transport::Opaque => (None, true),
     }
 }
 
@@ -161,12 +174,14 @@ impl Flow {
                 Transport::Tcp { .. }
                 | Transport::Udp { .. }
                 | Transport::OnlyPorts { .. }
+                | Transport::Carrier { .. }
                 | Transport::LaterFragment
                 | Transport::Opaque => None,
             },
             unreachable: false,
             application: None,
             listening: Listening::NotYet,
+            origin: (packet.origin != Origin::default()).then(|| Box::new(packet.origin)),
         }
     }
 
@@ -180,6 +195,7 @@ impl Flow {
             forward: Count::default(),
             backward: Count::default(),
             listening: std::mem::replace(&mut self.listening, Listening::Over),
+            origin: self.origin.clone(),
             ..*self
         };
         std::mem::replace(self, next)
@@ -250,7 +266,7 @@ impl Flow {
 
     /// The flow as a record.
     pub(super) fn draft(&self, home: &[IpNet]) -> Draft {
-        let mut fields = self.peers.fields(home);
+        let mut fields = self.fields(self.peers, home);
         fields.set(field::EVENT_START, self.first);
         fields.set(field::EVENT_END, self.last);
         let nanos = self.last.since(self.first).as_nanos();
@@ -285,6 +301,15 @@ impl Flow {
         }
     }
 
+    /// The fields that every record of the flow has, with `peers` as its ends.
+    pub(super) fn fields(&self, peers: Peers, home: &[IpNet]) -> Fields {
+        let mut fields = peers.fields(home);
+        if let Some(origin) = &self.origin {
+            origin.write(&mut fields);
+        }
+        fields
+    }
+
     /// How the connection went, as [`field::VARDE_FLOW_STATE`] lists it.
     fn state(&self) -> &'static str {
         let tcp = self.tcp;
@@ -317,7 +342,10 @@ fn is_answer(packet: &Packet<'_>) -> bool {
             protocol::ICMP => matches!(kind, 0 | 14 | 16 | 18),
             _ => matches!(kind, 129 | 136 | 140 | 145),
         },
-        Transport::OnlyPorts { .. } | Transport::LaterFragment | Transport::Opaque => false,
+        Transport::OnlyPorts { .. }
+        | Transport::Carrier { .. }
+        | Transport::LaterFragment
+        | Transport::Opaque => false,
     }
 }
 
@@ -392,8 +420,8 @@ impl Peers {
         }
     }
 
-    /// The fields that every record of the flow has.
-    pub(super) fn fields(self, home: &[IpNet]) -> Fields {
+    /// Addresses, ports and what follows from them.
+    fn fields(self, home: &[IpNet]) -> Fields {
         let mut fields = Fields::new();
         fields.set(field::SOURCE_IP, self.source);
         fields.set(field::DESTINATION_IP, self.destination);

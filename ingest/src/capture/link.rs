@@ -30,6 +30,9 @@ pub struct UnknownLinkType {
     pub number: u32,
 }
 
+/// The outer and the inner VLAN of a frame (IEEE 802.1Q); zero, which no VLAN has, where there is none.
+pub(super) type Vlans = [u16; 2];
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carried<'a> {
@@ -65,55 +68,65 @@ impl LinkType {
         }
     }
 
-    /// The IP packet in a frame.
-    pub(super) fn carried(self, frame: &[u8]) -> Carried<'_> {
-        match self {
-            Self::Ethernet => tagged(frame, 12),
-            Self::Ip => Carried::Ip(frame),
-            Self::LinuxCooked => tagged(frame, 14),
+    /// The IP packet in a frame, and the frame's VLANs.
+    pub(super) fn carried(self, frame: &[u8]) -> (Carried<'_>, Vlans) {
+        let carried = match self {
+            Self::Ethernet => return tagged(frame, 12),
+            Self::LinuxCooked => return tagged(frame, 14),
             Self::LinuxCooked2 => match (u16_at(frame, 0), frame.get(20..)) {
-                (Some(protocol), Some(rest)) => by_ethertype(protocol, rest),
+                (Some(protocol), Some(rest)) => return by_ethertype(protocol, rest),
                 _ => Carried::Short,
             },
+            Self::Ip => Carried::Ip(frame),
             Self::Loopback => frame.get(4..).map_or(Carried::Short, ip_by_version),
-            Self::Ppp => {
-                // Address and control bytes are there or compressed away (RFC 1662 section 3.1).
-                let start = if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
-                ppp(frame, start)
-            }
-        }
+            Self::Ppp => ppp(frame, ppp_start(frame)),
+        };
+        (carried, Vlans::default())
     }
 }
 
 /// Follows an ethertype at `offset`.
-fn tagged(frame: &[u8], offset: usize) -> Carried<'_> {
+fn tagged(frame: &[u8], offset: usize) -> (Carried<'_>, Vlans) {
     match (u16_at(frame, offset), frame.get(offset + 2..)) {
         (Some(kind), Some(rest)) => by_ethertype(kind, rest),
-        _ => Carried::Short,
+        _ => (Carried::Short, Vlans::default()),
     }
 }
 
-fn by_ethertype(mut kind: u16, mut rest: &[u8]) -> Carried<'_> {
-    for _ in 0..TAGS_MAX {
+/// What follows an ethertype, and the VLANs on the way.
+pub(super) fn by_ethertype(mut kind: u16, mut rest: &[u8]) -> (Carried<'_>, Vlans) {
+    let mut vlans = Vlans::default();
+    for depth in 0..TAGS_MAX {
         match kind {
-            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => return Carried::Ip(rest),
-            ETHERTYPE_PPPOE_SESSION => return ppp(rest, 6),
-            kind if ETHERTYPES_MPLS.contains(&kind) => return mpls(rest),
+            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => return (Carried::Ip(rest), vlans),
+            ETHERTYPE_PPPOE_SESSION => return (ppp(rest, 6), vlans),
+            kind if ETHERTYPES_MPLS.contains(&kind) => return (mpls(rest), vlans),
             tag if ETHERTYPES_VLAN.contains(&tag) => {
-                let (Some(inner), Some(after)) = (u16_at(rest, 2), rest.get(4..)) else {
-                    return Carried::Short;
+                let (Some(control), Some(inner), Some(after)) =
+                    (u16_at(rest, 0), u16_at(rest, 2), rest.get(4..))
+                else {
+                    return (Carried::Short, vlans);
                 };
+                if let Some(vlan) = vlans.get_mut(depth) {
+                    // Above the number are priority and drop eligibility.
+                    *vlan = control & 0x0fff;
+                }
                 kind = inner;
                 rest = after;
             }
-            _ => return Carried::NotIp,
+            _ => return (Carried::NotIp, vlans),
         }
     }
-    Carried::NotIp
+    (Carried::NotIp, vlans)
+}
+
+/// Where the PPP protocol begins: address and control bytes are there or compressed away (RFC 1662 section 3.1).
+pub(super) fn ppp_start(frame: &[u8]) -> usize {
+    if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 }
 }
 
 /// PPP protocol numbers: 0x0021 and 0x0057 (RFC 1332, RFC 5072), also in their compressed one-byte form.
-fn ppp(frame: &[u8], start: usize) -> Carried<'_> {
+pub(super) fn ppp(frame: &[u8], start: usize) -> Carried<'_> {
     match frame.get(start..) {
         Some([0x00, 0x21 | 0x57, rest @ ..] | [0x21 | 0x57, rest @ ..]) => Carried::Ip(rest),
         Some([_, _, ..]) => Carried::NotIp,
@@ -183,7 +196,7 @@ mod tests {
 
     fn check(link: u32, frame: &[u8], expected: Carried<'_>) {
         let link = LinkType::parse(link).expect("known");
-        assert_eq!(link.carried(frame), expected, "{link:?} {frame:02x?}");
+        assert_eq!(link.carried(frame).0, expected, "{link:?} {frame:02x?}");
     }
 
     #[test]
@@ -213,6 +226,20 @@ mod tests {
             check(0, &with(&[family, 0, 0, 0]), Carried::Ip(ip));
             check(108, &with(&[0, 0, 0, family]), Carried::Ip(ip));
             check(9, &with(&[0xff, 0x03, 0, ppp]), Carried::Ip(ip));
+        }
+    }
+
+    #[test]
+    fn vlans_are_told_from_the_outside_in() {
+        let link = LinkType::Ethernet;
+        let frame = |tags: &[u8]| [&[0; 12][..], tags, &[8, 0, 0x45, 0]].concat();
+        for (tags, expected) in [
+            (&[][..], [0, 0]),
+            (&[0x81, 0, 0xe0, 7], [7, 0]),
+            (&[0x88, 0xa8, 0, 7, 0x81, 0, 0x01, 8], [7, 0x108]),
+            (&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3], [1, 2]),
+        ] {
+            assert_eq!(link.carried(&frame(tags)).1, expected, "{tags:02x?}");
         }
     }
 

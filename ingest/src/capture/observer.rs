@@ -8,7 +8,7 @@ use super::{
     CaptureOptions,
     application::{Application, Moment, Said, Statement},
     dns,
-    flow::{self, Direction, Flow, Listening, Peers},
+    flow::{self, Direction, Flow, Listening},
     packet::{self, Packet, Payload, Ports, Transport, protocol},
     table::FlowTable,
 };
@@ -74,7 +74,6 @@ impl Observer {
                 if payload.wire_bytes != 0 {
                     let moment = moment(packet, ports);
                     let kept = listen(flow, direction, sequence, payload, moment, &mut self.statements);
-                    let peers = flow.peers;
                     self.kept_bytes = self
                         .kept_bytes
                         .saturating_add(kept.after)
@@ -84,18 +83,24 @@ impl Observer {
                         self.dropped += 1;
                     }
                     for statement in self.statements.drain(..) {
-                        out.push(Record::Event(draft(statement, peers, &self.home)));
+                        out.push(Record::Event(draft(statement, flow, &self.home)));
                     }
                 }
             }
             (Some((flow, direction)), Transport::Udp { ports, payload }) => {
                 if let Some(statement) = read_datagram(packet, ports, payload, direction) {
                     flow.application = Some(Application::Dns);
-                    out.push(Record::Event(draft(statement, flow.peers, &self.home)));
+                    out.push(Record::Event(draft(statement, flow, &self.home)));
                 }
             }
-            (Some(_), Transport::Icmp { kind, body, .. }) => self.blame(packet.protocol, kind, body),
-            (Some(_), Transport::OnlyPorts { .. } | Transport::LaterFragment | Transport::Opaque)
+            (Some(_), Transport::Icmp { kind, body, .. }) => self.blame(packet, kind, body),
+            (
+                Some(_),
+                Transport::OnlyPorts { .. }
+                | Transport::Carrier { .. }
+                | Transport::LaterFragment
+                | Transport::Opaque,
+            )
             | (None, _) => {}
         }
         for flow in ended.drain(..) {
@@ -122,19 +127,20 @@ impl Observer {
             out.extend(
                 statements
                     .into_iter()
-                    .map(|said| Record::Event(draft(said, flow.peers, &self.home))),
+                    .map(|said| Record::Event(draft(said, &flow, &self.home))),
             );
         }
         out.push(Record::Event(flow.draft(&self.home)));
     }
 
     /// Marks the flow that an ICMP error is about: its destination can't be reached.
-    fn blame(&mut self, number: u8, kind: u8, body: &[u8]) {
-        if matches!((number, kind), (protocol::ICMP, 3) | (protocol::ICMP6, 1))
+    fn blame(&mut self, packet: &Packet<'_>, kind: u8, body: &[u8]) {
+        let segment = packet.origin.segment();
+        if matches!((packet.protocol, kind), (protocol::ICMP, 3) | (protocol::ICMP6, 1))
             && let Some((source, destination, number, ports)) = packet::quoted(body)
             && let Some(flow) = self
                 .table
-                .get_mut(&flow::key_of(source, destination, number, ports))
+                .get_mut(&flow::key_of(source, destination, number, ports, segment))
         {
             flow.unreachable = true;
         }
@@ -203,8 +209,8 @@ fn read_datagram(
 }
 
 /// What was said, as a record of its flow: the client is the source.
-fn draft(statement: Statement, peers: Peers, home: &[IpNet]) -> Draft {
-    let mut fields = peers.sent(statement.client).fields(home);
+fn draft(statement: Statement, flow: &Flow, home: &[IpNet]) -> Draft {
+    let mut fields = flow.fields(flow.peers.sent(statement.client), home);
     let dataset = statement.said.dataset().into();
     statement.said.write(&mut fields);
     Draft {

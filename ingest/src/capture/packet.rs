@@ -8,7 +8,11 @@ use std::net::IpAddr;
 use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, TcpSlice, UdpSlice, err::ip::LaxHeaderSliceError};
 use ingest_event::{QuarantineReason, Timestamp};
 
-use super::{file::Frame, link::Carried};
+use super::{
+    file::Frame,
+    link::Carried,
+    tunnel::{self, Inside, Origin, TUNNELS_MAX, Tunnel},
+};
 use crate::record::Refusal;
 
 /// IP protocol numbers, <https://www.iana.org/assignments/protocol-numbers>.
@@ -16,6 +20,9 @@ pub(super) mod protocol {
     pub(in super::super) const ICMP: u8 = 1;
     pub(in super::super) const TCP: u8 = 6;
     pub(in super::super) const UDP: u8 = 17;
+    pub(in super::super) const IPV4: u8 = 4;
+    pub(in super::super) const IPV6: u8 = 41;
+    pub(in super::super) const GRE: u8 = 47;
     pub(in super::super) const ICMP6: u8 = 58;
     pub(in super::super) const SCTP: u8 = 132;
 }
@@ -34,6 +41,8 @@ pub(super) struct Packet<'a> {
     pub(super) transport: Transport<'a>,
     /// Identification of the packet that this is a piece of.
     pub(super) fragment_of: Option<u32>,
+    /// What it came through.
+    pub(super) origin: Origin,
 }
 
 /// What follows the IP header.
@@ -59,6 +68,10 @@ pub(super) enum Transport<'a> {
     /// SCTP, or TCP and UDP of which only the ports are legible.
     OnlyPorts {
         ports: Ports,
+    },
+    /// A packet in a packet, until it is opened: protocols 4, 41 and 47.
+    Carrier {
+        payload: Payload<'a>,
     },
     /// A later fragment.
     LaterFragment,
@@ -88,14 +101,15 @@ pub(super) struct Payload<'a> {
     pub(super) wire_bytes: usize,
 }
 
-/// Reads a frame. `Ok(None)` if it carries no IP or was cut before its addresses.
+/// Reads a frame: the packet inside all tunnels. `Ok(None)` if it carries no IP or was cut before its addresses.
 pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal> {
     let cut = frame.bytes.len() < frame.wire_bytes;
     let damaged = |what: &str| {
         let detail = format!("packet {}: {what}", frame.number);
         Refusal::new(QuarantineReason::Malformed, detail, frame.number, frame.bytes)
     };
-    let bytes = match frame.link.carried(frame.bytes) {
+    let (carried, vlans) = frame.link.carried(frame.bytes);
+    let bytes = match carried {
         Carried::Ip(bytes) => bytes,
         Carried::NotIp => return Ok(None),
         Carried::Short if cut => return Ok(None),
@@ -109,7 +123,52 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal>
     };
     let link_bytes = frame.bytes.len() - bytes.len();
     let wire_bytes = frame.wire_bytes.saturating_sub(link_bytes);
-    Ok(Some(packet(frame, &ip, bytes.len(), wire_bytes)))
+    let origin = Origin { vlans, tunnel: None };
+    let mut packet = packet(frame, &ip, bytes.len(), wire_bytes, origin);
+    for depth in 1..=TUNNELS_MAX {
+        match open(frame, &packet, depth) {
+            Some(inner) => packet = inner,
+            None => break,
+        }
+    }
+    Ok(Some(packet))
+}
+
+/// The packet inside a packet, if that is a tunnel's and legible.
+fn open<'a>(frame: &Frame<'a>, outer: &Packet<'a>, depth: u8) -> Option<Packet<'a>> {
+    let (inside, payload) = match outer.transport {
+        Transport::Carrier { payload } => {
+            let is_gre = outer.protocol == protocol::GRE;
+            (tunnel::in_ip(is_gre, payload.bytes), payload)
+        }
+        Transport::Udp { ports, payload } => (tunnel::in_udp(ports, payload), payload),
+        Transport::Tcp { .. }
+        | Transport::Icmp { .. }
+        | Transport::OnlyPorts { .. }
+        | Transport::LaterFragment
+        | Transport::Opaque => return None,
+    };
+    let Inside {
+        kind,
+        id,
+        vlans,
+        bytes,
+    } = inside?;
+    let (ip, _) = LaxIpSlice::from_slice(bytes).ok()?;
+    let origin = Origin {
+        // Those of the frame inside where it has any.
+        vlans: if vlans == [0; 2] { outer.origin.vlans } else { vlans },
+        tunnel: Some(Tunnel {
+            kind,
+            source: outer.source,
+            destination: outer.destination,
+            id,
+            depth,
+        }),
+    };
+    let header_bytes = payload.bytes.len() - bytes.len();
+    let wire_bytes = payload.wire_bytes.saturating_sub(header_bytes);
+    Some(packet(frame, &ip, bytes.len(), wire_bytes, origin))
 }
 
 /// The addresses, protocol and ports inside the body of an ICMP error: the packet that it is about.
@@ -125,7 +184,13 @@ pub(super) fn quoted(body: &[u8]) -> Option<(IpAddr, IpAddr, u8, Ports)> {
     ))
 }
 
-fn packet<'a>(frame: &Frame<'a>, ip: &LaxIpSlice<'a>, held_bytes: usize, wire_bytes: usize) -> Packet<'a> {
+fn packet<'a>(
+    frame: &Frame<'a>,
+    ip: &LaxIpSlice<'a>,
+    held_bytes: usize,
+    wire_bytes: usize,
+    origin: Origin,
+) -> Packet<'a> {
     let (declared, fragment) = match ip {
         LaxIpSlice::Ipv4(v4) => {
             let header = v4.header();
@@ -174,6 +239,7 @@ fn packet<'a>(frame: &Frame<'a>, ip: &LaxIpSlice<'a>, held_bytes: usize, wire_by
         ip_bytes: ip_bytes as u64,
         transport,
         fragment_of: fragment.map(|(identification, _)| identification),
+        origin,
     }
 }
 
@@ -222,6 +288,12 @@ fn transport(number: u8, bytes: &[u8], missing: usize) -> Transport<'_> {
             _ => Transport::Opaque,
         },
         protocol::SCTP => only_ports(bytes),
+        protocol::IPV4 | protocol::IPV6 | protocol::GRE => Transport::Carrier {
+            payload: Payload {
+                bytes,
+                wire_bytes: bytes.len() + missing,
+            },
+        },
         _ => Transport::Opaque,
     }
 }
