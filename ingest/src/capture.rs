@@ -8,20 +8,33 @@
 //! Nothing here opens files, decompresses, or captures live; those hand in a reader or frames.
 
 mod application;
+mod certificate;
 mod community_id;
+mod datagram;
+mod der;
+mod dhcp;
 mod dns;
 mod file;
 mod fingerprint;
 mod flow;
 mod http;
 mod http_walk;
+mod kerberos;
+mod ldap;
 mod link;
+mod ntlm;
 mod observer;
 mod packet;
+mod quic;
+mod rdp;
+mod smb;
+mod smtp;
+mod ssh;
 mod stream;
 mod table;
 mod tls;
 mod tunnel;
+mod words;
 
 use std::{io, time::Duration};
 

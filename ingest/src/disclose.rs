@@ -1,9 +1,14 @@
-//! What may leave the building: payload may not (D10).
+//! What may leave the building: payload may not, nor may names of users that stand in packets (D10).
 //!
-//! Drops the fields in which sources carry what people said or typed, and counts them; every other field passes
-//! untouched. It runs before the spool, so that payload never reaches a disk of ours.
+//! Drops the fields in which sources carry what people said or typed, and those of captured traffic that name a person
+//! ([`Class::User`]), and counts them; every other field passes untouched. It runs before the spool, so that neither
+//! reaches a disk of ours. Names of users in logs pass: a log is shipped because somebody chose it.
+
+mod class;
 
 use ingest_event::Fields;
+
+pub use class::{Class, class};
 
 /// Last parts of field names that hold payload or secrets, in lower case. Suricata's alerts carry packets and bodies
 /// under the first ones, Zeek's logs passwords and posted bodies under the last.
@@ -27,10 +32,10 @@ const PAYLOAD: [&str; 13] = [
 /// PowerShell record), and whoever configures such a source decides what it writes.
 const LOOKED_AT: [&str; 4] = ["suricata.", "zeek.", "http.", "ftp."];
 
-/// Drops payload. How many fields that were.
+/// Drops payload, and names of users that stand in packets. How many fields that were.
 pub fn disclose(fields: &mut Fields) -> u64 {
     let before = fields.len();
-    fields.retain(|name, _| !is_payload(name));
+    fields.retain(|name, _| !is_payload(name) && !class::USERS.contains(&name));
     (before - fields.len()) as u64
 }
 
@@ -61,6 +66,11 @@ mod tests {
             ("suricata.eve.payload_length", false),
             ("Payload", false),
             ("user.name", false),
+            ("kerberos.client.name", true),
+            ("ldap.bind.name", true),
+            ("ntlm.user.name", true),
+            ("rdp.cookie", true),
+            ("kerberos.service", false),
         ] {
             let mut fields = Fields::new();
             fields.set(name, "x");

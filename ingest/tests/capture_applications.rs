@@ -10,42 +10,11 @@
 #[path = "capture/lab.rs"]
 mod lab;
 
-use std::net::IpAddr;
-
-use lab::{ACK, FIN, Family, Lab, check, families};
-
-type End = (IpAddr, u16);
-
-/// A connection whose sides say these things in this order; each is one segment.
-fn conversation(family: Family, port: u16, said: &[(Side, &[u8])]) -> Lab {
-    let (client, server): (End, End) = ((family.client, 50_000), (family.server, port));
-    let mut lab = Lab::new();
-    lab.open(client, server);
-    let (mut from_client, mut from_server) = (1, 1);
-    for (side, bytes) in said {
-        match side {
-            Side::Client => {
-                lab.tcp(client, server, ACK, from_client, bytes);
-                from_client += bytes.len() as u32;
-            }
-            Side::Server => {
-                lab.tcp(server, client, ACK, from_server, bytes);
-                from_server += bytes.len() as u32;
-            }
-        }
-    }
-    lab.tcp(client, server, FIN | ACK, from_client, b"")
-        .tcp(server, client, FIN | ACK, from_server, b"");
-    lab
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    Client,
-    Server,
-}
-
-use Side::{Client, Server};
+use lab::{
+    ACK, Lab,
+    Side::{Client, Server},
+    check, conversation, families,
+};
 
 fn with_length16(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()

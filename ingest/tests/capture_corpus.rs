@@ -230,7 +230,7 @@ fn ja4_is_that_of_its_authors() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-/// Client, server and `ja4` of each TCP stream in a snapshot.
+/// Client, server and `ja4` of each stream in a snapshot, over TCP and QUIC.
 fn snapshot_ja4(snapshot: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for stream in snapshot.split("- stream: ").skip(1) {
@@ -240,7 +240,7 @@ fn snapshot_ja4(snapshot: &str) -> BTreeSet<String> {
                 .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
             line.unwrap_or_default().trim_matches(['\'', '"']).to_owned()
         };
-        if value("transport") == "tcp" && !value("ja4").is_empty() {
+        if !value("ja4").is_empty() {
             found.insert(format!(
                 "{}:{} {}:{} {}",
                 value("src"),

@@ -64,9 +64,9 @@ proptest! {
 
     #[test]
     fn any_payload_behind_a_known_beginning(
-        start in prop::sample::select(vec![&b"\x16\x03\x01"[..], b"\x16\x03\x01\x00\x20\x01\x00\x00\x1c", b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"\x00\x20\x12\x34\x01\x00\x00\x01", b""]),
+        start in prop::sample::select(vec![&b"\x16\x03\x01"[..], b"\x16\x03\x01\x00\x20\x01\x00\x00\x1c", b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"\x00\x20\x12\x34\x01\x00\x00\x01", b"SSH-2.0-x\r\n", b"SSH-2.0-x\r\n\0\0\x02\0\x04\x14", b"\0\0\0\x90\xfeSMB\x40\0\0\0", b"\0\0\0\x60\xffSMBr", b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01", b"\0\0\0\x10\x6a\x0e\x30\x0c", b"\x6a\x0e\x30\x0c", b"\x30\x84\0\0\x01\0\x02\x01\x01\x60\x84", b"EHLO x\r\nMAIL FROM:<a@b>\r\nDATA\r\n", b"\xc0\0\0\0\x01\x08abcdefgh\0\0\x44\xd0", b"\xd0\x6b\x33\x43\xcf\x08abcdefgh\0\0\x40\x80", b"\x16\x03\x03\x01\0\x02\0\0\x26\x03\x03", b""]),
         segments in prop::collection::vec((any::<u16>(), prop::collection::vec(any::<u8>(), 0..300)), 1..20),
-        port in prop::sample::select(vec![53_u16, 80, 443]),
+        port in prop::sample::select(vec![53_u16, 80, 443, 547, 4789, 6081]),
     ) {
         for family in families() {
             let (client, server) = ((family.client, 50_000), (family.server, port));
@@ -74,7 +74,7 @@ proptest! {
             lab.open(client, server).tcp(client, server, ACK, 1, start).udp(client, server, start);
             for (sequence, bytes) in &segments {
                 lab.tcp(client, server, ACK, u32::from(*sequence), bytes).tcp(server, client, ACK, u32::from(*sequence), bytes);
-                lab.udp(server, client, &[start, bytes].concat());
+                lab.udp(server, client, &[start, bytes].concat()).udp(client, server, &[start, bytes].concat());
             }
             survive(&lab.bytes);
         }

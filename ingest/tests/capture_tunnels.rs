@@ -23,7 +23,11 @@ fn inner(family: Family) -> Vec<u8> {
 }
 
 fn ethertype(family: Family) -> [u8; 2] {
-    if family.client.is_ipv4() { [0x08, 0x00] } else { [0x86, 0xdd] }
+    if family.client.is_ipv4() {
+        [0x08, 0x00]
+    } else {
+        [0x86, 0xdd]
+    }
 }
 
 fn in_protocol(outer: Family, number: IpNumber, body: &[u8]) -> Vec<u8> {
@@ -49,7 +53,11 @@ fn tunnels(outer: Family, inside: Family) -> Vec<(&'static str, &'static str, Ve
     let packet = &frame[ETHERNET_BYTES..];
     let kind = ethertype(inside);
     let gre = |head: &[u8], rest: &[u8]| in_protocol(outer, IpNumber::GRE, &[head, rest].concat());
-    let bare = if inside.client.is_ipv4() { IpNumber::IPV4 } else { IpNumber::IPV6 };
+    let bare = if inside.client.is_ipv4() {
+        IpNumber::IPV4
+    } else {
+        IpNumber::IPV6
+    };
     let ppp = if inside.client.is_ipv4() { 0x21 } else { 0x57 };
     let tagged = [&frame[..12], &[0x81, 0, 0, 7], &frame[12..]].concat();
     vec![
@@ -58,30 +66,55 @@ fn tunnels(outer: Family, inside: Family) -> Vec<(&'static str, &'static str, Ve
         (
             "gre",
             "258",
-            gre(&[&[0xb0, 0][..], &kind, &[0xaa, 0xbb, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9]].concat(), packet),
+            gre(
+                &[&[0xb0, 0][..], &kind, &[0xaa, 0xbb, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9]].concat(),
+                packet,
+            ),
         ),
         ("gre", "(absent)", gre(&[0, 0, 0x65, 0x58], &frame)),
         (
             "gre",
             "772",
-            gre(&[0x30, 0x81, 0x88, 0x0b, 0, 40, 3, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0x03, 0, ppp], packet),
+            gre(
+                &[
+                    0x30, 0x81, 0x88, 0x0b, 0, 40, 3, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0x03, 0, ppp,
+                ],
+                packet,
+            ),
         ),
         ("erspan", "(absent)", gre(&[0, 0, 0x88, 0xbe], &frame)),
         (
             "erspan",
             "515",
-            gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 5, 0xfa, 3, 0, 0, 0, 0], &tagged),
+            gre(
+                &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 5, 0xfa, 3, 0, 0, 0, 0],
+                &tagged,
+            ),
         ),
         (
             "erspan",
             "3",
-            gre(&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], &frame),
+            gre(
+                &[
+                    0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+                    0, 0,
+                ],
+                &frame,
+            ),
         ),
-        ("vxlan", "66051", in_udp(outer, 4789, &[&[8, 0, 0, 0, 1, 2, 3, 0][..], &frame].concat())),
+        (
+            "vxlan",
+            "66051",
+            in_udp(outer, 4789, &[&[8, 0, 0, 0, 1, 2, 3, 0][..], &frame].concat()),
+        ),
         (
             "geneve",
             "66051",
-            in_udp(outer, 6081, &[&[1, 0, 0x65, 0x58, 1, 2, 3, 0, 9, 9, 9, 9][..], &frame].concat()),
+            in_udp(
+                outer,
+                6081,
+                &[&[1, 0, 0x65, 0x58, 1, 2, 3, 0, 9, 9, 9, 9][..], &frame].concat(),
+            ),
         ),
     ]
 }
@@ -95,7 +128,11 @@ fn what_is_inside_a_tunnel_is_reported_with_the_tunnel() {
                 lab.frame(&frame);
                 let requests = lab.events("network.http");
                 let flows = lab.events("network.flow");
-                assert_eq!((requests.len(), flows.len()), (1, 1), "{kind} {id} {outer:?} {inside:?}");
+                assert_eq!(
+                    (requests.len(), flows.len()),
+                    (1, 1),
+                    "{kind} {id} {outer:?} {inside:?}"
+                );
                 for record in requests.iter().chain(&flows) {
                     check(
                         record,
@@ -124,8 +161,13 @@ fn what_is_inside_a_tunnel_is_reported_with_the_tunnel() {
 #[test]
 fn tunnels_are_opened_to_a_bound_and_what_is_deeper_is_a_flow_of_its_carrier() {
     for family in families() {
-        let number = if family.client.is_ipv4() { IpNumber::IPV4 } else { IpNumber::IPV6 };
-        for (layers, depth, transport) in [(2, "2", "tcp"), (4, "4", "tcp"), (5, "4", "ip"), (60, "4", "ip")] {
+        let number = if family.client.is_ipv4() {
+            IpNumber::IPV4
+        } else {
+            IpNumber::IPV6
+        };
+        for (layers, depth, transport) in [(2, "2", "tcp"), (4, "4", "tcp"), (5, "4", "ip"), (60, "4", "ip")]
+        {
             let mut frame = inner(family);
             for _ in 0..layers {
                 frame = in_protocol(family, number, &frame[ETHERNET_BYTES..]);
@@ -148,14 +190,24 @@ fn tunnels_are_opened_to_a_bound_and_what_is_deeper_is_a_flow_of_its_carrier() {
 fn what_can_not_be_opened_stays_a_flow_of_the_outer_packet() {
     for family in families() {
         for (frame, transport) in [
-            (in_udp(family, 4789, b"\x00\x00\x00\x00\x00\x00\x01\x00 no flag"), "udp"),
+            (
+                in_udp(family, 4789, b"\x00\x00\x00\x00\x00\x00\x01\x00 no flag"),
+                "udp",
+            ),
             (in_udp(family, 4789, b"\x08"), "udp"),
             // An address is asked for inside.
             (
-                in_udp(family, 4789, &[&[8, 0, 0, 0, 0, 0, 1, 0][..], &[0; 12], &[8, 6], &[0; 28]].concat()),
+                in_udp(
+                    family,
+                    4789,
+                    &[&[8, 0, 0, 0, 0, 0, 1, 0][..], &[0; 12], &[8, 6], &[0; 28]].concat(),
+                ),
                 "udp",
             ),
-            (in_protocol(family, IpNumber::GRE, &[0x40, 0, 8, 0, 0, 0, 0, 0]), "47"),
+            (
+                in_protocol(family, IpNumber::GRE, &[0x40, 0, 8, 0, 0, 0, 0, 0]),
+                "47",
+            ),
             (in_protocol(family, IpNumber::GRE, &[0, 0, 8, 0]), "47"),
             (in_protocol(family, IpNumber::IPV6, b"\x60"), "41"),
         ] {
@@ -195,7 +247,14 @@ fn tags_of_a_frame_are_told() {
     for family in families() {
         let frame = inner(family);
         let mut lab = Lab::new();
-        lab.frame(&[&frame[..12], &[0x88, 0xa8, 0, 100, 0x81, 0, 0x20, 7], &frame[12..]].concat());
+        lab.frame(
+            &[
+                &frame[..12],
+                &[0x88, 0xa8, 0, 100, 0x81, 0, 0x20, 7],
+                &frame[12..],
+            ]
+            .concat(),
+        );
         for dataset in ["network.http", "network.flow"] {
             check(
                 &lab.events(dataset)[0],

@@ -127,6 +127,146 @@ pub const TLS_JA3: &str = "tls.client.ja3";
 pub const TLS_JA4: &str = "tls.client.ja4";
 /// `1.2`, `1.3`, …
 pub const TLS_VERSION: &str = "tls.version";
+/// What the server took, as IANA names it.
+pub const TLS_CIPHER: &str = "tls.cipher";
+/// JA3S of the ServerHello.
+pub const TLS_JA3S: &str = "tls.server.ja3s";
+/// Who the server's certificate is for, as `CN=…, O=…`.
+pub const TLS_SERVER_SUBJECT: &str = "tls.server.subject";
+/// Who signed it.
+pub const TLS_SERVER_ISSUER: &str = "tls.server.issuer";
+/// From when it is valid.
+pub const TLS_SERVER_NOT_BEFORE: &str = "tls.server.not_before";
+/// Until when.
+pub const TLS_SERVER_NOT_AFTER: &str = "tls.server.not_after";
+/// SHA-1 of the server's certificate, in lower case.
+pub const TLS_SERVER_SHA1: &str = "tls.server.hash.sha1";
+/// SHA-256 of it.
+pub const TLS_SERVER_SHA256: &str = "tls.server.hash.sha256";
+/// Serial number in hexadecimal digits.
+pub const TLS_SERVER_X509_SERIAL: &str = "tls.server.x509.serial_number";
+/// As [`TLS_SERVER_SUBJECT`], under the name that ECS gives certificates.
+pub const TLS_SERVER_X509_SUBJECT: &str = "tls.server.x509.subject.distinguished_name";
+/// The name alone.
+pub const TLS_SERVER_X509_SUBJECT_NAME: &str = "tls.server.x509.subject.common_name";
+/// As [`TLS_SERVER_ISSUER`].
+pub const TLS_SERVER_X509_ISSUER: &str = "tls.server.x509.issuer.distinguished_name";
+/// The name alone.
+pub const TLS_SERVER_X509_ISSUER_NAME: &str = "tls.server.x509.issuer.common_name";
+/// As [`TLS_SERVER_NOT_BEFORE`].
+pub const TLS_SERVER_X509_NOT_BEFORE: &str = "tls.server.x509.not_before";
+/// As [`TLS_SERVER_NOT_AFTER`].
+pub const TLS_SERVER_X509_NOT_AFTER: &str = "tls.server.x509.not_after";
+/// Other names and addresses it is for.
+pub const TLS_SERVER_X509_NAMES: &str = "tls.server.x509.alternative_names";
+/// `1` or `2`.
+pub const VARDE_QUIC_VERSION: &str = "varde.quic.version";
+
+// SSH.
+/// The line with which the client greets, such as `SSH-2.0-OpenSSH_9.6`.
+pub const SSH_CLIENT_BANNER: &str = "ssh.client.banner";
+/// HASSH: MD5 of the algorithms that the client offers.
+pub const SSH_CLIENT_HASSH: &str = "ssh.client.hassh";
+/// The line with which the server greets.
+pub const SSH_SERVER_BANNER: &str = "ssh.server.banner";
+/// HASSH of the server.
+pub const SSH_SERVER_HASSH: &str = "ssh.server.hassh";
+
+// Kerberos.
+/// The account. Names of users that stand in packets don't leave the sensor.
+pub const KERBEROS_CLIENT_NAME: &str = "kerberos.client.name";
+/// `AS` or `TGS`: a ticket to ask with, or one to a service.
+pub const KERBEROS_REQUEST: &str = "kerberos.request";
+/// The realm, as a rule the domain in upper case.
+pub const KERBEROS_REALM: &str = "kerberos.realm";
+/// The service asked for, such as `cifs/files.example.org`.
+pub const KERBEROS_SERVICE: &str = "kerberos.service";
+/// Ciphers that the client offers.
+pub const KERBEROS_CLIENT_CIPHERS: &str = "kerberos.client.ciphers";
+/// The cipher of the ticket; an old one is easy to break.
+pub const KERBEROS_TICKET_CIPHER: &str = "kerberos.ticket.cipher";
+/// Number of the error.
+pub const KERBEROS_ERROR_CODE: &str = "kerberos.error.code";
+/// Its name in RFC 4120.
+pub const KERBEROS_ERROR_NAME: &str = "kerberos.error.name";
+
+// LDAP.
+/// Who binds; doesn't leave the sensor.
+pub const LDAP_BIND_NAME: &str = "ldap.bind.name";
+/// `2` or `3`.
+pub const LDAP_VERSION: &str = "ldap.version";
+/// `anonymous`, `simple`, `sicily`, or the name of SASL's mechanism.
+pub const LDAP_MECHANISM: &str = "ldap.bind.mechanism";
+/// Number of the result.
+pub const LDAP_RESULT_CODE: &str = "ldap.result.code";
+/// Its name in RFC 4511.
+pub const LDAP_RESULT_NAME: &str = "ldap.result.name";
+
+// SMB and NTLM.
+/// `1` or `2`; 2 is every later one too.
+pub const SMB_VERSION: &str = "smb.version";
+/// What both agreed on: `NT LM 0.12`, `2.02`, `3.11`, …
+pub const SMB_DIALECT: &str = "smb.dialect";
+/// What the client offered.
+pub const SMB_CLIENT_DIALECTS: &str = "smb.client.dialects";
+/// Whether the server wants every message signed.
+pub const SMB_SIGNING_REQUIRED: &str = "smb.signing.required";
+/// The share opened, `\\server\share`.
+pub const SMB_SHARE: &str = "smb.share";
+/// Name of the result, as MS-ERREF has it, or its number.
+pub const SMB_STATUS: &str = "smb.status";
+/// Who logs on; doesn't leave the sensor.
+pub const NTLM_USER_NAME: &str = "ntlm.user.name";
+/// Domain of the account.
+pub const NTLM_DOMAIN: &str = "ntlm.domain";
+/// The client's name for itself.
+pub const NTLM_CLIENT_NAME: &str = "ntlm.client.name";
+/// The server's name for itself.
+pub const NTLM_SERVER_NAME: &str = "ntlm.server.name";
+/// The server's domain.
+pub const NTLM_SERVER_DOMAIN: &str = "ntlm.server.domain";
+
+// RDP.
+/// The routing cookie, which is a user's name; doesn't leave the sensor.
+pub const RDP_COOKIE: &str = "rdp.cookie";
+/// What the client can do: `rdp`, `tls`, `credssp`, …
+pub const RDP_REQUESTED: &str = "rdp.requested";
+/// What the server took.
+pub const RDP_SELECTED: &str = "rdp.selected";
+/// Why it took none.
+pub const RDP_FAILURE: &str = "rdp.failure";
+/// The client's name for itself; only without TLS.
+pub const RDP_CLIENT_NAME: &str = "rdp.client.name";
+/// The client's version.
+pub const RDP_CLIENT_BUILD: &str = "rdp.client.build";
+
+// SMTP.
+/// With which name the client greets.
+pub const SMTP_HELO: &str = "smtp.helo";
+/// Domain of the sender's mailbox.
+pub const SMTP_FROM_DOMAIN: &str = "smtp.from.domain";
+/// Domains of the receivers' mailboxes.
+pub const SMTP_TO_DOMAINS: &str = "smtp.to.domains";
+/// How many receivers there are.
+pub const SMTP_RECEIVERS: &str = "smtp.receivers";
+/// What the server answered to the mail, or to what of it it did not want.
+pub const SMTP_REPLY: &str = "smtp.reply";
+
+// DHCP.
+/// `discover`, `request`, `ack`, `solicit`, …
+pub const DHCP_TYPE: &str = "dhcp.type";
+/// The client's hardware address.
+pub const DHCP_CLIENT_MAC: &str = "dhcp.client.mac";
+/// The client's name for itself.
+pub const DHCP_HOST_NAME: &str = "dhcp.client.host_name";
+/// The same with its domain.
+pub const DHCP_FULL_NAME: &str = "dhcp.client.fqdn";
+/// The address that the client wants.
+pub const DHCP_REQUESTED_IP: &str = "dhcp.requested.ip";
+/// The address that it gets.
+pub const DHCP_ASSIGNED_IP: &str = "dhcp.assigned.ip";
+/// The kind of client.
+pub const DHCP_VENDOR_CLASS: &str = "dhcp.client.vendor_class";
 
 // HTTP.
 /// `GET`, …

@@ -1,44 +1,40 @@
 //! What is said over a TCP connection, as far as its metadata goes.
 //!
-//! Protocols are recognised by content, not by port: at the beginning of each direction, and then at the beginning
-//! of segments, so that TLS inside SOCKS, CONNECT or after STARTTLS is found too. Bounded: a conversation
+//! Protocols are recognised by content, not by port ([`recognise`]): at the beginning of each direction, and then at the
+//! beginning of segments, so that TLS inside SOCKS, CONNECT or after STARTTLS is found too. Bounded: a conversation
 //! of which nothing is recognised after [`UNKNOWN_SEGMENTS_MAX`] segments is no longer listened to, and no direction
-//! keeps more than one head or hello.
+//! keeps more than one head, hello or message.
 
-use std::collections::VecDeque;
+mod recognise;
+mod said;
+mod web;
 
-use ingest_event::{Fields, Timestamp};
+use std::{collections::VecDeque, fmt};
 
 use super::{
     dns,
     flow::Direction,
-    http,
-    http_walk::{HttpHead, SideState, request_step, response_step},
+    http_walk::SideState,
     packet::Payload,
     stream::{Arrival, Stream},
-    tls::{self, ClientHello},
+    tls,
 };
+
+pub(super) use said::{Application, Mark, Moment, Said, Statement};
+
+use recognise::{Begun, Client};
 
 /// Segments in which a protocol must show itself: room for the greetings before STARTTLS.
 const UNKNOWN_SEGMENTS_MAX: u32 = 24;
 /// Bytes of the beginning that are put together to recognise a protocol that comes in tiny segments.
 const START_BYTES: usize = 16;
-/// Longest hello: post-quantum keys take two kilobytes, session tickets up to sixteen.
-const HELLO_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of one message that are waited for: post-quantum keys take two kilobytes, tickets with group lists up to
+/// sixteen, and a key exchange of SSH may have 35,000 bytes but has two thousand.
+const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 /// Requests that wait for their answer: deeper pipelines than this are not seen in the wild.
 const WAITING_MAX: usize = 32;
 /// RFC 1035 section 4.2.2: length in two bytes before each message.
 const DNS_LENGTH_BYTES: usize = 2;
-
-/// Application protocol, by content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Application {
-    Dns,
-    Tls,
-    Http,
-    Ssh,
-    Smtp,
-}
 
 /// Both directions of a TCP connection while they are of interest.
 #[derive(Debug)]
@@ -48,36 +44,42 @@ pub(super) struct Conversation {
     subject: Subject,
     pub(super) application: Option<Application>,
     waiting: VecDeque<Statement>,
+    /// Whoever reads [`Subject::Talk`].
+    talk: Option<Box<dyn Talk>>,
 }
 
-/// Something said that becomes a record.
-#[derive(Debug)]
-pub(super) struct Statement {
-    pub(super) timestamp: Timestamp,
-    pub(super) position: u64,
-    pub(super) ordinal: u32,
-    /// Who is the client, as the flow knows its ends.
+/// A protocol of which messages are read one after the other, in both directions.
+pub(super) trait Talk: fmt::Debug + Send {
+    /// Reads on in what one side says: `held` is what it said and nobody used. Called again with the rest as long as
+    /// something is used.
+    fn read(&mut self, by_client: bool, held: &[u8], telling: &mut Telling<'_>) -> Step;
+
+    /// What is still to be told when nothing more comes.
+    fn finish(&mut self, telling: &mut Telling<'_>);
+
+    /// Bytes kept, beside those that are held for it.
+    fn weight(&self) -> usize;
+}
+
+/// What to do with the bytes held for a [`Talk`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// More are needed.
+    Wait,
+    /// So many are done with.
+    Used(usize),
+    /// So many are of no interest; they need not be there yet.
+    Skip(u64),
+    /// Nothing more of interest.
+    Over,
+}
+
+/// Where a [`Talk`] puts its statements.
+pub(super) struct Telling<'a> {
+    /// None when the conversation ends: then there is no packet.
+    pub(super) moment: Option<&'a mut Moment>,
     pub(super) client: Direction,
-    pub(super) said: Said,
-}
-
-#[derive(Debug)]
-pub(super) enum Said {
-    Dns(dns::Message),
-    Tls {
-        hello: Box<ClientHello>,
-        server: Option<tls::ServerHello>,
-    },
-    Http(http::Request),
-}
-
-/// The packet that is being listened to, and the number of its next statement.
-#[derive(Debug)]
-pub(super) struct Moment {
-    pub(super) timestamp: Timestamp,
-    pub(super) position: u64,
-    pub(super) ordinal: u32,
-    pub(super) dns_port: bool,
+    pub(super) out: &'a mut Vec<Statement>,
 }
 
 /// What is being talked about.
@@ -86,7 +88,7 @@ enum Subject {
     Unknown {
         segments: u32,
     },
-    Tls {
+    Talk {
         client: Direction,
     },
     Http {
@@ -120,6 +122,7 @@ impl Conversation {
             subject: Subject::Unknown { segments: 0 },
             application: None,
             waiting: VecDeque::new(),
+            talk: None,
         }
     }
 
@@ -131,8 +134,9 @@ impl Conversation {
     /// Bytes kept, for the budget of all conversations.
     pub(super) fn weight(&self) -> usize {
         let side = |side: &Side| side.buffer.len() + side.stream.held_bytes();
+        let talk = self.talk.as_ref().map_or(0, |talk| talk.weight());
         // A statement that waits is about as heavy as a short head.
-        side(&self.forward) + side(&self.backward) + self.waiting.len() * 512
+        side(&self.forward) + side(&self.backward) + self.waiting.len() * 512 + talk
     }
 
     /// Listens to a segment.
@@ -171,6 +175,13 @@ impl Conversation {
     /// What still waits for an answer, when the conversation ends.
     pub(super) fn finish(&mut self, out: &mut Vec<Statement>) {
         out.extend(self.waiting.drain(..));
+        if let (Some(mut talk), Subject::Talk { client }) = (self.talk.take(), self.subject) {
+            talk.finish(&mut Telling {
+                moment: None,
+                client,
+                out,
+            });
+        }
         self.subject = Subject::Over;
     }
 
@@ -190,7 +201,7 @@ impl Conversation {
         match self.subject {
             // What recognition put together is in the buffer already.
             Subject::Unknown { .. } => {}
-            Subject::Tls { client } => self.tls(from, client, bytes, moment, out),
+            Subject::Talk { client } => self.talk(from, client, bytes, moment, out),
             Subject::Http { client, joined } => self.http(from, client, joined, bytes, moment, out),
             Subject::Dns => self.dns(from, bytes, moment, out),
             Subject::Over => self.finish(out),
@@ -214,8 +225,8 @@ impl Conversation {
         side.state = SideState::Seek;
         match self.subject {
             Subject::Unknown { .. } | Subject::Dns | Subject::Over => {}
-            // A hello in pieces is of no use.
-            Subject::Tls { .. } => self.finish(out),
+            // A message in pieces is of no use, and where the next one begins is not known.
+            Subject::Talk { .. } => self.finish(out),
             Subject::Http { client, .. } => {
                 // Which answer belongs to which request can't be known from here on.
                 out.extend(self.waiting.drain(..));
@@ -230,56 +241,17 @@ impl Conversation {
     /// Tries to recognise a protocol. When it is one, what the buffer held comes first in `bytes` of the next step, so
     /// the buffer keeps only what came before `bytes`.
     fn recognise(&mut self, from: Direction, bytes: &[u8], segments: u32, moment: &Moment) {
-        let other = from.opposite();
         let side = self.side(from);
         let mut start = std::mem::take(&mut side.buffer);
         let known = start.len();
         start.extend_from_slice(bytes.get(..START_BYTES.saturating_sub(known)).unwrap_or(bytes));
-        let begins = &start[..];
-        let subject = if tls::is_client_hello(begins) {
-            Some((Subject::Tls { client: from }, Some(Application::Tls)))
-        } else if tls::is_server_hello(begins) {
-            Some((Subject::Tls { client: other }, Some(Application::Tls)))
-        } else if http::is_request_line(begins) {
-            Some((
-                Subject::Http {
-                    client: from,
-                    joined: true,
-                },
-                None,
-            ))
-        } else if begins.starts_with(b"HTTP/1.") {
-            Some((
-                Subject::Http {
-                    client: other,
-                    joined: true,
-                },
-                None,
-            ))
-        } else if moment.dns_port && begins.get(DNS_LENGTH_BYTES..).is_some_and(dns::is_message) {
-            Some((Subject::Dns, Some(Application::Dns)))
-        } else if begins.starts_with(b"SSH-") {
-            Some((Subject::Over, Some(Application::Ssh)))
-        } else {
-            None
-        };
-        if let Some((subject, application)) = subject {
+        if let Some(begun) = recognise::begun(&start, moment) {
             start.truncate(known);
             self.side(from).buffer = start;
-            self.subject = subject;
-            // A line that looks like a request may still belong to SIP or RTSP; a whole head tells.
-            self.application = application.or(self.application);
+            self.begin(begun, from);
             return;
         }
-        let greets = |greeting: &&[u8]| {
-            begins
-                .get(..greeting.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(greeting))
-        };
-        if [&b"EHLO "[..], b"HELO ", b"MAIL FROM:"].iter().any(greets) {
-            self.application = Some(Application::Smtp);
-        }
-        if start.len() < START_BYTES && is_promising(&start, moment) {
+        if start.len() < START_BYTES && recognise::is_promising(&start, moment) {
             self.side(from).buffer = start;
         }
         self.subject = if segments < UNKNOWN_SEGMENTS_MAX {
@@ -291,7 +263,47 @@ impl Conversation {
         };
     }
 
-    fn tls(
+    /// A protocol was recognised in what `from` says.
+    fn begin(&mut self, begun: Begun, from: Direction) {
+        let client = |by_client: bool| if by_client { from } else { from.opposite() };
+        self.subject = match begun {
+            Begun::Http { by_client } => Subject::Http {
+                client: client(by_client),
+                joined: true,
+            },
+            Begun::Dns => {
+                self.application = Some(Application::Dns);
+                Subject::Dns
+            }
+            Begun::Talk {
+                application,
+                client,
+                talk,
+            } => {
+                self.application = Some(application);
+                self.talk = Some(talk);
+                let client = match client {
+                    Client::Sender => from,
+                    Client::Receiver => from.opposite(),
+                    Client::Opener => Direction::Forward,
+                };
+                Subject::Talk { client }
+            }
+        };
+    }
+
+    /// From here on `from` is the client of a TLS connection inside of what was talked about before.
+    fn begin_tls(&mut self, from: Direction, bytes: &[u8], moment: &mut Moment, out: &mut Vec<Statement>) {
+        self.forward.restart();
+        self.backward.restart();
+        self.application = Some(Application::Tls);
+        self.talk = Some(Box::new(tls::Handshake::default()));
+        self.subject = Subject::Talk { client: from };
+        self.talk(from, from, bytes, moment, out);
+    }
+
+    /// The next bytes of a protocol that has messages.
+    fn talk(
         &mut self,
         from: Direction,
         client: Direction,
@@ -299,48 +311,62 @@ impl Conversation {
         moment: &mut Moment,
         out: &mut Vec<Statement>,
     ) {
+        let Some(mut talk) = self.talk.take() else {
+            return self.finish(out);
+        };
+        if self.application != Some(Application::Tls)
+            && self.side(from).buffer.is_empty()
+            && tls::is_client_hello(bytes)
+        {
+            // STARTTLS, by whatever name the protocol has for it.
+            let moment_given = Some(&mut *moment);
+            talk.finish(&mut Telling {
+                moment: moment_given,
+                client,
+                out,
+            });
+            return self.begin_tls(from, bytes, moment, out);
+        }
         let side = self.side(from);
-        if side.state != SideState::Head {
-            return;
-        }
-        side.buffer.extend_from_slice(bytes);
-        let too_long = HELLO_BYTES_MAX < side.buffer.len();
-        if from == client {
-            match tls::client_hello(&side.buffer) {
-                tls::Progress::Complete(hello) => {
-                    side.buffer = Vec::new();
-                    side.state = SideState::Seek;
-                    let said = Said::Tls {
-                        hello: Box::new(hello),
-                        server: None,
-                    };
-                    self.waiting.push_back(moment.statement(client, said));
-                    if self.side(from.opposite()).state != SideState::Head {
-                        // The answer was captured before the question.
-                        self.finish(out);
-                    }
-                }
-                tls::Progress::Partial if !too_long => {}
-                tls::Progress::Partial | tls::Progress::Not => self.finish(out),
+        let mut bytes = bytes;
+        if let SideState::Body { left, .. } = side.state {
+            let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            side.state = rest_of_body(left - skipped as u64);
+            if bytes.is_empty() {
+                self.talk = Some(talk);
+                return;
             }
-            return;
         }
-        match tls::server_hello(&side.buffer) {
-            tls::Progress::Complete(taken) => {
-                side.buffer = Vec::new();
-                side.state = SideState::Seek;
-                if let Some(Statement {
-                    said: Said::Tls { server, .. },
-                    ..
-                }) = self.waiting.front_mut()
-                {
-                    *server = Some(taken);
-                    self.finish(out);
-                }
+        let mut held = std::mem::take(&mut side.buffer);
+        held.extend_from_slice(bytes);
+        let mut telling = Telling {
+            moment: Some(moment),
+            client,
+            out,
+        };
+        let mut used = 0;
+        let over = loop {
+            let rest = held.get(used..).unwrap_or_default();
+            if rest.is_empty() {
+                break false;
             }
-            tls::Progress::Partial if !too_long => {}
-            // An alert, or no TLS: no answer will come.
-            tls::Progress::Partial | tls::Progress::Not => self.finish(out),
+            match talk.read(from == client, rest, &mut telling) {
+                Step::Used(0) | Step::Wait => break MESSAGE_BYTES_MAX < rest.len(),
+                Step::Used(bytes) => used += bytes,
+                Step::Skip(bytes) => {
+                    let here = usize::try_from(bytes).unwrap_or(usize::MAX).min(rest.len());
+                    used += here;
+                    side.state = rest_of_body(bytes - here as u64);
+                }
+                Step::Over => break true,
+            }
+        };
+        held.drain(..used.min(held.len()));
+        side.buffer = held;
+        self.talk = Some(talk);
+        if over {
+            self.finish(out);
         }
     }
 
@@ -367,118 +393,14 @@ impl Conversation {
         }
         side.buffer.drain(..at.min(side.buffer.len()));
     }
-
-    fn http(
-        &mut self,
-        from: Direction,
-        client: Direction,
-        joined: bool,
-        bytes: &[u8],
-        moment: &mut Moment,
-        out: &mut Vec<Statement>,
-    ) {
-        if from == client && self.side(from).state == SideState::Seek && tls::is_client_hello(bytes) {
-            // Behind a CONNECT.
-            out.extend(self.waiting.drain(..));
-            self.forward.restart();
-            self.backward.restart();
-            self.subject = Subject::Tls { client };
-            self.application = Some(Application::Tls);
-            return self.tls(from, client, bytes, moment, out);
-        }
-        let side = self.side(from);
-        match side.state {
-            // The long way of a body is short.
-            SideState::Body { left, chunked } if (bytes.len() as u64) < left => {
-                side.state = SideState::Body {
-                    left: left - bytes.len() as u64,
-                    chunked,
-                };
-                return;
-            }
-            SideState::Seek if !http::is_request(bytes) && !http::is_response(bytes) => return,
-            SideState::Body { .. } | SideState::Seek | SideState::Head | SideState::ChunkLine => {}
-        }
-        let mut held = std::mem::take(&mut side.buffer);
-        held.extend_from_slice(bytes);
-        let mut state = side.state;
-        let was_seeking = state == SideState::Seek;
-        let mut rest = &held[..];
-        let mut joined = joined;
-        while !rest.is_empty() {
-            let (used, next, head) = if from == client {
-                request_step(state, rest)
-            } else {
-                let to_head = self.waiting.front().is_some_and(Statement::asks_for_head_only);
-                response_step(state, rest, to_head)
-            };
-            if used == 0 && next == state {
-                break;
-            }
-            rest = rest.get(used..).unwrap_or_default();
-            state = next;
-            if head.is_some() {
-                self.application = Some(Application::Http);
-            }
-            match head {
-                Some(HttpHead::Request(request)) => {
-                    let statement = moment.statement(client, Said::Http(request));
-                    joined &= self.waiting.len() < WAITING_MAX;
-                    self.ask(statement, joined, out);
-                }
-                Some(HttpHead::Response(status)) => self.answer(status, was_seeking, out),
-                None => {}
-            }
-        }
-        let kept = if state == SideState::Seek {
-            Vec::new()
-        } else {
-            rest.to_vec()
-        };
-        let side = self.side(from);
-        side.state = state;
-        side.buffer = kept;
-        self.subject = Subject::Http { client, joined };
-    }
-
-    /// Lets a request wait for its answer; if answers can't be told apart any more, nothing waits.
-    fn ask(&mut self, statement: Statement, joined: bool, out: &mut Vec<Statement>) {
-        if joined {
-            self.waiting.push_back(statement);
-        } else {
-            out.extend(self.waiting.drain(..));
-            out.push(statement);
-        }
-    }
-
-    /// Joins a status to the request that it answers.
-    fn answer(&mut self, status: u16, found_by_seeking: bool, out: &mut Vec<Statement>) {
-        // Continue and early hints come before the answer.
-        if matches!(status, 100 | 102 | 103) {
-            return;
-        }
-        if found_by_seeking && 1 < self.waiting.len() {
-            // An answer may have been missed between: better none than a wrong one.
-            out.extend(self.waiting.drain(..));
-            return;
-        }
-        let Some(mut statement) = self.waiting.pop_front() else {
-            return;
-        };
-        if let Said::Http(request) = &mut statement.said {
-            request.status = Some(status);
-        }
-        out.push(statement);
-    }
 }
 
-/// Whether a few first bytes may become something known.
-fn is_promising(start: &[u8], moment: &Moment) -> bool {
-    moment.dns_port
-        || matches!(start, [22] | [22, 3, ..])
-        || http::is_request(start)
-        || http::is_response(start)
-        || b"SSH-".starts_with(start)
+/// The state of a direction of which so many bytes are to be skipped.
+const fn rest_of_body(left: u64) -> SideState {
+    match left {
+        0 => SideState::Head,
+        left => SideState::Body { left, chunked: false },
+    }
 }
 
 impl Side {
@@ -488,57 +410,18 @@ impl Side {
     }
 }
 
-impl Moment {
-    /// A statement made now.
-    pub(super) fn statement(&mut self, client: Direction, said: Said) -> Statement {
-        let ordinal = self.ordinal;
-        self.ordinal += 1;
-        Statement {
-            timestamp: self.timestamp,
-            position: self.position,
-            ordinal,
-            client,
+impl Telling<'_> {
+    /// A place for a statement that begins now; none when the conversation is over.
+    pub(super) fn mark(&mut self) -> Option<Mark> {
+        self.moment.as_mut().map(|moment| moment.mark())
+    }
+
+    /// Says something that began at `mark`.
+    pub(super) fn tell(&mut self, mark: Mark, said: Said) {
+        self.out.push(Statement {
+            mark,
+            client: self.client,
             said,
-        }
-    }
-}
-
-impl Statement {
-    /// Whether its answer has a length and no body (RFC 9110 section 9.3.2).
-    fn asks_for_head_only(&self) -> bool {
-        matches!(&self.said, Said::Http(request) if request.method == "HEAD")
-    }
-}
-
-impl Said {
-    /// The dataset of its record.
-    pub(super) const fn dataset(&self) -> &'static str {
-        match self {
-            Self::Dns(_) => dns::DATASET,
-            Self::Tls { .. } => tls::DATASET,
-            Self::Http(_) => http::DATASET,
-        }
-    }
-
-    /// Adds what was said to the fields of the flow.
-    pub(super) fn write(self, fields: &mut Fields) {
-        match self {
-            Self::Dns(message) => message.write(fields),
-            Self::Tls { hello, server } => hello.write(server.as_ref(), fields),
-            Self::Http(request) => request.write(fields),
-        }
-    }
-}
-
-impl Application {
-    /// As written in `network.protocol`.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Tls => "tls",
-            Self::Http => "http",
-            Self::Ssh => "ssh",
-            Self::Smtp => "smtp",
-        }
+        });
     }
 }

@@ -1,4 +1,4 @@
-//! JA3 and JA4: names for the way a client says hello.
+//! JA3 and JA4: names for the way a client says hello; JA3S for the way a server does.
 //!
 //! JA3: <https://github.com/salesforce/ja3>. JA4 (only the TLS client part, which is BSD-3):
 //! <https://github.com/FoxIO-LLC/ja4/blob/main/technical_details/JA4.md>.
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::tls::{ClientHello, extension};
+use super::tls::{ClientHello, ServerHello, extension};
 
 /// Values that clients send to keep servers tolerant (RFC 8701); no fingerprint counts them.
 pub(super) const fn is_grease(value: u16) -> bool {
@@ -28,6 +28,13 @@ pub(super) fn ja3(hello: &ClientHello) -> String {
     }
     text.push(',');
     join(&mut text, '-', hello.point_formats.iter().map(u8::to_string));
+    hex::encode(Md5::digest(text))
+}
+
+/// MD5 of version, cipher and extensions, in the server's order.
+pub(super) fn ja3s(hello: &ServerHello) -> String {
+    let mut text = format!("{},{},", hello.legacy_version, hello.cipher);
+    join(&mut text, '-', hello.extensions.iter().map(u16::to_string));
     hex::encode(Md5::digest(text))
 }
 
@@ -51,7 +58,8 @@ pub(super) fn ja4(hello: &ClientHello) -> String {
     let ciphers = without_grease(&hello.ciphers).count().min(99);
     let extensions = without_grease(&hello.extensions).count().min(99);
     let [first, last] = alpn_ends(hello.first_alpn.as_deref().unwrap_or_default());
-    let mut text = format!("t{version}{name}{ciphers:02}{extensions:02}{first}{last}_");
+    let transport = if hello.quic.is_some() { 'q' } else { 't' };
+    let mut text = format!("{transport}{version}{name}{ciphers:02}{extensions:02}{first}{last}_");
     text.push_str(&short_hash(&sorted(without_grease(&hello.ciphers))));
     text.push('_');
     let unnamed = without_grease(&hello.extensions)
@@ -132,6 +140,7 @@ mod tests {
             supported_versions: vec![0x4a4a, 0x0304, 0x0303],
             first_alpn: Some(b"h2".to_vec()),
             server_name: Some("example.org".to_owned()),
+            quic: None,
         }
     }
 
@@ -142,6 +151,27 @@ mod tests {
         let mut reordered = hello();
         reordered.ciphers.swap(1, 2);
         assert_ne!(ja3(&reordered), expected);
+    }
+
+    #[test]
+    fn ja3s_is_of_what_the_server_took() {
+        let answer = ServerHello {
+            legacy_version: 0x0303,
+            version: 0x0304,
+            cipher: 0x1301,
+            extensions: vec![43, 51],
+            ..ServerHello::default()
+        };
+        assert_eq!(ja3s(&answer), hex::encode(Md5::digest("771,4865,43-51")));
+    }
+
+    #[test]
+    fn ja4_names_the_transport() {
+        let over_quic = ClientHello {
+            quic: Some(1),
+            ..hello()
+        };
+        assert_eq!(ja4(&hello()).replacen('t', "q", 1), ja4(&over_quic));
     }
 
     #[test]

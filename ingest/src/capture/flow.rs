@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use super::{
     application::{Application, Conversation, Statement},
     community_id::{community_id, icmp_ports},
+    datagram::Exchange,
     packet::{Packet, Ports, TcpFlags, Transport, protocol},
     tunnel::Origin,
 };
@@ -61,14 +62,27 @@ pub(super) struct Flow {
     pub(super) origin: Option<Box<Origin>>,
 }
 
-/// Whether what is said in a TCP connection is listened to.
+/// Whether what is said in a flow is listened to.
 #[derive(Debug)]
 pub(super) enum Listening {
     /// Nothing was said yet.
     NotYet,
     On(Box<Conversation>),
+    /// Datagrams of which later ones belong to earlier ones.
+    Datagrams(Box<Exchange>),
     /// Nothing more of interest is to come.
     Over,
+}
+
+impl Listening {
+    /// Bytes kept, for the budget of all flows.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::On(conversation) => conversation.weight(),
+            Self::Datagrams(exchange) => exchange.weight(),
+            Self::NotYet | Self::Over => 0,
+        }
+    }
 }
 
 /// Both ends, as they are written into every record of a flow.
@@ -244,8 +258,13 @@ impl Flow {
         }
         match &mut self.listening {
             Listening::On(conversation) => Some(conversation),
-            Listening::NotYet | Listening::Over => None,
+            Listening::NotYet | Listening::Datagrams(_) | Listening::Over => None,
         }
+    }
+
+    /// Packets of both directions.
+    pub(super) const fn packets(&self) -> u64 {
+        self.forward.packets.saturating_add(self.backward.packets)
     }
 
     /// Stops listening; what still waited for an answer goes to `statements`. False if nobody listened.
@@ -253,6 +272,10 @@ impl Flow {
         match std::mem::replace(&mut self.listening, Listening::Over) {
             Listening::On(mut conversation) => {
                 conversation.finish(statements);
+                true
+            }
+            Listening::Datagrams(mut exchange) => {
+                exchange.finish(statements);
                 true
             }
             Listening::NotYet | Listening::Over => false,

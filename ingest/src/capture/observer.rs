@@ -6,9 +6,9 @@ use ipnet::IpNet;
 
 use super::{
     CaptureOptions,
-    application::{Application, Moment, Said, Statement},
-    dns,
-    flow::{self, Direction, Flow, Listening},
+    application::{Moment, Statement},
+    datagram, dns,
+    flow::{self, Direction, Flow},
     packet::{self, Packet, Payload, Ports, Transport, protocol},
     table::FlowTable,
 };
@@ -68,35 +68,42 @@ impl Observer {
                     payload,
                     ..
                 },
-            ) => {
+            ) if payload.wire_bytes != 0 => {
                 // The first byte of a segment with SYN comes after the SYN itself.
                 let sequence = sequence.wrapping_add(u32::from(flags.syn));
-                if payload.wire_bytes != 0 {
-                    let moment = moment(packet, ports);
-                    let kept = listen(flow, direction, sequence, payload, moment, &mut self.statements);
-                    self.kept_bytes = self
-                        .kept_bytes
-                        .saturating_add(kept.after)
-                        .saturating_sub(kept.before);
-                    if KEPT_BYTES_MAX < self.kept_bytes && flow.give_up(&mut self.statements) {
-                        self.kept_bytes = self.kept_bytes.saturating_sub(kept.after);
-                        self.dropped += 1;
-                    }
-                    for statement in self.statements.drain(..) {
-                        out.push(Record::Event(draft(statement, flow, &self.home)));
-                    }
-                }
+                let mut moment = moment(packet, ports);
+                let before = flow.listening.weight();
+                listen(
+                    flow,
+                    direction,
+                    sequence,
+                    payload,
+                    &mut moment,
+                    &mut self.statements,
+                );
+                let keeping = Keeping {
+                    kept_bytes: &mut self.kept_bytes,
+                    dropped: &mut self.dropped,
+                };
+                keeping.settle(flow, before, &mut self.statements);
+                tell(&mut self.statements, flow, &self.home, out);
             }
             (Some((flow, direction)), Transport::Udp { ports, payload }) => {
-                if let Some(statement) = read_datagram(packet, ports, payload, direction) {
-                    flow.application = Some(Application::Dns);
-                    out.push(Record::Event(draft(statement, flow, &self.home)));
-                }
+                let mut moment = moment(packet, ports);
+                let before = flow.listening.weight();
+                datagram::hear(flow, direction, ports, payload, &mut moment, &mut self.statements);
+                let keeping = Keeping {
+                    kept_bytes: &mut self.kept_bytes,
+                    dropped: &mut self.dropped,
+                };
+                keeping.settle(flow, before, &mut self.statements);
+                tell(&mut self.statements, flow, &self.home, out);
             }
             (Some(_), Transport::Icmp { kind, body, .. }) => self.blame(packet, kind, body),
             (
                 Some(_),
-                Transport::OnlyPorts { .. }
+                Transport::Tcp { .. }
+                | Transport::OnlyPorts { .. }
                 | Transport::Carrier { .. }
                 | Transport::LaterFragment
                 | Transport::Opaque,
@@ -120,24 +127,19 @@ impl Observer {
 
     /// Hands out a flow that is over, after what still waited for an answer in it.
     fn finish(&mut self, mut flow: Flow, out: &mut Vec<Record>) {
-        if let Listening::On(conversation) = &mut flow.listening {
-            self.kept_bytes = self.kept_bytes.saturating_sub(conversation.weight());
-            let mut statements = Vec::new();
-            conversation.finish(&mut statements);
-            out.extend(
-                statements
-                    .into_iter()
-                    .map(|said| Record::Event(draft(said, &flow, &self.home))),
-            );
-        }
+        self.kept_bytes = self.kept_bytes.saturating_sub(flow.listening.weight());
+        flow.give_up(&mut self.statements);
+        tell(&mut self.statements, &flow, &self.home, out);
         out.push(Record::Event(flow.draft(&self.home)));
     }
 
     /// Marks the flow that an ICMP error is about: its destination can't be reached.
     fn blame(&mut self, packet: &Packet<'_>, kind: u8, body: &[u8]) {
         let segment = packet.origin.segment();
-        if matches!((packet.protocol, kind), (protocol::ICMP, 3) | (protocol::ICMP6, 1))
-            && let Some((source, destination, number, ports)) = packet::quoted(body)
+        if matches!(
+            (packet.protocol, kind),
+            (protocol::ICMP, 3) | (protocol::ICMP6, 1)
+        ) && let Some((source, destination, number, ports)) = packet::quoted(body)
             && let Some(flow) = self
                 .table
                 .get_mut(&flow::key_of(source, destination, number, ports, segment))
@@ -147,10 +149,22 @@ impl Observer {
     }
 }
 
-/// Bytes that a conversation kept before and after a segment.
-struct Kept {
-    before: usize,
-    after: usize,
+/// The budget of all conversations.
+struct Keeping<'a> {
+    kept_bytes: &'a mut usize,
+    dropped: &'a mut u64,
+}
+
+impl Keeping<'_> {
+    /// Counts what a flow keeps now against what it kept before; beyond the budget it is no longer listened to.
+    fn settle(self, flow: &mut Flow, before: usize, statements: &mut Vec<Statement>) {
+        let after = flow.listening.weight();
+        *self.kept_bytes = self.kept_bytes.saturating_add(after).saturating_sub(before);
+        if KEPT_BYTES_MAX < *self.kept_bytes && flow.give_up(statements) {
+            *self.kept_bytes = self.kept_bytes.saturating_sub(after);
+            *self.dropped += 1;
+        }
+    }
 }
 
 /// Lets the conversation of a flow hear a segment.
@@ -159,25 +173,25 @@ fn listen(
     from: Direction,
     sequence: u32,
     payload: Payload<'_>,
-    mut moment: Moment,
+    moment: &mut Moment,
     statements: &mut Vec<Statement>,
-) -> Kept {
+) {
     let Some(conversation) = flow.conversation() else {
-        return Kept { before: 0, after: 0 };
+        return;
     };
-    let before = conversation.weight();
-    conversation.hear(from, sequence, payload, &mut moment, statements);
-    let (application, over, weight) = (
-        conversation.application,
-        conversation.is_over(),
-        conversation.weight(),
-    );
+    conversation.hear(from, sequence, payload, moment, statements);
+    let (application, over) = (conversation.application, conversation.is_over());
     flow.application = application.or(flow.application);
-    let after = if over { 0 } else { weight };
     if over {
         flow.give_up(statements);
     }
-    Kept { before, after }
+}
+
+/// Hands out what was said in a flow.
+fn tell(statements: &mut Vec<Statement>, flow: &Flow, home: &[IpNet], out: &mut Vec<Record>) {
+    for statement in statements.drain(..) {
+        out.push(Record::Event(draft(statement, flow, home)));
+    }
 }
 
 fn moment(packet: &Packet<'_>, ports: Ports) -> Moment {
@@ -190,34 +204,16 @@ fn moment(packet: &Packet<'_>, ports: Ports) -> Moment {
     }
 }
 
-/// A datagram that is a DNS message, on whatever port.
-fn read_datagram(
-    packet: &Packet<'_>,
-    ports: Ports,
-    payload: Payload<'_>,
-    from: Direction,
-) -> Option<Statement> {
-    let mut moment = moment(packet, ports);
-    let read = if moment.dns_port {
-        dns::expected
-    } else {
-        dns::unexpected
-    };
-    let message = read(payload.bytes)?;
-    let client = if message.is_answer { from.opposite() } else { from };
-    Some(moment.statement(client, Said::Dns(message)))
-}
-
 /// What was said, as a record of its flow: the client is the source.
 fn draft(statement: Statement, flow: &Flow, home: &[IpNet]) -> Draft {
     let mut fields = flow.fields(flow.peers.sent(statement.client), home);
-    let dataset = statement.said.dataset().into();
+    let (mark, dataset) = (statement.mark, statement.said.dataset().into());
     statement.said.write(&mut fields);
     Draft {
-        timestamp: statement.timestamp,
+        timestamp: mark.timestamp,
         dataset,
         fields,
-        position: statement.position,
-        ordinal: statement.ordinal,
+        position: mark.position,
+        ordinal: mark.ordinal,
     }
 }

@@ -157,7 +157,11 @@ fn open<'a>(frame: &Frame<'a>, outer: &Packet<'a>, depth: u8) -> Option<Packet<'
     let (ip, _) = LaxIpSlice::from_slice(bytes).ok()?;
     let origin = Origin {
         // Those of the frame inside where it has any.
-        vlans: if vlans == [0; 2] { outer.origin.vlans } else { vlans },
+        vlans: if vlans == [0; 2] {
+            outer.origin.vlans
+        } else {
+            vlans
+        },
         tunnel: Some(Tunnel {
             kind,
             source: outer.source,

@@ -1,12 +1,17 @@
-//! TLS handshakes: what the client offers and what the server takes, up to where encryption begins.
+//! TLS handshakes: what the client offers, what the server takes, and who it says it is, up to where encryption begins.
 //!
-//! RFC 8446 and RFC 5246. Both hellos may be spread over several records. Fingerprints are made in
-//! [`super::fingerprint`].
+//! RFC 8446 and RFC 5246. Messages may be spread over several records and records over several segments. Fingerprints
+//! are made in [`super::fingerprint`], certificates read in [`super::certificate`]. Up to TLS 1.2 the server's
+//! certificate is legible; kept of a flow are at most [`MESSAGES_BYTES_MAX`] of each side until it is there.
 
 use ingest_event::{Fields, field};
-use tls_parser::{parse_tls_handshake_client_hello, parse_tls_handshake_server_hello};
+use tls_parser::{TlsCipherSuite, parse_tls_handshake_client_hello, parse_tls_handshake_server_hello};
 
-use super::fingerprint;
+use super::{
+    application::{Mark, Said, Step, Talk, Telling},
+    certificate::Certificate,
+    fingerprint,
+};
 
 pub(super) const DATASET: &str = "network.tls";
 /// ECS: the protocol that both agreed on.
@@ -17,6 +22,12 @@ const HANDSHAKE_HEADER_BYTES: usize = 4;
 const RECORD_HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
+/// What a server may send between its hello and its certificate.
+const SESSION_TICKET: u8 = 4;
+/// Handshake messages kept of one side: a hello with tickets and post-quantum keys, or a hello and the certificates,
+/// of which the first is enough.
+const MESSAGES_BYTES_MAX: usize = 32 * 1024;
 
 /// Extension numbers, <https://www.iana.org/assignments/tls-extensiontype-values>.
 pub(super) mod extension {
@@ -41,22 +52,46 @@ pub(super) struct ClientHello {
     /// The first application protocol offered.
     pub(super) first_alpn: Option<Vec<u8>>,
     pub(super) server_name: Option<String>,
+    /// The version of QUIC that carries it; TLS over TCP if there is none.
+    pub(super) quic: Option<u8>,
+}
+
+/// What a server said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) hello: ServerHello,
+    /// Its own, the first one of the chain.
+    pub(super) certificate: Option<Certificate>,
 }
 
 /// What a server took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ServerHello {
-    version: u16,
-    next_protocol: Option<String>,
+    /// The version field, which TLS 1.3 no longer uses.
+    pub(super) legacy_version: u16,
+    pub(super) version: u16,
+    pub(super) cipher: u16,
+    /// In its order.
+    pub(super) extensions: Vec<u16>,
+    pub(super) next_protocol: Option<String>,
 }
 
-/// How far the first handshake message of a stream is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Progress<T> {
-    Complete(T),
-    Partial,
-    /// Something else.
-    Not,
+/// A connection until all that is legible of its handshake was read.
+#[derive(Debug, Default)]
+pub(super) struct Handshake {
+    client: Messages,
+    server: Messages,
+    hello: Option<(Mark, Box<ClientHello>)>,
+    answer: Option<Box<Server>>,
+}
+
+/// The handshake messages of one side, taken out of their records.
+#[derive(Debug, Default)]
+struct Messages {
+    bytes: Vec<u8>,
+    /// Bytes that are still to come of the record at hand.
+    left: usize,
+    over: bool,
 }
 
 /// Whether a stream, or a piece of one, begins with a ClientHello. Six bytes are enough.
@@ -69,16 +104,175 @@ pub(super) const fn is_server_hello(bytes: &[u8]) -> bool {
     matches!(bytes, [RECORD_HANDSHAKE, 3, 0..=4, _, _, SERVER_HELLO, ..])
 }
 
-/// Reads the client's first message.
-pub(super) fn client_hello(stream: &[u8]) -> Progress<ClientHello> {
-    let body = match first_message(stream, CLIENT_HELLO) {
-        Progress::Complete(body) => body,
-        Progress::Partial => return Progress::Partial,
-        Progress::Not => return Progress::Not,
-    };
-    let Ok((_, hello)) = parse_tls_handshake_client_hello(&body) else {
-        return Progress::Not;
-    };
+impl Talk for Handshake {
+    fn read(&mut self, by_client: bool, held: &[u8], telling: &mut Telling<'_>) -> Step {
+        let side = if by_client {
+            &mut self.client
+        } else {
+            &mut self.server
+        };
+        if side.over {
+            return Step::Used(held.len());
+        }
+        let used = match side.take(held) {
+            Taken::Bytes(used) => used,
+            Taken::Nothing => return Step::Wait,
+            Taken::NoHandshake => return Step::Over,
+        };
+        let progress = if by_client {
+            self.hear_client(telling)
+        } else {
+            self.hear_server()
+        };
+        match progress {
+            Heard::All => Step::Over,
+            Heard::Part => Step::Used(used),
+        }
+    }
+
+    fn finish(&mut self, telling: &mut Telling<'_>) {
+        if let Some((mark, hello)) = self.hello.take() {
+            let server = self.answer.take();
+            telling.tell(mark, Said::Tls { hello, server });
+        }
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.client.bytes.len() + self.server.bytes.len()
+    }
+}
+
+/// Whether all that is legible was heard.
+enum Heard {
+    All,
+    Part,
+}
+
+impl Handshake {
+    fn hear_client(&mut self, telling: &mut Telling<'_>) -> Heard {
+        let Some((kind, body)) = first_message(&self.client.bytes) else {
+            return self.client.overflow();
+        };
+        let Some(hello) = (kind == CLIENT_HELLO).then(|| client_hello(body)).flatten() else {
+            return Heard::All;
+        };
+        let Some(mark) = telling.mark() else {
+            return Heard::All;
+        };
+        self.hello = Some((mark, Box::new(hello)));
+        self.client.end();
+        // The answer may have been captured before the question.
+        if self.server.over { Heard::All } else { Heard::Part }
+    }
+
+    fn hear_server(&mut self) -> Heard {
+        while let Some((kind, body)) = first_message(&self.server.bytes) {
+            let length = HANDSHAKE_HEADER_BYTES + body.len();
+            match (kind, &mut self.answer) {
+                (SERVER_HELLO, None) => {
+                    let Some(hello) = server_hello(body) else {
+                        return Heard::All;
+                    };
+                    // From here on all is encrypted (RFC 8446 section 2).
+                    let is_legible = hello.version < 0x0304;
+                    self.answer = Some(Box::new(Server {
+                        hello,
+                        certificate: None,
+                    }));
+                    if !is_legible {
+                        return self.server_is_over();
+                    }
+                }
+                (CERTIFICATE, Some(answer)) => {
+                    answer.certificate = first_certificate(body).and_then(Certificate::read);
+                    return self.server_is_over();
+                }
+                (SESSION_TICKET, Some(_)) => {}
+                // No certificate will come.
+                _ => return self.server_is_over(),
+            }
+            self.server.bytes.drain(..length);
+        }
+        // Of a long chain the first certificate is enough.
+        if let (Some(answer), Some((&[CERTIFICATE, _, _, _], body))) =
+            (&mut self.answer, self.server.bytes.split_first_chunk())
+            && let Some(first) = first_certificate(body)
+        {
+            answer.certificate = Certificate::read(first);
+            return self.server_is_over();
+        }
+        self.server.overflow()
+    }
+
+    fn server_is_over(&mut self) -> Heard {
+        self.server.end();
+        if self.hello.is_some() {
+            Heard::All
+        } else {
+            Heard::Part
+        }
+    }
+}
+
+/// What was taken of the bytes at hand.
+enum Taken {
+    Bytes(usize),
+    /// Not even the header of a record is there.
+    Nothing,
+    /// An alert, the change to encryption, or no TLS.
+    NoHandshake,
+}
+
+impl Messages {
+    /// Takes the next record's header or the next bytes of its body.
+    fn take(&mut self, held: &[u8]) -> Taken {
+        if self.left == 0 {
+            let Some(&[kind, major, _, high, low]) = held.first_chunk::<RECORD_HEADER_BYTES>() else {
+                return Taken::Nothing;
+            };
+            self.left = usize::from(u16::from_be_bytes([high, low]));
+            if kind != RECORD_HANDSHAKE || major != 3 || self.left == 0 {
+                return Taken::NoHandshake;
+            }
+            return Taken::Bytes(RECORD_HEADER_BYTES);
+        }
+        let taken = held.get(..self.left).unwrap_or(held);
+        self.bytes.extend_from_slice(taken);
+        self.left -= taken.len();
+        Taken::Bytes(taken.len())
+    }
+
+    /// Whether more is kept than a handshake may have.
+    fn overflow(&self) -> Heard {
+        if MESSAGES_BYTES_MAX < self.bytes.len() {
+            Heard::All
+        } else {
+            Heard::Part
+        }
+    }
+
+    fn end(&mut self) {
+        self.bytes = Vec::new();
+        self.over = true;
+    }
+}
+
+/// Kind and body of the first message, if it is whole.
+fn first_message(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (&[kind, a, b, c], rest) = bytes.split_first_chunk::<HANDSHAKE_HEADER_BYTES>()?;
+    let body = rest.get(..u32::from_be_bytes([0, a, b, c]) as usize)?;
+    Some((kind, body))
+}
+
+/// RFC 5246 section 7.4.2: the length of all certificates, then each behind its own.
+fn first_certificate(body: &[u8]) -> Option<&[u8]> {
+    let (&[_, _, _, a, b, c], rest) = body.split_first_chunk::<6>()?;
+    rest.get(..u32::from_be_bytes([0, a, b, c]) as usize)
+}
+
+/// Reads the body of a ClientHello.
+pub(super) fn client_hello(body: &[u8]) -> Option<ClientHello> {
+    let (_, hello) = parse_tls_handshake_client_hello(body).ok()?;
     let mut read = ClientHello {
         version: hello.version.0,
         ciphers: hello.ciphers.iter().map(|cipher| cipher.0).collect(),
@@ -96,24 +290,20 @@ pub(super) fn client_hello(stream: &[u8]) -> Progress<ClientHello> {
             _ => {}
         }
     }
-    Progress::Complete(read)
+    Some(read)
 }
 
-/// Reads the server's first message.
-pub(super) fn server_hello(stream: &[u8]) -> Progress<ServerHello> {
-    let body = match first_message(stream, SERVER_HELLO) {
-        Progress::Complete(body) => body,
-        Progress::Partial => return Progress::Partial,
-        Progress::Not => return Progress::Not,
-    };
-    let Ok((_, hello)) = parse_tls_handshake_server_hello(&body) else {
-        return Progress::Not;
-    };
+/// Reads the body of a ServerHello.
+pub(super) fn server_hello(body: &[u8]) -> Option<ServerHello> {
+    let (_, hello) = parse_tls_handshake_server_hello(body).ok()?;
     let mut read = ServerHello {
+        legacy_version: hello.version.0,
         version: hello.version.0,
-        next_protocol: None,
+        cipher: hello.cipher.0,
+        ..ServerHello::default()
     };
     for (kind, data) in extensions(hello.ext.unwrap_or_default()) {
+        read.extensions.push(kind);
         match kind {
             extension::SUPPORTED_VERSIONS => {
                 if let Some(version) = data.first_chunk() {
@@ -126,22 +316,39 @@ pub(super) fn server_hello(stream: &[u8]) -> Progress<ServerHello> {
             _ => {}
         }
     }
-    Progress::Complete(read)
+    // Drafts of TLS 1.3 had numbers of their own.
+    if read.version >> 8 == 0x7f {
+        read.version = 0x0304;
+    }
+    Some(read)
 }
 
 impl ClientHello {
     /// Adds the handshake to the fields of the flow.
-    pub(super) fn write(&self, server: Option<&ServerHello>, fields: &mut Fields) {
-        fields.set(field::NETWORK_PROTOCOL, "tls");
+    pub(super) fn write(&self, server: Option<&Server>, fields: &mut Fields) {
+        fields.set(
+            field::NETWORK_PROTOCOL,
+            if self.quic.is_some() { "quic" } else { "tls" },
+        );
+        fields.set_some(
+            field::VARDE_QUIC_VERSION,
+            self.quic.map(|version| version.to_string()),
+        );
         fields.set_some(field::TLS_SERVER_NAME, self.server_name.as_deref());
         fields.set(field::TLS_JA3, fingerprint::ja3(self));
         fields.set(field::TLS_JA4, fingerprint::ja4(self));
-        let version = server.map_or_else(|| self.highest_version(), |server| server.version);
+        let hello = server.map(|server| &server.hello);
+        let version = hello.map_or_else(|| self.highest_version(), |hello| hello.version);
         fields.set_some(field::TLS_VERSION, version_text(version));
-        fields.set_some(
-            TLS_NEXT_PROTOCOL,
-            server.and_then(|server| server.next_protocol.as_deref()),
-        );
+        let Some(Server { hello, certificate }) = server else {
+            return;
+        };
+        fields.set_some(TLS_NEXT_PROTOCOL, hello.next_protocol.as_deref());
+        fields.set(field::TLS_CIPHER, cipher_text(hello.cipher));
+        fields.set(field::TLS_JA3S, fingerprint::ja3s(hello));
+        if let Some(certificate) = certificate {
+            certificate.write(fields);
+        }
     }
 
     /// The highest version offered.
@@ -167,40 +374,9 @@ const fn version_text(version: u16) -> Option<&'static str> {
     })
 }
 
-/// The body of the first handshake message, put together from its records.
-fn first_message(stream: &[u8], expected: u8) -> Progress<Vec<u8>> {
-    let mut rest = stream;
-    let mut message = Vec::new();
-    loop {
-        let Some((header, after)) = rest.split_first_chunk::<RECORD_HEADER_BYTES>() else {
-            return Progress::Partial;
-        };
-        let [kind, major, _, high, low] = *header;
-        if kind != RECORD_HANDSHAKE || major != 3 {
-            return Progress::Not;
-        }
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let held = after.get(..length).unwrap_or(after);
-        message.extend_from_slice(held);
-        if let Some(&[kind, a, b, c]) = message.first_chunk::<HANDSHAKE_HEADER_BYTES>() {
-            if kind != expected {
-                return Progress::Not;
-            }
-            let whole = HANDSHAKE_HEADER_BYTES + u32::from_be_bytes([0, a, b, c]) as usize;
-            if whole <= message.len() {
-                message.truncate(whole);
-                message.drain(..HANDSHAKE_HEADER_BYTES);
-                return Progress::Complete(message);
-            }
-        }
-        if length == 0 {
-            return Progress::Not;
-        }
-        let Some(next) = after.get(length..) else {
-            return Progress::Partial;
-        };
-        rest = next;
-    }
+/// The name in IANA's registry, or the number.
+fn cipher_text(cipher: u16) -> String {
+    TlsCipherSuite::from_id(cipher).map_or_else(|| format!("0x{cipher:04x}"), |known| known.name.to_owned())
 }
 
 /// Number and data of each extension, as far as they are whole.

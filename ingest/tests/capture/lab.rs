@@ -2,7 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use etherparse::PacketBuilder;
 use ingest::{
@@ -136,6 +141,37 @@ impl Lab {
     }
 }
 
+type End = (IpAddr, u16);
+
+/// A connection whose sides say these things in this order; each is one segment.
+pub(crate) fn conversation(family: Family, port: u16, said: &[(Side, &[u8])]) -> Lab {
+    let (client, server): (End, End) = ((family.client, 50_000), (family.server, port));
+    let mut lab = Lab::new();
+    lab.open(client, server);
+    let (mut from_client, mut from_server) = (1, 1);
+    for (side, bytes) in said {
+        match side {
+            Side::Client => {
+                lab.tcp(client, server, ACK, from_client, bytes);
+                from_client += bytes.len() as u32;
+            }
+            Side::Server => {
+                lab.tcp(server, client, ACK, from_server, bytes);
+                from_server += bytes.len() as u32;
+            }
+        }
+    }
+    lab.tcp(client, server, FIN | ACK, from_client, b"")
+        .tcp(server, client, FIN | ACK, from_server, b"");
+    lab
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
 pub(crate) fn tcp_frame(
     from: (IpAddr, u16),
     to: (IpAddr, u16),
@@ -173,6 +209,37 @@ pub(crate) fn read(input: impl io::Read, options: CaptureOptions) -> Vec<Record>
     let mut reader = CaptureReader::new(input, options).expect("a capture");
     while reader.read(&mut out).expect("readable") {}
     out
+}
+
+/// The same of bytes that may be no capture.
+pub(crate) fn try_read(input: impl io::Read) -> Vec<Record> {
+    let mut out = Vec::new();
+    if let Ok(mut reader) = CaptureReader::new(input, CaptureOptions::default()) {
+        while reader.read(&mut out).expect("readable") {}
+    }
+    out
+}
+
+/// Every capture file under a folder, sorted.
+pub(crate) fn captures_under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("readable folder") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| {
+                ["pcap", "pcapng", "cap", "trace"]
+                    .iter()
+                    .any(|known| ending == *known)
+            }) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
 }
 
 pub(crate) fn events(records: Vec<Record>, dataset: &str) -> Vec<Draft> {
