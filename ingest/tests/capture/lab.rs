@@ -263,3 +263,32 @@ pub(crate) fn check(draft: &Draft, expected: &[(&str, &str)]) {
         assert_eq!(&found, text, "{name} of {draft:#?}");
     }
 }
+
+/// Says the same in one segment for each message, and in segments of seven bytes.
+#[track_caller]
+pub(crate) fn check_said(dataset: &str, port: u16, said: &[(Side, &[u8])], expected: &[&[(&str, &str)]]) {
+    for family in families() {
+        for step in [usize::MAX, 7] {
+            let pieces: Vec<(Side, &[u8])> = said
+                .iter()
+                .flat_map(|(side, bytes)| bytes.chunks(step.min(bytes.len())).map(|piece| (*side, piece)))
+                .collect();
+            let lab = conversation(family, port, &pieces);
+            let records = lab.events(dataset);
+            assert_eq!(
+                records.len(),
+                expected.len(),
+                "{dataset} in steps of {step}: {records:#?}"
+            );
+            for (record, expected) in records.iter().zip(expected) {
+                check(record, expected);
+                let client = family.client.to_string();
+                check(record, &[("source.ip", &client), ("network.type", family.name)]);
+            }
+        }
+    }
+}
+
+pub(crate) fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
