@@ -145,18 +145,10 @@ pub const TLS_SERVER_SHA1: &str = "tls.server.hash.sha1";
 pub const TLS_SERVER_SHA256: &str = "tls.server.hash.sha256";
 /// Serial number in hexadecimal digits.
 pub const TLS_SERVER_X509_SERIAL: &str = "tls.server.x509.serial_number";
-/// As [`TLS_SERVER_SUBJECT`], under the name that ECS gives certificates.
-pub const TLS_SERVER_X509_SUBJECT: &str = "tls.server.x509.subject.distinguished_name";
-/// The name alone.
+/// The common name of the subject.
 pub const TLS_SERVER_X509_SUBJECT_NAME: &str = "tls.server.x509.subject.common_name";
-/// As [`TLS_SERVER_ISSUER`].
-pub const TLS_SERVER_X509_ISSUER: &str = "tls.server.x509.issuer.distinguished_name";
-/// The name alone.
+/// The common name of the issuer.
 pub const TLS_SERVER_X509_ISSUER_NAME: &str = "tls.server.x509.issuer.common_name";
-/// As [`TLS_SERVER_NOT_BEFORE`].
-pub const TLS_SERVER_X509_NOT_BEFORE: &str = "tls.server.x509.not_before";
-/// As [`TLS_SERVER_NOT_AFTER`].
-pub const TLS_SERVER_X509_NOT_AFTER: &str = "tls.server.x509.not_after";
 /// Other names and addresses it is for.
 pub const TLS_SERVER_X509_NAMES: &str = "tls.server.x509.alternative_names";
 /// `1` or `2`.

@@ -61,18 +61,10 @@ impl Certificate {
     pub(super) fn write(&self, fields: &mut Fields) {
         fields.set(field::TLS_SERVER_SHA1, self.sha1.as_str());
         fields.set(field::TLS_SERVER_SHA256, self.sha256.as_str());
-        for name in [field::TLS_SERVER_SUBJECT, field::TLS_SERVER_X509_SUBJECT] {
-            fields.set(name, self.subject.as_str());
-        }
-        for name in [field::TLS_SERVER_ISSUER, field::TLS_SERVER_X509_ISSUER] {
-            fields.set(name, self.issuer.as_str());
-        }
-        for name in [field::TLS_SERVER_NOT_BEFORE, field::TLS_SERVER_X509_NOT_BEFORE] {
-            fields.set_some(name, self.not_before.as_deref());
-        }
-        for name in [field::TLS_SERVER_NOT_AFTER, field::TLS_SERVER_X509_NOT_AFTER] {
-            fields.set_some(name, self.not_after.as_deref());
-        }
+        fields.set(field::TLS_SERVER_SUBJECT, self.subject.as_str());
+        fields.set(field::TLS_SERVER_ISSUER, self.issuer.as_str());
+        fields.set_some(field::TLS_SERVER_NOT_BEFORE, self.not_before.as_deref());
+        fields.set_some(field::TLS_SERVER_NOT_AFTER, self.not_after.as_deref());
         fields.set_some(field::TLS_SERVER_X509_SUBJECT_NAME, self.subject_name.as_deref());
         fields.set_some(field::TLS_SERVER_X509_ISSUER_NAME, self.issuer_name.as_deref());
         fields.set(field::TLS_SERVER_X509_SERIAL, self.serial.as_str());
