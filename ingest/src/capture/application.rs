@@ -338,32 +338,30 @@ impl Conversation {
                 return;
             }
         }
-        let mut held = std::mem::take(&mut side.buffer);
-        held.extend_from_slice(bytes);
+        // As a rule nothing is held, and nothing is copied.
+        let mut joined = std::mem::take(&mut side.buffer);
+        let held = if joined.is_empty() {
+            bytes
+        } else {
+            joined.extend_from_slice(bytes);
+            &joined[..]
+        };
         let mut telling = Telling {
             moment: Some(moment),
             client,
             out,
         };
-        let mut used = 0;
-        let over = loop {
-            let rest = held.get(used..).unwrap_or_default();
-            if rest.is_empty() {
-                break false;
-            }
-            match talk.read(from == client, rest, &mut telling) {
-                Step::Used(0) | Step::Wait => break MESSAGE_BYTES_MAX < rest.len(),
-                Step::Used(bytes) => used += bytes,
-                Step::Skip(bytes) => {
-                    let here = usize::try_from(bytes).unwrap_or(usize::MAX).min(rest.len());
-                    used += here;
-                    side.state = rest_of_body(bytes - here as u64);
-                }
-                Step::Over => break true,
+        let (used, end) = read_on(&mut *talk, from == client, held, &mut telling);
+        let rest = held.get(used..).unwrap_or_default();
+        let over = match end {
+            End::Over => true,
+            End::Wait => MESSAGE_BYTES_MAX < rest.len(),
+            End::Skip(left) => {
+                side.state = rest_of_body(left);
+                false
             }
         };
-        held.drain(..used.min(held.len()));
-        side.buffer = held;
+        side.buffer = rest.to_vec();
         self.talk = Some(talk);
         if over {
             self.finish(out);
@@ -392,6 +390,34 @@ impl Conversation {
             out.push(moment.statement(client, Said::Dns(message)));
         }
         side.buffer.drain(..at.min(side.buffer.len()));
+    }
+}
+
+/// Why reading stopped.
+enum End {
+    Over,
+    Wait,
+    /// So many bytes are to be skipped that are not there yet.
+    Skip(u64),
+}
+
+/// Lets a protocol read as long as it uses something: bytes used, and why it stopped.
+fn read_on(talk: &mut dyn Talk, by_client: bool, held: &[u8], telling: &mut Telling<'_>) -> (usize, End) {
+    let mut used = 0;
+    loop {
+        let rest = held.get(used..).unwrap_or_default();
+        if rest.is_empty() {
+            return (used, End::Wait);
+        }
+        match talk.read(by_client, rest, telling) {
+            Step::Used(0) | Step::Wait => return (used, End::Wait),
+            Step::Used(bytes) => used += bytes,
+            Step::Skip(bytes) => match usize::try_from(bytes) {
+                Ok(bytes) if bytes <= rest.len() => used += bytes,
+                Ok(_) | Err(_) => return (held.len(), End::Skip(bytes - rest.len() as u64)),
+            },
+            Step::Over => return (used, End::Over),
+        }
     }
 }
 

@@ -50,7 +50,12 @@ pub(super) fn hear(
         }
         return;
     }
-    if matches!(flow.listening, Listening::NotYet) && flow.packets() <= UNKNOWN_PACKETS_MAX {
+    if matches!(flow.listening, Listening::Over) {
+        // What is here has been read, and no DNS comes after it.
+        return;
+    }
+    // A relay's flow goes on for ever, and each of its messages counts.
+    if flow.packets() <= UNKNOWN_PACKETS_MAX || flow.application == Some(Application::Dhcp) {
         if let Some((application, mut exchange)) = begin(from, bytes) {
             flow.application = Some(application);
             let goes_on = exchange.hear(from, bytes, moment, out);

@@ -67,15 +67,12 @@ pub(super) struct Session {
     messages: u32,
 }
 
-/// Whether bytes begin with a message, and whether the client's.
-pub(super) fn by_client(start: &[u8]) -> Option<bool> {
-    match *start {
-        // The lowest bit of the flags tells an answer (MS-SMB2 2.2.1.2); it comes too late for the first bytes, but the
-        // status of requests is zero, and negotiation is the first thing a client says.
-        [0, _, _, _, 0xfe, b'S', b'M', b'B', 64, 0, ..] => Some(true),
-        [0, _, _, _, 0xff, b'S', b'M', b'B', _, ..] => Some(true),
-        _ => None,
-    }
+/// Whether bytes begin with a message. Whose it is stands too far behind; who began the flow is the client.
+pub(super) fn begins(start: &[u8]) -> bool {
+    matches!(
+        start,
+        [0, _, _, _, 0xfe, b'S', b'M', b'B', 64, 0, ..] | [0, _, _, _, 0xff, b'S', b'M', b'B', _, ..]
+    )
 }
 
 impl Talk for Session {

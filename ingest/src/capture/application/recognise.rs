@@ -67,16 +67,19 @@ fn unmistakable(start: &[u8]) -> Option<Begun> {
         b'E' | b'H' | b'M' | b'e' | b'h' | b'm' if smtp::is_command(start) => {
             Some(talk(Application::Smtp, true, Box::<smtp::Session>::default()))
         }
-        0 => smb::by_client(start)
-            .map(|client| talk(Application::Smb, client, Box::<smb::Session>::default()))
-            .or_else(|| {
-                let client = kerberos::by_client(start.get(kerberos::LENGTH_BYTES..)?)?;
-                Some(talk(
-                    Application::Kerberos,
-                    client,
-                    Box::<kerberos::Session>::default(),
-                ))
-            }),
+        0 if smb::begins(start) => Some(Begun::Talk {
+            application: Application::Smb,
+            client: Client::Opener,
+            talk: Box::<smb::Session>::default(),
+        }),
+        0 => {
+            let client = kerberos::by_client(start.get(kerberos::LENGTH_BYTES..)?)?;
+            Some(talk(
+                Application::Kerberos,
+                client,
+                Box::<kerberos::Session>::default(),
+            ))
+        }
         3 => {
             rdp::by_client(start).map(|client| talk(Application::Rdp, client, Box::<rdp::Session>::default()))
         }
