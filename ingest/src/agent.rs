@@ -213,6 +213,13 @@ async fn start(
                     .with_context(|| format!("listen on tcp {listen}"))?;
                 sources.spawn(live::serve_tcp(listener, syslog.utc_offset_secs, intake, stop));
             }
+            Source::FlowExport(export) => {
+                let listen = export.listen;
+                let socket = UdpSocket::bind(listen)
+                    .await
+                    .with_context(|| format!("listen on udp {listen}"))?;
+                sources.spawn(live::serve_export(socket, export.exporters, intake, stop));
+            }
         }
     }
     Ok(sources)

@@ -33,6 +33,7 @@ mod ssh;
 mod stream;
 mod table;
 mod tls;
+mod told;
 mod tunnel;
 mod words;
 
@@ -44,6 +45,7 @@ use thiserror::Error;
 use crate::record::Record;
 
 pub use link::UnknownLinkType;
+pub(crate) use told::{ACK, FIN, Knows, RST, SYN, Sampled, Told, ends, sampled};
 
 use self::{
     file::{Found, PacketFile},

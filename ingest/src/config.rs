@@ -12,6 +12,7 @@
 //!   - file: { path: /data/capture.pcap }
 //!   - syslog_udp: { listen: 0.0.0.0:5514 }
 //!   - syslog_tcp: { listen: "[::]:5514" }
+//!   - flow_export: { listen: "[::]:2055" }
 //! ```
 
 use std::net::SocketAddr;
@@ -65,6 +66,8 @@ pub enum Source {
     SyslogUdp(SyslogSource),
     /// Syslog over TCP, octet counting or lines (RFC 6587).
     SyslogTcp(SyslogSource),
+    /// NetFlow v5 and v9, IPFIX and sFlow v5 in datagrams, all on one port.
+    FlowExport(FlowExportSource),
 }
 
 /// A file that is read.
@@ -96,6 +99,17 @@ pub struct SyslogSource {
     /// Seconds east of UTC of times that don't say.
     #[serde(default)]
     pub utc_offset_secs: i32,
+}
+
+/// A port for flow export.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct FlowExportSource {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Networks of the devices that may export; empty for any. A sender's address is easily made up.
+    #[serde(default, deserialize_with = "networks")]
+    pub exporters: Vec<IpNet>,
 }
 
 /// Why a configuration can't be used.
@@ -190,15 +204,7 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
         .map_err(|error| bad("organization", error.to_string()))?;
     let mut home_networks = Vec::with_capacity(written.home_networks.len());
     for text in &written.home_networks {
-        let network = text
-            .parse::<IpNet>()
-            .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-        home_networks.push(network.map_err(|_| {
-            bad(
-                "home_networks",
-                format!("`{text}` is no network, write one as 10.20.0.0/24 or 2001:db8::/64"),
-            )
-        })?);
+        home_networks.push(network(text).map_err(|detail| bad("home_networks", detail))?);
     }
     if written.spool_bytes_max == Some(0) {
         return Err(bad(
@@ -227,6 +233,21 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
         exit_when_done: written.exit_when_done,
         sources: written.sources,
     })
+}
+
+/// A network, or an address alone.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("`{text}` is no network, write one as 10.20.0.0/24 or 2001:db8::/64"))
+}
+
+fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts
+        .iter()
+        .map(|text| network(text).map_err(serde::de::Error::custom))
+        .collect()
 }
 
 /// What a parser says, once, with its place first: its own text repeats itself and calls every file `<input>`.
@@ -259,12 +280,13 @@ sources:
   - file: { path: /data/capture.pcap }
   - syslog_udp: { listen: 0.0.0.0:5514 }
   - syslog_tcp: { listen: "[::]:5514" }
+  - flow_export: { listen: "[::]:2055", exporters: [192.0.2.1, "2001:db8::/64"] }
 "#;
 
     #[test]
     fn a_whole_configuration_is_read() {
         let config = parse(WHOLE, "sensor.yml").expect("reads");
-        assert_eq!(config.sources.len(), 3);
+        assert_eq!(config.sources.len(), 4);
         assert_eq!(config.home_networks.len(), 2);
         assert_eq!(config.context.zone, Zone::Administration);
         assert!(matches!(config.bus, BusConfig::Kafka(_)));
@@ -299,6 +321,7 @@ sources:
                 "10.20.0.0/99",
                 &["sensor.yml", "home_networks", "10.20.0.0/99"],
             ),
+            ("[192.0.2.1,", "[router-7,", &["sensor.yml", "`router-7`", "12"]),
             (
                 "syslog_udp",
                 "syslog_upd",

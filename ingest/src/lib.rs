@@ -1,6 +1,6 @@
 //! Service varde-sensor: what is seen becomes events on the bus.
 //!
-//! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`] and [`capture`] understand,
+//! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`], [`capture`] and [`export`] understand,
 //! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
 //! hands it over; [`agent`] runs them. `varde replay` uses the first five without spool and bus.
 
@@ -11,6 +11,7 @@ pub mod capture;
 pub mod clock;
 pub mod config;
 pub mod disclose;
+pub mod export;
 pub mod live;
 pub mod metrics;
 pub mod normalize;

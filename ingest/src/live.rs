@@ -1,12 +1,14 @@
-//! Sources without an end: syslog over UDP and TCP, and files that grow.
+//! Sources without an end: syslog over UDP and TCP, flow export over UDP, and files that grow.
 //!
 //! TCP and files wait while the spool is full; UDP cannot wait, so its messages are shed and counted.
 
+mod export;
 mod follow;
 mod framing;
 mod tcp;
 mod udp;
 
+pub use export::serve_export;
 pub use follow::follow;
 pub use framing::{Frame, Framing, MESSAGE_BYTES_MAX};
 pub use tcp::serve_tcp;

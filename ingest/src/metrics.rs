@@ -4,6 +4,8 @@
 //! the spool: `ingest_records_read_total` = `ingest_events_published_total` + `ingest_records_refused_total` +
 //! `ingest_records_shed_total` + the spool, apart from canaries.
 
+mod export;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use ingest_event::Timestamp;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+pub use self::export::ExportMetrics;
 
 use crate::clock::Clock;
 
@@ -31,6 +35,8 @@ pub struct Metrics {
     pub records_shed: IntCounterVec,
     /// Connections closed because they were silent for too long.
     pub connections_idle: IntCounter,
+    /// Flow export.
+    pub export: ExportMetrics,
     /// Payload fields that were not let out.
     pub fields_withheld: IntCounter,
     /// Bytes that lie in the spool.
@@ -83,6 +89,7 @@ impl Metrics {
                 "ingest_connections_idle_total",
                 "Syslog connections closed after a long silence.",
             )?,
+            export: ExportMetrics::new(&registry)?,
             fields_withheld: counter(
                 "ingest_fields_withheld_total",
                 "Payload fields that were not let out.",

@@ -39,6 +39,8 @@ pub const LOG_OFFSET: &str = "log.offset";
 pub const MESSAGE: &str = "message";
 /// What was done.
 pub const EVENT_ACTION: &str = "event.action";
+/// Who saw it, beside our own capture: `suricata`, `zeek`, `netflow`, `ipfix`, `sflow`, …
+pub const EVENT_MODULE: &str = "event.module";
 /// `success`, `failure` or `unknown`.
 pub const EVENT_OUTCOME: &str = "event.outcome";
 /// First packet.
@@ -83,6 +85,24 @@ pub const NETWORK_BYTES: &str = "network.bytes";
 pub const NETWORK_PACKETS: &str = "network.packets";
 /// `inbound`, `outbound`, `internal` or `external`, by the configured home networks.
 pub const NETWORK_DIRECTION: &str = "network.direction";
+/// Address of the source after translation by a firewall.
+pub const SOURCE_NAT_IP: &str = "source.nat.ip";
+/// Its port.
+pub const SOURCE_NAT_PORT: &str = "source.nat.port";
+/// Address of the destination after translation by a firewall.
+pub const DESTINATION_NAT_IP: &str = "destination.nat.ip";
+/// Its port.
+pub const DESTINATION_NAT_PORT: &str = "destination.nat.port";
+/// SNMP index of the exporter's interface at which it came in.
+pub const OBSERVER_INGRESS_INTERFACE_ID: &str = "observer.ingress.interface.id";
+/// And of that at which it went out.
+pub const OBSERVER_EGRESS_INTERFACE_ID: &str = "observer.egress.interface.id";
+/// The device that exported a flow; for sFlow the agent that it names.
+pub const VARDE_EXPORTER_IP: &str = "varde.exporter.ip";
+/// Its observation domain, source id, engine or sub-agent.
+pub const VARDE_EXPORTER_DOMAIN: &str = "varde.exporter.domain";
+/// One packet in so many was looked at, and bytes and packets are multiplied by it; missing where all were.
+pub const VARDE_FLOW_SAMPLING: &str = "varde.flow.sampling";
 /// How a TCP connection went: `established`, `attempted`, `rejected`, `reset`, `closed`, `other`.
 pub const VARDE_FLOW_STATE: &str = "varde.flow.state";
 /// The outermost VLAN.

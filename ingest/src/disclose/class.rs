@@ -47,6 +47,9 @@ const ADDRESSES: &[&str] = &[
     field::VARDE_TUNNEL_DESTINATION_IP,
     field::DHCP_REQUESTED_IP,
     field::DHCP_ASSIGNED_IP,
+    field::SOURCE_NAT_IP,
+    field::DESTINATION_NAT_IP,
+    field::VARDE_EXPORTER_IP,
 ];
 
 const HOSTS: &[&str] = &[
@@ -80,6 +83,7 @@ const HOSTS: &[&str] = &[
 
 const TRAFFIC: &[&str] = &[
     field::EVENT_ACTION,
+    field::EVENT_MODULE,
     field::EVENT_OUTCOME,
     field::EVENT_START,
     field::EVENT_END,
@@ -99,6 +103,12 @@ const TRAFFIC: &[&str] = &[
     field::NETWORK_DIRECTION,
     field::NETWORK_VLAN_ID,
     field::NETWORK_INNER_VLAN_ID,
+    field::SOURCE_NAT_PORT,
+    field::DESTINATION_NAT_PORT,
+    field::OBSERVER_INGRESS_INTERFACE_ID,
+    field::OBSERVER_EGRESS_INTERFACE_ID,
+    field::VARDE_EXPORTER_DOMAIN,
+    field::VARDE_FLOW_SAMPLING,
     field::VARDE_FLOW_STATE,
     field::VARDE_TUNNEL_TYPE,
     field::VARDE_TUNNEL_ID,

@@ -1,0 +1,105 @@
+//! Flow export in datagrams: all protocols on one port, told apart by their version.
+//!
+//! Understanding them is [`crate::export`]'s. An event's id comes from the exporter's own numbers, so that the source has
+//! one identity for good.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use tokio::net::UdpSocket;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::Intake;
+use crate::export::{Collector, draft};
+use crate::record::{Record, Refusal};
+use crate::stamp::SourceIdentity;
+
+/// The largest datagram.
+const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
+
+/// Events taken into one transaction of the spool, so that a flood is not held up by one sync each.
+const EVENTS_PER_BATCH: usize = 4_000;
+
+/// Of a label and of records' format.
+const KIND: &str = "flow_export";
+
+/// Reads until told to stop.
+///
+/// # Errors
+/// If the socket or the spool fails.
+pub async fn serve_export(
+    udp: UdpSocket,
+    exporters: Vec<IpNet>,
+    intake: Arc<Intake>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let identity = SourceIdentity {
+        name: format!("{KIND}:{}", udp.local_addr()?),
+        content: KIND.as_bytes().to_vec(),
+        path: None,
+    };
+    let mut reader = Reader {
+        collector: Collector::new(),
+        exporters,
+        intake,
+        datagrams: 0,
+        records: Vec::new(),
+    };
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        let received = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            received = udp.recv_from(&mut buffer) => received,
+        };
+        let before = reader.collector.counts();
+        let mut received = received;
+        // A port that was closed at the other end is told here on some systems, and is nothing of ours.
+        while let Ok((bytes, from)) = received {
+            reader.read(from.ip(), buffer.get(..bytes).unwrap_or_default());
+            if EVENTS_PER_BATCH <= reader.records.len() {
+                break;
+            }
+            received = udp.try_recv_from(&mut buffer);
+        }
+        let metrics = &reader.intake.metrics().export;
+        metrics.advance(before, reader.collector.counts());
+        let records = std::mem::take(&mut reader.records);
+        reader.intake.offer(KIND, KIND, &identity, records).await?;
+    }
+}
+
+struct Reader {
+    collector: Collector,
+    exporters: Vec<IpNet>,
+    intake: Arc<Intake>,
+    datagrams: u64,
+    records: Vec<Record>,
+}
+
+impl Reader {
+    fn read(&mut self, from: IpAddr, datagram: &[u8]) {
+        self.datagrams += 1;
+        let from = from.to_canonical();
+        let may_export =
+            self.exporters.is_empty() || self.exporters.iter().any(|network| network.contains(&from));
+        if !may_export {
+            self.intake.metrics().export.stranger();
+            return;
+        }
+        let (home, records) = (self.intake.home_networks(), &mut self.records);
+        let read = self.collector.collect(
+            from,
+            datagram,
+            self.intake.clock().now(),
+            &mut |origin, record| {
+                records.push(Record::Event(draft(origin, record, home)));
+            },
+        );
+        if let Err(error) = read {
+            self.intake.metrics().export.refused(error);
+            let refusal = Refusal::new(error.reason(), error.to_string(), self.datagrams, datagram);
+            self.records.push(Record::Refused(refusal));
+        }
+    }
+}
