@@ -102,6 +102,15 @@ fn every_reason_has_its_words() {
             "kept where the signals of all organisations meet (varde.signals) why",
             "it counts organisations, each of which has partitions of its own",
         ),
+        (
+            "anomaly:\n  type: beacon\n  rules: [outbound]\n  group-by: [source.ip, destination.ip]\n  timespan: 24h\n  \
+             condition: { gte: 0.8, minimum: 8, at-most-callers: 5 }\nvarde: { entity: source.ip }"
+                .to_owned(),
+            "kept where events are scanned; whether too many call the same is decided, with one partition for each \
+             organisation, the default: there too; with several: where signals meet (varde.signals) why",
+            "travels a signal when a group begins, each 6 hours while it goes on, and for what it finds; those of an \
+             organisation meet by destination.ip limits",
+        ),
     ] {
         let rule = format!("title: Mine\nid: 22222222-2222-4222-8222-222222222222\nname: mine\n{written}\n");
         let (code, out, err) = explain(&[("bases.yml", BASES), ("mine.yml", &rule)], &["--rule", "mine"]);
@@ -124,8 +133,8 @@ fn a_rule_is_told_by_its_id_name_or_title_and_what_is_wrong_is_said() {
             "Sweep correlation of type value_count sweep 11111111-1111-4111-8111-111111111113",
             "fires 1,000 or more and less than 5,000 different values of destination.ip, within 90 minutes",
             "takes outbound groups by source.ip, in each organisation",
-            "limits 50,000 groups in a partition; beyond, the quietest of 8 drawn goes, and is counted; a group is \
-             forgotten after 90 minutes without a match",
+            "limits 50,000 groups in a partition; beyond, one that the organisation with the most brought goes, the \
+             quietest of 8 drawn, and is counted; a group is forgotten after 90 minutes without a match",
             "gives an alert",
         ] {
             assert!(told.contains(part), "{part}\nis not in\n{out}");
@@ -206,10 +215,15 @@ fn the_document_for_programs_says_the_same() {
         ("reason", json!("lacks_local_endpoint")),
         (
             "travels",
-            json!({ "part_seconds": 60, "meets_by": ["destination.ip"], "with": [] }),
+            json!({ "part_seconds": 60, "again_seconds": null, "meets_by": ["destination.ip"], "with": [] }),
         ),
         ("groups_max", json!(250_000)),
+        (
+            "decided",
+            json!({ "one_partition": "scan", "several_partitions": "signals" }),
+        ),
         ("begins_with_match", json!(1)),
+        ("begins_within_seconds", Json::Null),
         ("forgotten_after_seconds", json!(28_800)),
         ("is_withheld_from_schools_and_health", json!(false)),
     ] {
@@ -244,7 +258,7 @@ fn every_bundled_rule_is_explained() {
         ] {
             assert!(!text(value).is_empty(), "{title}: {rule}");
         }
-        let is_scan = kept["several_partitions"] == "scan";
+        let is_scan = kept["decided"]["several_partitions"] == "scan";
         assert_eq!(kept["travels"].is_null(), is_scan, "{title}");
         let line = [
             &rule["name"],
@@ -252,7 +266,14 @@ fn every_bundled_rule_is_explained() {
             &kept["several_partitions"],
             &kept["reason"],
         ];
-        told.push(line.map(text).join(" "));
+        let mut line = line.map(text).join(" ");
+        // Where its groups are kept and where it is decided what they find is mostly the same.
+        let decided = ["one_partition", "several_partitions"].map(|of| (&kept["decided"][of], &kept[of]));
+        if decided.iter().any(|(decided, kept)| decided != kept) {
+            let decided = decided.map(|(decided, _)| text(decided)).join(" ");
+            line.push_str(&format!(", decided {decided}"));
+        }
+        told.push(line);
     }
     told.sort();
     let expected = fs::read_to_string("tests/explained.txt").unwrap_or_default();

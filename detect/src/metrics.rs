@@ -52,6 +52,8 @@ pub struct Metrics {
     pub observations_waiting: IntGaugeVec,
     /// Groups that were put out because there were too many, by stage.
     pub groups_evicted: IntCounterVec,
+    /// First observations of a group to be that were forgotten since too many others came, by stage.
+    pub knocks_lost: IntCounterVec,
     /// Observations that were not simply counted, by stage and what became of them.
     pub observations_odd: IntCounterVec,
     /// Rules, correlations and indicators in the ruleset in use.
@@ -172,6 +174,11 @@ impl Metrics {
                 "Groups that were put out because there were too many, by stage.",
                 &["stage"],
             )?,
+            knocks_lost: labelled(
+                "detect_knocks_lost_total",
+                "First observations of a group to be that were forgotten since too many others came, by stage.",
+                &["stage"],
+            )?,
             observations_odd: labelled(
                 "detect_observations_odd_total",
                 "Observations that were not simply counted, by stage and what became of them.",
@@ -277,6 +284,9 @@ impl Metrics {
         self.groups_evicted
             .with_label_values(&[name(stage)])
             .inc_by(since(|stats| stats.groups_evicted));
+        self.knocks_lost
+            .with_label_values(&[name(stage)])
+            .inc_by(since(|stats| stats.knocks_lost));
         for (what, count) in [
             ("late", since(|stats| stats.events_late)),
             ("ahead", since(|stats| stats.events_ahead)),

@@ -2,17 +2,27 @@
 //!
 //! The engine decides and says the reason ([`Reason`]); nothing is decided again here.
 
-use detect_engine::{Journey, Keeping, Reason, Travels};
+use detect_engine::{Journey, Keeping, Place, Reason, Travels};
 
 use super::asks::{list, span};
 use crate::text::{counted, number};
 
 /// Where groups are kept, for a sensor's default of one partition for each organisation and for several.
 pub(super) fn place(keeping: &Keeping) -> &'static str {
-    match &keeping.journey {
-        None => "where events are scanned",
-        Some(journey) if journey.is_national => "where the signals of all organisations meet (varde.signals)",
-        Some(_) => {
+    match (&keeping.journey, keeping.place) {
+        (None, _) => "where events are scanned",
+        (Some(journey), Place::Scan) if journey.is_national => {
+            "where events are scanned; whether too many call the same is decided where the signals of all \
+             organisations meet (varde.signals)"
+        }
+        (Some(_), Place::Scan) => {
+            "where events are scanned; whether too many call the same is decided, with one partition for each \
+             organisation, the default: there too; with several: where signals meet (varde.signals)"
+        }
+        (Some(journey), Place::Signals) if journey.is_national => {
+            "where the signals of all organisations meet (varde.signals)"
+        }
+        (Some(_), Place::Signals) => {
             "with one partition for each organisation, the default: where events are scanned; with several: where \
              signals meet (varde.signals)"
         }
@@ -63,6 +73,10 @@ pub(super) fn journey(journey: &Journey, family: &[String]) -> String {
     let what = match journey.travels {
         Travels::Each => "each match as a signal".to_owned(),
         Travels::Parts { length_ns } => format!("one signal for each group and {}", unit(length_ns)),
+        Travels::Found { again_ns } => format!(
+            "a signal when a group begins, each {} while it goes on, and for what it finds",
+            span(again_ns)
+        ),
     };
     let whose = match journey.is_national {
         true => "of all organisations",
@@ -92,7 +106,8 @@ pub(super) fn limits(keeping: &Keeping) -> String {
     let limits = keeping.limits;
     let mut told = counted(limits.groups_max as u64, "group", "groups");
     told.push_str(&format!(
-        " in a partition; beyond, the quietest of {} drawn goes, and is counted",
+        " in a partition; beyond, one that the organisation with the most brought goes, the quietest of {} drawn, and \
+         is counted",
         number(limits.drawn)
     ));
     match limits.retention_ns {
@@ -107,6 +122,12 @@ pub(super) fn limits(keeping: &Keeping) -> String {
             "; a group begins with its match number {}, those before are not counted",
             limits.knocks
         ));
+        if let Some(patience) = limits.patience_ns {
+            told.push_str(&format!(
+                " and each comes at most {} after the one before",
+                span(patience)
+            ));
+        }
     }
     if keeping.is_per_device {
         told.push_str("; events of schools and health services are withheld from it");

@@ -50,6 +50,7 @@ pub(crate) use packed::Packed;
 pub use place::{Place, Reason};
 pub use signal::{Signal, SignalError};
 pub use snapshot::RestoreError;
+use table::Gone;
 pub(crate) use track::Tracks;
 use work::Work;
 
@@ -65,6 +66,8 @@ const PASS_NS: i64 = 10_000_000_000;
 pub struct CorrelatorStats {
     /// Groups that were put out because there were too many.
     pub groups_evicted: u64,
+    /// Knocks that were forgotten, while they counted, since too many others knocked: a group may begin late for it.
+    pub knocks_lost: u64,
     /// Events that came more than 60 seconds late.
     pub events_late: u64,
     /// Events that claimed to be more than five minutes ahead of the clock.
@@ -80,9 +83,15 @@ pub struct CorrelatorStats {
 }
 
 impl CorrelatorStats {
+    const fn count(&mut self, gone: Gone) {
+        self.groups_evicted += gone.evicted;
+        self.knocks_lost += gone.knocks_lost;
+    }
+
     const fn and(self, other: Self) -> Self {
         Self {
             groups_evicted: self.groups_evicted + other.groups_evicted,
+            knocks_lost: self.knocks_lost + other.knocks_lost,
             events_late: self.events_late + other.events_late,
             events_ahead: self.events_ahead + other.events_ahead,
             events_outside: self.events_outside + other.events_outside,

@@ -270,6 +270,24 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
 }
 
 #[test]
+fn what_is_forgotten_before_it_is_a_group_is_counted() {
+    for (source, far) in [("10.0.0.7", "203.0"), (V6, "2001:db8:f::")] {
+        let mut run = Run::new(&ruleset(BEACON), Stage::Whole);
+        for n in 0..8_000 {
+            let far = match far.contains(':') {
+                true => format!("{far}{n:x}"),
+                false => format!("{far}.{}.{}", n / 256, n % 256),
+            };
+            run.feed(&flow(n / 100, source, &far, "").1);
+        }
+        run.correlator.flush(&mut run.correlated);
+        let stats = run.correlator.stats();
+        assert!((64..1_000).contains(&stats.knocks_lost), "{stats:?}");
+        assert_eq!(run.correlator.group_count(), 0, "each pair met once");
+    }
+}
+
+#[test]
 fn callers_of_the_same_meet_in_one_place() {
     let contact = |at: i64, source: &str, far: &str| flow(at, source, far, r#","source.bytes":300"#);
     for (sources, far, other) in [

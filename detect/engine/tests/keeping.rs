@@ -173,29 +173,71 @@ fn amounts_travel_by_the_minute_and_all_else_by_itself() {
 }
 
 #[test]
+fn what_few_call_is_decided_where_callers_meet() {
+    let beacon = |bases: &str, condition: &str| {
+        let rest = format!(
+            "anomaly:\n  type: beacon\n  rules: [{bases}]\n  group-by: [source.ip, destination.ip]\n  timespan: 24h\n  \
+             condition: {{ gte: 0.8, minimum: 8{condition} }}\nvarde: {{ entity: source.ip }}"
+        );
+        keeping(&ruleset(&rule(1, &rest)), 1)
+    };
+    let few = ", at-most-callers: 5";
+    let found = Travels::Found {
+        again_ns: 6 * HOUR_NS,
+    };
+    for (bases, condition, place, decided, travels) in [
+        ("outbound", "", Place::Scan, Place::Scan, None),
+        ("outbound", few, Place::Scan, Place::Signals, Some(found)),
+        (
+            "any_flow",
+            few,
+            Place::Signals,
+            Place::Signals,
+            Some(Travels::Each),
+        ),
+    ] {
+        let kept = beacon(bases, condition);
+        assert_eq!(
+            (kept.place, kept.decided()),
+            (place, decided),
+            "{bases} {condition}"
+        );
+        let meets_by = kept.journey.as_ref().map(|journey| journey.meets_by.clone());
+        assert_eq!(
+            kept.journey.map(|journey| journey.travels),
+            travels,
+            "{bases} {condition}"
+        );
+        if !condition.is_empty() {
+            assert_eq!(meets_by.expect("a journey"), ["destination.ip"]);
+        }
+    }
+}
+
+#[test]
 fn limits_are_those_of_the_groups() {
     let anomaly = |rest: &str| format!("anomaly:\n  rules: [outbound]\n  group-by: [source.ip]\n{rest}");
-    for (rest, groups_max, retention_ns, knocks, is_per_device) in [
+    for (rest, groups_max, retention_ns, (knocks, patience_ns), is_per_device) in [
         (
             "  type: distinct\n  timespan: 2h\n  condition: { field: destination.ip, gte: 9 }",
             250_000,
             Some(2 * HOUR_NS),
-            1,
+            (1, None),
             false,
         ),
         (
-            "  type: beacon\n  timespan: 24h\n  condition: { gte: 0.8, minimum: 9 }",
+            "  type: beacon\n  timespan: 24h\n  condition: { gte: 0.8, minimum: 8 }",
             250_000,
             Some(24 * HOUR_NS),
-            3,
+            (3, Some(6 * HOUR_NS)),
             false,
         ),
-        ("  type: silence\n  timespan: 1h", 50_000, None, 1, true),
+        ("  type: silence\n  timespan: 1h", 50_000, None, (1, None), true),
         (
             "  type: new_value\n  timespan: 48h\n  learning: 24h\n  condition: { field: destination.ip }",
             250_000,
             Some(48 * HOUR_NS),
-            1,
+            (1, None),
             true,
         ),
     ] {
@@ -204,10 +246,14 @@ fn limits_are_those_of_the_groups() {
         let told = (
             limits.groups_max,
             limits.retention_ns,
-            limits.knocks,
+            (limits.knocks, limits.patience_ns),
             keeping.is_per_device,
         );
-        assert_eq!(told, (groups_max, retention_ns, knocks, is_per_device), "{rest}");
+        assert_eq!(
+            told,
+            (groups_max, retention_ns, (knocks, patience_ns), is_per_device),
+            "{rest}"
+        );
     }
     let count =
         "correlation:\n  type: event_count\n  rules: [outbound]\n  timespan: 2h\n  condition: { gte: 10 }";

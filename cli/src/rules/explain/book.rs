@@ -311,19 +311,26 @@ fn kept_document(keeping: &Keeping, why: &str, family: &[&str]) -> Json {
         .journey
         .as_ref()
         .is_some_and(|journey| journey.is_national);
+    let is_scan = keeping.place == Place::Scan;
     let limits = keeping.limits;
     let travels = keeping.journey.as_ref().map(|journey| {
-        let seconds = match journey.travels {
-            Travels::Each => None,
-            Travels::Parts { length_ns } => Some(length_ns / SECOND_NS),
+        let (part, again) = match journey.travels {
+            Travels::Each => (None, None),
+            Travels::Parts { length_ns } => (Some(length_ns / SECOND_NS), None),
+            Travels::Found { again_ns } => (None, Some(again_ns / SECOND_NS)),
         };
-        json!({ "part_seconds": seconds, "meets_by": journey.meets_by, "with": family })
+        json!({ "part_seconds": part, "again_seconds": again, "meets_by": journey.meets_by, "with": family })
     });
     json!({
-        "one_partition": place(!is_national),
-        "several_partitions": place(keeping.place == Place::Scan),
+        "one_partition": place(is_scan || !is_national),
+        "several_partitions": place(is_scan),
+        "decided": {
+            "one_partition": place(!is_national),
+            "several_partitions": place(keeping.decided() == Place::Scan),
+        },
         "reason": keeping.reason.as_str(), "why": why, "travels": travels,
         "groups_max": limits.groups_max, "begins_with_match": limits.knocks,
+        "begins_within_seconds": limits.patience_ns.map(|patience| patience / SECOND_NS),
         "forgotten_after_seconds": limits.retention_ns.map(|retention| retention / SECOND_NS),
         "is_withheld_from_schools_and_health": keeping.is_per_device,
     })

@@ -14,6 +14,7 @@ mod silence;
 mod verdicts;
 mod volume;
 
+pub(super) use callers::TOLD;
 use detect_rules::{Anomaly, AnomalyKind};
 use ingest_event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,11 @@ trait Remembered: Clone + std::fmt::Debug + Send + Serialize + serde::de::Deseri
     fn retention_ns(rule: &Anomaly) -> i64 {
         rule.timespan_ns
     }
+
+    /// See [`State::patience_ns`].
+    fn patience_ns(rule: &Anomaly) -> i64 {
+        Self::retention_ns(rule)
+    }
 }
 
 impl<R: Remembered> State for R {
@@ -102,6 +108,10 @@ impl<R: Remembered> State for R {
 
     fn retention_ns(rule: &Anomaly) -> i64 {
         R::retention_ns(rule)
+    }
+
+    fn patience_ns(rule: &Anomaly) -> i64 {
+        R::patience_ns(rule)
     }
 }
 

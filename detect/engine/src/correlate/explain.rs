@@ -16,7 +16,8 @@ pub struct Keeping {
     pub place: Place,
     /// Why there.
     pub reason: Reason,
-    /// How its observations come there, if it is elsewhere than they are made.
+    /// How its observations come there, if it is elsewhere than they are made; or how what its groups find comes to where
+    /// it is decided what that means, if that is elsewhere.
     pub journey: Option<Journey>,
     /// Whether events of schools and health services are withheld from it (R16).
     pub is_per_device: bool,
@@ -49,16 +50,30 @@ pub enum Travels {
         /// How long a part is.
         length_ns: i64,
     },
+    /// The groups stay where events are scanned. One signal when a group begins, and for what it finds: where these meet,
+    /// it is decided whether too many call the same.
+    Found {
+        /// Besides, one again after so many nanoseconds while the group goes on.
+        again_ns: i64,
+    },
+}
+
+impl Keeping {
+    /// Where it is decided what the groups find, in an organisation whose events are in several partitions.
+    #[must_use]
+    pub const fn decided(&self) -> Place {
+        match self.journey {
+            None => Place::Scan,
+            Some(_) => Place::Signals,
+        }
+    }
 }
 
 impl Tracks {
     /// How each of them is kept, by number.
     pub(crate) fn keeping(&self) -> impl Iterator<Item = (&Track, Keeping)> {
         self.all.iter().enumerate().map(|(number, track)| {
-            let journey = match track.place {
-                Place::Scan => None,
-                Place::Signals => Some(self.journey(number, track)),
-            };
+            let journey = has_journey(track).then(|| self.journey(number, track));
             let keeping = Keeping {
                 place: track.place,
                 reason: track.reason.clone(),
@@ -72,21 +87,32 @@ impl Tracks {
 
     fn journey(&self, number: usize, track: &Track) -> Journey {
         let is_relative = |(other, of): &(usize, &Track)| {
-            *other != number && of.family.first == track.family.first && of.place == Place::Signals
+            *other != number && of.family.first == track.family.first && has_journey(of)
         };
         let relatives = self.all.iter().enumerate().filter(is_relative);
         let names = &track.about.group_by;
         let meets_by = track.family.shared.iter().filter_map(|at| names.get(*at));
         Journey {
-            travels: match gather::takes_parts(track) {
-                true => Travels::Parts {
+            travels: match track.place {
+                Place::Scan => Travels::Found {
+                    again_ns: track.asked.told_again_ns(),
+                },
+                Place::Signals if gather::takes_parts(track) => Travels::Parts {
                     length_ns: gather::PART_NS,
                 },
-                false => Travels::Each,
+                Place::Signals => Travels::Each,
             },
             family: relatives.map(|(other, _)| other).collect(),
             meets_by: meets_by.cloned().collect(),
             is_national: track.family.is_national,
         }
+    }
+}
+
+/// Whether anything of it travels.
+fn has_journey(track: &Track) -> bool {
+    match track.place {
+        Place::Scan => track.asked.caller().is_some(),
+        Place::Signals => true,
     }
 }

@@ -32,6 +32,8 @@ pub struct Limits {
     pub retention_ns: Option<i64>,
     /// A group is made at the observation of this number; those before are not counted.
     pub knocks: u32,
+    /// If each of these comes so many nanoseconds after the last, at most.
+    pub patience_ns: Option<i64>,
 }
 
 /// The groups of one rule.
@@ -100,6 +102,11 @@ pub(super) trait State: Clone + fmt::Debug + Send + Serialize + DeserializeOwned
 
     /// How long after its latest observation a group is forgotten, in nanoseconds.
     fn retention_ns(rule: &Self::Rule) -> i64;
+
+    /// How long a knock counts, in nanoseconds.
+    fn patience_ns(rule: &Self::Rule) -> i64 {
+        Self::retention_ns(rule)
+    }
 }
 
 #[derive(Debug)]
@@ -138,7 +145,9 @@ impl<S: State> Keeper for Groups<S> {
         let sought = self.table.seek(key);
         if 1 < S::KNOCKS
             && !sought.is_found()
-            && !self.door.knock(xxh3_64(key), seconds(at), seconds(retention))
+            && !self
+                .door
+                .knock(xxh3_64(key), seconds(at), seconds(S::patience_ns(rule)), gone)
         {
             return Outcome::Counted { is_full: false };
         }
@@ -168,11 +177,13 @@ impl<S: State> Keeper for Groups<S> {
     }
 
     fn limits(&self, track: &Track) -> Limits {
+        let rule = S::rule(&track.asked);
         Limits {
             groups_max: S::GROUPS_MAX,
             drawn: DRAWN,
-            retention_ns: S::rule(&track.asked).map(S::retention_ns),
+            retention_ns: rule.map(S::retention_ns),
             knocks: S::KNOCKS,
+            patience_ns: rule.filter(|_| 1 < S::KNOCKS).map(S::patience_ns),
         }
     }
 

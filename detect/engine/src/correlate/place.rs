@@ -4,6 +4,9 @@
 //! partition. A rule whose group contains that endpoint finds all events of a group where it scans. Any other rule's
 //! observations travel as signals to where their group is kept. A wrong guess here would split groups, so a rule is kept
 //! where it scans only if its bases prove it.
+//!
+//! What its groups find is decided there too, but for rules that ask who else calls the same: others may call in other
+//! partitions, so that is decided where signals come together ([`super::explain::Keeping::decided`]).
 
 use detect_alert::RuleId;
 use detect_rules::{AnomalyKind, Base, BaseOf, CheckedRules, Condition, Pattern, Test, TextOp, TextPart};

@@ -134,6 +134,8 @@ pub(crate) struct Kept<S> {
 pub(crate) struct Gone {
     /// Put out though they were not over.
     pub(crate) evicted: u64,
+    /// Knocked, and were forgotten before they could be let in.
+    pub(crate) knocks_lost: u64,
 }
 
 impl<S> Slot<S> {

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    anomaly::TOLD,
     family::{self, Family, Link},
     place::{self, Place, Reason},
 };
@@ -455,6 +456,14 @@ impl Asked {
         match self {
             Self::Correlation(_) => None,
             Self::Anomaly(anomaly) => anomaly.caller(),
+        }
+    }
+
+    /// After how long, in nanoseconds, it is told again that a machine calls, where it matters how many others do.
+    pub(crate) const fn told_again_ns(&self) -> i64 {
+        match self {
+            Self::Correlation(_) => 0,
+            Self::Anomaly(anomaly) => anomaly.timespan_ns / TOLD,
         }
     }
 

@@ -55,7 +55,7 @@ impl Work<'_> {
         };
         let mut gone = Gone::default();
         let outcome = keeper.take(track, observation, &mut gone);
-        self.stats.groups_evicted += gone.evicted;
+        self.stats.count(gone);
         let Outcome::Travels(found) = outcome else {
             self.tell(track, observation, outcome);
             return;
@@ -76,7 +76,7 @@ impl Work<'_> {
         };
         let mut gone = Gone::default();
         let outcome = keeper.decide(track, &observation, &mut gone);
-        self.stats.groups_evicted += gone.evicted;
+        self.stats.count(gone);
         observation.text.set_value("");
         self.tell(track, &observation, outcome);
     }

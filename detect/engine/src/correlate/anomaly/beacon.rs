@@ -15,6 +15,9 @@ const EVERY: u32 = 4;
 /// Once it holds, it is asked again so many times in a time span.
 const ASKED: i64 = 24;
 
+/// What knocks so many times in the time span is let in, however fast it is to be.
+const STARTS: i64 = 16;
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Contacts {
     contacts: Beacon,
@@ -24,6 +27,18 @@ pub(super) struct Contacts {
 impl Remembered for Contacts {
     // Most pairs meet once: a table of them would push out those that meet again and again.
     const KNOCKS: u32 = 3;
+
+    /// Twice the slowest rhythm that the rule asks for: what comes more seldom need not be remembered, and pushes out what
+    /// does not. Not less than a part of the time span, for what comes in fits and starts.
+    fn patience_ns(rule: &Anomaly) -> i64 {
+        let AnomalyKind::Beacon { minimum, .. } = rule.kind else {
+            return rule.timespan_ns;
+        };
+        let slowest = rule.timespan_ns / i64::try_from(minimum).unwrap_or(i64::MAX).max(1);
+        slowest
+            .saturating_mul(2)
+            .clamp(rule.timespan_ns / STARTS, rule.timespan_ns)
+    }
 
     fn new(_rule: &Anomaly, _observation: &Observation) -> Self {
         Self {

@@ -19,7 +19,7 @@ use crate::correlate::{
 };
 
 /// A caller is told of again so many times in a time span, while it calls.
-const TOLD: i64 = 4;
+pub(crate) const TOLD: i64 = 4;
 
 /// What nobody calls, and machines that call nothing, are forgotten after a month: after a week everything would be new
 /// when people come back from holidays.
@@ -92,6 +92,10 @@ impl<R: Remembered> Remembered for Pair<R> {
 
     fn retention_ns(rule: &Anomaly) -> i64 {
         R::retention_ns(rule)
+    }
+
+    fn patience_ns(rule: &Anomaly) -> i64 {
+        R::patience_ns(rule)
     }
 }
 

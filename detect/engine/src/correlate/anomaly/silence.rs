@@ -216,6 +216,7 @@ impl Keeper for Silences {
             drawn: DRAWN,
             retention_ns: None,
             knocks: 1,
+            patience_ns: None,
         }
     }
 
