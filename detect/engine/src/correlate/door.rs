@@ -5,7 +5,7 @@
 //!
 //! Fingerprints lie in sets of a few places, by when they knocked last. Where a set is full, what knocked once goes before
 //! what knocked more often, and of those the one that knocked last the longest ago; it is counted. A door that loses many
-//! that way doubles, up to a bound: a slow rhythm is to be heard among all that meets once between two of its knocks.
+//! that way while a knock counts doubles, up to a bound: a slow rhythm is to be heard among all that meets once between two of its knocks.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ const BITS_MIN: u32 = 9;
 /// doors of sites with one new pair a second take 256 kB each, 90 MB together.
 const BITS_MAX: u32 = 17;
 
-/// A door doubles when it lost one in so many of its places.
+/// A door doubles when it loses one in so many of its places while a knock counts.
 const LOSS: usize = 64;
 
 /// A place: fingerprint, time, count. No count is no place.
@@ -56,8 +56,9 @@ const AHEAD: u32 = 64;
 pub(super) struct Door {
     /// None before the first knock, then a power of two.
     sets: Vec<[Place; WAYS]>,
-    /// So many were lost since the door last grew.
+    /// So many were lost since then, in seconds.
     lost: u64,
+    since: u32,
     knocks: u32,
 }
 
@@ -67,6 +68,7 @@ impl Door {
         Self {
             sets: Vec::new(),
             lost: 0,
+            since: 0,
             knocks,
         }
     }
@@ -119,6 +121,9 @@ impl Door {
         let lost = least >> PLACE_BITS != 0;
         if lost {
             gone.knocks_lost += 1;
+            if within < at.saturating_sub(self.since) {
+                (self.lost, self.since) = (0, at);
+            }
             self.lost += 1;
             self.grow();
         }
@@ -168,7 +173,7 @@ const fn fingerprint(hash: u64) -> u32 {
 
 /// A time, as a place tells it; it comes round.
 fn units(at: u32, within: u32) -> u32 {
-    at / (within / WITHIN).max(1) & TIME_MASK
+    (at / (within / WITHIN).max(1)) & TIME_MASK
 }
 
 const fn place(fingerprint: u32, now: u32, count: u32) -> Place {
