@@ -52,6 +52,8 @@ pub struct Metrics {
     pub observations_waiting: IntGaugeVec,
     /// Groups that were put out because there were too many, by stage.
     pub groups_evicted: IntCounterVec,
+    /// Groups that were let go since their organisation's events are in several partitions now.
+    pub groups_dropped: IntCounter,
     /// First observations of a group to be that were forgotten since too many others came, by stage.
     pub knocks_lost: IntCounterVec,
     /// Observations that were not simply counted, by stage and what became of them.
@@ -173,6 +175,10 @@ impl Metrics {
                 "detect_groups_evicted_total",
                 "Groups that were put out because there were too many, by stage.",
                 &["stage"],
+            )?,
+            groups_dropped: counter(
+                "detect_groups_dropped_total",
+                "Groups that were let go since their organisation's events are in several partitions now.",
             )?,
             knocks_lost: labelled(
                 "detect_knocks_lost_total",

@@ -49,7 +49,7 @@ use order::{LATENESS_NS, Order};
 pub(crate) use packed::Packed;
 pub use place::{Place, Reason};
 pub use signal::{Signal, SignalError};
-pub use snapshot::RestoreError;
+pub use snapshot::{Dropped, RestoreError};
 use table::Gone;
 pub(crate) use track::Tracks;
 use work::Work;
@@ -141,6 +141,8 @@ pub struct Correlator {
     /// What waits to be taken there.
     local: Packed,
     stats: CorrelatorStats,
+    /// Of what it was restored from.
+    dropped: Option<Dropped>,
     /// Where observations are put together that are taken, one after another.
     shown: Option<Observation>,
 }
@@ -221,6 +223,7 @@ impl Correlator {
             together,
             local: Packed::default(),
             stats: CorrelatorStats::default(),
+            dropped: None,
             shown: None,
         }
     }

@@ -39,8 +39,8 @@ mod witness;
 pub use cache::{CacheError, CacheKey, Cached, CachedPrefilters};
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{
-    Correlated, Correlator, CorrelatorStats, Journey, Keeping, Limits, Place, Reason, RestoreError, Signal,
-    SignalError, Stage, Stream, Travels,
+    Correlated, Correlator, CorrelatorStats, Dropped, Journey, Keeping, Limits, Place, Reason, RestoreError,
+    Signal, SignalError, Stage, Stream, Travels,
 };
 pub use explain::{Sought, Waking};
 pub use indicators::{

@@ -15,7 +15,7 @@ mod unusual;
 use std::sync::Arc;
 
 use detect_alert::{Alert, encode};
-use detect_engine::{Correlated, Correlator, Signal, Stage, Stream};
+use detect_engine::{Correlated, Correlator, Dropped, Signal, Stage, Stream};
 use ingest_event::OrganizationNumber;
 use proptest::prelude::*;
 
@@ -236,4 +236,27 @@ anomaly:
     let mut alerts = found.alerts;
     alerts.extend(own.into_iter().flat_map(|run| run.correlated.alerts));
     assert_eq!(bytes(alerts), expected);
+}
+
+#[test]
+fn what_a_restart_does_not_go_on_from_is_told() {
+    for (source, far) in [("10.0.0.7", "203.0.113.9"), (V6, "2001:db8:f::9")] {
+        let ruleset = ruleset(MIXED[2]);
+        let mut run = Run::new(&ruleset, Stage::Organization);
+        for port in 1..=5 {
+            let port = format!(r#","destination.port":{port}"#);
+            run.feed(&flow(0, source, far, &port).1);
+        }
+        run.correlator.flush(&mut run.correlated);
+        let snapshot = run.correlator.snapshot();
+        let dropped = |stage: Stage, snapshot: &[u8]| {
+            let restored = Correlator::restore(Arc::clone(&ruleset), stage, snapshot);
+            restored.expect("restored").dropped()
+        };
+        assert_eq!(dropped(Stage::Organization, &snapshot), None);
+        let together = Dropped::Together { groups: 5 };
+        assert_eq!(dropped(Stage::Scan, &snapshot), Some(together));
+        let earlier = [&[snapshot[0] - 1], &snapshot[1..]].concat();
+        assert_eq!(dropped(Stage::Organization, &earlier), Some(Dropped::All));
+    }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use detect_engine::Stage;
+use detect_engine::{Dropped, Stage};
 use ingest_bus::{ErrorClass, Position, Record, TopicPartition};
 use ingest_event::Timestamp;
 
@@ -88,6 +88,9 @@ impl Pipeline {
                 now,
             };
             let partition = Partition::take_over(takeover, &self.ruleset)?;
+            if let Some(Dropped::Together { groups }) = partition.correlator.dropped() {
+                self.metrics.groups_dropped.inc_by(groups as u64);
+            }
             self.partitions.insert(place.clone(), partition);
         }
         drop(newest);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use detect_engine::{Correlator, CorrelatorStats, Ruleset, Stage};
+use detect_engine::{Correlator, CorrelatorStats, Dropped, Ruleset, Stage};
 use ingest_bus::{Record, TopicPartition};
 use ingest_event::{OrganizationNumber, Timestamp};
 
@@ -94,6 +94,7 @@ impl Partition {
             Correlator::restore(Arc::clone(ruleset), stage, &checkpoint.state)
                 .with_context(|| format!("restore the state of {}", place.topic))?
         };
+        tell_dropped(correlator.dropped(), place.partition);
         let kind = if stage == Stage::Signals {
             Kind::Signals(if checkpoint.inbox.is_empty() {
                 Inbox::default()
@@ -193,6 +194,22 @@ impl Partition {
 pub(super) struct Durable {
     pub(super) marks: Vec<Record>,
     pub(super) tombstones: Vec<Record>,
+}
+
+fn tell_dropped(dropped: Option<Dropped>, partition: u32) {
+    match dropped {
+        None => {}
+        Some(Dropped::All) => tracing::warn!(
+            partition,
+            "a checkpoint of an earlier version: its position counts, its groups begin anew"
+        ),
+        Some(Dropped::Together { groups }) => tracing::warn!(
+            partition,
+            groups,
+            "a topic of events had one partition and has several now: groups that do not lie in one of them begin anew \
+             where signals meet"
+        ),
+    }
 }
 
 /// What of it can be gone on from.

@@ -32,6 +32,18 @@ pub enum RestoreError {
     },
 }
 
+/// What a snapshot has that is not gone on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// All: an earlier version wrote it.
+    All,
+    /// Its organisation's events were in one partition, and are in several now: what was held together of them.
+    Together {
+        /// So many groups.
+        groups: usize,
+    },
+}
+
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
     version: u8,
@@ -89,7 +101,8 @@ impl Correlator {
         postcard::to_allocvec(&snapshot).unwrap_or_default()
     }
 
-    /// The state as it was; what rules knew that changed or are gone is dropped.
+    /// The state as it was; what rules knew that changed or are gone is dropped. What else is not gone on from,
+    /// [`Correlator::dropped`] says.
     ///
     /// # Errors
     /// If the bytes are no snapshot, or one of a newer version.
@@ -100,6 +113,7 @@ impl Correlator {
         }
         let mut correlator = Self::for_stage(ruleset, stage);
         if version < VERSION {
+            correlator.dropped = Some(Dropped::All);
             return Ok(correlator);
         }
         let snapshot: Snapshot = postcard::from_bytes(bytes).map_err(RestoreError::Unreadable)?;
@@ -130,10 +144,24 @@ impl Correlator {
                 keeper.restore(&bytes).map_err(RestoreError::Unreadable)?;
             }
         }
-        if let (Some(_), Some(bytes)) = (&correlator.together, snapshot.together) {
+        if let Some(bytes) = snapshot.together {
             let together = Self::restore(ruleset, Stage::Signals, &bytes)?;
-            correlator.together = Some(Box::new(together));
+            match &mut correlator.together {
+                Some(own) => **own = together,
+                // From now on it is held together where signals meet, and nobody there knows of it.
+                None => {
+                    correlator.dropped = Some(Dropped::Together {
+                        groups: together.group_count(),
+                    });
+                }
+            }
         }
         Ok(correlator)
+    }
+
+    /// What the snapshot that this was restored from had, and is not gone on from.
+    #[must_use]
+    pub const fn dropped(&self) -> Option<Dropped> {
+        self.dropped
     }
 }

@@ -99,7 +99,7 @@ impl<R: Remembered> Remembered for Pair<R> {
     }
 }
 
-/// What is found, as it travels behind since when the machine is known and where the window begins.
+/// What is found, as it travels: behind since when the machine is known, and with the start of the window after the count.
 fn written(verdict: &Verdict) -> String {
     let mut written = format!("{}{SEPARATOR}{}", verdict.count, verdict.threshold);
     for (field, value, why) in &verdict.explained {
@@ -117,8 +117,8 @@ fn read<'t>(
     observation: &Observation,
     mut parts: impl Iterator<Item = &'t str>,
 ) -> Option<Verdict> {
-    let start = parts.next()?.parse().ok()?;
     let count = parts.next()?.parse().ok()?;
+    let start = parts.next()?.parse().ok()?;
     let threshold = parts.next()?.to_owned();
     let mut explained = Vec::new();
     while let (Some(field), Some(value), Some(why)) = (parts.next(), parts.next(), parts.next()) {
@@ -210,15 +210,21 @@ impl Keeper for Calls {
         let (Outcome::Travels(found), Some(caller)) = (&outcome, track.asked.caller()) else {
             return outcome;
         };
-        let (start, told) = (found.start, &found.value);
         let machine = key_of(observation, |at| at == caller);
         let coming = Coming::to(machine.key(), observation, MEMORY_NS);
         let known = self
             .machines
             .at(coming, || Known::since(observation), gone)
             .map_or(observation.head.at, |slot| slot.state.0);
+        let start = found.start;
+        let value = match found.value.split_once(SEPARATOR) {
+            Some((count, rest)) => {
+                format!("{known}{SEPARATOR}{count}{SEPARATOR}{start}{SEPARATOR}{rest}")
+            }
+            None => format!("{known}{SEPARATOR}"),
+        };
         Outcome::Travels(Found {
-            value: format!("{known}{SEPARATOR}{start}{SEPARATOR}{told}"),
+            value,
             ..found.clone()
         })
     }
