@@ -122,3 +122,19 @@ fn expand<const N: usize>(secret: &Hkdf<Sha256>, label: &str) -> Option<[u8; N]>
     secret.expand(&info, &mut out).ok()?;
     Some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of RFC 9001 appendix A.1 and RFC 9369 appendix A.1, both of the same id.
+    #[test]
+    fn keys_are_those_of_the_standards_examples() {
+        let id = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
+        let one = Keys::derive(Version::One, &id).expect("keys");
+        assert_eq!(hex::encode(one.client.iv), "fa044b2f42a3fd3b46fb255c");
+        assert_eq!(hex::encode(one.server.iv), "0ac1493ca1905853b0bba03e");
+        let two = Keys::derive(Version::Two, &id).expect("keys");
+        assert_eq!(hex::encode(two.client.iv), "91f73e2351d8fa91660e909f");
+    }
+}
