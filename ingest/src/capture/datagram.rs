@@ -50,29 +50,23 @@ pub(super) fn hear(
         }
         return;
     }
-    if matches!(flow.listening, Listening::Over) {
-        // What is here has been read, and no DNS comes after it.
+    // A resolver's and a relay's flows go on for ever, and each of their messages counts.
+    let each_counts = matches!(flow.application, Some(Application::Dns | Application::Dhcp));
+    if matches!(flow.listening, Listening::Over) || UNKNOWN_PACKETS_MAX < flow.packets() && !each_counts {
         return;
     }
-    // A relay's flow goes on for ever, and each of its messages counts.
-    if flow.packets() <= UNKNOWN_PACKETS_MAX || flow.application == Some(Application::Dhcp) {
-        if let Some((application, mut exchange)) = begin(from, bytes) {
-            flow.application = Some(application);
-            let goes_on = exchange.hear(from, bytes, moment, out);
-            flow.listening = Listening::Datagrams(Box::new(exchange));
-            if !goes_on {
-                flow.give_up(out);
-            }
-            return;
+    if let Some((application, mut exchange)) = begin(from, bytes) {
+        flow.application = Some(application);
+        let goes_on = exchange.hear(from, bytes, moment, out);
+        flow.listening = Listening::Datagrams(Box::new(exchange));
+        if !goes_on {
+            flow.give_up(out);
         }
-        if let Some(message) = dhcp::read(bytes, ports) {
-            flow.application = Some(Application::Dhcp);
-            let client = if message.by_client { from } else { from.opposite() };
-            out.push(moment.statement(client, Said::Dhcp(Box::new(message))));
-            return;
-        }
-    }
-    if let Some(message) = dns::unexpected(bytes) {
+    } else if let Some(message) = dhcp::read(bytes, ports) {
+        flow.application = Some(Application::Dhcp);
+        let client = if message.by_client { from } else { from.opposite() };
+        out.push(moment.statement(client, Said::Dhcp(Box::new(message))));
+    } else if let Some(message) = dns::unexpected(bytes) {
         tell_dns(flow, from, message, moment, out);
     }
 }

@@ -27,9 +27,8 @@ const ICMP_CODE: &str = "icmp.code";
 pub(super) struct FlowKey {
     low: (IpAddr, u16),
     high: (IpAddr, u16),
-    protocol: u8,
-    /// As [`Origin::segment`] gives it.
-    segment: [u8; 3],
+    /// The protocol below the segment: one number, so that there is one to hash.
+    kind: u32,
 }
 
 /// Which way a packet goes.
@@ -128,8 +127,7 @@ pub(super) fn key(packet: &Packet<'_>) -> FlowKey {
     FlowKey {
         low,
         high,
-        protocol: packet.protocol,
-        segment: packet.origin.segment(),
+        kind: packet.origin.segment() << 8 | u32::from(packet.protocol),
     }
 }
 
@@ -139,14 +137,13 @@ pub(super) fn key_of(
     destination: IpAddr,
     protocol: u8,
     ports: Ports,
-    segment: [u8; 3],
+    segment: u32,
 ) -> FlowKey {
     let (source, destination) = ((source, ports.source), (destination, ports.destination));
     FlowKey {
         low: source.min(destination),
         high: source.max(destination),
-        protocol,
-        segment,
+        kind: segment << 8 | u32::from(protocol),
     }
 }
 

@@ -125,11 +125,13 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal>
     let wire_bytes = frame.wire_bytes.saturating_sub(link_bytes);
     let origin = Origin { vlans, tunnel: None };
     let mut packet = packet(frame, &ip, bytes.len(), wire_bytes, origin);
-    for depth in 1..=TUNNELS_MAX {
-        match open(frame, &packet, depth) {
-            Some(inner) => packet = inner,
-            None => break,
-        }
+    let mut depth = 1;
+    while depth <= TUNNELS_MAX
+        && packet.transport.may_carry()
+        && let Some(inner) = open(frame, &packet, depth)
+    {
+        packet = inner;
+        depth += 1;
     }
     Ok(Some(packet))
 }
@@ -173,6 +175,21 @@ fn open<'a>(frame: &Frame<'a>, outer: &Packet<'a>, depth: u8) -> Option<Packet<'
     let header_bytes = payload.bytes.len() - bytes.len();
     let wire_bytes = payload.wire_bytes.saturating_sub(header_bytes);
     Some(packet(frame, &ip, bytes.len(), wire_bytes, origin))
+}
+
+impl Transport<'_> {
+    /// Whether a packet may be inside.
+    const fn may_carry(&self) -> bool {
+        match self {
+            Self::Carrier { .. } => true,
+            Self::Udp { ports, .. } => tunnel::is_port(ports.destination),
+            Self::Tcp { .. }
+            | Self::Icmp { .. }
+            | Self::OnlyPorts { .. }
+            | Self::LaterFragment
+            | Self::Opaque => false,
+        }
+    }
 }
 
 /// The addresses, protocol and ports inside the body of an ICMP error: the packet that it is about.

@@ -79,6 +79,11 @@ pub(super) fn in_ip(protocol_is_gre: bool, body: &[u8]) -> Option<Inside<'_>> {
     })
 }
 
+/// Whether datagrams to a port are a tunnel's.
+pub(super) const fn is_port(port: u16) -> bool {
+    matches!(port, PORT_VXLAN | PORT_GENEVE)
+}
+
 /// What a datagram to the port of a tunnel carries.
 pub(super) fn in_udp<'a>(ports: Ports, payload: Payload<'a>) -> Option<Inside<'a>> {
     match ports.destination {
@@ -184,17 +189,14 @@ fn from_carried(kind: Kind, id: Option<u32>, (carried, vlans): (Carried<'_>, Vla
 impl Origin {
     /// Which of several networks with the same addresses a packet is in: 24 bits, zero outside of tunnels that have
     /// networks. Keys and sessions of others may differ by direction.
-    pub(super) fn segment(self) -> [u8; 3] {
+    pub(super) const fn segment(&self) -> u32 {
         match self.tunnel {
             Some(Tunnel {
                 kind: Kind::Vxlan | Kind::Geneve,
                 id: Some(id),
                 ..
-            }) => {
-                let [_, a, b, c] = id.to_be_bytes();
-                [a, b, c]
-            }
-            Some(_) | None => [0; 3],
+            }) => id & 0x00ff_ffff,
+            Some(_) | None => 0,
         }
     }
 
