@@ -11,6 +11,7 @@ mod application;
 mod certificate;
 mod community_id;
 mod datagram;
+mod defragment;
 mod der;
 mod dhcp;
 mod dns;
@@ -168,6 +169,11 @@ impl<R: io::Read> CaptureReader<R> {
     /// Conversations no longer listened to because all of them together kept too many bytes.
     pub const fn conversations_dropped(&self) -> u64 {
         self.observer.conversations_dropped()
+    }
+
+    /// Fragmented packets that could not be put together: pieces are missing or overlap.
+    pub const fn fragments_given_up(&self) -> u64 {
+        self.observer.fragments_given_up()
     }
 
     /// Hands out the next open flows, in the order in which they fell silent. False when there are none left.

@@ -47,6 +47,8 @@ pub(super) struct Flow {
     pub(super) peers: Peers,
     /// Number of the packet that began this record.
     pub(super) position: u64,
+    /// Which of that packet's statements it is.
+    ordinal: u32,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     forward: Count,
@@ -175,6 +177,7 @@ impl Flow {
             key: key(packet),
             peers: if is_answer(packet) { peers.swapped() } else { peers },
             position: packet.number,
+            ordinal: packet.ordinal,
             first: packet.timestamp,
             last: packet.timestamp,
             forward: Count::default(),
@@ -201,6 +204,7 @@ impl Flow {
     pub(super) fn split(&mut self, packet: &Packet<'_>) -> Self {
         let next = Self {
             position: packet.number,
+            ordinal: packet.ordinal,
             first: packet.timestamp,
             last: packet.timestamp,
             forward: Count::default(),
@@ -316,8 +320,8 @@ impl Flow {
             dataset: DATASET.into(),
             fields,
             position: self.position,
-            // A packet begins at most one record of a flow; what else it says is numbered from 1.
-            ordinal: 0,
+            // A packet begins at most one record of a flow; what else it says has the numbers after.
+            ordinal: self.ordinal,
         }
     }
 

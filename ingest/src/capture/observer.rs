@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use super::{
     CaptureOptions,
     application::{Moment, Statement},
-    datagram, dns,
+    datagram,
+    defragment::{Assembled, Defragmenter},
+    dns,
     flow::{self, Direction, Flow},
     packet::{self, Packet, Payload, Ports, Transport, protocol},
     table::FlowTable,
@@ -21,11 +23,18 @@ const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// All that is known of the traffic so far.
 pub(super) struct Observer {
     table: FlowTable,
+    fragments: Defragmenter,
+    ear: Ear,
+    // Emptied after each packet; kept for its room.
+    ended: Vec<Flow>,
+}
+
+/// What listens to flows, and what they keep for it.
+struct Ear {
     home: Vec<IpNet>,
     kept_bytes: usize,
     dropped: u64,
-    // Emptied after each packet; kept for their room.
-    ended: Vec<Flow>,
+    // Emptied after each packet; kept for its room.
     statements: Vec<Statement>,
 }
 
@@ -33,11 +42,14 @@ impl Observer {
     pub(super) fn new(options: CaptureOptions) -> Self {
         Self {
             table: FlowTable::new(&options),
-            home: options.home_networks,
-            kept_bytes: 0,
-            dropped: 0,
+            fragments: Defragmenter::default(),
+            ear: Ear {
+                home: options.home_networks,
+                kept_bytes: 0,
+                dropped: 0,
+                statements: Vec::new(),
+            },
             ended: Vec::new(),
-            statements: Vec::new(),
         }
     }
 
@@ -48,89 +60,63 @@ impl Observer {
 
     /// Conversations let go because they kept too much.
     pub(super) const fn conversations_dropped(&self) -> u64 {
-        self.dropped
+        self.ear.dropped
+    }
+
+    /// Fragmented packets that could not be put together.
+    pub(super) const fn fragments_given_up(&self) -> u64 {
+        self.fragments.given_up()
     }
 
     /// Takes a packet in, and hands out what it ends and what it says.
     pub(super) fn observe(&mut self, packet: &Packet<'_>, out: &mut Vec<Record>) {
-        while let Some(flow) = self.table.expire(packet.timestamp) {
-            self.finish(flow, out);
+        while let Some(late) = self.fragments.expire(packet.timestamp) {
+            self.hear_assembled(&late, out);
         }
+        while let Some(flow) = self.table.expire(packet.timestamp) {
+            self.ear.finish(flow, out);
+        }
+        // A piece says nothing by itself, unless the others can't be joined to it.
+        let piece = packet.fragment.filter(|piece| piece.is_whole);
         let mut ended = std::mem::take(&mut self.ended);
-        let counted = self.table.count(packet, &mut ended);
-        match (counted, packet.transport) {
-            (
-                Some((flow, direction)),
-                Transport::Tcp {
-                    ports,
-                    sequence,
-                    flags,
-                    payload,
-                    ..
-                },
-            ) if payload.wire_bytes != 0 => {
-                // The first byte of a segment with SYN comes after the SYN itself.
-                let sequence = sequence.wrapping_add(u32::from(flags.syn));
-                let mut moment = moment(packet, ports);
-                let before = flow.listening.weight();
-                listen(
-                    flow,
-                    direction,
-                    sequence,
-                    payload,
-                    &mut moment,
-                    &mut self.statements,
-                );
-                let keeping = Keeping {
-                    kept_bytes: &mut self.kept_bytes,
-                    dropped: &mut self.dropped,
-                };
-                keeping.settle(flow, before, &mut self.statements);
-                tell(&mut self.statements, flow, &self.home, out);
-            }
-            (Some((flow, direction)), Transport::Udp { ports, payload }) => {
-                let mut moment = moment(packet, ports);
-                let before = flow.listening.weight();
-                datagram::hear(flow, direction, ports, payload, &mut moment, &mut self.statements);
-                let keeping = Keeping {
-                    kept_bytes: &mut self.kept_bytes,
-                    dropped: &mut self.dropped,
-                };
-                keeping.settle(flow, before, &mut self.statements);
-                tell(&mut self.statements, flow, &self.home, out);
-            }
-            (Some(_), Transport::Icmp { kind, body, .. }) => self.blame(packet, kind, body),
-            (
-                Some(_),
-                Transport::Tcp { .. }
-                | Transport::OnlyPorts { .. }
-                | Transport::Carrier { .. }
-                | Transport::LaterFragment
-                | Transport::Opaque,
-            )
-            | (None, _) => {}
+        match (self.table.count(packet, &mut ended), piece, packet.transport) {
+            (Some(_), None, Transport::Icmp { kind, body, .. }) => self.blame(packet, kind, body),
+            (Some((flow, direction)), None, _) => self.ear.hear(flow, direction, packet, out),
+            (Some(_), Some(_), _) | (None, _, _) => {}
         }
         for flow in ended.drain(..) {
-            self.finish(flow, out);
+            self.ear.finish(flow, out);
         }
         self.ended = ended;
+        if let Some(piece) = piece
+            && let Some(assembled) = self.fragments.take(packet, piece)
+        {
+            self.hear_assembled(&assembled, out);
+        }
+    }
+
+    /// Listens to what fragments say together. They were counted one by one; a packet inside them is counted now.
+    fn hear_assembled(&mut self, assembled: &Assembled, out: &mut Vec<Record>) {
+        let (packet, is_inner) = packet::assembled(assembled);
+        if is_inner {
+            return self.observe(&packet, out);
+        }
+        if let Some(flow) = self.table.get_mut(&flow::key(&packet)) {
+            let direction = flow.direction(&packet);
+            self.ear.hear(flow, direction, &packet, out);
+        }
     }
 
     /// Hands out the flow that has been silent longest. False if there is none.
     pub(super) fn finish_oldest(&mut self, out: &mut Vec<Record>) -> bool {
+        while let Some(late) = self.fragments.finish() {
+            self.hear_assembled(&late, out);
+        }
         let Some(flow) = self.table.oldest() else {
             return false;
         };
-        self.finish(flow, out);
+        self.ear.finish(flow, out);
         true
-    }
-
-    /// Hands out a flow that is over, after what still waited for an answer in it.
-    fn finish(&mut self, mut flow: Flow, out: &mut Vec<Record>) {
-        self.kept_bytes = self.kept_bytes.saturating_sub(flow.listening.weight());
-        flow.give_up(&mut self.statements);
-        tell(&mut self.statements, &flow, &self.home, out);
-        out.push(Record::Event(flow.draft(&self.home)));
     }
 
     /// Marks the flow that an ICMP error is about: its destination can't be reached.
@@ -149,21 +135,68 @@ impl Observer {
     }
 }
 
-/// The budget of all conversations.
-struct Keeping<'a> {
-    kept_bytes: &'a mut usize,
-    dropped: &'a mut u64,
-}
-
-impl Keeping<'_> {
-    /// Counts what a flow keeps now against what it kept before; beyond the budget it is no longer listened to.
-    fn settle(self, flow: &mut Flow, before: usize, statements: &mut Vec<Statement>) {
-        let after = flow.listening.weight();
-        *self.kept_bytes = self.kept_bytes.saturating_add(after).saturating_sub(before);
-        if KEPT_BYTES_MAX < *self.kept_bytes && flow.give_up(statements) {
-            *self.kept_bytes = self.kept_bytes.saturating_sub(after);
-            *self.dropped += 1;
+impl Ear {
+    /// Listens to a packet of a flow, and hands out what it says.
+    fn hear(&mut self, flow: &mut Flow, direction: Direction, packet: &Packet<'_>, out: &mut Vec<Record>) {
+        let before = flow.listening.weight();
+        match packet.transport {
+            Transport::Tcp {
+                ports,
+                sequence,
+                flags,
+                payload,
+                ..
+            } if payload.wire_bytes != 0 => {
+                // The first byte of a segment with SYN comes after the SYN itself.
+                let sequence = sequence.wrapping_add(u32::from(flags.syn));
+                let mut moment = moment(packet, ports);
+                listen(
+                    flow,
+                    direction,
+                    sequence,
+                    payload,
+                    &mut moment,
+                    &mut self.statements,
+                );
+            }
+            Transport::Udp { ports, payload } => {
+                let mut moment = moment(packet, ports);
+                datagram::hear(flow, direction, ports, payload, &mut moment, &mut self.statements);
+            }
+            Transport::Tcp { .. }
+            | Transport::Icmp { .. }
+            | Transport::OnlyPorts { .. }
+            | Transport::Carrier { .. }
+            | Transport::LaterFragment
+            | Transport::Opaque => return,
         }
+        self.settle(flow, before);
+        self.tell(flow, out);
+    }
+
+    /// Counts what a flow keeps now against what it kept before; beyond the budget it is no longer listened to.
+    fn settle(&mut self, flow: &mut Flow, before: usize) {
+        let after = flow.listening.weight();
+        self.kept_bytes = self.kept_bytes.saturating_add(after).saturating_sub(before);
+        if KEPT_BYTES_MAX < self.kept_bytes && flow.give_up(&mut self.statements) {
+            self.kept_bytes = self.kept_bytes.saturating_sub(after);
+            self.dropped += 1;
+        }
+    }
+
+    /// Hands out what was said in a flow.
+    fn tell(&mut self, flow: &Flow, out: &mut Vec<Record>) {
+        for statement in self.statements.drain(..) {
+            out.push(Record::Event(draft(statement, flow, &self.home)));
+        }
+    }
+
+    /// Hands out a flow that is over, after what still waited for an answer in it.
+    fn finish(&mut self, mut flow: Flow, out: &mut Vec<Record>) {
+        self.kept_bytes = self.kept_bytes.saturating_sub(flow.listening.weight());
+        flow.give_up(&mut self.statements);
+        self.tell(&flow, out);
+        out.push(Record::Event(flow.draft(&self.home)));
     }
 }
 
@@ -187,19 +220,12 @@ fn listen(
     }
 }
 
-/// Hands out what was said in a flow.
-fn tell(statements: &mut Vec<Statement>, flow: &Flow, home: &[IpNet], out: &mut Vec<Record>) {
-    for statement in statements.drain(..) {
-        out.push(Record::Event(draft(statement, flow, home)));
-    }
-}
-
 fn moment(packet: &Packet<'_>, ports: Ports) -> Moment {
     Moment {
         timestamp: packet.timestamp,
         position: packet.number,
-        // 0 is the flow that the packet begins.
-        ordinal: 1,
+        // The one before is the flow that the packet begins.
+        ordinal: packet.ordinal + 1,
         dns_port: dns::is_port(ports.source) || dns::is_port(ports.destination),
     }
 }

@@ -1,7 +1,8 @@
 //! One packet: from an IP header to ports, flags and payload.
 //!
-//! Fragments are not put together. The first fragment has ports and a payload that is cut; later ones have
-//! neither, and [`super::table`] counts them to the flow of the first one where it is known.
+//! Of fragments the first has ports and a payload that is cut; later ones have neither, and [`super::table`] counts
+//! them to the flow of the first one where it is known. What they say together is put together in
+//! [`super::defragment`].
 
 use std::net::IpAddr;
 
@@ -9,6 +10,7 @@ use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, TcpSlice, UdpSlice, err::ip::La
 use ingest_event::{QuarantineReason, Timestamp};
 
 use super::{
+    defragment::Assembled,
     file::Frame,
     link::Carried,
     tunnel::{self, Inside, Origin, TUNNELS_MAX, Tunnel},
@@ -39,11 +41,30 @@ pub(super) struct Packet<'a> {
     /// Length by the IP header, header included.
     pub(super) ip_bytes: u64,
     pub(super) transport: Transport<'a>,
-    /// Identification of the packet that this is a piece of.
-    pub(super) fragment_of: Option<u32>,
+    /// Which piece of a packet this is, if it is one.
+    pub(super) fragment: Option<Fragment<'a>>,
     /// What it came through.
     pub(super) origin: Origin,
+    /// Number of its first statement, so that a packet that was inside of fragments and the last of those fragments are
+    /// told apart.
+    pub(super) ordinal: u32,
 }
+
+/// A piece of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fragment<'a> {
+    pub(super) identification: u32,
+    /// Bytes of the packet's payload before it.
+    pub(super) offset: usize,
+    /// Whether others come after it.
+    pub(super) more: bool,
+    pub(super) bytes: &'a [u8],
+    /// Whether all of the piece was captured.
+    pub(super) is_whole: bool,
+}
+
+/// First statement of a packet that was inside of fragments: more than one packet can say.
+const ORDINAL_ASSEMBLED: u32 = 1 << 16;
 
 /// What follows the IP header.
 #[derive(Clone, Copy, Debug)]
@@ -124,20 +145,68 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal>
     let link_bytes = frame.bytes.len() - bytes.len();
     let wire_bytes = frame.wire_bytes.saturating_sub(link_bytes);
     let origin = Origin { vlans, tunnel: None };
-    let mut packet = packet(frame, &ip, bytes.len(), wire_bytes, origin);
-    let mut depth = 1;
-    while depth <= TUNNELS_MAX
-        && packet.transport.may_carry()
-        && let Some(inner) = open(frame, &packet, depth)
+    let place = Place {
+        number: frame.number,
+        timestamp: frame.timestamp,
+        ordinal: 0,
+    };
+    Ok(Some(innermost(packet(
+        place,
+        &ip,
+        bytes.len(),
+        wire_bytes,
+        origin,
+    ))))
+}
+
+/// What fragments say together: a packet to listen to, which is not to be counted; or, if they carried one, the packet
+/// inside, which is.
+pub(super) fn assembled(from: &Assembled) -> (Packet<'_>, bool) {
+    let outer = Packet {
+        number: from.number,
+        timestamp: from.timestamp,
+        source: from.source,
+        destination: from.destination,
+        protocol: from.protocol,
+        ip_bytes: 0,
+        transport: transport(from.protocol, &from.bytes, 0),
+        fragment: None,
+        origin: from.origin,
+        ordinal: 0,
+    };
+    // Half a packet is not opened: what is missing would be missed in the wrong flow.
+    if from.is_whole
+        && outer.depth() < TUNNELS_MAX
+        && outer.transport.may_carry()
+        && let Some(inner) = open(&outer, ORDINAL_ASSEMBLED)
+    {
+        return (innermost(inner), true);
+    }
+    (outer, false)
+}
+
+/// Where a packet was read.
+#[derive(Clone, Copy)]
+struct Place {
+    number: u64,
+    timestamp: Timestamp,
+    ordinal: u32,
+}
+
+/// The packet inside all tunnels that may be opened.
+fn innermost(mut packet: Packet<'_>) -> Packet<'_> {
+    while packet.transport.may_carry()
+        && packet.fragment.is_none()
+        && packet.depth() < TUNNELS_MAX
+        && let Some(inner) = open(&packet, packet.ordinal)
     {
         packet = inner;
-        depth += 1;
     }
-    Ok(Some(packet))
+    packet
 }
 
 /// The packet inside a packet, if that is a tunnel's and legible.
-fn open<'a>(frame: &Frame<'a>, outer: &Packet<'a>, depth: u8) -> Option<Packet<'a>> {
+fn open<'a>(outer: &Packet<'a>, ordinal: u32) -> Option<Packet<'a>> {
     let (inside, payload) = match outer.transport {
         Transport::Carrier { payload } => {
             let is_gre = outer.protocol == protocol::GRE;
@@ -169,12 +238,24 @@ fn open<'a>(frame: &Frame<'a>, outer: &Packet<'a>, depth: u8) -> Option<Packet<'
             source: outer.source,
             destination: outer.destination,
             id,
-            depth,
+            depth: outer.depth() + 1,
         }),
     };
     let header_bytes = payload.bytes.len() - bytes.len();
     let wire_bytes = payload.wire_bytes.saturating_sub(header_bytes);
-    Some(packet(frame, &ip, bytes.len(), wire_bytes, origin))
+    let place = Place {
+        number: outer.number,
+        timestamp: outer.timestamp,
+        ordinal,
+    };
+    Some(packet(place, &ip, bytes.len(), wire_bytes, origin))
+}
+
+impl Packet<'_> {
+    /// How many tunnels there are around it.
+    fn depth(&self) -> u8 {
+        self.origin.tunnel.map_or(0, |tunnel| tunnel.depth)
+    }
 }
 
 impl Transport<'_> {
@@ -206,7 +287,7 @@ pub(super) fn quoted(body: &[u8]) -> Option<(IpAddr, IpAddr, u8, Ports)> {
 }
 
 fn packet<'a>(
-    frame: &Frame<'a>,
+    place: Place,
     ip: &LaxIpSlice<'a>,
     held_bytes: usize,
     wire_bytes: usize,
@@ -220,6 +301,7 @@ fn packet<'a>(
                 (
                     u32::from(header.identification()),
                     header.fragments_offset().value(),
+                    header.more_fragments(),
                 )
             });
             (
@@ -234,9 +316,11 @@ fn packet<'a>(
                 .clone()
                 .into_iter()
                 .find_map(|extension| match extension {
-                    Ipv6ExtensionSlice::Fragment(fragment) if fragment.is_fragmenting_payload() => {
-                        Some((fragment.identification(), fragment.fragment_offset().value()))
-                    }
+                    Ipv6ExtensionSlice::Fragment(fragment) if fragment.is_fragmenting_payload() => Some((
+                        fragment.identification(),
+                        fragment.fragment_offset().value(),
+                        fragment.more_fragments(),
+                    )),
                     _ => None,
                 });
             (Some(40 + payload_bytes).filter(|_| payload_bytes != 0), fragment)
@@ -248,19 +332,27 @@ fn packet<'a>(
     let missing = ip_bytes.saturating_sub(held_bytes);
     let number = payload.ip_number.0;
     let transport = match fragment {
-        Some((_, offset)) if offset != 0 => Transport::LaterFragment,
+        Some((_, offset, _)) if offset != 0 => Transport::LaterFragment,
         Some(_) | None => transport(number, payload.payload, missing),
     };
     Packet {
-        number: frame.number,
-        timestamp: frame.timestamp,
+        number: place.number,
+        timestamp: place.timestamp,
         source: ip.source_addr(),
         destination: ip.destination_addr(),
         protocol: number,
         ip_bytes: ip_bytes as u64,
         transport,
-        fragment_of: fragment.map(|(identification, _)| identification),
+        fragment: fragment.map(|(identification, offset, more)| Fragment {
+            identification,
+            // Counted in eights.
+            offset: usize::from(offset) * 8,
+            more,
+            bytes: payload.payload,
+            is_whole: missing == 0,
+        }),
         origin,
+        ordinal: place.ordinal,
     }
 }
 

@@ -11,7 +11,7 @@ use ingest_event::Timestamp;
 use super::{
     CaptureOptions,
     flow::{Direction, Flow, FlowKey, key},
-    packet::{Packet, Transport, protocol},
+    packet::{Fragment, Packet, Transport, protocol},
 };
 
 /// How long a finished TCP connection is kept for its last acknowledgements.
@@ -173,7 +173,7 @@ impl FlowTable {
     /// The key of a packet; a later fragment has that of its first one where it is known.
     fn key(&mut self, packet: &Packet<'_>) -> FlowKey {
         let own = key(packet);
-        let Some(identification) = packet.fragment_of else {
+        let Some(Fragment { identification, .. }) = packet.fragment else {
             return own;
         };
         if matches!(packet.transport, Transport::LaterFragment) {
