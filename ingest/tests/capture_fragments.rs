@@ -178,7 +178,7 @@ fn a_flood_of_first_pieces_is_bounded() {
             lab.frame(&piece(family, IpNumber::UDP, &question(), (0, 24), id));
         }
         let mut reader = CaptureReader::new(&lab.bytes[..], CaptureOptions::default()).unwrap();
-        // Two reads see all packets; those that are still waited for are given up at the end.
+        // One read sees these packets; those that are still waited for are given up at the end.
         reader.read(&mut Vec::new()).unwrap();
         assert_eq!(reader.fragments_given_up(), 256 - 64, "{family:?}");
     }

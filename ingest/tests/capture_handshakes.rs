@@ -150,11 +150,7 @@ fn a_handshake_without_a_certificate_is_told_as_far_as_it_goes() {
     let hello = record(22, &client_hello("example.org", 0));
     let answer = server_hello([0xc0, 0x2b], &[]);
     let resumed = [record(22, &answer), record(20, &[1])].concat();
-    let damaged = [
-        answer.clone(),
-        message(11, &length24(&length24(&[0x30, 3, 1, 2, 3]))),
-    ]
-    .concat();
+    let damaged = [answer, message(11, &length24(&length24(&[0x30, 3, 1, 2, 3])))].concat();
     let newer = record(22, &server_hello([0x13, 0x01], &extension(43, &[3, 4])));
     for (answer, version) in [(resumed, "1.2"), (record(22, &damaged), "1.2"), (newer, "1.3")] {
         check_said(

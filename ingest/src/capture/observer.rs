@@ -73,8 +73,8 @@ impl Observer {
         while let Some(late) = self.fragments.expire(packet.timestamp) {
             self.hear_assembled(&late, out);
         }
-        while let Some(flow) = self.table.expire(packet.timestamp) {
-            self.ear.finish(flow, out);
+        while let Some(mut flow) = self.table.expire(packet.timestamp) {
+            self.ear.finish(&mut flow, out);
         }
         // A piece says nothing by itself, unless the others can't be joined to it.
         let piece = packet.fragment.filter(|piece| piece.is_whole);
@@ -84,9 +84,10 @@ impl Observer {
             (Some((flow, direction)), None, _) => self.ear.hear(flow, direction, packet, out),
             (Some(_), Some(_), _) | (None, _, _) => {}
         }
-        for flow in ended.drain(..) {
+        for flow in &mut ended {
             self.ear.finish(flow, out);
         }
+        ended.clear();
         self.ended = ended;
         if let Some(piece) = piece
             && let Some(assembled) = self.fragments.take(packet, piece)
@@ -112,10 +113,10 @@ impl Observer {
         while let Some(late) = self.fragments.finish() {
             self.hear_assembled(&late, out);
         }
-        let Some(flow) = self.table.oldest() else {
+        let Some(mut flow) = self.table.oldest() else {
             return false;
         };
-        self.ear.finish(flow, out);
+        self.ear.finish(&mut flow, out);
         true
     }
 
@@ -192,10 +193,10 @@ impl Ear {
     }
 
     /// Hands out a flow that is over, after what still waited for an answer in it.
-    fn finish(&mut self, mut flow: Flow, out: &mut Vec<Record>) {
+    fn finish(&mut self, flow: &mut Flow, out: &mut Vec<Record>) {
         self.kept_bytes = self.kept_bytes.saturating_sub(flow.listening.weight());
         flow.give_up(&mut self.statements);
-        self.tell(&flow, out);
+        self.tell(flow, out);
         out.push(Record::Event(flow.draft(&self.home)));
     }
 }

@@ -150,13 +150,13 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal>
         timestamp: frame.timestamp,
         ordinal: 0,
     };
-    Ok(Some(innermost(packet(
-        place,
-        &ip,
-        bytes.len(),
-        wire_bytes,
-        origin,
-    ))))
+    let packet = packet(place, &ip, bytes.len(), wire_bytes, origin);
+    // As a rule there is nothing to open, and nothing is moved.
+    Ok(Some(if packet.transport.may_carry() {
+        innermost(packet)
+    } else {
+        packet
+    }))
 }
 
 /// What fragments say together: a packet to listen to, which is not to be counted; or, if they carried one, the packet
