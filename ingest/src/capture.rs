@@ -1,4 +1,5 @@
-//! Packets to observations: capture files become flows, DNS messages, TLS handshakes and HTTP requests.
+//! Packets to observations: capture files become flows, and what is said in them: DNS, TLS, HTTP, SSH, Kerberos, LDAP, SMB,
+//! RDP, SMTP, DHCP and QUIC.
 //!
 //! Bytes come from any reader in any chunks (`file`), frames become packets (`link`, `packet`), packets are
 //! counted to flows (`observer`, `table`, `flow`), and what is said in a flow is read as far as its metadata goes
