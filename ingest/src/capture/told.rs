@@ -131,8 +131,9 @@ pub(crate) fn ends(told: &Told, home: &[IpNet]) -> (Fields, bool) {
         protocol: told.protocol,
         ip_bytes: 0,
         transport,
-        fragment_of: None,
+        fragment: None,
         origin: Origin::default(),
+        ordinal: 0,
     };
     let flow = Flow::begin(&packet);
     let is_answer = flow.direction(&packet) == Direction::Backward;
