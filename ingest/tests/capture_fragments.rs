@@ -65,12 +65,12 @@ fn check_pieces(order: &[(usize, usize)], told: usize, given_up: u64) {
         for place in order {
             lab.frame(&piece(family, IpNumber::UDP, &question(), *place, 1));
         }
-        let whole: Vec<_> = lab
+        let whole = lab
             .events("network.dns")
             .into_iter()
             .filter(|record| record.fields.text("dns.question.name") == Some(NAME))
-            .collect();
-        assert_eq!(whole.len(), told, "{order:?} {family:?}");
+            .count();
+        assert_eq!(whole, told, "{order:?} {family:?}");
         let flows = lab.events("network.flow");
         let begins_with_first = order[0].0 == 0;
         if begins_with_first {
