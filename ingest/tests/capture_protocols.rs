@@ -475,3 +475,50 @@ fn a_device_that_asks_for_an_address_is_told_by_its_names() {
         &[("dhcp.type", "reply"), ("dhcp.assigned.ip", "2001:db8::10")],
     );
 }
+
+#[test]
+fn a_message_that_is_too_long_is_not_waited_for() {
+    let padding = ber(0x80, &[b'x'; 40_000]);
+    let long = ldap(1, &ber(0x60, &all(&[vec![2, 1, 3], ber(4, b"cn=kari"), padding])));
+    let refused = ldap(
+        1,
+        &ber(0x61, &all(&[vec![0x0a, 1, 49], ber(4, b""), ber(4, b"")])),
+    );
+    let pieces: Vec<(lab::Side, &[u8])> = long
+        .chunks(1_000)
+        .map(|piece| (Client, piece))
+        .chain([(Server, &refused[..])])
+        .collect();
+    for family in families() {
+        let lab = conversation(family, 389, &pieces);
+        assert!(lab.events("network.ldap").is_empty());
+        check(&lab.events("network.flow")[0], &[("network.protocol", "ldap")]);
+    }
+}
+
+#[test]
+fn a_mail_that_is_refused_before_it_is_sent_is_told_and_the_next_one_too() {
+    check_said(
+        "network.smtp",
+        587,
+        &[
+            (Client, b"EHLO a.example\r\n"),
+            (
+                Client,
+                b"MAIL FROM:<x@one.example>\r\nRCPT TO:<y@two.example>\r\nDATA\r\n",
+            ),
+            (Server, b"250 ok\r\n250 ok\r\n554 no\r\n"),
+            (
+                Client,
+                b"MAIL FROM:<x@three.example>\r\nRCPT TO:<y@four.example>\r\nDATA\r\n",
+            ),
+            (Server, b"250 ok\r\n250 ok\r\n354 go\r\n"),
+            (Client, b"x\r\n"),
+            (Server, b"451 too slow\r\n"),
+        ],
+        &[
+            &[("smtp.from.domain", "one.example"), ("smtp.reply", "554")],
+            &[("smtp.from.domain", "three.example"), ("smtp.reply", "(absent)")],
+        ],
+    );
+}

@@ -99,6 +99,7 @@ fn dialect_logon_and_share_of_smb_are_told() {
         (Client, smb2(3, 3, 0, false, &share)),
         // A write in between, of which nothing is of interest.
         (Client, smb2(9, 4, 0, false, &[7; 40_000])),
+        (Server, smb2(3, 3, 0x103, true, &[9, 0, 0, 0, 0, 0, 0, 0, 0])),
         (Server, smb2(3, 3, 0, true, &[16, 0, 1, 0])),
     ];
     let said: Vec<(lab::Side, &[u8])> = said.iter().map(|(side, bytes)| (*side, &bytes[..])).collect();

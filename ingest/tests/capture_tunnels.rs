@@ -194,6 +194,14 @@ fn what_can_not_be_opened_stays_a_flow_of_the_outer_packet() {
                 in_udp(family, 4789, b"\x00\x00\x00\x00\x00\x00\x01\x00 no flag"),
                 "udp",
             ),
+            (
+                in_udp(
+                    family,
+                    4789,
+                    &[&[0, 0, 0, 0, 0, 0, 1, 0][..], &inner(family)].concat(),
+                ),
+                "udp",
+            ),
             (in_udp(family, 4789, b"\x08"), "udp"),
             // An address is asked for inside.
             (

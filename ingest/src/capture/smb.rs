@@ -31,6 +31,8 @@ const DIALECTS_MAX: usize = 16;
 const NETBIOS_BYTES: usize = 4;
 const HEADER_BYTES: usize = 64;
 const MORE_PROCESSING: u32 = 0xc000_0016;
+/// The answer comes later, under the same number.
+const PENDING: u32 = 0x103;
 
 const NEGOTIATE: u16 = 0;
 const SESSION_SETUP: u16 = 1;
@@ -203,6 +205,9 @@ impl Session {
     }
 
     fn answer(&mut self, number: u64, command: u16, status: u32, message: &[u8], telling: &mut Telling<'_>) {
+        if status == PENDING {
+            return;
+        }
         let body = message.get(HEADER_BYTES..).unwrap_or_default();
         let asked = self.asked(number);
         if command == SESSION_SETUP && status == MORE_PROCESSING {
