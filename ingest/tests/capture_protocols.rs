@@ -497,6 +497,30 @@ fn a_message_that_is_too_long_is_not_waited_for() {
 }
 
 #[test]
+fn an_answer_is_not_told_of_a_mail_that_it_is_not_for() {
+    check_said(
+        "network.smtp",
+        25,
+        &[
+            (
+                Client,
+                b"MAIL FROM:<x@one.example>\r\nRCPT TO:<y@two.example>\r\nDATA\r\n",
+            ),
+            (Server, b"250 ok\r\n250 ok\r\n354 go\r\n"),
+            (
+                Client,
+                b"x\r\n.\r\nMAIL FROM:<x@three.example>\r\nRCPT TO:<y@four.example>\r\n",
+            ),
+            (Server, b"250 the first one\r\n"),
+        ],
+        &[
+            &[("smtp.from.domain", "one.example"), ("smtp.reply", "(absent)")],
+            &[("smtp.from.domain", "three.example"), ("smtp.reply", "(absent)")],
+        ],
+    );
+}
+
+#[test]
 fn a_mail_that_is_refused_before_it_is_sent_is_told_and_the_next_one_too() {
     check_said(
         "network.smtp",

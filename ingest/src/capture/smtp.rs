@@ -118,6 +118,10 @@ impl Session {
             self.envelope.helo = text(name).map(|name| name.to_ascii_lowercase());
             self.mark = telling.mark();
         } else if let Some(path) = after(b"MAIL FROM:") {
+            if self.client == Place::Sent {
+                // Who does not wait for the answer to one mail gets none told for it, rather than that of another.
+                self.client = Place::Commands;
+            }
             if self.envelope.from.is_some() || self.envelope.receivers != 0 {
                 self.tell(telling);
             }
