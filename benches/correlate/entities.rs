@@ -44,7 +44,7 @@ struct Kind {
     pause: i64,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         name: "beacon",
         rule: "anomaly:\n  type: beacon\n  timespan: 24h\n  condition: { gte: 0.99, minimum: 1000, field: source.bytes }",
@@ -87,10 +87,19 @@ const KINDS: [Kind; 6] = [
     },
     Kind {
         name: "event_count",
-        rule: "correlation:\n  type: event_count\n  timespan: 24h\n  condition: { gte: 1000 }",
+        rule: "correlation:\n  type: event_count\n  timespan: 24h\n  condition: { gte: 12 }",
         knocks: 1,
         of_one_rule: 50_000,
-        events: [1, 10],
+        events: [1, 11],
+        pause: 600,
+    },
+    // Of what may soon be an alert, whole events are kept.
+    Kind {
+        name: "event_count_of_3",
+        rule: "correlation:\n  type: event_count\n  timespan: 24h\n  condition: { gte: 3 }",
+        knocks: 1,
+        of_one_rule: 50_000,
+        events: [1, 2],
         pause: 600,
     },
 ];

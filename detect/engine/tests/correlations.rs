@@ -13,6 +13,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use detect_alert::Alert;
 use detect_engine::{AlertSink, Compiler, Correlated, Correlator, Observing, Scanner};
 use detect_rules::{SourceText, check};
 use ingest_event::{Defaults, OrganizationNumber, SensorId, Timestamp};
@@ -108,6 +109,24 @@ fn document(correlation: &str) -> String {
 type Episodes = Vec<(i64, Vec<String>)>;
 
 fn ours(text: &str, events: &[(i64, String)]) -> Episodes {
+    let mut episodes: Episodes = alerts(text, events)
+        .iter()
+        .map(|alert| (seconds(alert.timestamp), group(alert)))
+        .collect();
+    episodes.sort();
+    episodes
+}
+
+const fn seconds(timestamp: Timestamp) -> i64 {
+    timestamp.as_nanos() / 1_000_000_000
+}
+
+fn group(alert: &Alert) -> Vec<String> {
+    let window = alert.window.as_ref().expect("a window");
+    window.group_by.iter().map(|(_, value)| value.clone()).collect()
+}
+
+fn alerts(text: &str, events: &[(i64, String)]) -> Vec<Alert> {
     let checked = check(&[SourceText {
         path: "r.yml".to_owned(),
         text: text.to_owned(),
@@ -133,17 +152,7 @@ fn ours(text: &str, events: &[(i64, String)]) -> Episodes {
         sink.finish_event(&mut correlator, timestamp, timestamp, &mut correlated);
     }
     correlator.flush(&mut correlated);
-    let mut episodes: Episodes = correlated
-        .alerts
-        .iter()
-        .map(|alert| {
-            let window = alert.window.as_ref().expect("a window");
-            let group = window.group_by.iter().map(|(_, value)| value.clone()).collect();
-            (alert.timestamp.as_nanos() / 1_000_000_000, group)
-        })
-        .collect();
-    episodes.sort();
-    episodes
+    correlated.alerts
 }
 
 fn theirs(text: &str, timespan: i64, tumbling: Option<i64>, events: &[(i64, String)]) -> Episodes {
@@ -200,6 +209,93 @@ proptest! {
         let timespan = correlation.split("timespan: ").nth(1).and_then(|rest| rest.split('s').next());
         let timespan = timespan.and_then(|text| text.parse().ok()).expect("seconds");
         prop_assert_eq!(ours(&text, &events), theirs(&text, timespan, tumbling, &events), "{}", correlation);
+    }
+}
+
+/// What a condition over a count is told with, worked out from all events: nothing that was let go was needed.
+const COUNTS: [(&str, &[&str], Option<i64>); 6] = [
+    (
+        "type: event_count, rules: [a], group-by: [who], timespan: 61s, condition: { gte: 2 }",
+        &["a"],
+        None,
+    ),
+    (
+        "type: event_count, rules: [a], group-by: [who], timespan: 61s, condition: { gte: 9 }",
+        &["a"],
+        None,
+    ),
+    (
+        "type: event_count, rules: [a, b], group-by: [who], timespan: 121s, condition: { gt: 6, lte: 9 }",
+        &["a", "b"],
+        None,
+    ),
+    (
+        "type: event_count, rules: [a], group-by: [who], timespan: 61s, condition: { eq: 7 }",
+        &["a"],
+        None,
+    ),
+    (
+        "type: value_count, rules: [a, b], group-by: [who], timespan: 91s, condition: { field: what, gte: 5 }",
+        &["a", "b"],
+        None,
+    ),
+    (
+        "type: event_count, rules: [a], group-by: [who], timespan: 60s, window: tumbling, condition: { gte: 7 }",
+        &["a"],
+        Some(60),
+    ),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn an_alert_shows_what_its_window_holds(
+        which in 0..COUNTS.len(),
+        drawn in proptest::collection::vec((1..12_i64, 0..3_u8, 0..2_u8, 0..8_u8), 1..200),
+    ) {
+        let (correlation, kinds, tumbling) = COUNTS[which];
+        let mut at = START;
+        let mut events = Vec::new();
+        for (pause, kind, who, what) in drawn {
+            at += pause;
+            events.push((at, event(kind, who, 0, what, 0)));
+        }
+        let timespan = correlation.split("timespan: ").nth(1).and_then(|rest| rest.split('s').next());
+        let timespan: i64 = timespan.and_then(|text| text.parse().ok()).expect("seconds");
+        for alert in alerts(&document(correlation), &events) {
+            let (end, who) = (seconds(alert.timestamp), &group(&alert)[0]);
+            let start = match tumbling {
+                Some(seconds) => end.div_euclid(seconds) * seconds - 1,
+                None => end - timespan,
+            };
+            let in_window: Vec<(i64, serde_json::Value)> = events
+                .iter()
+                .filter(|(at, _)| start < *at && *at <= end)
+                .map(|(at, event)| (*at, serde_json::from_str(event).expect("JSON")))
+                .filter(|(_, event): &(i64, serde_json::Value)| {
+                    event["who"] == **who && kinds.iter().any(|kind| event["kind"] == *kind)
+                })
+                .collect();
+            // Of a value only its last time counts.
+            let counted: Vec<i64> = match correlation.contains("value_count") {
+                false => in_window.iter().map(|(at, _)| *at).collect(),
+                true => {
+                    let last: BTreeMap<_, _> =
+                        in_window.iter().map(|(at, event)| (event["what"].to_string(), *at)).collect();
+                    let mut last: Vec<i64> = last.into_values().collect();
+                    last.sort_unstable();
+                    last
+                }
+            };
+            let window = alert.window.as_ref().expect("a window");
+            prop_assert_eq!(window.count, counted.len() as u64, "{}", correlation);
+            prop_assert_eq!(seconds(window.start), counted[0], "{}", correlation);
+            let shown: Vec<i64> = alert.events.iter().map(|event| seconds(event.timestamp)).collect();
+            let latest = in_window.len().saturating_sub(5);
+            let latest: Vec<i64> = in_window[latest..].iter().map(|(at, _)| *at).collect();
+            prop_assert_eq!(shown, latest, "{}", correlation);
+        }
     }
 }
 

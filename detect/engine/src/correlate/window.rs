@@ -7,16 +7,16 @@
 //! **Episodes.** When the condition first holds, there is one alert. As long as it holds again within each time span there
 //! is no other; in tumbling windows and sessions there is at most one each.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
-};
+mod counted;
+
+use std::{collections::VecDeque, sync::Arc};
 
 use detect_alert::Tlp;
-use detect_rules::{Correlation, CorrelationKind, Expression, WindowKind};
-use ingest_event::{EventId, Marking};
+use detect_rules::{Correlation, CorrelationKind, Expression, Operator, WindowKind};
+use ingest_event::Marking;
 use serde::{Deserialize, Serialize};
 
+use self::counted::{Counted, Entry, name};
 use super::{
     observation::{Observation, Sample},
     verdict::{Outcome, Verdict},
@@ -24,9 +24,6 @@ use super::{
 
 /// An alert shows this many of its events, the latest; the group keeps no more.
 const SAMPLES_KEPT: usize = 5;
-
-/// Groups keep at least this many events or values before the oldest go.
-pub(super) const WINDOW_MIN: usize = 1024;
 
 /// Values that are summed or ranked, and matches in order, are kept up to so many.
 const MEASURED_MAX: usize = 8192;
@@ -37,26 +34,16 @@ pub(super) struct Group {
     latest: i64,
     /// When the condition last held, if it did.
     held: Option<i64>,
-    /// What counts, by its name: when and in which event it came last.
-    counted: BTreeMap<Name, (i64, EventId)>,
-    /// The same by time.
-    order: BTreeSet<(i64, EventId, Name)>,
-    /// What is measured, by event.
-    numbers: BTreeMap<Name, f64>,
+    counted: Counted,
     samples: VecDeque<Sample>,
 }
 
-/// What counts once: the base with an event's id, a value, or nothing besides.
-type Name = (u16, Box<str>);
-
 impl Group {
-    pub(super) const fn new(latest: i64) -> Self {
+    pub(super) fn new(latest: i64) -> Self {
         Self {
             latest,
             held: None,
-            counted: BTreeMap::new(),
-            order: BTreeSet::new(),
-            numbers: BTreeMap::new(),
+            counted: Counted::default(),
             samples: VecDeque::new(),
         }
     }
@@ -68,19 +55,15 @@ impl Group {
             return Outcome::Outside;
         }
         let latest = self.latest.max(head.at);
-        if !self.put(name(rule.kind, observation), head.at, &head.id) {
+        let [number, _] = observation.numbers;
+        let entry = Entry::new(head.at, &head.id, observation.base, number);
+        if !self.counted.put(name_of(rule.kind, observation), entry) {
             return Outcome::Repeated;
         }
-        if let [number, _] = observation.numbers
-            && !number.is_nan()
-        {
-            self.numbers.insert(name(rule.kind, observation), number);
-        }
         self.latest = latest;
-        if let Some(sample) = &observation.sample {
-            self.keep(sample);
-        }
         let is_full = self.forget(rule);
+        let is_kept = self.counted.first().is_some_and(|first| first.at <= head.at);
+        self.keep(rule, observation.sample.as_ref().filter(|_| is_kept));
         let Some(count) = self.count(rule) else {
             return Outcome::Counted { is_full };
         };
@@ -106,11 +89,11 @@ impl Group {
                 window(self.latest) <= window(at)
             }
             WindowKind::Session { gap_ns } => {
-                let first = self.order.first().map_or(at, |(first, _, _)| *first);
+                let first = self.counted.first().map_or(at, |first| first.at);
                 if self.latest.saturating_add(gap_ns) < at || first.saturating_add(rule.timespan_ns) < at {
                     self.begin();
                 }
-                self.order.is_empty() || self.latest.saturating_sub(rule.timespan_ns) < at
+                self.counted.is_empty() || self.latest.saturating_sub(rule.timespan_ns) < at
             }
         }
     }
@@ -119,20 +102,16 @@ impl Group {
         *self = Self::new(self.latest);
     }
 
-    /// Notes that something came; false if that is known, or something later is.
-    fn put(&mut self, name: Name, at: i64, id: &EventId) -> bool {
-        if let Some((known_at, known_id)) = self.counted.get(&name) {
-            if (at, id) <= (*known_at, known_id) {
-                return false;
-            }
-            self.order.remove(&(*known_at, known_id.clone(), name.clone()));
+    /// Keeps what an alert would show, once there can soon be one.
+    ///
+    /// Each observation adds one to the count at most, so of the last [`SAMPLES_KEPT`] before an alert none comes while the
+    /// count is so much below what the condition asks for.
+    fn keep(&mut self, rule: &Correlation, sample: Option<&Arc<Sample>>) {
+        if self.counted.len() + SAMPLES_KEPT <= asked(rule) {
+            self.samples = VecDeque::new();
+            return;
         }
-        self.order.insert((at, id.clone(), name.clone()));
-        self.counted.insert(name, (at, id.clone()));
-        true
-    }
-
-    fn keep(&mut self, sample: &Arc<Sample>) {
+        let Some(sample) = sample else { return };
         if self.samples.iter().any(|kept| kept.id == sample.id) {
             return;
         }
@@ -142,7 +121,8 @@ impl Group {
         }
     }
 
-    /// Lets go of what has left the window, and of the oldest beyond what the condition can need; whether there was such.
+    /// Lets go of what has left the window, and of the oldest beyond what is kept; whether the condition might have needed
+    /// one of those.
     fn forget(&mut self, rule: &Correlation) -> bool {
         let start = match rule.window {
             WindowKind::Sliding => self.latest.saturating_sub(rule.timespan_ns),
@@ -150,14 +130,11 @@ impl Group {
         };
         let limit = kept(rule);
         let mut is_full = false;
-        while let Some((at, _, _)) = self.order.first()
-            && (*at <= start || limit < self.order.len())
+        while let Some(first) = self.counted.first()
+            && (first.at <= start || limit < self.counted.len())
         {
-            is_full |= start < *at;
-            if let Some((_, _, name)) = self.order.pop_first() {
-                self.counted.remove(&name);
-                self.numbers.remove(&name);
-            }
+            is_full |= start < first.at && !is_of_count(rule.kind);
+            self.counted.forget_first();
         }
         self.samples.retain(|sample| start < sample.at);
         is_full
@@ -167,9 +144,9 @@ impl Group {
     fn count(&self, rule: &Correlation) -> Option<f64> {
         let count = match rule.kind {
             CorrelationKind::EventCount | CorrelationKind::ValueCount => number(self.counted.len()),
-            CorrelationKind::ValueSum => self.numbers.values().sum(),
+            CorrelationKind::ValueSum => self.counted.numbers().sum(),
             CorrelationKind::ValueAvg => {
-                self.numbers.values().sum::<f64>() / number(self.numbers.len().max(1))
+                self.counted.numbers().sum::<f64>() / number(self.counted.numbers().count().max(1))
             }
             CorrelationKind::ValuePercentile(rank) => self.ranked(f64::from(rank))?,
             CorrelationKind::ValueMedian => self.ranked(50.0)?,
@@ -177,38 +154,28 @@ impl Group {
                 return self.matched(rule).then(|| number(rule.bases.len()));
             }
         };
-        let holds = |(operator, limit): &(detect_rules::Operator, u64)| operator.holds(count, number(*limit));
+        let holds = |(operator, limit): &(Operator, u64)| operator.holds(count, number(*limit));
         rule.conditions.iter().all(holds).then_some(count)
     }
 
     /// The value at a rank of 0 to 100 between the two nearest, as the specification's percentile (linear, C = 1).
     fn ranked(&self, rank: f64) -> Option<f64> {
-        let mut values: Vec<f64> = self.numbers.values().copied().collect();
-        values.sort_by(f64::total_cmp);
-        let place = rank.clamp(0.0, 100.0) / 100.0 * number(values.len().checked_sub(1)?);
-        let (below, above) = (
-            values.get(index(place.floor()))?,
-            values.get(index(place.ceil()))?,
-        );
-        Some(below + (place - place.floor()) * (above - below))
+        let mut values: Vec<f64> = self.counted.numbers().collect();
+        let last = values.len().checked_sub(1)?;
+        let place = rank.clamp(0.0, 100.0) / 100.0 * number(last);
+        let (_, below, above) = values.select_nth_unstable_by(index(place.floor()).min(last), f64::total_cmp);
+        let next = above.iter().copied().min_by(f64::total_cmp).unwrap_or(*below);
+        Some(*below + (place - place.floor()) * (next - *below))
     }
 
     /// Whether the bases matched as a temporal correlation asks.
     fn matched(&self, rule: &Correlation) -> bool {
-        let has = |base: usize| {
-            let base = u16::try_from(base).unwrap_or(u16::MAX);
-            let first = (base, Box::from(""));
-            self.counted
-                .range(first..)
-                .next()
-                .is_some_and(|((found, _), _)| *found == base)
-        };
+        let has = |base: usize| self.counted.iter().any(|entry| usize::from(entry.base) == base);
         let all = || match rule.conditions.is_empty() {
             true => (0..rule.bases.len()).all(has),
             false => {
                 let count = number((0..rule.bases.len()).filter(|base| has(*base)).count());
-                let holds =
-                    |(operator, limit): &(detect_rules::Operator, u64)| operator.holds(count, number(*limit));
+                let holds = |(operator, limit): &(Operator, u64)| operator.holds(count, number(*limit));
                 rule.conditions.iter().all(holds)
             }
         };
@@ -223,13 +190,10 @@ impl Group {
     fn is_in_order(&self, bases: usize) -> bool {
         let mut from = i64::MIN;
         (0..bases).all(|base| {
-            let mut matches = self
-                .order
-                .iter()
-                .filter(|(at, _, (found, _))| usize::from(*found) == base && from <= *at);
-            match matches.next() {
-                Some((at, _, _)) => {
-                    from = *at;
+            let is_next = |entry: &&Entry| usize::from(entry.base) == base && from <= entry.at;
+            match self.counted.iter().find(is_next) {
+                Some(entry) => {
+                    from = entry.at;
                     true
                 }
                 None => false,
@@ -238,7 +202,7 @@ impl Group {
     }
 
     fn verdict(&self, rule: &Correlation, count: f64, observation: &Observation) -> Verdict {
-        let first = self.order.first();
+        let first = self.counted.first();
         let threshold = rule
             .conditions
             .iter()
@@ -254,8 +218,10 @@ impl Group {
         };
         Verdict {
             severity: None,
-            first: first.map_or_else(|| observation.head.id.clone(), |(_, id, _)| id.clone()),
-            start: first.map_or(observation.head.at, |(at, _, _)| *at),
+            first: first
+                .and_then(Entry::id)
+                .unwrap_or_else(|| observation.head.id.clone()),
+            start: first.map_or(observation.head.at, |first| first.at),
             end: self.latest,
             count: whole(count),
             explained: explained(rule, count, &threshold, observation),
@@ -275,37 +241,57 @@ impl Group {
 }
 
 /// What of an observation counts once.
-fn name(kind: CorrelationKind, observation: &Observation) -> Name {
+fn name_of(kind: CorrelationKind, observation: &Observation) -> u64 {
+    let id = observation.head.id.as_str();
     match kind {
         CorrelationKind::EventCount
         | CorrelationKind::ValueSum
         | CorrelationKind::ValueAvg
         | CorrelationKind::ValuePercentile(_)
-        | CorrelationKind::ValueMedian => (0, observation.head.id.as_str().into()),
-        CorrelationKind::ValueCount => (0, observation.text.value().into()),
+        | CorrelationKind::ValueMedian => name(0, id),
+        CorrelationKind::ValueCount => name(0, observation.text.value()),
         // Of each base its last match is enough, unless their order matters.
-        CorrelationKind::Temporal => (observation.base, "".into()),
-        CorrelationKind::TemporalOrdered => (observation.base, observation.head.id.as_str().into()),
+        CorrelationKind::Temporal => name(observation.base, ""),
+        CorrelationKind::TemporalOrdered => name(observation.base, id),
     }
 }
 
-/// How many events or values a group keeps.
+/// Whether it asks how many there are.
+const fn is_of_count(kind: CorrelationKind) -> bool {
+    matches!(kind, CorrelationKind::EventCount | CorrelationKind::ValueCount)
+}
+
+/// The count that the condition asks for at least.
+fn asked(rule: &Correlation) -> usize {
+    let least = |(operator, limit): &(Operator, u64)| match operator {
+        Operator::Equal | Operator::Greater | Operator::GreaterOrEqual => *limit,
+        Operator::Less | Operator::LessOrEqual | Operator::NotEqual => 0,
+    };
+    match is_of_count(rule.kind) {
+        true => whole_number(rule.conditions.iter().map(least).max()),
+        false => 0,
+    }
+}
+
+/// How many events or values a group keeps. A count that is two more than each number of the condition says of it what
+/// any higher one says.
 fn kept(rule: &Correlation) -> usize {
     match rule.kind {
         CorrelationKind::EventCount | CorrelationKind::ValueCount => {
-            let limits = rule
-                .conditions
-                .iter()
-                .map(|(_, limit)| usize::try_from(*limit).unwrap_or(usize::MAX));
-            limits.max().unwrap_or(0).saturating_mul(4).max(WINDOW_MIN)
+            whole_number(rule.conditions.iter().map(|(_, limit)| *limit).max()).saturating_add(2)
         }
         CorrelationKind::ValueSum
         | CorrelationKind::ValueAvg
         | CorrelationKind::ValuePercentile(_)
         | CorrelationKind::ValueMedian
         | CorrelationKind::TemporalOrdered => MEASURED_MAX,
-        CorrelationKind::Temporal => WINDOW_MIN,
+        // One for each base.
+        CorrelationKind::Temporal => usize::MAX,
     }
+}
+
+fn whole_number(number: Option<u64>) -> usize {
+    usize::try_from(number.unwrap_or(0)).unwrap_or(usize::MAX)
 }
 
 fn holds(expression: &Expression, has: &impl Fn(usize) -> bool) -> bool {
