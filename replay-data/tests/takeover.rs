@@ -44,16 +44,22 @@ const LOOKS: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scan_is_told_of_once_though_detectors_are_killed_twenty_times_in_it() {
-    check("port-scan-nmap").await;
+    check("port-scan-nmap", 1).await;
+}
+
+/// What observes a scan lies in several partitions then, and comes together through signals.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_over_four_partitions_is_told_of_once_though_detectors_are_killed_twenty_times_in_it() {
+    check("port-scan-nmap", 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_beacon_of_four_hours_is_told_of_once_though_detectors_are_killed_twenty_times_in_it() {
-    check("beacon-four-hours").await;
+    check("beacon-four-hours", 1).await;
 }
 
 /// Plays a case in pieces, and kills the detector that reads after each.
-async fn check(name: &str) {
+async fn check(name: &str, partitions: u32) {
     if std::env::var_os("VARDE_TEST_KAFKA").is_none() {
         println!("skipped: VARDE_TEST_KAFKA is not set (scripts/kafka start prints it)");
         return;
@@ -77,7 +83,7 @@ async fn check(name: &str) {
     let topic = Topic::parse(&format!("varde.events.{}", happening.organization)).expect("a name");
     let spec = TopicSpec {
         topic: topic.clone(),
-        partitions: 1,
+        partitions,
         cleanup: Cleanup::Delete {
             retention: Duration::from_secs(24 * 3600),
         },

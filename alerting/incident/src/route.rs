@@ -206,7 +206,9 @@ pub fn route(table: &RouteTable, question: &Question) -> Route {
             .unwrap_or_default();
     }
     let duty = table.registry.duty();
-    let result = if responders.is_empty() {
+    // What is only shown, and that nobody asked to be told of, wakes nobody.
+    let falls_to_duty = responders.is_empty() && Severity::Informational < question.severity;
+    let result = if falls_to_duty {
         RouteResult::Told
     } else {
         RouteResult::NotTold
@@ -216,7 +218,7 @@ pub fn route(table: &RouteTable, question: &Question) -> Route {
         result,
         detail: duty.name.clone(),
     });
-    if responders.is_empty() {
+    if falls_to_duty {
         responders.push(duty.clone());
     }
     Route {

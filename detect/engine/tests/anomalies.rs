@@ -252,6 +252,21 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
             &[(source, Severity::Informational)],
         );
     }
+    // A school's machine has no past: what would be new elsewhere is shown, each time that it begins.
+    for zone in ["school", "health"] {
+        let own = format!(r#","source.bytes":300,"varde.zone":"{zone}""#);
+        let calls = |from: i64| (0..20).map(move |n| from + n * 300);
+        let at = |second: i64, far: &str| flow(second, V6, far, &own);
+        let mut events: Vec<_> = calls(0).map(|second| at(second, "2001:db8:f::9")).collect();
+        for day in [10, 13] {
+            events.extend(calls(day * DAY).map(|second| at(second, "2001:db8:f::10")));
+        }
+        let found: Vec<_> = alerts(CALLED_BY_FEW, &events)
+            .iter()
+            .map(|alert| alert.severity)
+            .collect();
+        assert_eq!(found, [Severity::Informational; 3], "{zone}");
+    }
     let alerts = alerts(CALLED_BY_FEW, &calls(0, V6, "2001:db8:f::9"));
     let why: Vec<&str> = alerts[0]
         .evidence

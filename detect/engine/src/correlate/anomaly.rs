@@ -34,6 +34,12 @@ const ENTITIES_MAX: usize = 250_000;
 /// Nothing to say.
 const COUNTED: Outcome = Outcome::Counted { is_full: false };
 
+/// The condition still holds; its groups fill in how strict that is.
+const GOES_ON: Outcome = Outcome::GoesOn {
+    is_full: false,
+    strictest: OPEN,
+};
+
 /// Empty groups for a rule.
 pub(super) fn keeper(rule: &Anomaly) -> Box<dyn Keeper> {
     let asks_who_calls = rule.callers.is_some();
@@ -169,6 +175,7 @@ fn begun(
     let end = observation.head.at;
     Outcome::Begun(Box::new(Verdict {
         severity: None,
+        is_usual: false,
         first: observation.head.id.clone(),
         start: end.saturating_sub(rule.timespan_ns),
         end,

@@ -41,6 +41,10 @@ pub(super) trait Keeper: fmt::Debug + Send {
     /// Takes an observation.
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome;
 
+    /// Looks for a group that an observation will be taken into. What comes of it is of no meaning: it is at hand then,
+    /// and many that are looked for one after another are waited for at once.
+    fn look(&self, key: &[u8]) -> i64;
+
     /// Takes, where signals come together, what [`Outcome::Travels`] told of; its value is what travelled.
     fn decide(&mut self, _track: &Track, _observation: &Observation, _gone: &mut Gone) -> Outcome {
         Outcome::Counted { is_full: false }
@@ -163,10 +167,20 @@ impl<S: State> Keeper for Groups<S> {
                 let said = match &mut outcome {
                     Outcome::Begun(verdict) => Some((&mut verdict.start, &mut verdict.strictest)),
                     Outcome::Travels(found) => Some((&mut found.start, &mut found.strictest)),
+                    // Chains hear of it from time to time, not each time.
+                    Outcome::GoesOn { is_full, .. } if !track.is_heard(slot.heard, at) => {
+                        return Outcome::Counted { is_full: *is_full };
+                    }
+                    Outcome::GoesOn { strictest, .. } => {
+                        *strictest = slot.strictest;
+                        slot.heard = at;
+                        None
+                    }
                     Outcome::Counted { .. } | Outcome::Outside | Outcome::Repeated => None,
                 };
                 // What is said of a time before there was anything, is not said.
                 if let Some((start, strictest)) = said {
+                    slot.heard = at;
                     *start = slot.began.max(*start);
                     *strictest = slot.strictest;
                 }
@@ -174,6 +188,10 @@ impl<S: State> Keeper for Groups<S> {
             }
             None => Outcome::Counted { is_full: true },
         }
+    }
+
+    fn look(&self, key: &[u8]) -> i64 {
+        self.table.get(key).map_or(0, |slot| slot.latest)
     }
 
     fn limits(&self, track: &Track) -> Limits {

@@ -117,6 +117,8 @@ pub(crate) struct Slot<S> {
     pub(crate) latest: i64,
     /// The strictest of all its observations.
     pub(crate) strictest: (Marking, Tlp),
+    /// When other rules last heard of it, in nanoseconds.
+    pub(crate) heard: i64,
     pub(crate) state: S,
 }
 
@@ -197,6 +199,7 @@ impl<S> Table<S> {
                     began: coming.at,
                     latest: coming.at,
                     strictest: OPEN,
+                    heard: i64::MIN,
                     state: make(),
                 };
                 let owner = self.owner(coming.organization);

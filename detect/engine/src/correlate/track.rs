@@ -23,6 +23,9 @@ use crate::{
 /// What ECS calls the part of a name that somebody registered.
 const REGISTERED_DOMAIN: &str = "dns.question.registered_domain";
 
+/// A chain hears so many times in its time span that what it takes goes on.
+const HEARD: i64 = 4;
+
 /// What stays of a rule from ruleset to ruleset as long as it does not change: a digest of its id and text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Identity([u8; 16]);
@@ -72,6 +75,8 @@ pub(crate) struct Track {
     pub(crate) reason: Reason,
     /// Where its signals go.
     pub(crate) family: Family,
+    /// How often rules that take its alerts hear that it goes on, in nanoseconds; not at all if none asks.
+    pub(crate) heard_each_ns: Option<i64>,
     /// What the first rule of its family is: part of where they go.
     pub(crate) family_identity: Identity,
 }
@@ -232,11 +237,13 @@ impl Tracks {
                 place: reason.place(),
                 reason,
                 family: Family::default(),
+                heard_each_ns: None,
                 family_identity: identity,
                 asked,
             });
         }
         tracks.find_families(first_anomaly);
+        tracks.find_hearers();
         if !tracks.by_rule.is_empty() {
             tracks.head = HeadFields {
                 id: names.intern(field::EVENT_ID),
@@ -249,6 +256,22 @@ impl Tracks {
             };
         }
         tracks
+    }
+
+    /// Of what goes on, a rule that asks whether it is so hears [`HEARD`] times within its time span.
+    fn find_hearers(&mut self) {
+        let mut each = vec![None; self.all.len()];
+        for (giver, takers) in &self.by_track {
+            let spans = takers
+                .iter()
+                .filter_map(|(taker, _)| self.get(*taker)?.asked.holding_span_ns());
+            if let Some(place) = each.get_mut(*giver as usize) {
+                *place = spans.min().map(|span| span / HEARD);
+            }
+        }
+        for (track, each) in self.all.iter_mut().zip(each) {
+            track.heard_each_ns = each;
+        }
     }
 
     fn find_families(&mut self, first_anomaly: u32) {
@@ -316,6 +339,35 @@ impl Asked {
         match self {
             Self::Correlation(correlation) => &correlation.bases,
             Self::Anomaly(anomaly) => &anomaly.bases,
+        }
+    }
+
+    /// The time span of a rule that asks whether others hold at a time, not how often they began; in nanoseconds.
+    pub(crate) const fn holding_span_ns(&self) -> Option<i64> {
+        use detect_rules::CorrelationKind as Kind;
+        match self {
+            Self::Correlation(rule) => match rule.kind {
+                Kind::Temporal | Kind::TemporalOrdered => Some(rule.timespan_ns),
+                Kind::EventCount
+                | Kind::ValueCount
+                | Kind::ValueSum
+                | Kind::ValueAvg
+                | Kind::ValuePercentile(_)
+                | Kind::ValueMedian => None,
+            },
+            Self::Anomaly(rule) => match rule.kind {
+                AnomalyKind::National { .. } => Some(rule.timespan_ns),
+                AnomalyKind::NewValue
+                | AnomalyKind::Rare { .. }
+                | AnomalyKind::ThresholdBaseline { .. }
+                | AnomalyKind::Beacon { .. }
+                | AnomalyKind::Distinct { .. }
+                | AnomalyKind::Volume { .. }
+                | AnomalyKind::DnsTunnel { .. }
+                | AnomalyKind::Dga { .. }
+                | AnomalyKind::Flow { .. }
+                | AnomalyKind::Silence { .. } => None,
+            },
         }
     }
 
@@ -477,6 +529,12 @@ impl Asked {
 }
 
 impl Track {
+    /// Whether rules that take its alerts hear of one that goes on, if they last did at `heard`.
+    pub(crate) fn is_heard(&self, heard: i64, at: i64) -> bool {
+        self.heard_each_ns
+            .is_some_and(|pause| heard.saturating_add(pause) <= at)
+    }
+
     /// The fields that are counted or measured, as an alert calls them.
     pub(crate) fn fields(&self) -> Vec<String> {
         let first = |base: &Base| {

@@ -15,6 +15,13 @@ pub(crate) enum Outcome {
         /// Something older had to go for it, though it was still in the window.
         is_full: bool,
     },
+    /// The condition held before and holds still.
+    GoesOn {
+        /// As of [`Outcome::Counted`].
+        is_full: bool,
+        /// The strictest of all that is known of the group.
+        strictest: (Marking, Tlp),
+    },
     /// From before the window.
     Outside,
     /// Already counted.
@@ -39,6 +46,8 @@ pub(crate) struct Found {
 pub(crate) struct Verdict {
     /// How grave it is, if it is not as grave as the rule says.
     pub(crate) severity: Option<Severity>,
+    /// It is what is usual by now: shown, and nothing more is made of it.
+    pub(crate) is_usual: bool,
     /// The event that the alert's id is made of: the first in the window.
     pub(crate) first: EventId,
     /// The window, in nanoseconds.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::counted::{Counted, Entry, name};
 use super::{
     observation::{Observation, Sample},
+    table::OPEN,
     verdict::{Outcome, Verdict},
 };
 
@@ -72,7 +73,10 @@ impl Group {
         });
         self.held = Some(latest);
         if goes_on {
-            return Outcome::Counted { is_full };
+            return Outcome::GoesOn {
+                is_full,
+                strictest: OPEN,
+            };
         }
         Outcome::Begun(Box::new(self.verdict(rule, count, observation)))
     }
@@ -218,6 +222,7 @@ impl Group {
         };
         Verdict {
             severity: None,
+            is_usual: false,
             first: first
                 .and_then(Entry::id)
                 .unwrap_or_else(|| observation.head.id.clone()),

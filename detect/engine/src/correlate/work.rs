@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use detect_alert::Alert;
-use ingest_event::{OrganizationNumber, Zone};
+use detect_alert::{Alert, EventSample, Tlp};
+use ingest_event::{EventId, Marking, OrganizationNumber, Zone};
 
 use super::{
     Correlated, CorrelatorStats, Place, Signal, Stage,
@@ -14,10 +14,30 @@ use super::{
     observation::{Head, Observation, Sample, Text, Whence},
     packed::Packed,
     table::Gone,
-    track::Track,
+    track::{Asked, Track},
     verdict::{self, Outcome, Subject},
 };
 use crate::ruleset::Ruleset;
+
+/// What rules about alerts hear of one.
+struct Heard<'a> {
+    id: EventId,
+    marking: Marking,
+    tlp: Tlp,
+    /// The last event that it shows.
+    event: Option<&'a EventSample>,
+}
+
+impl<'a> Heard<'a> {
+    fn of(alert: &'a Alert) -> Option<Self> {
+        Some(Self {
+            id: EventId::parse(alert.id.as_str()).ok()?,
+            marking: alert.marking,
+            tlp: alert.tlp,
+            event: alert.events.last(),
+        })
+    }
+}
 
 /// What taking an observation needs.
 pub(super) struct Work<'w> {
@@ -32,6 +52,15 @@ pub(super) struct Work<'w> {
 }
 
 impl Work<'_> {
+    /// Looks for the groups of what will be taken, so that one is not waited for after another.
+    pub(super) fn look(&self, observations: &Packed) {
+        let looked = observations.keys().map(|(track, key)| {
+            let keeper = self.keepers.get(track as usize);
+            keeper.map_or(0, |keeper| keeper.look(key))
+        });
+        std::hint::black_box(looked.fold(0, i64::wrapping_add));
+    }
+
     /// Takes an observation: into the state of its group, or on its way to where that is.
     pub(super) fn take(&mut self, observation: &Observation) {
         let ruleset = self.ruleset;
@@ -140,6 +169,10 @@ impl Work<'_> {
             Outcome::Repeated => self.stats.events_repeated += 1,
             Outcome::Travels(_) => {}
             Outcome::Counted { is_full } => self.stats.windows_full += u64::from(is_full),
+            Outcome::GoesOn { is_full, strictest } => {
+                self.stats.windows_full += u64::from(is_full);
+                self.go_on(observation, track, strictest);
+            }
             Outcome::Begun(verdict) => {
                 let cert = self.ruleset.tracks.cert.filter(|_| track.asked.is_national());
                 let subject = Subject {
@@ -148,8 +181,12 @@ impl Work<'_> {
                     is_of_cert: cert.is_some(),
                     observation,
                 };
+                let is_usual = verdict.is_usual;
                 let alert = verdict::alert(&subject, *verdict);
-                self.chain(observation, &alert);
+                // What is usual by now is shown; nothing graver is made of it.
+                if !is_usual && let Some(heard) = Heard::of(&alert) {
+                    self.chain(observation, &heard, |_| true);
+                }
                 if track.about.raises {
                     self.out.alerts.push(alert);
                 }
@@ -157,8 +194,20 @@ impl Work<'_> {
         }
     }
 
-    /// Tells the rules that are about this one's alerts.
-    fn chain(&mut self, observation: &Observation, alert: &Alert) {
+    /// An episode that was told of goes on: rules hear of it that ask whether it does.
+    fn go_on(&mut self, observation: &Observation, track: &Track, strictest: (Marking, Tlp)) {
+        let shown = observation.shown(&track.about.group_by, &track.fields());
+        let heard = Heard {
+            id: observation.head.id.clone(),
+            marking: strictest.0.max(observation.head.marking),
+            tlp: strictest.1.max(observation.head.tlp),
+            event: Some(&shown),
+        };
+        self.chain(observation, &heard, |asked| asked.holding_span_ns().is_some());
+    }
+
+    /// Tells the rules that are about this one's alerts, as far as they ask for it.
+    fn chain(&mut self, observation: &Observation, heard: &Heard<'_>, asks: fn(&Asked) -> bool) {
         let Some(of) = self.ruleset.tracks.get(observation.track) else {
             return;
         };
@@ -170,14 +219,14 @@ impl Work<'_> {
             let Some(asked) = next.asked.bases().get(usize::from(*base)) else {
                 continue;
             };
+            if !asks(&next.asked) {
+                continue;
+            }
             // What a device usually does is not learned from alerts about it either (R16).
             if next.asked.is_per_device() && matches!(observation.head.zone, Zone::School | Zone::Health) {
                 self.stats.events_protected += 1;
                 continue;
             }
-            let Ok(id) = ingest_event::EventId::parse(alert.id.as_str()) else {
-                continue;
-            };
             let value_of = |names: &Vec<String>| {
                 let found = names
                     .iter()
@@ -200,20 +249,20 @@ impl Work<'_> {
             if let Some(value) = asked.values.first().and_then(value_of) {
                 text.set_value(value);
             }
-            let sample = alert.events.last().map(|event| Sample {
+            let sample = heard.event.map(|event| Sample {
                 at: event.timestamp.as_nanos(),
                 id: event.id.clone(),
                 dataset: Arc::from(event.dataset.as_str()),
-                marking: alert.marking,
+                marking: heard.marking,
                 fields: serde_json::to_string(&event.fields).unwrap_or_default().into(),
             });
             let whence = Whence {
-                marking: alert.marking,
-                tlp: alert.tlp,
+                marking: heard.marking,
+                tlp: heard.tlp,
                 ..Whence::clone(&observation.head.whence)
             };
             let head = Head {
-                id,
+                id: heard.id.clone(),
                 whence: Arc::new(whence),
                 ..Head::clone(&observation.head)
             };

@@ -3,7 +3,7 @@
 use detect_rules::{Anomaly, AnomalyKind, Baseline};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Known, Remembered, begun, line, shown, span};
+use super::{COUNTED, Episode, GOES_ON, Known, Remembered, begun, line, shown, span};
 use crate::{
     correlate::{observation::Observation, verdict::Outcome},
     sketch::{Ewma, HourOfWeek, Pace, Verdict},
@@ -95,8 +95,11 @@ impl Remembered for Usual {
             return COUNTED;
         }
         let found = self.usual.judge(&pace, self.value, at);
-        if found.score < deviations || !self.episode.holds(rule, at) {
+        if found.score < deviations {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, at) {
+            return GOES_ON;
         }
         let why = format!(
             "{} in {}; usual is {} give or take {}, over {} intervals: {} deviations, at least {}",

@@ -3,7 +3,7 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Remembered, begun, line, shown, span};
+use super::{COUNTED, Episode, GOES_ON, Remembered, begun, line, shown, span};
 use crate::{
     correlate::{observation::Observation, verdict::Outcome},
     sketch::{Beacon, Taken},
@@ -58,14 +58,20 @@ impl Remembered for Contacts {
         }
         let count = self.contacts.count();
         let is_asked = minimum <= u64::from(count) && count.is_multiple_of(EVERY);
-        if !is_asked || self.episode.is_fresh(rule, head.at, ASKED) {
+        if !is_asked {
             return COUNTED;
+        }
+        if self.episode.is_fresh(rule, head.at, ASKED) {
+            return GOES_ON;
         }
         let Some(found) = self.contacts.score() else {
             return COUNTED;
         };
-        if found.total < score || !self.episode.holds(rule, head.at) {
+        if found.total < score {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, head.at) {
+            return GOES_ON;
         }
         let mut why = format!(
             "{count} contacts, about every {}; intervals {} regular",

@@ -7,9 +7,10 @@
 
 use detect_alert::Severity;
 use detect_rules::Anomaly;
+use ingest_event::Zone;
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, ENTITIES_MAX, Known, Remembered, begun, hash, rule, span, time};
+use super::{COUNTED, ENTITIES_MAX, GOES_ON, Known, Remembered, begun, hash, rule, span, time};
 use crate::correlate::{
     keeper::{Keeper, Limits, groups},
     observation::{Observation, Text},
@@ -27,6 +28,9 @@ const MEMORY_NS: i64 = 30 * 86_400 * 1_000_000_000;
 
 /// So many machines are remembered as told of for each thing that is called.
 const REMEMBERED_MAX: usize = 64;
+
+/// What travels of what goes on.
+const STILL: &str = "+";
 
 /// Between the parts of what travels.
 const SEPARATOR: char = '\u{1f}';
@@ -75,6 +79,9 @@ impl<R: Remembered> Remembered for Pair<R> {
             Outcome::Begun(verdict) => (written(&verdict), verdict.start),
             Outcome::Counted { .. } if self.told.is_none_or(|told| told.saturating_add(pause) <= at) => {
                 (String::new(), at)
+            }
+            Outcome::GoesOn { .. } if self.told.is_none_or(|told| told.saturating_add(pause) <= at) => {
+                (STILL.to_owned(), at)
             }
             other => return other,
         };
@@ -126,7 +133,11 @@ fn read<'t>(
     }
     match begun(rule, observation, count, threshold, explained) {
         Outcome::Begun(verdict) => Some(Verdict { start, ..*verdict }),
-        Outcome::Counted { .. } | Outcome::Outside | Outcome::Repeated | Outcome::Travels(_) => None,
+        Outcome::Counted { .. }
+        | Outcome::GoesOn { .. }
+        | Outcome::Outside
+        | Outcome::Repeated
+        | Outcome::Travels(_) => None,
     }
 }
 
@@ -136,8 +147,18 @@ struct Called {
     first: i64,
     /// Hashes of callers with when each was last told of, sorted; one more than may be is enough to know of.
     callers: Vec<(u64, i64)>,
-    /// Hashes of callers of which an alert told, and when; the latest.
-    told: Vec<(u64, i64)>,
+    /// Callers of which an alert told; the latest.
+    told: Vec<Told>,
+}
+
+/// A caller of which an alert told.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Told {
+    /// A hash of it.
+    caller: u64,
+    at: i64,
+    /// Nobody had called it for long.
+    was_recent: bool,
 }
 
 impl Called {
@@ -149,18 +170,31 @@ impl Called {
         }
     }
 
-    /// An alert would tell of this caller; whether one has within a month.
-    fn tell(&mut self, caller: u64, at: i64) -> bool {
-        let start = at.saturating_sub(MEMORY_NS);
-        self.told.retain(|(_, told)| start < *told);
-        if let Some((_, told)) = self.told.iter_mut().find(|(told, _)| *told == caller) {
-            *told = at.max(*told);
+    /// What an alert told of this caller within `memory_ns`.
+    fn told(&mut self, caller: u64, at: i64, memory_ns: i64) -> Option<&mut Told> {
+        let start = at.saturating_sub(memory_ns);
+        self.told
+            .iter_mut()
+            .find(|told| told.caller == caller && start < told.at)
+    }
+
+    /// An alert would tell of this caller; whether one has within `memory_ns`.
+    fn tell(&mut self, caller: u64, at: i64, memory_ns: i64, is_recent: bool) -> bool {
+        if let Some(told) = self.told(caller, at, memory_ns) {
+            told.at = at.max(told.at);
+            told.was_recent |= is_recent;
             return true;
         }
+        let start = at.saturating_sub(MEMORY_NS);
+        self.told.retain(|told| start < told.at && told.caller != caller);
         if REMEMBERED_MAX <= self.told.len() {
             self.told.remove(0);
         }
-        self.told.push((caller, at));
+        self.told.push(Told {
+            caller,
+            at,
+            was_recent: is_recent,
+        });
         false
     }
 
@@ -191,6 +225,11 @@ impl Called {
     }
 }
 
+/// Whether what one device usually does may not be remembered (R16).
+fn is_protected(observation: &Observation) -> bool {
+    matches!(observation.head.zone, Zone::School | Zone::Health)
+}
+
 /// A key of some members of an observation's group.
 fn key_of(observation: &Observation, is_in: impl Fn(usize) -> bool) -> Text {
     let head = &observation.head;
@@ -204,29 +243,43 @@ fn key_of(observation: &Observation, is_in: impl Fn(usize) -> bool) -> Text {
     text
 }
 
+impl Calls {
+    /// Since when a machine calls anything.
+    fn known(&mut self, observation: &Observation, caller: usize, gone: &mut Gone) -> i64 {
+        let machine = key_of(observation, |at| at == caller);
+        let coming = Coming::to(machine.key(), observation, MEMORY_NS);
+        self.machines
+            .at(coming, || Known::since(observation), gone)
+            .map_or(observation.head.at, |slot| slot.state.0)
+    }
+}
+
 impl Keeper for Calls {
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
         let outcome = self.pairs.take(track, observation, gone);
         let (Outcome::Travels(found), Some(caller)) = (&outcome, track.asked.caller()) else {
             return outcome;
         };
-        let machine = key_of(observation, |at| at == caller);
-        let coming = Coming::to(machine.key(), observation, MEMORY_NS);
-        let known = self
-            .machines
-            .at(coming, || Known::since(observation), gone)
-            .map_or(observation.head.at, |slot| slot.state.0);
+        // Since when a device of a school or a health service calls anything is nobody's business (R16).
+        let known = match is_protected(observation) {
+            true => observation.head.at,
+            false => self.known(observation, caller, gone),
+        };
         let start = found.start;
         let value = match found.value.split_once(SEPARATOR) {
             Some((count, rest)) => {
                 format!("{known}{SEPARATOR}{count}{SEPARATOR}{start}{SEPARATOR}{rest}")
             }
-            None => format!("{known}{SEPARATOR}"),
+            None => format!("{known}{SEPARATOR}{}", found.value),
         };
         Outcome::Travels(Found {
             value,
             ..found.clone()
         })
+    }
+
+    fn look(&self, key: &[u8]) -> i64 {
+        self.pairs.look(key)
     }
 
     fn decide(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
@@ -247,6 +300,21 @@ impl Keeper for Calls {
         let count = slot.state.call(machine_hash, at, rule.timespan_ns, most);
         let mut parts = observation.text.value().split(SEPARATOR);
         let known = parts.next().and_then(|known| known.parse().ok()).map(Known);
+        // Where habits are not learned, an episode is all that is remembered (R16).
+        let is_protected = is_protected(observation);
+        let memory_ns = if is_protected { rule.timespan_ns } else { MEMORY_NS };
+        if parts.clone().next() == Some(STILL) {
+            // Of what is usual no more is made than that it is shown.
+            let was_recent = rule.learning_ns == 0
+                || slot
+                    .state
+                    .told(machine_hash, at, memory_ns)
+                    .is_some_and(|told| told.was_recent);
+            return match count <= most && was_recent {
+                true => GOES_ON,
+                false => COUNTED,
+            };
+        }
         let (Some(known), Some(mut verdict)) = (known, read(rule, observation, parts)) else {
             return COUNTED;
         };
@@ -260,13 +328,16 @@ impl Keeper for Calls {
             span(rule.timespan_ns)
         );
         if 0 < rule.learning_ns {
-            let is_new = at.saturating_sub(first) <= rule.timespan_ns && !known.is_learning(rule, at);
+            // What calls slowly is judged when it has called for a time span: it may still be new then.
+            let is_recent = at.saturating_sub(first) <= rule.timespan_ns.saturating_mul(2);
+            let is_new = is_recent && !is_protected && !known.is_learning(rule, at);
             // What is usual is shown once: a dashboard would be shown each day.
-            if slot.state.tell(machine_hash, at) && !is_new {
+            if slot.state.tell(machine_hash, at, memory_ns, is_recent) && !is_new {
                 return COUNTED;
             }
             why.push_str(&format!("; first called {}", time(first)));
             verdict.severity = (!is_new).then_some(Severity::Informational);
+            verdict.is_usual = !is_recent;
         }
         let name = track.about.group_by.get(caller).cloned().unwrap_or_default();
         verdict.explained.push((name, machine.to_owned(), why));

@@ -3,7 +3,7 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Remembered, begun, hash, line, span};
+use super::{COUNTED, Episode, GOES_ON, Remembered, begun, hash, line, span};
 use crate::{
     correlate::{observation::Observation, verdict::Outcome},
     sketch::{Distinct, Taken},
@@ -54,13 +54,19 @@ impl Remembered for Values {
         }
         // Each of them adds one, or a little more where the estimate errs.
         let most = self.estimate.saturating_add(u64::from(self.since) * 2);
-        if most < at_least || self.episode.is_fresh(rule, at, ASKED) {
+        if most < at_least {
             return COUNTED;
+        }
+        if self.episode.is_fresh(rule, at, ASKED) {
+            return GOES_ON;
         }
         let estimate = self.values.estimate(at);
         (self.estimate, self.since) = (estimate, 0);
-        if estimate < at_least || !self.episode.holds(rule, at) {
+        if estimate < at_least {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, at) {
+            return GOES_ON;
         }
         let why = format!(
             "about {estimate} different values of {} in {}, at least {at_least}",

@@ -3,7 +3,7 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Remembered, begun, hash, line, shown, span};
+use super::{COUNTED, Episode, GOES_ON, Remembered, begun, hash, line, shown, span};
 use crate::{
     correlate::{
         observation::{Observation, VALUE_BYTES_MAX},
@@ -49,12 +49,15 @@ impl Remembered for Tunnel {
             Taken::Changed => {}
         }
         if self.episode.is_fresh(rule, at, ASKED) {
-            return COUNTED;
+            return GOES_ON;
         }
         let found = self.carrying.carried(at);
         let holds = names <= found.names && bytes <= found.bytes && entropy <= found.entropy;
-        if !holds || !self.episode.holds(rule, at) {
+        if !holds {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, at) {
+            return GOES_ON;
         }
         let why = format!(
             "about {} names under {} in {}, {} bytes in front of it, {} bits a character; at least {names}, {bytes} and {}",

@@ -6,7 +6,7 @@ use detect_rules::{Anomaly, AnomalyKind};
 use ingest_event::{EventId, OrganizationNumber};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Remembered, begun, line, span};
+use super::{COUNTED, Episode, GOES_ON, Remembered, begun, line, span};
 use crate::correlate::{observation::Observation, verdict::Outcome};
 
 /// At most so many groups: what is seen in one organisation only is most of them, and small.
@@ -56,8 +56,11 @@ impl Remembered for Spread {
         }
         self.seen.retain(|_, at| start < *at);
         let count = self.seen.len() as u64;
-        if count < organizations || !self.episode.holds(rule, latest) {
+        if count < organizations {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, latest) {
+            return GOES_ON;
         }
         let why = format!(
             "seen in {count} organisations within {}, at least {organizations}",

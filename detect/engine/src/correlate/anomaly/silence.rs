@@ -129,6 +129,7 @@ fn look(
         };
         let verdict = Verdict {
             severity: None,
+            is_usual: false,
             first: last.head.id.clone(),
             start: latest,
             end: deadline,
@@ -148,6 +149,10 @@ fn look(
 }
 
 impl Keeper for Silences {
+    fn look(&self, key: &[u8]) -> i64 {
+        self.seen.get(key).map_or(0, |slot| slot.latest)
+    }
+
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
         let Some(rule) = rule(&track.asked) else {
             return COUNTED;

@@ -3,7 +3,7 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Remembered, begun, hash, line, shown, span};
+use super::{COUNTED, Episode, GOES_ON, Remembered, begun, hash, line, shown, span};
 use crate::{
     correlate::{observation::Observation, verdict::Outcome},
     sketch::{Distinct, Taken},
@@ -47,11 +47,14 @@ impl Remembered for Verdicts {
             Taken::Changed => {}
         }
         if self.episode.is_fresh(rule, at, ASKED) {
-            return COUNTED;
+            return GOES_ON;
         }
         let count = self.values.estimate(at);
-        if count < minimum || !self.episode.holds(rule, at) {
+        if count < minimum {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, at) {
+            return GOES_ON;
         }
         let [score, _] = observation.numbers;
         let why = format!(

@@ -3,7 +3,7 @@
 use detect_rules::{Anomaly, AnomalyKind};
 use serde::{Deserialize, Serialize};
 
-use super::{COUNTED, Episode, Remembered, begun, line, shown, span};
+use super::{COUNTED, Episode, GOES_ON, Remembered, begun, line, shown, span};
 use crate::{
     correlate::{observation::Observation, verdict::Outcome},
     sketch::{Taken, Volume},
@@ -34,8 +34,11 @@ impl Remembered for Sums {
         }
         let [out, back] = self.sums.total(at);
         let is_lopsided = rule.fields.len() < 2 || ratio * number(back) <= number(out);
-        if out < at_least || !is_lopsided || !self.episode.holds(rule, at) {
+        if out < at_least || !is_lopsided {
             return COUNTED;
+        }
+        if !self.episode.holds(rule, at) {
+            return GOES_ON;
         }
         let mut why = format!("{out} in {}, at least {at_least}", span(rule.timespan_ns));
         if let Some(other) = rule.fields.get(1) {
