@@ -28,7 +28,7 @@ use happening::Teller;
 use label::Attack;
 use real::Recording;
 use rivals::RIVALS;
-use verdict::{Record, Verdict};
+use verdict::{Record, Source, Verdict};
 use watch::{Watch, Watched};
 
 /// Machines of the generated municipality, besides those that may be infected.
@@ -56,25 +56,24 @@ pub fn run() -> anyhow::Result<String> {
     let mut notes = vec![format!(
         "seed {seed}, {hosts} hosts and those infected, {days} days"
     )];
-    let (attacks, watched, filled) = generated(&ruleset, seed, hosts, days)?;
-    verdict.judge(&attacks, &watched.ours, &watched.theirs);
-    let host_days = filled as f64 * f64::from(days);
+    let (attacks, watched) = generated(&ruleset, seed, hosts, days)?;
+    verdict.judge(Source::Generated, &attacks, &watched.ours, &watched.theirs);
     verdict.judge_benign(
         &attacks,
         &watched.ours,
         &watched.theirs,
-        host_days,
+        (hosts as f64, f64::from(days)),
         watched.events,
     );
     for recording in real::cases(&ruleset)? {
-        judge(&mut verdict, &recording, &mut notes);
+        judge(&mut verdict, Source::Cases, &recording, &mut notes);
     }
     match corpora::captures() {
         Some(folder) => {
             let organization = OrganizationNumber::parse(ORGANIZATION)?;
             let captured = captures::all(&ruleset, &folder, organization)?;
             for recording in &captured.labelled {
-                judge(&mut verdict, recording, &mut notes);
+                judge(&mut verdict, Source::Captures, recording, &mut notes);
             }
             notes.push(format!(
                 "CrowdSec: {} other tests are logs that no source of ours reads",
@@ -101,7 +100,7 @@ fn number(name: &str, otherwise: u64) -> anyhow::Result<u64> {
     }
 }
 
-/// Days with attacks hidden in them: the labels, what was told, and how many machines there were.
+/// Days with attacks hidden in them: the labels, and what was told.
 ///
 /// # Errors
 /// If the organisation is none.
@@ -110,7 +109,7 @@ pub fn generated(
     seed: u64,
     hosts: u64,
     days: u32,
-) -> anyhow::Result<(Vec<Attack>, Watched, u64)> {
+) -> anyhow::Result<(Vec<Attack>, Watched)> {
     let mut teller = Teller::new(OrganizationNumber::parse(ORGANIZATION)?);
     let mut watch = Watch::new(ruleset);
     let mut day = benign::Day::new(0);
@@ -127,17 +126,17 @@ pub fn generated(
         }
         day = next;
     }
-    Ok((attacks, watch.finish(), hosts + infected.end - infected.start))
+    Ok((attacks, watch.finish()))
 }
 
 /// Recordings are too short for a number of false alerts: those that concern no attack are named.
-fn judge(verdict: &mut Verdict, recording: &Recording, notes: &mut Vec<String>) {
+fn judge(verdict: &mut Verdict, source: Source, recording: &Recording, notes: &mut Vec<String>) {
     let Recording {
         name,
         attacks,
         watched,
     } = recording;
-    verdict.judge(attacks, &watched.ours, &watched.theirs);
+    verdict.judge(source, attacks, &watched.ours, &watched.theirs);
     let beside: Vec<String> = watched
         .ours
         .iter()

@@ -345,6 +345,7 @@ pub fn fill(day: &mut Day, seed: u64, number: u32, hosts: std::ops::Range<u64>) 
 pub fn fill_common(day: &mut Day, seed: u64, number: u32, hosts: u64) {
     let mut draw = Draw::new(seed, (u64::from(number) + 1) << 40);
     machines::noise(day, &mut draw, hosts);
+    machines::sweeps(day, &mut draw, hosts);
     machines::mail(day, &mut draw, hosts);
     machines::monitoring(day, &mut draw, hosts);
     machines::logins(day, &mut draw, hosts);

@@ -23,11 +23,11 @@ pub const ZEEK_PORT: &str = "Zeek, port scan";
 /// fail2ban.
 pub const FAIL2BAN: &str = "fail2ban, sshd";
 /// RITA, a score from 0.5 on.
-pub const RITA_LOW: &str = "RITA, score 0.5";
+pub const RITA_LOW: &str = "RITA without modifiers, score 0.5";
 /// RITA, a score from 0.75 on.
-pub const RITA_MEDIUM: &str = "RITA, score 0.75";
+pub const RITA_MEDIUM: &str = "RITA without modifiers, score 0.75";
 /// RITA, a score from 0.9 on.
-pub const RITA_HIGH: &str = "RITA, score 0.9";
+pub const RITA_HIGH: &str = "RITA without modifiers, score 0.9";
 
 /// All of them, with what each is for.
 pub const RIVALS: [(&str, Kind); 6] = [

@@ -22,7 +22,7 @@ fn of_cases(ruleset: &Arc<Ruleset>, shipped: &[watch::Shipped]) -> Record {
     let mut verdict = Verdict::new(shipped, &RIVALS);
     let mut notes = Vec::new();
     for recording in real::cases(ruleset).unwrap() {
-        judge(&mut verdict, &recording, &mut notes);
+        judge(&mut verdict, Source::Cases, &recording, &mut notes);
     }
     verdict.record(notes)
 }
@@ -65,15 +65,15 @@ fn attacks_of_cases_are_found_and_without_rules_they_are_missed() {
 #[test]
 fn a_seed_makes_one_day_with_attacks_that_are_found() {
     let (ruleset, shipped) = watch::shipped(&watch::bundled()).unwrap();
-    let (attacks, watched, hosts) = generated(&ruleset, 1, SMALL, 1).unwrap();
+    let (attacks, watched) = generated(&ruleset, 1, SMALL, 1).unwrap();
     assert_eq!(watched.refused, 0);
     let mut verdict = Verdict::new(&shipped, &RIVALS);
-    verdict.judge(&attacks, &watched.ours, &watched.theirs);
+    verdict.judge(Source::Generated, &attacks, &watched.ours, &watched.theirs);
     verdict.judge_benign(
         &attacks,
         &watched.ours,
         &watched.theirs,
-        hosts as f64,
+        (SMALL as f64, 1.0),
         watched.events,
     );
     let record = verdict.record(Vec::new());

@@ -14,12 +14,39 @@ pub struct Verdict {
     attacks: BTreeMap<Kind, u64>,
     found: BTreeMap<Kind, u64>,
     woke: BTreeMap<Kind, u64>,
+    sources: BTreeMap<Source, Tally>,
     rules: BTreeMap<Rule, Counts>,
+    /// How long rules of ours only watch, in days.
+    learns: BTreeMap<String, f64>,
     missed: Vec<Missed>,
     /// How often something outside was told of falsely, by rule.
     blamed: BTreeMap<(Rule, String), u64>,
-    host_days: f64,
+    hosts: f64,
+    days: f64,
     benign_events: u64,
+}
+
+/// Who made what was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Days from a seed.
+    Generated,
+    /// The project's cases.
+    Cases,
+    /// Captures by others.
+    Captures,
+}
+
+/// Attacks, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Attacks there were.
+    pub attacks: u64,
+    /// Attacks that ours found.
+    pub found: u64,
+    /// Attacks that ours found and woke somebody.
+    pub woke: u64,
 }
 
 /// A rule of ours or a rival.
@@ -75,8 +102,10 @@ pub struct RuleRow {
     /// What it did.
     #[serde(flatten)]
     pub counts: Counts,
-    /// False alerts for a thousand hosts and a day.
+    /// False alerts for a thousand hosts and a day, over the days on which it did more than learn.
     pub false_alerts_per_1000_hosts_and_day: f64,
+    /// Of these, alerts that wake somebody.
+    pub false_wakes_per_1000_hosts_and_day: f64,
     /// The five addresses outside that were most often told of falsely.
     pub blamed: Vec<(String, u64)>,
 }
@@ -101,10 +130,14 @@ pub struct Record {
     pub found_share: f64,
     /// Share that ours found and woke somebody.
     pub woke_share: f64,
-    /// False alerts of all our rules for a thousand hosts and a day.
+    /// The same by who made what was looked at.
+    pub sources: Vec<(Source, Tally)>,
+    /// False alerts of all our rules for a thousand hosts and a day: the sum over rules.
     pub false_alerts_per_1000_hosts_and_day: f64,
     /// Of these, alerts that wake somebody.
     pub false_wakes_per_1000_hosts_and_day: f64,
+    /// False alerts of all our rules that wake somebody, as they are.
+    pub false_wakes: u64,
     /// Machines times days of the benign traffic.
     pub host_days: f64,
     /// Events of the benign days.
@@ -141,18 +174,26 @@ impl Verdict {
         let theirs = rivals.iter().map(|(title, kind)| rule(true, title, *kind, true));
         Self {
             rules: ours.chain(theirs).collect(),
+            learns: shipped
+                .iter()
+                .map(|one| (one.title.clone(), one.learns_days))
+                .collect(),
             ..Self::default()
         }
     }
 
     /// Judges what was told of a stream in which these attacks, and no others, are.
-    pub fn judge(&mut self, attacks: &[Attack], ours: &[Told], theirs: &[Told]) {
+    pub fn judge(&mut self, source: Source, attacks: &[Attack], ours: &[Told], theirs: &[Told]) {
         for attack in attacks {
             let (found, by) = (finders(attack, ours), finders(attack, theirs));
             *self.attacks.entry(attack.kind).or_default() += 1;
             *self.found.entry(attack.kind).or_default() += u64::from(!found.is_empty());
             let woke = ours.iter().any(|told| told.wakes && attack.is_found_by(told));
             *self.woke.entry(attack.kind).or_default() += u64::from(woke);
+            let tally = self.sources.entry(source).or_default();
+            tally.attacks += 1;
+            tally.found += u64::from(!found.is_empty());
+            tally.woke += u64::from(woke);
             let wakers: Vec<Told> = ours.iter().filter(|told| told.wakes).cloned().collect();
             let wakers = finders(attack, &wakers)
                 .into_iter()
@@ -190,10 +231,10 @@ impl Verdict {
         attacks: &[Attack],
         ours: &[Told],
         theirs: &[Told],
-        host_days: f64,
+        (hosts, days): (f64, f64),
         events: u64,
     ) {
-        self.host_days += host_days;
+        (self.hosts, self.days) = (hosts, days);
         self.benign_events += events;
         for (is_rival, told) in ours
             .iter()
@@ -235,20 +276,29 @@ impl Verdict {
     /// What is recorded.
     #[must_use]
     pub fn record(&self, notes: Vec<String>) -> Record {
-        let thousands = (self.host_days / 1_000.0).max(f64::MIN_POSITIVE);
-        let row = |(rule, counts): (&Rule, &Counts)| RuleRow {
-            rule: rule.title.clone(),
-            kind: rule.kind,
-            is_rival: rule.is_rival,
-            wakes: rule.wakes,
-            counts: *counts,
-            false_alerts_per_1000_hosts_and_day: counts.false_alerts as f64 / thousands,
-            blamed: self.blamed_by(rule),
+        let row = |(rule, counts): (&Rule, &Counts)| {
+            let learns = self.learns.get(&rule.title).filter(|_| !rule.is_rival);
+            let days = self.days - learns.copied().unwrap_or(0.0);
+            let thousands = (self.hosts * days.max(1.0) / 1_000.0).max(f64::MIN_POSITIVE);
+            RuleRow {
+                rule: rule.title.clone(),
+                kind: rule.kind,
+                is_rival: rule.is_rival,
+                wakes: rule.wakes,
+                counts: *counts,
+                false_alerts_per_1000_hosts_and_day: counts.false_alerts as f64 / thousands,
+                false_wakes_per_1000_hosts_and_day: counts.false_wakes as f64 / thousands,
+                blamed: self.blamed_by(rule),
+            }
         };
         let rules: Vec<RuleRow> = self.rules.iter().map(row).collect();
         let ours = rules.iter().filter(|row| !row.is_rival);
-        let false_alerts: u64 = ours.clone().map(|row| row.counts.false_alerts).sum();
-        let false_wakes: u64 = ours.map(|row| row.counts.false_wakes).sum();
+        let false_wakes: u64 = ours.clone().map(|row| row.counts.false_wakes).sum();
+        let false_alerts_rate = ours
+            .clone()
+            .map(|row| row.false_alerts_per_1000_hosts_and_day)
+            .sum();
+        let false_wakes_rate = ours.map(|row| row.false_wakes_per_1000_hosts_and_day).sum();
         let woke: u64 = self.woke.values().sum();
         let kinds = self.attacks.iter().map(|(kind, attacks)| KindRow {
             kind: *kind,
@@ -260,9 +310,15 @@ impl Verdict {
         Record {
             found_share: found as f64 / (attacks as f64).max(1.0),
             woke_share: woke as f64 / (attacks as f64).max(1.0),
-            false_wakes_per_1000_hosts_and_day: false_wakes as f64 / thousands,
-            false_alerts_per_1000_hosts_and_day: false_alerts as f64 / thousands,
-            host_days: self.host_days,
+            sources: self
+                .sources
+                .iter()
+                .map(|(source, tally)| (*source, *tally))
+                .collect(),
+            false_wakes_per_1000_hosts_and_day: false_wakes_rate,
+            false_alerts_per_1000_hosts_and_day: false_alerts_rate,
+            false_wakes,
+            host_days: self.hosts * self.days,
             benign_events: self.benign_events,
             kinds: kinds.collect(),
             rules,
@@ -348,13 +404,23 @@ impl Record {
                 rivals,
             ]);
         }
+        let mut sources = table(["from", "attacks", "found", "and told"]);
+        for (source, tally) in &self.sources {
+            sources.add_row([
+                format!("{source:?}"),
+                tally.attacks.to_string(),
+                tally.found.to_string(),
+                tally.woke.to_string(),
+            ]);
+        }
         format!(
-            "{kinds}\n{rules}\n{missed}\n{:.1} % found, {:.1} % by rules that wake somebody; {:.2} false alerts per 1,000 hosts and day, {:.2} that wake \
-             somebody ({:.0} host days, {} events)\n{}",
+            "{kinds}\n{sources}\n{rules}\n{missed}\n{:.1} % found, {:.1} % by rules that wake somebody; {:.2} false alerts per 1,000 hosts and day, {:.2} that wake \
+             somebody ({} alerts, {:.0} host days, {} events)\n{}",
             self.found_share * 100.0,
             self.woke_share * 100.0,
             self.false_alerts_per_1000_hosts_and_day,
             self.false_wakes_per_1000_hosts_and_day,
+            self.false_wakes,
             self.host_days,
             self.benign_events,
             self.notes.join("\n")

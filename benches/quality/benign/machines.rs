@@ -133,6 +133,27 @@ pub(super) fn noise(day: &mut Day, draw: &mut Draw, hosts: u64) {
     }
 }
 
+/// Strangers who look at everybody: one door of each machine that the internet sees, within a quarter of an hour.
+pub(super) fn sweeps(day: &mut Day, draw: &mut Draw, hosts: u64) {
+    for _ in 0..draw.below(4) + 1 {
+        let is_v6 = draw.happens(0.2);
+        let from = stranger(draw, is_v6);
+        let start = draw.between(0.0, DAY - 900.0);
+        let port = draw.one(&[22_u16, 23, 445, 3_389, 8_080]).copied().unwrap_or(22);
+        for host in 0..hosts {
+            let flow = Flow {
+                from,
+                to: Host::new(host).address(is_v6),
+                port,
+                state: State::Attempted,
+                sent: 60,
+                received: 0,
+            };
+            day.flow(Zone::Administration, start + draw.between(0.0, 900.0), 3.0, flow);
+        }
+    }
+}
+
 /// The mail server looks senders up in lists of spammers and fingerprints of what they sent.
 pub(super) fn mail(day: &mut Day, draw: &mut Draw, hosts: u64) {
     let server = Host::new(0);
