@@ -155,3 +155,104 @@ fn no_datagram_in_a_capture_of_exporters_is_refused() {
         "{read_in} datagrams, {flows} flows"
     );
 }
+
+/// Addresses, ports, protocol, bytes and packets.
+type Flow = (IpAddr, IpAddr, Option<(u64, u64)>, Option<u64>, u64, u64);
+
+/// A flow as NetGauze read it: fields by the names of their elements; `None` for records that are no flows.
+fn as_told(record: &serde_json::Value) -> Option<Flow> {
+    let fields = record["fields"].as_array()?;
+    // Of a packet in a packet the inner one's fields come last.
+    let value = |name: &str| fields.iter().rev().find_map(|field| field.get(name));
+    let number = |name: &str| value(name).and_then(serde_json::Value::as_u64);
+    let address = |four: &str, six: &str| {
+        let told = [four, six].map(|name| value(name)?.as_str()?.parse::<IpAddr>().ok());
+        let known = told.into_iter().flatten();
+        known
+            .clone()
+            .find(|address| !address.is_unspecified())
+            .or_else(|| known.clone().next())
+    };
+    let protocol = match value("protocolIdentifier")?.as_str()? {
+        "TCP" => Some(6),
+        "UDP" => Some(17),
+        // Others have names of NetGauze's own.
+        _ => None,
+    };
+    let ports = number("sourceTransportPort").zip(number("destinationTransportPort"));
+    Some((
+        address("sourceIPv4Address", "sourceIPv6Address")?,
+        address("destinationIPv4Address", "destinationIPv6Address")?,
+        ports.filter(|_| matches!(protocol, Some(6 | 17))),
+        protocol,
+        number("octetDeltaCount")?,
+        number("packetDeltaCount")?,
+    ))
+}
+
+#[test]
+fn flows_are_those_that_another_collector_read() {
+    let Some(root) = captures() else { return };
+    let mut compared = 0;
+    for path in files(&root.join("netgauze"), "pcap") {
+        let stem = path.with_extension("");
+        let told = PathBuf::from(format!("{}-flow.json", stem.display()));
+        let Ok(told) = fs::read_to_string(told) else {
+            continue;
+        };
+        let mut expected = Vec::new();
+        for line in told.lines() {
+            let datagram: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let message = &datagram[if datagram["IPFIX"].is_object() {
+                "IPFIX"
+            } else {
+                "NetFlowV9"
+            }];
+            for set in message["sets"].as_array().into_iter().flatten() {
+                let records = set["Data"]["records"].as_array();
+                expected.extend(records.into_iter().flatten().filter_map(as_told));
+            }
+        }
+        let mut collector = Collector::new();
+        let mut seen = Vec::new();
+        for (from, _, payload) in datagrams(&fs::read(&path).expect("readable")) {
+            if matches!(payload, [0, 5 | 9 | 10, ..]) {
+                seen.extend(read(&mut collector, from, payload).0.iter().map(|flow| {
+                    let is_named = matches!(flow.protocol, 6 | 17);
+                    (
+                        flow.source,
+                        flow.destination,
+                        flow.ports
+                            .filter(|_| is_named)
+                            .map(|(source, destination)| (source.into(), destination.into())),
+                        is_named.then_some(u64::from(flow.protocol)),
+                        flow.forward.bytes,
+                        flow.forward.packets,
+                    )
+                }));
+            }
+        }
+        expected.sort();
+        seen.sort();
+        let (too_much, missing): (Vec<&Flow>, Vec<&Flow>) = (
+            seen.iter().filter(|flow| !expected.contains(flow)).collect(),
+            expected.iter().filter(|flow| !seen.contains(flow)).collect(),
+        );
+        println!(
+            "{}: {} flows, {} told",
+            path.display(),
+            seen.len(),
+            expected.len()
+        );
+        assert!(
+            missing.is_empty(),
+            "{}: {:?} {:?}",
+            path.display(),
+            &missing[..missing.len().min(5)],
+            &too_much[..too_much.len().min(5)]
+        );
+        compared += expected.len();
+    }
+    println!("{compared} flows compared");
+    assert!(1_000 <= compared, "{compared}");
+}

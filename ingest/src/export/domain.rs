@@ -51,6 +51,8 @@ pub(super) struct Domain {
 pub(super) struct Domains {
     domains: BTreeMap<DomainKey, Domain>,
     templates: usize,
+    /// Nobody has been silent for long before this, so that refusing a template costs no search.
+    nobody_old_before: Option<Timestamp>,
 }
 
 /// What became of a template.
@@ -148,6 +150,9 @@ impl Domains {
 
     /// Lets the domain go that has been silent longest, if that is long.
     fn evict_old(&mut self, now: Timestamp) -> bool {
+        if self.nobody_old_before.is_some_and(|before| now <= before) {
+            return false;
+        }
         let oldest = self
             .domains
             .iter()
@@ -157,6 +162,7 @@ impl Domains {
             return false;
         };
         if now.since(seen) <= TEMPLATE_LIFETIME {
+            self.nobody_old_before = Some(seen.saturating_add(TEMPLATE_LIFETIME));
             return false;
         }
         if let Some(domain) = self.domains.remove(&key) {

@@ -301,7 +301,7 @@ fn index(bytes: &[u8]) -> Option<u32> {
 }
 
 /// An address of either family by its length. Exporters that have both families in one template fill the one that is
-/// not meant with zeros.
+/// not meant with zeros. Of a packet in a packet (SRv6), the inner one's fields come last, and hold.
 fn address(into: &mut Option<IpAddr>, bytes: &[u8]) {
     let read = if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         IpAddr::from(v4)

@@ -12,7 +12,7 @@ use super::{
     reading::Surroundings,
     record::FlowRecord,
     template::{self, Defined, Dialect, Kind, TEMPLATE_MIN, Template},
-    waiting::Set,
+    waiting::{Set, TooOld},
 };
 
 /// Number and length.
@@ -152,13 +152,16 @@ impl Reader<'_> {
 
     /// Reads the sets that waited for a template.
     fn resume(&mut self, origin: &Origin, number: u16, flow: &mut impl FnMut(&Origin, &FlowRecord)) {
-        let (sets, dropped) = self.collector.waiting.claim(origin.key(), number, self.now);
-        self.collector.counts.sets_dropped += dropped;
         let (uptime, records) = (self.uptime, self.records);
-        for set in sets {
-            self.uptime = set.uptime;
-            self.collector.counts.sets_resumed += 1;
-            self.data(&set.origin, number, set.at, &set.body, flow);
+        while let Some(claimed) = self.collector.waiting.claim(origin.key(), number, self.now) {
+            match claimed {
+                Ok(set) => {
+                    self.uptime = set.uptime;
+                    self.collector.counts.sets_resumed += 1;
+                    self.data(&set.origin, number, set.at, &set.body, flow);
+                }
+                Err(TooOld) => self.collector.counts.sets_dropped += 1,
+            }
         }
         // These were numbered with datagrams before.
         (self.uptime, self.records) = (uptime, records);
@@ -234,15 +237,15 @@ impl Reader<'_> {
     }
 
     fn wait(&mut self, origin: &Origin, template: u16, at: usize, body: &[u8]) {
-        self.collector.counts.sets_dropped += self.collector.waiting.push(Set {
-            key: origin.key(),
-            template,
+        let set = Set {
             origin: *origin,
             uptime: self.uptime,
             at,
             body: body.into(),
             since: self.now,
-        });
+        };
+        let dropped = self.collector.waiting.push(origin.key(), template, set);
+        self.collector.counts.sets_dropped += dropped;
     }
 
     fn fail(&mut self, error: CollectError) {

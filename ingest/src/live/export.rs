@@ -18,6 +18,10 @@ use crate::stamp::SourceIdentity;
 /// The largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 
+/// What the kernel may keep while the sensor writes to its spool: ten thousand datagrams. Without
+/// privileges the kernel gives at most `net.core.rmem_max`.
+const SOCKET_BYTES: usize = 16 * 1024 * 1024;
+
 /// Events taken into one transaction of the spool, so that a flood is not held up by one sync each.
 const EVENTS_PER_BATCH: usize = 4_000;
 
@@ -39,6 +43,9 @@ pub async fn serve_export(
         content: KIND.as_bytes().to_vec(),
         path: None,
     };
+    if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(&udp, SOCKET_BYTES) {
+        tracing::warn!(%error, "ask for a larger receive buffer");
+    }
     let mut reader = Reader {
         collector: Collector::new(),
         exporters,
