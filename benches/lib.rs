@@ -6,6 +6,8 @@ pub mod beacons;
 #[cfg(feature = "services")]
 pub mod correlate;
 pub mod engine;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod indicators;
 #[cfg(feature = "services")]
 pub mod latency;

@@ -46,6 +46,7 @@ impl<'a> Cursor<'a> {
 
 /// A number of any length up to eight bytes, as reduced-size encoding has it (RFC 7011 section 6.2); of a longer one
 /// the last eight bytes.
+#[inline]
 pub(super) fn number(bytes: &[u8]) -> u64 {
     if let Ok(four) = <[u8; 4]>::try_from(bytes) {
         return u64::from(u32::from_be_bytes(four));

@@ -9,7 +9,7 @@ use super::{
     element::Element,
     netflow5::has_ports,
     record::{Began, Count, FlowRecord, Translated},
-    template::{Layout, Template},
+    template::{Layout, Places, Template},
 };
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -28,7 +28,8 @@ pub(super) struct Surroundings {
     pub(super) system_init: Option<Timestamp>,
 }
 
-/// What a record says, before it is known of what it is one.
+/// What a record says, before it is known of what it is one. One serves for all records of a set, since each sets the
+/// same fields again: making a new one each time costs more than reading it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reading {
     source: Option<IpAddr>,
@@ -73,12 +74,14 @@ enum Moment {
 }
 
 impl Template {
-    /// Reads the record at the front; `None` if it leads out of the set.
-    pub(super) fn read(&self, cursor: &mut Cursor<'_>) -> Option<Reading> {
-        let mut reading = Reading::default();
+    /// Reads the record at the front into a reading of this template's; `None` if it leads out of the set.
+    #[inline]
+    pub(super) fn read(&self, cursor: &mut Cursor<'_>, reading: &mut Reading) -> Option<()> {
+        reading.forget();
         match self.layout {
             Layout::Fixed { bytes } => {
                 let record = cursor.take(bytes)?;
+                reading.take_places(&self.places, record);
                 for field in &self.plan {
                     let at = usize::from(field.at);
                     reading.take(field.element, record.get(at..at + usize::from(field.length))?);
@@ -90,7 +93,7 @@ impl Template {
                 }
             }
         }
-        Some(reading)
+        Some(())
     }
 
     /// What remains of a set is padding if no record fits in it.
@@ -103,7 +106,60 @@ impl Template {
 }
 
 impl Reading {
+    /// Makes room for the next record: what is not overwritten in any case is taken out.
     #[inline]
+    fn forget(&mut self) {
+        (self.source, self.destination) = (None, None);
+        (self.translated.source, self.translated.destination) = (None, None);
+    }
+
+    /// Takes what nearly every exporter has.
+    #[inline]
+    fn take_places(&mut self, places: &Places, record: &[u8]) {
+        if let Some(bytes) = places.source.of(record) {
+            address(&mut self.source, bytes);
+        }
+        if let Some(bytes) = places.destination.of(record) {
+            address(&mut self.destination, bytes);
+        }
+        if let Some(bytes) = places.source_port.of(record) {
+            self.source_port = Some(port(bytes));
+        }
+        if let Some(bytes) = places.destination_port.of(record) {
+            self.destination_port = Some(port(bytes));
+        }
+        if let Some(bytes) = places.protocol.of(record) {
+            self.protocol = low(bytes);
+        }
+        if let Some(bytes) = places.tcp_flags.of(record) {
+            self.tcp_flags = Some(low(bytes));
+        }
+        if let Some(bytes) = places.octets.of(record) {
+            self.forward.bytes = number(bytes);
+        }
+        if let Some(bytes) = places.packets.of(record) {
+            self.forward.packets = number(bytes);
+        }
+        if let Some(bytes) = places.start_uptime.of(record) {
+            self.start = Moment::Uptime(number(bytes) as u32);
+        }
+        if let Some(bytes) = places.end_uptime.of(record) {
+            self.end = Moment::Uptime(number(bytes) as u32);
+        }
+        if let Some(bytes) = places.start_millis.of(record) {
+            self.start = Moment::Day(nanos(number(bytes), NANOS_PER_MILLI));
+        }
+        if let Some(bytes) = places.end_millis.of(record) {
+            self.end = Moment::Day(nanos(number(bytes), NANOS_PER_MILLI));
+        }
+        if let Some(bytes) = places.ingress.of(record) {
+            self.ingress = index(bytes);
+        }
+        if let Some(bytes) = places.egress.of(record) {
+            self.egress = index(bytes);
+        }
+    }
+
     fn take(&mut self, element: Element, bytes: &[u8]) {
         match element {
             Element::Octets => self.forward.bytes = number(bytes),
@@ -189,6 +245,7 @@ impl Reading {
     }
 
     /// The flow, if it is one: a record with both addresses.
+    #[inline]
     pub(super) fn flow(
         &self,
         template: &Template,
@@ -241,6 +298,7 @@ impl Reading {
     }
 
     /// First and last packet. Without times the record is of the moment at which it was sent.
+    #[inline]
     fn times(&self, around: &Surroundings) -> (Timestamp, Timestamp) {
         let exported = around.exported.as_nanos();
         let day = |moment| match moment {
@@ -287,21 +345,25 @@ impl Surroundings {
     }
 }
 
+#[inline]
 fn low(bytes: &[u8]) -> u8 {
     bytes.last().copied().unwrap_or(0)
 }
 
+#[inline]
 fn port(bytes: &[u8]) -> u16 {
     number(bytes) as u16
 }
 
 /// An interface's index; 0 is none (RFC 2863 section 3.1.5).
+#[inline]
 fn index(bytes: &[u8]) -> Option<u32> {
     u32::try_from(number(bytes)).ok().filter(|index| *index != 0)
 }
 
 /// An address of either family by its length. Exporters that have both families in one template fill the one that is
 /// not meant with zeros. Of a packet in a packet (SRv6), the inner one's fields come last, and hold.
+#[inline]
 fn address(into: &mut Option<IpAddr>, bytes: &[u8]) {
     let read = if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         IpAddr::from(v4)
@@ -316,6 +378,7 @@ fn address(into: &mut Option<IpAddr>, bytes: &[u8]) {
 }
 
 /// Nanoseconds, to the end of the range.
+#[inline]
 fn nanos(value: u64, unit: i64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX).saturating_mul(unit)
 }

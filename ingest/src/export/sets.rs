@@ -9,7 +9,7 @@ use super::{
     CollectError, Collector, Origin,
     cursor::Cursor,
     domain::{Domain, Kept},
-    reading::Surroundings,
+    reading::{Reading, Surroundings},
     record::FlowRecord,
     template::{self, Defined, Dialect, Kind, TEMPLATE_MIN, Template},
     waiting::{Set, TooOld},
@@ -204,13 +204,13 @@ impl Reader<'_> {
 
     /// What an exporter says of itself: how it samples, and when it started.
     fn options(&mut self, origin: &Origin, template: &Template, number: u16, at: usize, body: &[u8]) {
-        let (mut cursor, mut options) = (Cursor::new(body), 0);
+        let (mut cursor, mut options, mut reading) = (Cursor::new(body), 0, Reading::default());
         let mut is_whole = true;
         while template.least() <= cursor.left() && !is_padding(template, &cursor) {
-            let Some(reading) = template.read(&mut cursor) else {
+            if template.read(&mut cursor, &mut reading).is_none() {
                 is_whole = false;
                 break;
-            };
+            }
             options += 1;
             if let Some(domain) = self.collector.domains.get_mut(origin.key()) {
                 if let Some(interval) = reading.sampling() {
@@ -277,12 +277,13 @@ fn flows(
         others: 0,
         is_whole: true,
     };
+    let mut reading = Reading::default();
     while template.least() <= cursor.left() && !is_padding(template, &cursor) {
         let offset = at + body.len() - cursor.left();
-        let Some(reading) = template.read(&mut cursor) else {
+        if template.read(&mut cursor, &mut reading).is_none() {
             read.is_whole = false;
             break;
-        };
+        }
         around.system_init = reading.system_init.or(around.system_init);
         let sampling = reading.sampling();
         let sampling = sampling.unwrap_or_else(|| domain.sampling(reading.sampler));

@@ -34,6 +34,9 @@ pub(super) enum Dialect {
 /// A compiled template.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
+    /// Fields of a fixed layout that nearly every exporter has.
+    pub(super) places: Places,
+    /// All others that are taken; in a variable layout every field, in order.
     pub(super) plan: Box<[Planned]>,
     pub(super) layout: Layout,
     pub(super) kind: Kind,
@@ -63,12 +66,38 @@ pub(super) struct Planned {
     pub(super) length: u16,
 }
 
+/// Where a field stands in a record of fixed layout; no length where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    at: u16,
+    length: u16,
+}
+
+/// Fields that are read without going through a plan: a third of the time of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Places {
+    pub(super) source: Place,
+    pub(super) destination: Place,
+    pub(super) source_port: Place,
+    pub(super) destination_port: Place,
+    pub(super) protocol: Place,
+    pub(super) tcp_flags: Place,
+    pub(super) octets: Place,
+    pub(super) packets: Place,
+    pub(super) start_uptime: Place,
+    pub(super) end_uptime: Place,
+    pub(super) start_millis: Place,
+    pub(super) end_millis: Place,
+    pub(super) ingress: Place,
+    pub(super) egress: Place,
+}
+
 /// How long a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// So many bytes each.
     Fixed { bytes: usize },
-    /// At least so many; every field is in the plan, in order.
+    /// At least so many.
     Variable { least: usize },
 }
 
@@ -187,18 +216,32 @@ fn options_by_bytes(cursor: &mut Cursor<'_>) -> Option<(u16, Vec<Specified>)> {
 
 /// `None` if its records had no byte: there would be no end to them.
 fn compile(specified: &[Specified], kind: Kind, definition: &[u8]) -> Option<Template> {
-    let has = |element| specified.iter().any(|field| field.element == element);
-    let prefer = |element| preferred(element, &has);
+    let there = specified.iter().fold(0, |bits, field| bits | bit(field.element));
+    let has = |element| there & bit(element) != 0;
+    let (mut once, mut twice) = (0, 0);
+    for field in specified {
+        let bit = bit(end_of(preferred(field.element, &has)));
+        twice |= once & bit;
+        once |= bit;
+    }
     let is_variable = specified.iter().any(|field| field.length == VARIABLE);
-    let (mut plan, mut at) = (Vec::new(), 0_usize);
+    let (mut places, mut plan, mut at) = (Places::default(), Vec::new(), 0_usize);
     for field in specified {
         let planned = Planned {
-            element: prefer(field.element),
+            element: preferred(field.element, &has),
             at: u16::try_from(at).ok()?,
             length: field.length,
         };
-        if is_variable || planned.element != Element::Skipped {
-            plan.push(planned);
+        let is_alone = twice & bit(end_of(planned.element)) == 0;
+        match places.of(planned.element).filter(|_| !is_variable && is_alone) {
+            Some(place) => {
+                *place = Place {
+                    at: planned.at,
+                    length: planned.length,
+                };
+            }
+            None if is_variable || planned.element != Element::Skipped => plan.push(planned),
+            None => {}
         }
         // A field of variable length takes at least the byte that says how long it is.
         at += if field.length == VARIABLE {
@@ -213,6 +256,7 @@ fn compile(specified: &[Specified], kind: Kind, definition: &[u8]) -> Option<Tem
     Some(Template {
         is_biflow: has(Element::OctetsBackward) || has(Element::PacketsBackward),
         names_initiator: has(Element::OctetsInitiator) || has(Element::PacketsInitiator),
+        places,
         plan: plan.into_boxed_slice(),
         layout: if is_variable {
             Layout::Variable { least: at }
@@ -249,6 +293,65 @@ fn preferred(element: Element, has: &impl Fn(Element) -> bool) -> Element {
         E::StartSecs => unless(&[E::StartMillis, E::StartNtp], element),
         E::EndSecs => unless(&[E::EndMillis, E::EndNtp], element),
         other => other,
+    }
+}
+
+/// Sets of elements are bits of a number: a template is compiled in one go over its fields, however many there are.
+const fn bit(element: Element) -> u64 {
+    1 << element as u8
+}
+
+const _: () = assert!((Element::TranslatedDestinationPort as u8) < 64);
+
+/// Each end has one address, of either family.
+const fn end_of(element: Element) -> Element {
+    match element {
+        Element::SourceV6 => Element::SourceV4,
+        Element::DestinationV6 => Element::DestinationV4,
+        other => other,
+    }
+}
+
+/// Which of the places.
+type Which = fn(&mut Places) -> &mut Place;
+
+/// The elements that have places.
+const PLACES: [(Element, Which); 16] = [
+    (Element::SourceV4, |places| &mut places.source),
+    (Element::SourceV6, |places| &mut places.source),
+    (Element::DestinationV4, |places| &mut places.destination),
+    (Element::DestinationV6, |places| &mut places.destination),
+    (Element::SourcePort, |places| &mut places.source_port),
+    (Element::DestinationPort, |places| &mut places.destination_port),
+    (Element::Protocol, |places| &mut places.protocol),
+    (Element::TcpFlags, |places| &mut places.tcp_flags),
+    (Element::Octets, |places| &mut places.octets),
+    (Element::Packets, |places| &mut places.packets),
+    (Element::StartUptime, |places| &mut places.start_uptime),
+    (Element::EndUptime, |places| &mut places.end_uptime),
+    (Element::StartMillis, |places| &mut places.start_millis),
+    (Element::EndMillis, |places| &mut places.end_millis),
+    (Element::Ingress, |places| &mut places.ingress),
+    (Element::Egress, |places| &mut places.egress),
+];
+
+impl Places {
+    /// The place of an element, if it has one here.
+    fn of(&mut self, element: Element) -> Option<&mut Place> {
+        let (_, place) = PLACES.iter().find(|(own, _)| *own == element)?;
+        Some(place(self))
+    }
+}
+
+impl Place {
+    /// The field's bytes; `None` where there is none.
+    #[inline]
+    pub(super) fn of(self, record: &[u8]) -> Option<&[u8]> {
+        if self.length == 0 {
+            return None;
+        }
+        let at = usize::from(self.at);
+        record.get(at..at + usize::from(self.length))
     }
 }
 

@@ -500,3 +500,82 @@ fn an_exporter_on_a_socket_of_both_families_is_one() {
     assert_eq!(run.flows.len(), 1);
     assert_eq!(run.flows[0].0.exporter, ip("192.0.2.9"));
 }
+
+#[test]
+fn every_record_of_a_datagram_has_a_place_of_its_own() {
+    let (source, destination, fields) = families()[1];
+    let two = [record(source, destination), record(source, destination)].concat();
+    let again = [set(300, &two), set(300, &two)];
+    let mut run = Run::new();
+    run.read(&ipfix(0, &[set(2, &template(300, &fields))]))
+        .expect("reads");
+    run.read(&ipfix(0, &again)).expect("reads");
+    run.read(&netflow5(0, 0, &[6, 6])).expect("reads");
+    let places: Vec<u32> = run.flows.iter().map(|(_, flow)| flow.offset).collect();
+    // Headers have 16 and 4 bytes, a record 45; in NetFlow v5 24 and 48.
+    assert_eq!(places, [20, 65, 114, 159, 24, 72]);
+}
+
+#[test]
+fn of_two_families_in_one_template_the_one_that_is_not_zero_holds() {
+    for (source, destination, _) in families() {
+        for v4_first in [true, false] {
+            let four: [Field; 2] = [(8, 4, None), (12, 4, None)];
+            let six: [Field; 2] = [(27, 16, None), (28, 16, None)];
+            let (fields, lengths) = if v4_first {
+                ([four, six].concat(), [4, 16])
+            } else {
+                ([six, four].concat(), [16, 4])
+            };
+            let body: Vec<u8> = lengths
+                .iter()
+                .flat_map(|length| {
+                    [source, destination].map(|end| match octets(end) {
+                        own if own.len() == *length => own,
+                        _ => vec![0; *length],
+                    })
+                })
+                .flatten()
+                .collect();
+            let flow = Run::one(&[ipfix(0, &[set(2, &template(300, &fields)), set(300, &body)])]);
+            assert_eq!((flow.source, flow.destination), (source, destination));
+        }
+    }
+}
+
+#[test]
+fn what_waited_changes_nothing_of_the_datagram_that_brings_its_template() {
+    let (source, destination, fields) = families()[0];
+    let fields = [&fields[..], &[(22, 4, None), (21, 4, None)]].concat();
+    let data = |uptime: u32| {
+        let body = bytes()
+            .bytes(&record(source, destination))
+            .u32(uptime)
+            .u32(uptime)
+            .0;
+        set(300, &body)
+    };
+    // The first was sent at an uptime of 40 s, a minute before the second.
+    let mut early = netflow9(0, &[data(40_000)]);
+    early[4..8].copy_from_slice(&40_000_u32.to_be_bytes());
+    early[8..12].copy_from_slice(&1_699_999_940_u32.to_be_bytes());
+    let mut run = Run::new();
+    run.read(&early).expect("reads");
+    run.read(&netflow9(1, &[set(0, &template(300, &fields)), data(99_000)]))
+        .expect("reads");
+    let ends: Vec<Timestamp> = run.flows.iter().map(|(_, flow)| flow.end).collect();
+    assert_eq!(
+        ends,
+        [
+            Timestamp::from_millis(1_699_999_940_000),
+            Timestamp::from_millis(1_699_999_999_000)
+        ]
+    );
+    // Nor is it numbered again: one record is missing behind the two.
+    let mut run = Run::new();
+    run.read(&ipfix(0, &[data(1)])).expect("reads");
+    run.read(&ipfix(1, &[set(2, &template(300, &fields)), data(1)]))
+        .expect("reads");
+    run.read(&ipfix(3, &[data(1)])).expect("reads");
+    assert_eq!((run.flows.len(), run.collector.counts().missed), (3, 1));
+}
