@@ -432,7 +432,6 @@ impl Correlator {
                 gather::merge(&mut merged);
                 merged.iter().for_each(|observation| work.take(observation));
             } else {
-                work.look(&observations);
                 observations.each(&mut shown, |observation| work.take(observation));
             }
             lane.order.give_back(observations);

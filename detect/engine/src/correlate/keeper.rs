@@ -41,10 +41,6 @@ pub(super) trait Keeper: fmt::Debug + Send {
     /// Takes an observation.
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome;
 
-    /// Looks for a group that an observation will be taken into. What comes of it is of no meaning: it is at hand then,
-    /// and many that are looked for one after another are waited for at once.
-    fn look(&self, key: &[u8]) -> i64;
-
     /// Takes, where signals come together, what [`Outcome::Travels`] told of; its value is what travelled.
     fn decide(&mut self, _track: &Track, _observation: &Observation, _gone: &mut Gone) -> Outcome {
         Outcome::Counted { is_full: false }
@@ -188,10 +184,6 @@ impl<S: State> Keeper for Groups<S> {
             }
             None => Outcome::Counted { is_full: true },
         }
-    }
-
-    fn look(&self, key: &[u8]) -> i64 {
-        self.table.get(key).map_or(0, |slot| slot.latest)
     }
 
     fn limits(&self, track: &Track) -> Limits {

@@ -241,12 +241,6 @@ impl Packed {
         *shown = Some(observation);
     }
 
-    /// The rule and the group of each.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        let key = |entry: &Entry| self.text(entry).get(..usize::from(entry.key)).unwrap_or_default();
-        self.entries.iter().map(move |entry| (entry.track, key(entry)))
-    }
-
     /// Lets a head change places with the one that is shown.
     fn exchange(&mut self, head: Option<u32>, shown: &mut Arc<Head>) {
         let Some(place) = head.and_then(|head| self.heads.get_mut(head as usize)) else {

@@ -52,15 +52,6 @@ pub(super) struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// Looks for the groups of what will be taken, so that one is not waited for after another.
-    pub(super) fn look(&self, observations: &Packed) {
-        let looked = observations.keys().map(|(track, key)| {
-            let keeper = self.keepers.get(track as usize);
-            keeper.map_or(0, |keeper| keeper.look(key))
-        });
-        std::hint::black_box(looked.fold(0, i64::wrapping_add));
-    }
-
     /// Takes an observation: into the state of its group, or on its way to where that is.
     pub(super) fn take(&mut self, observation: &Observation) {
         let ruleset = self.ruleset;

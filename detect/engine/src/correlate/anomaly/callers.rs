@@ -278,10 +278,6 @@ impl Keeper for Calls {
         })
     }
 
-    fn look(&self, key: &[u8]) -> i64 {
-        self.pairs.look(key)
-    }
-
     fn decide(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
         let (Some(rule), Some(caller)) = (rule(&track.asked), track.asked.caller()) else {
             return COUNTED;

@@ -149,10 +149,6 @@ fn look(
 }
 
 impl Keeper for Silences {
-    fn look(&self, key: &[u8]) -> i64 {
-        self.seen.get(key).map_or(0, |slot| slot.latest)
-    }
-
     fn take(&mut self, track: &Track, observation: &Observation, gone: &mut Gone) -> Outcome {
         let Some(rule) = rule(&track.asked) else {
             return COUNTED;
