@@ -9,7 +9,7 @@
 
 mod counted;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use detect_alert::Tlp;
 use detect_rules::{Correlation, CorrelationKind, Expression, Operator, WindowKind};
@@ -36,7 +36,7 @@ pub(super) struct Group {
     /// When the condition last held, if it did.
     held: Option<i64>,
     counted: Counted,
-    samples: VecDeque<Sample>,
+    samples: Vec<Sample>,
 }
 
 impl Group {
@@ -45,7 +45,7 @@ impl Group {
             latest,
             held: None,
             counted: Counted::default(),
-            samples: VecDeque::new(),
+            samples: Vec::new(),
         }
     }
 
@@ -112,17 +112,18 @@ impl Group {
     /// count is so much below what the condition asks for.
     fn keep(&mut self, rule: &Correlation, sample: Option<&Arc<Sample>>) {
         if self.counted.len() + SAMPLES_KEPT <= asked(rule) {
-            self.samples = VecDeque::new();
+            self.samples = Vec::new();
             return;
         }
         let Some(sample) = sample else { return };
         if self.samples.iter().any(|kept| kept.id == sample.id) {
             return;
         }
-        self.samples.push_back(Sample::clone(sample));
-        if SAMPLES_KEPT < self.samples.len() {
-            self.samples.pop_front();
+        if SAMPLES_KEPT <= self.samples.len() {
+            self.samples.remove(0);
         }
+        self.samples.reserve_exact(1);
+        self.samples.push(Sample::clone(sample));
     }
 
     /// Lets go of what has left the window, and of the oldest beyond what is kept; whether the condition might have needed

@@ -9,6 +9,9 @@ use ingest_event::EventId;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+/// Up to so many have no room for more beside them.
+const EXACT: usize = 4;
+
 /// The list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counted {
@@ -126,6 +129,11 @@ impl Counted {
             }
             self.names.remove(place);
             self.entries.remove(place);
+        }
+        // Most groups hold few: room for four of each at once would be most of what they take.
+        if self.entries.len() < EXACT {
+            self.names.reserve_exact(1);
+            self.entries.reserve_exact(1);
         }
         match self.entries.back() {
             Some(last) if entry.is_before(last) => {
