@@ -212,6 +212,17 @@ proptest! {
     }
 }
 
+/// A session ends at its time span though it never pauses, however few of its events are kept.
+#[test]
+fn a_session_that_never_pauses_is_told_of_each_time_span() {
+    let text = document(
+        "type: event_count, rules: [a], group-by: [who], timespan: 60s, window: session, gap: 10s, condition: { gte: 3 }",
+    );
+    let events: Vec<(i64, String)> = (0..600).map(|n| (START + n, event(0, 1, 0, 0, 0))).collect();
+    let told: Vec<i64> = ours(&text, &events).iter().map(|(at, _)| at - START).collect();
+    assert_eq!(told, (0..10).map(|session| 2 + session * 61).collect::<Vec<_>>());
+}
+
 /// What a condition over a count is told with, worked out from all events: nothing that was let go was needed.
 const COUNTS: [(&str, &[&str], Option<i64>); 6] = [
     (

@@ -342,6 +342,14 @@ impl Asked {
         }
     }
 
+    /// Whether it hears of a base that goes on. Of the last of several in order only that it begins: what went on before
+    /// does not come after.
+    pub(crate) fn hears_on(&self, base: u16) -> bool {
+        let is_last = usize::from(base) + 1 == self.bases().len();
+        let is_ordered = matches!(self, Self::Correlation(rule) if rule.kind == detect_rules::CorrelationKind::TemporalOrdered);
+        self.holding_span_ns().is_some() && !(is_ordered && is_last)
+    }
+
     /// The time span of a rule that asks whether others hold at a time, not how often they began; in nanoseconds.
     pub(crate) const fn holding_span_ns(&self) -> Option<i64> {
         use detect_rules::CorrelationKind as Kind;

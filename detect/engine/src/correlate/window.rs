@@ -33,6 +33,8 @@ const MEASURED_MAX: usize = 8192;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Group {
     latest: i64,
+    /// When a session began: what counted first may have had to go since.
+    began: i64,
     /// When the condition last held, if it did.
     held: Option<i64>,
     counted: Counted,
@@ -43,6 +45,7 @@ impl Group {
     pub(super) fn new(latest: i64) -> Self {
         Self {
             latest,
+            began: latest,
             held: None,
             counted: Counted::default(),
             samples: Vec::new(),
@@ -56,6 +59,10 @@ impl Group {
             return Outcome::Outside;
         }
         let latest = self.latest.max(head.at);
+        self.began = match self.counted.is_empty() {
+            true => head.at,
+            false => self.began.min(head.at),
+        };
         let [number, _] = observation.numbers;
         let entry = Entry::new(head.at, &head.id, observation.base, number);
         if !self.counted.put(name_of(rule.kind, observation), entry) {
@@ -93,8 +100,9 @@ impl Group {
                 window(self.latest) <= window(at)
             }
             WindowKind::Session { gap_ns } => {
-                let first = self.counted.first().map_or(at, |first| first.at);
-                if self.latest.saturating_add(gap_ns) < at || first.saturating_add(rule.timespan_ns) < at {
+                let is_quiet = self.latest.saturating_add(gap_ns) < at;
+                let is_over = self.began.saturating_add(rule.timespan_ns) < at;
+                if is_quiet || (is_over && !self.counted.is_empty()) {
                     self.begin();
                 }
                 self.counted.is_empty() || self.latest.saturating_sub(rule.timespan_ns) < at

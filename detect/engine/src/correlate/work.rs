@@ -176,7 +176,7 @@ impl Work<'_> {
                 let alert = verdict::alert(&subject, *verdict);
                 // What is usual by now is shown; nothing graver is made of it.
                 if !is_usual && let Some(heard) = Heard::of(&alert) {
-                    self.chain(observation, &heard, |_| true);
+                    self.chain(observation, &heard, |_, _| true);
                 }
                 if track.about.raises {
                     self.out.alerts.push(alert);
@@ -194,11 +194,11 @@ impl Work<'_> {
             tlp: strictest.1.max(observation.head.tlp),
             event: Some(&shown),
         };
-        self.chain(observation, &heard, |asked| asked.holding_span_ns().is_some());
+        self.chain(observation, &heard, Asked::hears_on);
     }
 
     /// Tells the rules that are about this one's alerts, as far as they ask for it.
-    fn chain(&mut self, observation: &Observation, heard: &Heard<'_>, asks: fn(&Asked) -> bool) {
+    fn chain(&mut self, observation: &Observation, heard: &Heard<'_>, asks: fn(&Asked, u16) -> bool) {
         let Some(of) = self.ruleset.tracks.get(observation.track) else {
             return;
         };
@@ -210,7 +210,7 @@ impl Work<'_> {
             let Some(asked) = next.asked.bases().get(usize::from(*base)) else {
                 continue;
             };
-            if !asks(&next.asked) {
+            if !asks(&next.asked, *base) {
                 continue;
             }
             // What a device usually does is not learned from alerts about it either (R16).

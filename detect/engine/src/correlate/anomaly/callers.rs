@@ -58,6 +58,8 @@ struct Pair<R> {
     remembered: R,
     /// When it was last told of.
     told: Option<i64>,
+    /// When it was last told that what was found goes on; a rule is not asked at each contact, so this has its own time.
+    still: Option<i64>,
 }
 
 impl<R: Remembered> Remembered for Pair<R> {
@@ -69,20 +71,26 @@ impl<R: Remembered> Remembered for Pair<R> {
         Self {
             remembered: R::new(rule, observation),
             told: None,
+            still: None,
         }
     }
 
     fn add(&mut self, rule: &Anomaly, observation: &Observation) -> Outcome {
         let at = observation.head.at;
         let pause = rule.timespan_ns / TOLD;
+        let is_due = |last: Option<i64>| last.is_none_or(|last| last.saturating_add(pause) <= at);
         let (value, start) = match self.remembered.add(rule, observation) {
-            Outcome::Begun(verdict) => (written(&verdict), verdict.start),
-            Outcome::Counted { .. } if self.told.is_none_or(|told| told.saturating_add(pause) <= at) => {
-                (String::new(), at)
+            Outcome::Begun(verdict) => {
+                self.still = Some(at);
+                (written(&verdict), verdict.start)
             }
-            Outcome::GoesOn { .. } if self.told.is_none_or(|told| told.saturating_add(pause) <= at) => {
+            Outcome::Counted { .. } if is_due(self.told) => (String::new(), at),
+            Outcome::GoesOn { .. } if is_due(self.still) => {
+                self.still = Some(at);
                 (STILL.to_owned(), at)
             }
+            // What others call as well is judged where they meet.
+            Outcome::GoesOn { .. } => return COUNTED,
             other => return other,
         };
         self.told = Some(at);
@@ -157,7 +165,7 @@ struct Told {
     /// A hash of it.
     caller: u64,
     at: i64,
-    /// Nobody had called it for long.
+    /// What it called was not usual.
     was_recent: bool,
 }
 
@@ -178,6 +186,17 @@ impl Called {
             .find(|told| told.caller == caller && start < told.at)
     }
 
+    /// A caller that was told of calls still: of what is usual no more is made than that it was shown.
+    fn still(&mut self, caller: u64, at: i64, memory_ns: i64) -> Outcome {
+        match self.told(caller, at, memory_ns) {
+            Some(told) => {
+                told.at = at.max(told.at);
+                if told.was_recent { GOES_ON } else { COUNTED }
+            }
+            None => COUNTED,
+        }
+    }
+
     /// An alert would tell of this caller; whether one has within `memory_ns`.
     fn tell(&mut self, caller: u64, at: i64, memory_ns: i64, is_recent: bool) -> bool {
         if let Some(told) = self.told(caller, at, memory_ns) {
@@ -185,7 +204,7 @@ impl Called {
             told.was_recent |= is_recent;
             return true;
         }
-        let start = at.saturating_sub(MEMORY_NS);
+        let start = at.saturating_sub(memory_ns);
         self.told.retain(|told| start < told.at && told.caller != caller);
         if REMEMBERED_MAX <= self.told.len() {
             self.told.remove(0);
@@ -300,16 +319,11 @@ impl Keeper for Calls {
         let is_protected = is_protected(observation);
         let memory_ns = if is_protected { rule.timespan_ns } else { MEMORY_NS };
         if parts.clone().next() == Some(STILL) {
-            // Of what is usual no more is made than that it is shown.
-            let was_recent = rule.learning_ns == 0
-                || slot
-                    .state
-                    .told(machine_hash, at, memory_ns)
-                    .is_some_and(|told| told.was_recent);
-            return match count <= most && was_recent {
-                true => GOES_ON,
-                false => COUNTED,
+            let goes_on = match rule.learning_ns {
+                0 => GOES_ON,
+                _ => slot.state.still(machine_hash, at, memory_ns),
             };
+            return if most < count { COUNTED } else { goes_on };
         }
         let (Some(known), Some(mut verdict)) = (known, read(rule, observation, parts)) else {
             return COUNTED;
@@ -328,12 +342,13 @@ impl Keeper for Calls {
             let is_recent = at.saturating_sub(first) <= rule.timespan_ns.saturating_mul(2);
             let is_new = is_recent && !is_protected && !known.is_learning(rule, at);
             // What is usual is shown once: a dashboard would be shown each day.
-            if slot.state.tell(machine_hash, at, memory_ns, is_recent) && !is_new {
-                return COUNTED;
+            let is_usual = rule.learning_ns < at.saturating_sub(first);
+            if slot.state.tell(machine_hash, at, memory_ns, !is_usual) && !is_new {
+                return slot.state.still(machine_hash, at, memory_ns);
             }
             why.push_str(&format!("; first called {}", time(first)));
             verdict.severity = (!is_new).then_some(Severity::Informational);
-            verdict.is_usual = !is_recent;
+            verdict.is_usual = is_usual;
         }
         let name = track.about.group_by.get(caller).cloned().unwrap_or_default();
         verdict.explained.push((name, machine.to_owned(), why));

@@ -6,8 +6,12 @@
 use std::collections::VecDeque;
 
 use ingest_event::EventId;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// More than so many names are kept in a set besides: 256 are read in a few dozen nanoseconds.
+const MANY: usize = 256;
 
 /// Up to so many have no room for more beside them.
 const EXACT: usize = 4;
@@ -18,6 +22,9 @@ pub(super) struct Counted {
     /// What each counts as, in the order of `entries`: apart, since all of them are looked at for each observation.
     names: VecDeque<u64>,
     entries: VecDeque<Entry>,
+    /// The names once more, where there are so many that looking at all of them would cost more; else none.
+    #[serde(skip)]
+    known: FxHashSet<u64>,
 }
 
 /// One thing that counts, by when it came last.
@@ -119,7 +126,7 @@ impl Counted {
 
     /// Something came; false if it is known that it did, then or later.
     pub(super) fn put(&mut self, name: u64, entry: Entry) -> bool {
-        if let Some(place) = self.names.iter().position(|known| *known == name) {
+        if let Some(place) = self.place_of(name) {
             let is_later = self
                 .entries
                 .get(place)
@@ -129,6 +136,10 @@ impl Counted {
             }
             self.names.remove(place);
             self.entries.remove(place);
+            self.known.remove(&name);
+        }
+        if MANY < self.names.len() {
+            self.known.insert(name);
         }
         // Most groups hold few: room for four of each at once would be most of what they take.
         if self.entries.len() < EXACT {
@@ -149,9 +160,24 @@ impl Counted {
         true
     }
 
+    /// Where something is that came before.
+    fn place_of(&mut self, name: u64) -> Option<usize> {
+        if MANY < self.names.len() {
+            if self.known.len() != self.names.len() {
+                self.known = self.names.iter().copied().collect();
+            }
+            if !self.known.contains(&name) {
+                return None;
+            }
+        }
+        self.names.iter().position(|known| *known == name)
+    }
+
     /// Lets the earliest go.
     pub(super) fn forget_first(&mut self) {
-        self.names.pop_front();
+        if let Some(name) = self.names.pop_front() {
+            self.known.remove(&name);
+        }
         self.entries.pop_front();
     }
 }
@@ -196,6 +222,28 @@ mod tests {
             .collect();
         let expected = [(3, &*late), (5, &*early), (5, &*late), (5, "a-foreign-one")];
         assert_eq!(order, expected.map(|(at, text)| (at, id(text))));
+    }
+
+    #[test]
+    fn so_many_that_a_set_is_kept_count_as_few_do() {
+        let mut counted = Counted::default();
+        for number in 0..2_000_u64 {
+            let at = i64::try_from(number).expect("small");
+            assert!(counted.put(number, entry(at, "a")), "{number}");
+            assert!(!counted.put(number, entry(at, "a")), "{number} again");
+            if 600 <= number {
+                counted.forget_first();
+            }
+            if number % 97 == 0 {
+                let bytes = postcard::to_allocvec(&counted).expect("bytes");
+                counted = postcard::from_bytes(&bytes).expect("read");
+                assert!(!counted.put(number, entry(at, "a")), "{number} restored");
+            }
+        }
+        assert_eq!(counted.len(), 600);
+        assert!(counted.put(1_399, entry(5_000, "b")), "forgotten");
+        assert!(counted.put(1_400, entry(5_001, "b")), "known, and later");
+        assert_eq!(counted.len(), 601);
     }
 
     #[test]
