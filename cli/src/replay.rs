@@ -20,7 +20,7 @@ use std::time::Duration;
 use detect::detector::{Detector, Findings, Origin};
 use detect_alert::Alert;
 use detect_engine::{Correlator, Ruleset};
-use ingest_event::{QuarantineRecord, Timestamp, Zone};
+use ingest_event::{KeptRecord, Timestamp, Zone};
 
 pub use expect::Expectation;
 pub use inputs::Input;
@@ -113,7 +113,7 @@ pub enum Happened<'a> {
     /// An alert, with its wire form.
     Alert(&'a Alert, &'a [u8]),
     /// Something was put aside.
-    Refused(&'a QuarantineRecord),
+    Refused(&'a KeptRecord),
     /// An input can't be read, or not to its end; why.
     Failed(&'a str),
     /// So many bytes of the current input have been read.
@@ -257,21 +257,23 @@ impl<'r> Stage<'r> {
             )?;
         }
         for record in std::mem::take(&mut self.findings.quarantined) {
-            self.refuse(&record, told)?;
+            // The event itself is in the input, at the place of which the record tells.
+            let raw = String::new();
+            self.refuse(&KeptRecord { record, raw }, told)?;
         }
         Ok(())
     }
 
     fn refuse<E>(
         &mut self,
-        record: &QuarantineRecord,
+        kept: &KeptRecord,
         told: &mut dyn FnMut(&Happened<'_>, &Summary) -> Result<(), E>,
     ) -> Result<(), E> {
-        *self.summary.refused.entry(record.reason).or_default() += 1;
+        *self.summary.refused.entry(kept.record.reason).or_default() += 1;
         if let Some(input) = self.summary.inputs.last_mut() {
             input.refused += 1;
         }
-        told(&Happened::Refused(record), &self.summary)
+        told(&Happened::Refused(kept), &self.summary)
     }
 }
 

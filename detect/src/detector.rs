@@ -14,7 +14,7 @@ use detect_engine::{
 };
 use ingest_event::{
     Defaults, Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason,
-    QuarantineRecord, RAW_BYTES_MAX, SensorId, Timestamp, Zone,
+    QuarantineRecord, RAW_BYTES_MAX, SensorId, Timestamp, Zone, derive_id,
 };
 
 use crate::bound::bounded;
@@ -382,8 +382,8 @@ pub(crate) fn unknown_topic(
         source: topic.to_owned(),
         position,
         observed,
-        raw: String::from_utf8_lossy(kept).into_owned(),
-        raw_bytes: payload.len() as u64,
+        length: payload.len() as u64,
+        digest: derive_id(&[kept]),
     }
 }
 

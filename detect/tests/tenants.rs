@@ -197,7 +197,7 @@ async fn an_event_that_claims_another_organization_is_put_aside_and_raises_an_al
         .await;
         lab.detect(3, false).await;
 
-        let quarantined = lab.read("varde.quarantine").await;
+        let quarantined = lab.read(&format!("varde.quarantine.{OSLO}")).await;
         let mut reasons: Vec<_> = quarantined
             .iter()
             .map(|value| {
@@ -207,6 +207,11 @@ async fn an_event_that_claims_another_organization_is_put_aside_and_raises_an_al
             })
             .collect();
         reasons.sort();
+        let said = quarantined.concat();
+        for word in [source, EIGERSUND, "no event"] {
+            let found = said.windows(word.len()).any(|part| part == word.as_bytes());
+            assert!(!found, "quarantine quotes {word}");
+        }
         assert_eq!(
             reasons,
             [QuarantineReason::NotJson, QuarantineReason::WrongOrganization]

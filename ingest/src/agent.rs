@@ -23,6 +23,7 @@ use crate::live;
 use crate::metrics::{self, Metrics};
 use crate::publish::Topics;
 use crate::record::{Draft, Record};
+use crate::site::Site;
 use crate::spool::Spool;
 use crate::stamp::SourceIdentity;
 
@@ -81,8 +82,10 @@ pub async fn run_with(
     }
     let topics = Topics::of(config.context.organization).context("name the topics")?;
     let home_networks = config.home_networks.clone();
+    let site = Site::open(&config.state).context("start the sensor")?;
     let intake = Arc::new(Intake::new(
         spool,
+        site,
         config.context.clone(),
         home_networks,
         clock.clone(),

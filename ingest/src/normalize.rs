@@ -83,12 +83,12 @@ struct Normalized {
 #[derive(Debug, PartialEq)]
 struct Reject {
     reason: QuarantineReason,
-    detail: String,
+    detail: Cow<'static, str>,
 }
 
 impl Reject {
     #[cold]
-    fn new(reason: QuarantineReason, detail: impl Into<String>) -> Self {
+    fn new(reason: QuarantineReason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             reason,
             detail: detail.into(),
@@ -114,7 +114,7 @@ impl From<DecodeError> for Reject {
         };
         Self {
             reason: error.reason(),
-            detail,
+            detail: detail.into(),
         }
     }
 }

@@ -28,7 +28,7 @@ const QUARANTINE_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The largest event: a line of the largest size, its JSON names and escapes, with room.
 pub const EVENT_BYTES_MAX: u32 = 8 << 20;
 
-/// The largest record of quarantine: it keeps 4,096 raw bytes, so this is far more than one takes. The detector says
+/// The largest record of quarantine: far more than one takes, which is a few hundred bytes. The detector says
 /// the same, or the two would change the topic's settings in turn.
 pub const QUARANTINE_BYTES_MAX: u32 = 1 << 20;
 
@@ -47,7 +47,7 @@ impl Topics {
     pub fn of(organization: OrganizationNumber) -> Result<Self, ingest_bus::TopicNameError> {
         Ok(Self {
             events: Topic::parse(&topic::events(organization))?,
-            quarantine: Topic::parse(topic::QUARANTINE)?,
+            quarantine: Topic::parse(&topic::quarantine(organization))?,
         })
     }
 

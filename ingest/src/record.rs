@@ -33,8 +33,9 @@ pub struct Draft {
 pub struct Refusal {
     /// Why, as a code.
     pub reason: QuarantineReason,
-    /// What was wrong and what would mend it.
-    pub detail: String,
+    /// What was wrong and what would mend it. Words of ours may leave the building; those that were put together here may
+    /// quote the input, and stay.
+    pub detail: Cow<'static, str>,
     /// Line, packet or message number in its source, from 1.
     pub position: u64,
     /// The first [`RAW_BYTES_MAX`] bytes of it.
@@ -47,7 +48,12 @@ impl Refusal {
     /// A refusal of `raw`, which is cut to what quarantine keeps.
     #[must_use]
     #[cold]
-    pub fn new(reason: QuarantineReason, detail: impl Into<String>, position: u64, raw: &[u8]) -> Self {
+    pub fn new(
+        reason: QuarantineReason,
+        detail: impl Into<Cow<'static, str>>,
+        position: u64,
+        raw: &[u8],
+    ) -> Self {
         let kept = raw.get(..RAW_BYTES_MAX).unwrap_or(raw);
         Self {
             reason,

@@ -4,9 +4,11 @@
 //! stood, so that reading the same input again makes the same id (D5).
 
 use ingest_event::{
-    Event, EventId, Marking, OrganizationNumber, Purpose, QuarantineRecord, SensorId, Timestamp, Value, Zone,
-    field,
+    Event, EventId, KeptRecord, Marking, OrganizationNumber, Purpose, QuarantineRecord, SensorId, Timestamp,
+    Value, Zone, field,
 };
+
+use std::borrow::Cow;
 
 use crate::record::{Draft, Refusal};
 
@@ -128,14 +130,25 @@ fn believe(event: &mut Event, name: &str, value: &Value) {
     }
 }
 
-/// Makes the record for quarantine. Its id is derived like an event's, so that the same thing put aside twice is one.
+/// What becomes of something refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutAside {
+    /// Leaves the building: that it was refused, why and where, and nothing of what it said.
+    pub told: QuarantineRecord,
+    /// Stays, for whoever is on site to look at.
+    pub kept: KeptRecord,
+}
+
+/// Makes the records of something refused. Their id is derived like an event's, so that the same thing put aside twice is
+/// one. `key` is the site's: without it nobody can try out what the input was.
 #[must_use]
 pub fn put_aside(
     context: &SensorContext,
     source: &SourceIdentity,
     refusal: Refusal,
     observed: Timestamp,
-) -> QuarantineRecord {
+    key: &[u8; 32],
+) -> PutAside {
     let Refusal {
         reason,
         detail,
@@ -143,24 +156,37 @@ pub fn put_aside(
         raw,
         raw_bytes,
     } = refusal;
-    QuarantineRecord {
+    let digest = blake3::keyed_hash(key, &raw).to_hex().as_str().to_owned();
+    let (told, whole) = match detail {
+        Cow::Borrowed(ours) => (ours, ours.to_owned()),
+        Cow::Owned(quotes) => (reason.meaning(), quotes),
+    };
+    let told = QuarantineRecord {
         id: EventId::derive(&[
             context.sensor.as_str().as_bytes(),
             &source.content,
             &position.to_le_bytes(),
             reason.as_str().as_bytes(),
-            &raw,
+            digest.as_bytes(),
         ]),
         reason,
-        detail,
+        detail: told.to_owned(),
         organization: Some(context.organization),
         sensor: Some(context.sensor.clone()),
         source: source.name.clone(),
         position,
         observed,
+        length: raw_bytes,
+        digest,
+    };
+    let kept = KeptRecord {
+        record: QuarantineRecord {
+            detail: whole,
+            ..told.clone()
+        },
         raw: String::from_utf8_lossy(&raw).into_owned(),
-        raw_bytes,
-    }
+    };
+    PutAside { told, kept }
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ingest::{agent, clock::Clock, config};
+use ingest::{agent, clock::Clock, config, quarantine};
 use ingest_bus::{Bus, BusConfig, PollError, PollLimit, Subscription, Topic};
-use ingest_event::Fields;
 use ingest_event::codec::flatten;
+use ingest_event::{Fields, Value};
 use tokio_util::sync::CancellationToken;
 
 fn write_config(directory: &Path, sources: &str) -> std::path::PathBuf {
@@ -116,7 +116,7 @@ async fn files_are_read_once_and_what_is_wrong_lands_in_quarantine() {
             .iter()
             .all(|event| event.text("log.file.path") == path.to_str())
     );
-    let refused = published(directory.path(), "varde.quarantine").await;
+    let refused = published(directory.path(), "varde.quarantine.964965226").await;
     let bad: Vec<_> = refused
         .iter()
         .filter(|record| record.text("reason") == Some("not_json"))
@@ -126,11 +126,75 @@ async fn files_are_read_once_and_what_is_wrong_lands_in_quarantine() {
         bad[0].get("position").map(ToString::to_string).as_deref(),
         Some("701")
     );
-    assert_eq!(bad[0].text("raw"), Some("no json"));
+    // What it said stays on site; that it was refused, and where, is told.
+    assert_eq!(bad[0].text("detail"), Some("it is no JSON object"));
     assert_eq!(
-        bad[0].text("detail"),
-        Some("expected ident at column 2; each line of this file must be one JSON object")
+        (bad[0].get("raw"), bad[0].get("length")),
+        (None, Some(&Value::Integer(7)))
     );
+    let mut kept = Vec::new();
+    quarantine::read(&directory.path().join("state"), |record| {
+        kept.push(record);
+        Ok(())
+    })
+    .expect("reads");
+    let kept = kept.iter().find(|kept| kept.raw == "no json").expect("kept");
+    assert_eq!(
+        kept.record.detail,
+        "expected ident at column 2; each line of this file must be one JSON object"
+    );
+    assert_eq!(Some(kept.record.digest.as_str()), bad[0].text("digest"));
+}
+
+#[tokio::test]
+async fn no_byte_of_what_is_refused_leaves_the_building() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let secrets = ["10.20.0.77", "fd00:20::77", "kari.normann", "hunter2"];
+    // Each is refused for another reason, and each reader would like to quote it.
+    let lines = [
+        r#"{"timestamp":"2026-03-02T08:15:00Z","event_type":"flow","src_ip":"10.20.0.77x"}"#,
+        r#"{"timestamp":"kari.normann","event_type":"flow","src_ip":"fd00:20::77"}"#,
+        r#"{"timestamp":"2026-03-02T08:15:00Z","event_type":"kari.normann"}"#,
+        r#"{"event_type":"flow","timestamp":null,"password":"hunter2"}"#,
+        "login kari.normann hunter2 from fd00:20::77",
+        r#"{"timestamp":"2026-03-02T08:15:00Z","event_type":"flow","src_port":"hunter2"}"#,
+    ];
+    let text = eve_lines(1) + &lines.join("\n") + "\nkari.normann \u{0}\n";
+    let mut bytes = text.into_bytes();
+    bytes.extend(b"\xff 10.20.0.77\n");
+    std::fs::write(directory.path().join("eve"), bytes).expect("writes");
+    let path = directory.path().join("eve");
+    let config = write_config(
+        directory.path(),
+        &format!("  - file: {{ path: {} }}\n", path.display()),
+    );
+    let config = config::load(&config).expect("reads");
+    let bus = Bus::open(&config.bus).await.expect("opens");
+    let summary = agent::run(config, bus, Clock::System, CancellationToken::new())
+        .await
+        .expect("runs");
+    assert_eq!(summary.records_refused, 8);
+    let told = published(directory.path(), "varde.quarantine.964965226").await;
+    assert_eq!(told.len(), 8);
+    let mut files = 0;
+    for entry in std::fs::read_dir(directory.path().join("bus")).expect("reads") {
+        let bytes = std::fs::read(entry.expect("reads").path()).expect("reads");
+        files += 1;
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!found, "{secret} is on the bus");
+        }
+    }
+    assert!(0 < files);
+    let mut kept = String::new();
+    quarantine::read(&directory.path().join("state"), |record| {
+        kept += &record.raw;
+        Ok(())
+    })
+    .expect("reads");
+    for secret in secrets {
+        assert!(kept.contains(secret), "{secret} is not kept on site");
+    }
 }
 
 #[tokio::test]

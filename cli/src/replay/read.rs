@@ -11,7 +11,7 @@ use ingest::record::Record;
 use ingest::source::{FileOptions, open};
 use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, put_aside, stamp};
 use ingest_event::{
-    Event, Marking, OrganizationNumber, Purpose, QuarantineRecord, SensorId, Timestamp, Zone, encode,
+    Event, KeptRecord, Marking, OrganizationNumber, Purpose, SensorId, Timestamp, Zone, encode,
 };
 use ipnet::IpNet;
 
@@ -21,6 +21,9 @@ use crate::text::chain;
 
 /// Pieces that may wait: enough that neither thread waits for the other's next slice of time.
 const PIECES_WAITING_MAX: usize = 8;
+
+/// What is refused here stays here, so that its digest needs no secret.
+const NO_KEY: [u8; 32] = [0; 32];
 
 /// What to replay, and as whose.
 #[derive(Clone, Debug)]
@@ -73,7 +76,7 @@ pub(super) struct Batch {
     bytes: Vec<u8>,
     events: Vec<Place>,
     /// What was put aside.
-    pub(super) refused: Vec<QuarantineRecord>,
+    pub(super) refused: Vec<KeptRecord>,
     /// Bytes of the input read so far.
     pub(super) bytes_read: u64,
 }
@@ -239,9 +242,9 @@ impl<'a> Stamper<'a> {
                 batch.push(&event);
             }
             Record::Refused(refusal) => {
-                batch
-                    .refused
-                    .push(put_aside(&self.context, identity, refusal, self.now));
+                // Nothing leaves: whoever replays sees it whole.
+                let aside = put_aside(&self.context, identity, refusal, self.now, &NO_KEY);
+                batch.refused.push(aside.kept);
             }
         }
     }

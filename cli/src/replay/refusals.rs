@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ingest_event::{QuarantineReason, QuarantineRecord};
+use ingest_event::{KeptRecord, QuarantineReason};
 
 use crate::Terminal;
 use crate::text::{number, shown};
@@ -52,7 +52,8 @@ impl Refusals {
     }
 
     /// Takes one. `tell` prints a line on standard error.
-    pub(super) fn take(&mut self, record: &QuarantineRecord, tell: &mut dyn FnMut(&str)) -> io::Result<()> {
+    pub(super) fn take(&mut self, kept: &KeptRecord, tell: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let record = &kept.record;
         let count = self.counts.entry(record.reason).or_default();
         *count += 1;
         if *count <= TOLD_MAX {
@@ -66,7 +67,7 @@ impl Refusals {
             ));
         }
         if let Some(file) = &mut self.file {
-            serde_json::to_writer(&mut *file, record)?;
+            serde_json::to_writer(&mut *file, kept)?;
             file.write_all(b"\n")?;
         }
         Ok(())

@@ -1,11 +1,16 @@
 //! What leaves the detector: alerts, quarantine, signals and checkpoints, each on its topic.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use detect_alert::Alert;
 use ingest_bus::{Bus, Cleanup, ErrorClass, Producer, PublishError, Record, Topic, TopicSpec};
-use ingest_event::{QuarantineRecord, Timestamp};
+use ingest_event::{OrganizationNumber, QuarantineRecord, Timestamp, topic};
+use tokio::sync::Mutex;
 
 use super::retry::retry;
 use crate::{
@@ -45,8 +50,9 @@ pub(super) struct Outlet {
     clock: fn() -> Timestamp,
     alerts: Topic,
     checkpoints: Topic,
-    quarantine: Topic,
     signals: Topic,
+    /// Whose topics of quarantine are there.
+    quarantines: Arc<Mutex<BTreeSet<Option<OrganizationNumber>>>>,
 }
 
 impl Outlet {
@@ -59,18 +65,10 @@ impl Outlet {
     ) -> anyhow::Result<Self> {
         let alerts = Topic::parse(detect_alert::topic::ALERTS)?;
         let checkpoints = Topic::parse(ingest_event::topic::CHECKPOINTS)?;
-        let quarantine = Topic::parse(ingest_event::topic::QUARANTINE)?;
         let signals = Topic::parse(ingest_event::topic::SIGNALS)?;
         let by_time = Cleanup::Delete { retention: RETENTION };
-        let spec = |topic: &Topic, cleanup, max_record_bytes| TopicSpec {
-            topic: topic.clone(),
-            partitions: 1,
-            cleanup,
-            max_record_bytes,
-        };
         let specs = [
             spec(&alerts, by_time, 1 << 20),
-            spec(&quarantine, by_time, 1 << 20),
             // A checkpoint is cut into chunks that fit.
             spec(&checkpoints, Cleanup::Compact, 1 << 20),
             TopicSpec {
@@ -92,8 +90,8 @@ impl Outlet {
             clock,
             alerts,
             checkpoints,
-            quarantine,
             signals,
+            quarantines: Arc::default(),
         })
     }
 
@@ -141,8 +139,7 @@ impl Outlet {
         }
         let records: Vec<Record> = alerts.iter().map(alert_record).collect();
         let told = self.publish_each(&self.alerts, records);
-        let records: Vec<Record> = quarantined.iter().map(quarantine_record).collect();
-        let put_aside = self.publish_each(&self.quarantine, records);
+        let put_aside = self.put_aside(&quarantined);
         let bytes: usize = signals.iter().map(Record::bytes).sum();
         self.metrics.signal_bytes.inc_by(bytes as u64);
         let sent = self.publish_each(&self.signals, signals);
@@ -160,6 +157,38 @@ impl Outlet {
                     .canary_seconds
                     .set((self.clock)().as_millis() / 1_000);
             }
+        }
+        Ok(())
+    }
+
+    /// Publishes each record on its organisation's topic of quarantine, which is made when it is first needed.
+    async fn put_aside(&self, quarantined: &[QuarantineRecord]) -> anyhow::Result<()> {
+        let mut by_owner: BTreeMap<Option<OrganizationNumber>, Vec<Record>> = BTreeMap::new();
+        for record in quarantined {
+            by_owner
+                .entry(record.organization)
+                .or_default()
+                .push(quarantine_record(record));
+        }
+        for (owner, records) in by_owner {
+            let topic = match owner {
+                Some(organization) => Topic::parse(&topic::quarantine(organization))?,
+                None => Topic::parse(topic::QUARANTINE)?,
+            };
+            let mut there = self.quarantines.lock().await;
+            if !there.contains(&owner) {
+                let specs = [spec(&topic, Cleanup::Delete { retention: RETENTION }, 1 << 20)];
+                retry(
+                    &self.metrics,
+                    || self.bus.ensure_topics(&specs),
+                    |error| error.class(),
+                )
+                .await
+                .context("make a topic of quarantine")?;
+                there.insert(owner);
+            }
+            drop(there);
+            self.publish_each(&topic, records).await?;
         }
         Ok(())
     }
@@ -194,6 +223,16 @@ impl Outlet {
         )
         .await
         .map(drop)
+    }
+}
+
+/// A topic of one partition.
+fn spec(topic: &Topic, cleanup: Cleanup, max_record_bytes: u32) -> TopicSpec {
+    TopicSpec {
+        topic: topic.clone(),
+        partitions: 1,
+        cleanup,
+        max_record_bytes,
     }
 }
 

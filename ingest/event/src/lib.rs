@@ -23,5 +23,5 @@ pub use id::{
     EventId, EventIdError, OrganizationNumber, OrganizationNumberError, SensorId, SensorIdError, derive_id,
 };
 pub use marking::{Marking, Purpose, UnknownCode, Zone};
-pub use quarantine::{QuarantineReason, QuarantineRecord, RAW_BYTES_MAX};
+pub use quarantine::{KeptRecord, QuarantineReason, QuarantineRecord, RAW_BYTES_MAX};
 pub use timestamp::{Timestamp, TimestampError};

@@ -1,11 +1,11 @@
-//! What could not be read, or is not believed: kept aside with its reason, never dropped.
+//! What could not be read, or is not believed: told with its reason, never dropped; what it said stays where it was.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{EventId, OrganizationNumber, SensorId, Timestamp};
 
-/// At most this much of the raw input is kept: enough to see what it was, small enough that a flood of
-/// broken input cannot fill the bus.
+/// At most this much of the raw input is kept on site: enough to see what it was, small enough that a flood of
+/// broken input cannot fill the disk.
 pub const RAW_BYTES_MAX: usize = 4096;
 
 /// Why something was put aside. The codes are label values of metrics and part of the interface.
@@ -69,6 +69,24 @@ impl QuarantineReason {
             Self::WrongOrganization => "wrong_organization",
         }
     }
+
+    /// What it means, in words that say nothing of the input.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::BadField => "a field has a value that it can't have",
+            Self::Malformed => "the bytes are not what the format says",
+            Self::NotJson => "it is no JSON object",
+            Self::NotUtf8 => "it is not UTF-8",
+            Self::NoTimestamp => "it has no time of its own, and none can be derived",
+            Self::SchemaTooNew => "a newer schema wrote it",
+            Self::TooLarge => "it is longer than the limit for one record",
+            Self::TooManyFields => "it has more fields than the limit",
+            Self::Truncated => "the input ends in the middle of it",
+            Self::UnknownFormat => "there is no reader for its format",
+            Self::WrongOrganization => "it claims an organisation that its topic does not belong to",
+        }
+    }
 }
 
 impl std::fmt::Display for QuarantineReason {
@@ -77,14 +95,15 @@ impl std::fmt::Display for QuarantineReason {
     }
 }
 
-/// One record of `varde.quarantine`, as JSON with these names.
+/// One record of a topic of quarantine, as JSON with these names. It says that something was put aside and where, not what
+/// it said: lines and packets that nobody could read may hold anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineRecord {
     /// Derived from sensor, source and position: putting the same thing aside twice makes one record.
     pub id: EventId,
     /// Why.
     pub reason: QuarantineReason,
-    /// What was wrong and what would mend it, for a person.
+    /// What was wrong and what would mend it, for a person; nothing of the input.
     pub detail: String,
     /// Whose topic or sensor it came from, where known.
     pub organization: Option<OrganizationNumber>,
@@ -97,10 +116,21 @@ pub struct QuarantineRecord {
     /// When it was put aside, RFC 3339.
     #[serde(with = "as_text")]
     pub observed: Timestamp,
+    /// Whole length of what was put aside, in bytes.
+    pub length: u64,
+    /// Tells equal inputs from different ones: a hash of the first [`RAW_BYTES_MAX`] bytes in hexadecimal digits, made with
+    /// a key that stays on site where a sensor wrote it, so that nobody can try out what they were.
+    pub digest: String,
+}
+
+/// What stays on site of something put aside: one line of JSON, the record's own members and `raw`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRecord {
+    /// As it leaves, but for the detail, which is whole here.
+    #[serde(flatten)]
+    pub record: QuarantineRecord,
     /// The first [`RAW_BYTES_MAX`] bytes, as text; bytes that are not UTF-8 are written as U+FFFD.
     pub raw: String,
-    /// Whole length of what was put aside, in bytes.
-    pub raw_bytes: u64,
 }
 
 mod as_text {

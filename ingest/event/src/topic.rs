@@ -5,7 +5,8 @@ use crate::OrganizationNumber;
 /// Every event topic starts with this; the organisation number follows (D3).
 pub const EVENTS_PREFIX: &str = "varde.events.";
 
-/// What could not be read or is not believed, with its reason; one record each ([`crate::QuarantineRecord`]).
+/// What could not be read or is not believed, with its reason; one record each ([`crate::QuarantineRecord`]). The
+/// organisation number follows ([`quarantine`]); the name alone is for what belongs to no organisation.
 pub const QUARANTINE: &str = "varde.quarantine";
 
 /// What has to be held together with events of other partitions, keyed so that a group's come together (D7).
@@ -18,6 +19,12 @@ pub const CHECKPOINTS: &str = "varde.checkpoints";
 #[must_use]
 pub fn events(organization: OrganizationNumber) -> String {
     format!("{EVENTS_PREFIX}{organization}")
+}
+
+/// What was put aside of one organisation: nobody sees another's.
+#[must_use]
+pub fn quarantine(organization: OrganizationNumber) -> String {
+    format!("{QUARANTINE}.{organization}")
 }
 
 /// The organisation whose events a topic holds; `None` for any other topic.
@@ -36,5 +43,7 @@ mod tests {
         assert_eq!(organization(&events(oslo)), Some(oslo));
         assert_eq!(organization("varde.events.123456789"), None);
         assert_eq!(organization(QUARANTINE), None);
+        assert_eq!(organization(&quarantine(oslo)), None);
+        assert_eq!(quarantine(oslo), "varde.quarantine.958935420");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ingest_event::{Timestamp, encode};
+use ingest_event::{QuarantineRecord, Timestamp, encode};
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
@@ -11,7 +11,8 @@ use crate::clock::Clock;
 use crate::disclose::disclose;
 use crate::metrics::Metrics;
 use crate::publish;
-use crate::record::Record;
+use crate::record::{Record, Refusal};
+use crate::site::Site;
 use crate::spool::{Entry, Progress, Spool, SpoolError};
 use crate::stamp::{SensorContext, SourceIdentity, put_aside, stamp};
 
@@ -22,6 +23,7 @@ pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
 #[derive(Debug)]
 pub struct Intake {
     spool: Mutex<Spool>,
+    site: Mutex<Site>,
     context: SensorContext,
     home_networks: Vec<IpNet>,
     clock: Clock,
@@ -35,6 +37,7 @@ pub struct Intake {
 impl Intake {
     pub(crate) fn new(
         spool: Spool,
+        site: Site,
         context: SensorContext,
         home_networks: Vec<IpNet>,
         clock: Clock,
@@ -45,6 +48,7 @@ impl Intake {
             .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
         Self {
             spool: Mutex::new(spool),
+            site: Mutex::new(site),
             context,
             home_networks,
             clock,
@@ -162,7 +166,7 @@ impl Intake {
                 }
                 Record::Refused(refusal) => {
                     refused.push(refusal.reason);
-                    let record = put_aside(&self.context, source, refusal, observed);
+                    let record = self.keep(source, refusal, observed);
                     let value = serde_json::to_vec(&record).unwrap_or_default();
                     append.quarantine(self.context.sensor.as_str().as_bytes(), &value)?;
                 }
@@ -209,14 +213,18 @@ impl Intake {
         Ok(())
     }
 
-    /// Whose records these are, for quarantine.
-    pub(super) fn context(&self) -> &SensorContext {
-        &self.context
+    /// Keeps on site what was refused; what may be told of it elsewhere.
+    pub(super) fn put_aside(&self, source: &SourceIdentity, refusal: Refusal) -> QuarantineRecord {
+        self.keep(source, refusal, self.clock.now())
     }
 
-    /// Now, by the sensor's clock.
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+    fn keep(&self, source: &SourceIdentity, refusal: Refusal, observed: Timestamp) -> QuarantineRecord {
+        let mut site = self.site.lock().unwrap_or_else(PoisonError::into_inner);
+        let aside = put_aside(&self.context, source, refusal, observed, site.quarantine_key());
+        if let Err(error) = site.quarantine.keep(&aside.kept) {
+            tracing::error!(%error, "keep what was refused on site; it is told of all the same");
+        }
+        aside.told
     }
 
     pub(super) fn summary(&self) -> AgentSummary {

@@ -12,7 +12,7 @@ use super::intake::{CANARY_KEY, Intake};
 use crate::publish::{self, Next, Topics};
 use crate::record::Refusal;
 use crate::spool::{Destination, Entry};
-use crate::stamp::{SourceIdentity, put_aside};
+use crate::stamp::SourceIdentity;
 
 /// How long the publisher waits for news before it looks for itself.
 const LOOK: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ fn put_entry_aside(intake: &Intake, entry: &mut Entry, error: &str) {
         content: b"spool".to_vec(),
         path: None,
     };
-    let record = put_aside(intake.context(), &source, refusal, intake.now());
+    let record = intake.put_aside(&source, refusal);
     intake
         .metrics()
         .records_refused

@@ -1,6 +1,6 @@
 //! The sensor as a program: reads its configuration, runs until told to stop.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ enum Command {
     Run(Options),
     /// Check the configuration and the files it names.
     Check(Options),
+    /// Print what was refused, as it was: it never left the site.
+    Quarantine(Options),
 }
 
 #[derive(clap::Args)]
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let (Command::Run(options) | Command::Check(options)) = &command;
+    let (Command::Run(options) | Command::Check(options) | Command::Quarantine(options)) = &command;
     let config = match config::load(&options.config) {
         Ok(config) => config,
         Err(error) => {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run(_) => run(config),
         Command::Check(_) => check(&config),
+        Command::Quarantine(_) => quarantine(&config),
     };
     match result {
         Ok(code) => code,
@@ -94,6 +97,29 @@ async fn run(config: config::Config) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// One line for a person for each record, then what it said.
+fn quarantine(config: &config::Config) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    ingest::quarantine::read(&config.state, |kept| {
+        let record = &kept.record;
+        let said: String = kept.raw.chars().flat_map(shown).collect();
+        writeln!(
+            out,
+            "{} {}:{}: {}: {}\n    {said}",
+            record.observed, record.source, record.position, record.reason, record.detail
+        )
+    })
+    .context("read what was refused")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Bytes of strangers do not move the cursor.
+fn shown(letter: char) -> impl Iterator<Item = char> {
+    let escaped = letter.is_control().then(|| letter.escape_default());
+    let plain = escaped.is_none().then_some(letter);
+    escaped.into_iter().flatten().chain(plain)
 }
 
 fn check(config: &config::Config) -> anyhow::Result<ExitCode> {

@@ -25,7 +25,8 @@ fn intake(spool_bytes_max: u64) -> (TempDir, Arc<Intake>) {
     let context = config::parse(text, "sensor.yml").expect("reads").context;
     let spool = Spool::open(directory.path(), spool_bytes_max).expect("opens");
     let metrics = Metrics::new().expect("registers");
-    let intake = Intake::new(spool, context, Vec::new(), Clock::System, metrics);
+    let site = crate::site::Site::open(directory.path()).expect("opens");
+    let intake = Intake::new(spool, site, context, Vec::new(), Clock::System, metrics);
     (directory, Arc::new(intake))
 }
 

@@ -7,23 +7,33 @@ use ipnet::IpNet;
 
 use super::columns::whole;
 
-/// `inbound`, `outbound`, `internal` or `external`, by which sides are ours; `None` without configured networks.
+/// `inbound`, `outbound`, `internal` or `external`, by which sides are ours; `None` without configured networks. What is
+/// sent to a group or to everybody on the wire stays where it was sent from, as in events of captures.
 #[must_use]
 pub fn direction(source: IpAddr, destination: IpAddr, home_networks: &[IpNet]) -> Option<&'static str> {
     if home_networks.is_empty() {
         return None;
     }
-    Some(
-        match (
-            is_home(source, home_networks),
-            is_home(destination, home_networks),
-        ) {
-            (true, true) => "internal",
-            (true, false) => "outbound",
-            (false, true) => "inbound",
-            (false, false) => "external",
-        },
-    )
+    let source_is_home = is_home(source, home_networks);
+    let destination_is_home = if is_everybody(destination) {
+        source_is_home
+    } else {
+        is_home(destination, home_networks)
+    };
+    Some(match (source_is_home, destination_is_home) {
+        (true, true) => "internal",
+        (true, false) => "outbound",
+        (false, true) => "inbound",
+        (false, false) => "external",
+    })
+}
+
+/// Whether it is a group's address or that of everybody on the wire, and so names no machine.
+pub(crate) fn is_everybody(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_broadcast() || address.is_multicast(),
+        IpAddr::V6(address) => address.is_multicast(),
+    }
 }
 
 /// Whether an address is in one of our networks.
@@ -146,5 +156,34 @@ fn host_without_port(host: &str) -> &str {
         // A bare IPv6 address has more than one colon and no port.
         Some((name, port)) if !name.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_to_a_group_stays_where_it_was_sent_from() {
+        let home = ["10.20.0.0/24", "2001:db8:20::/64"].map(|text| text.parse().expect("a network"));
+        for (source, destination, expected) in [
+            ("10.20.0.5", "224.0.0.251", "internal"),
+            ("2001:db8:20::5", "ff02::fb", "internal"),
+            ("10.20.0.5", "255.255.255.255", "internal"),
+            ("192.0.2.5", "239.1.2.3", "external"),
+            ("2001:db8::5", "ff05::2", "external"),
+            ("10.20.0.5", "192.0.2.5", "outbound"),
+            ("2001:db8:20::5", "2001:db8::5", "outbound"),
+            ("192.0.2.5", "10.20.0.5", "inbound"),
+            ("2001:db8::5", "2001:db8:20::5", "inbound"),
+        ] {
+            let [source, destination] = [source, destination].map(|text| text.parse().expect("an address"));
+            assert_eq!(
+                direction(source, destination, &home),
+                Some(expected),
+                "{source} {destination}"
+            );
+            assert_eq!(direction(source, destination, &[]), None);
+        }
     }
 }

@@ -113,7 +113,7 @@ impl Header {
         });
         let read = |kind, text: &str| {
             typed(kind, &unescape(text)).map_err(|reject| Reject {
-                detail: format!("column `{name}`: {}", reject.detail),
+                detail: format!("column `{name}`: {}", reject.detail).into(),
                 ..reject
             })
         };
