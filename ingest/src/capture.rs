@@ -2,11 +2,12 @@
 //! RDP, SMTP, DHCP and QUIC.
 //!
 //! Bytes come from any reader in any chunks (`file`), frames become packets (`link`, `packet`), packets are
-//! counted to flows (`observer`, `table`, `flow`), and what is said in a flow is read as far as its metadata goes
+//! counted to flows (`tracker`, `observer`, `table`, `flow`; `pace` says which of their times are believed), and what is said in a flow is read as far as its metadata goes
 //! (`application`); payload is never handed on. The same input yields the same records, byte for byte: only packet
 //! time counts, and no order depends on a hash.
 //!
-//! Nothing here opens files, decompresses, or captures live; those hand in a reader or frames.
+//! Nothing here opens files, decompresses, or captures live; those hand in a reader ([`CaptureReader`]) or frames
+//! ([`Tracker`]).
 
 mod application;
 mod certificate;
@@ -26,6 +27,7 @@ mod ldap;
 mod link;
 mod ntlm;
 mod observer;
+mod pace;
 mod packet;
 mod quic;
 mod rdp;
@@ -36,6 +38,7 @@ mod stream;
 mod table;
 mod tls;
 mod told;
+mod tracker;
 mod tunnel;
 mod words;
 
@@ -46,13 +49,12 @@ use thiserror::Error;
 
 use crate::record::Record;
 
-pub use link::UnknownLinkType;
+pub use file::Frame;
+pub use link::{LinkType, UnknownLinkType};
 pub(crate) use told::{ACK, FIN, Knows, RST, SYN, Sampled, Told, ends, sampled};
+pub use tracker::{Counts, Tracker};
 
-use self::{
-    file::{Found, PacketFile},
-    observer::Observer,
-};
+use self::file::{Found, PacketFile};
 
 /// Packets, and at the end flows, of one [`CaptureReader::read`]: enough to keep the cost of a call small beside
 /// its work, few enough that the caller can stop or publish in between.
@@ -71,12 +73,16 @@ pub struct CaptureOptions {
     pub flow_active: Duration,
     /// Flows kept at once; beyond it, the one that has been silent longest is reported and let go. Default 262,144.
     pub flows_max: usize,
+    /// Bytes of half-said things that all conversations together may keep; beyond it, the one that has kept longest is
+    /// no longer listened to. Default 64 MiB: thousands of half-sent heads, and a small part of a small machine. What
+    /// a conversation is made of, some 350 bytes, comes on top, for each of [`CaptureOptions::flows_max`].
+    pub kept_bytes_max: usize,
 }
 
 /// Reads one capture.
 pub struct CaptureReader<R: io::Read> {
     file: PacketFile<R>,
-    observer: Observer,
+    tracker: Tracker,
 }
 
 /// Why a capture can't be read at all.
@@ -116,6 +122,7 @@ impl Default for CaptureOptions {
             flow_idle_tcp: Duration::from_secs(300),
             flow_active: Duration::from_secs(1800),
             flows_max: 262_144,
+            kept_bytes_max: 64 * 1024 * 1024,
         }
     }
 }
@@ -128,7 +135,7 @@ impl<R: io::Read> CaptureReader<R> {
     pub fn new(input: R, options: CaptureOptions) -> Result<Self, CaptureError> {
         Ok(Self {
             file: PacketFile::new(input)?,
-            observer: Observer::new(options),
+            tracker: Tracker::new(options),
         })
     }
 
@@ -141,12 +148,8 @@ impl<R: io::Read> CaptureReader<R> {
         for _ in 0..BITE {
             match self.file.next()? {
                 Found::Refused(refusal) => out.push(Record::Refused(refusal)),
-                Found::Packet(frame) => match packet::read(&frame) {
-                    Ok(Some(packet)) => self.observer.observe(&packet, out),
-                    Ok(None) => {}
-                    Err(refusal) => out.push(Record::Refused(refusal)),
-                },
-                Found::End => return Ok(self.drain(out)),
+                Found::Packet(frame) => self.tracker.packet(&frame, out),
+                Found::End => return Ok(self.tracker.finish(out)),
             }
         }
         Ok(true)
@@ -162,28 +165,8 @@ impl<R: io::Read> CaptureReader<R> {
         self.file.bytes()
     }
 
-    /// Flows let go early because [`CaptureOptions::flows_max`] was reached.
-    pub const fn flows_evicted(&self) -> u64 {
-        self.observer.flows_evicted()
-    }
-
-    /// Conversations no longer listened to because all of them together kept too many bytes.
-    pub const fn conversations_dropped(&self) -> u64 {
-        self.observer.conversations_dropped()
-    }
-
-    /// Fragmented packets that could not be put together: pieces are missing or overlap.
-    pub const fn fragments_given_up(&self) -> u64 {
-        self.observer.fragments_given_up()
-    }
-
-    /// Hands out the next open flows, in the order in which they fell silent. False when there are none left.
-    fn drain(&mut self, out: &mut Vec<Record>) -> bool {
-        for _ in 0..BITE {
-            if !self.observer.finish_oldest(out) {
-                return false;
-            }
-        }
-        true
+    /// What became of the packets that could be told apart.
+    pub fn counts(&self) -> Counts {
+        self.tracker.counts()
     }
 }

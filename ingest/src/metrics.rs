@@ -4,6 +4,7 @@
 //! the spool: `ingest_records_read_total` = `ingest_events_published_total` + `ingest_records_refused_total` +
 //! `ingest_records_shed_total` + the spool, apart from canaries.
 
+mod capture;
 mod export;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use axum::routing::get;
 use ingest_event::Timestamp;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
+pub use self::capture::CaptureMetrics;
 pub use self::export::ExportMetrics;
 
 use crate::clock::Clock;
@@ -35,6 +37,8 @@ pub struct Metrics {
     pub records_shed: IntCounterVec,
     /// Connections closed because they were silent for too long.
     pub connections_idle: IntCounter,
+    /// Captures, from files and from the wire.
+    pub capture: CaptureMetrics,
     /// Flow export.
     pub export: ExportMetrics,
     /// Payload fields that were not let out.
@@ -89,6 +93,7 @@ impl Metrics {
                 "ingest_connections_idle_total",
                 "Syslog connections closed after a long silence.",
             )?,
+            capture: CaptureMetrics::new(&registry)?,
             export: ExportMetrics::new(&registry)?,
             fields_withheld: counter(
                 "ingest_fields_withheld_total",
@@ -114,15 +119,17 @@ impl Metrics {
 
     /// Says that the bus acknowledged a canary made at this time.
     pub fn canary_acknowledged(&self, made: Timestamp) {
-        self.canary_acknowledged
-            .fetch_max(made.as_nanos(), Ordering::Relaxed);
+        // The last one counts, not the one with the latest time: the clock may have been set back.
+        self.canary_acknowledged.store(made.as_nanos(), Ordering::Relaxed);
     }
 
     /// Whether the bus acknowledged a canary that is no older than `window`.
     #[must_use]
     pub fn ready(&self, now: Timestamp, window: Duration) -> bool {
         let made = self.canary_acknowledged.load(Ordering::Relaxed);
-        made != i64::MIN && now.since(Timestamp::from_nanos(made)) <= window
+        let made_at = Timestamp::from_nanos(made);
+        // Nor is one from the future recent.
+        made != i64::MIN && now.since(made_at) <= window && made_at.since(now) <= window
     }
 
     /// In Prometheus' text format.

@@ -18,7 +18,7 @@ use ingest_event::{QuarantineReason, Timestamp};
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::capture::{CaptureError, CaptureOptions, CaptureReader};
+use crate::capture::{CaptureError, CaptureOptions, CaptureReader, Counts};
 use crate::normalize::{Normalizer, NormalizerOptions, YearRule};
 use crate::record::{Record, Refusal};
 
@@ -131,6 +131,7 @@ pub struct FileSource {
     identity: Vec<u8>,
     bytes_read: Arc<AtomicU64>,
     bytes_total: Option<u64>,
+    counts: Counts,
     body: Body,
 }
 
@@ -257,6 +258,7 @@ fn from_reader(
         format,
         bytes_read,
         bytes_total,
+        counts: Counts::default(),
         body,
     })
 }
@@ -269,7 +271,11 @@ impl FileSource {
     pub fn read(&mut self, out: &mut Vec<Record>) -> Result<bool, ReadError> {
         let more = match &mut self.body {
             Body::Lines(body) => body.read(out),
-            Body::Capture(reader) => read_capture(reader, out),
+            Body::Capture(reader) => {
+                let more = read_capture(reader, out);
+                self.counts = reader.counts();
+                more
+            }
             Body::Ended => Ok(false),
         };
         match more {
@@ -305,6 +311,12 @@ impl FileSource {
     #[must_use]
     pub fn identity(&self) -> &[u8] {
         &self.identity
+    }
+
+    /// What became of a capture's frames; all zero for other formats.
+    #[must_use]
+    pub fn capture_counts(&self) -> Counts {
+        self.counts
     }
 
     /// Bytes read of the file as it is on disk, compressed or not.

@@ -297,7 +297,11 @@ fn hellos_in_quic_are_put_together_and_told() {
             let one_by_one = [client(FIRST_ID, 0, &first), client(FIRST_ID, 1, &second)];
             let together = [one_by_one.concat()];
             let turned = [client(FIRST_ID, 1, &second), client(FIRST_ID, 0, &first)];
-            for datagrams in [&one_by_one[..], &together, &turned] {
+            // On a port of its own, and on those of DNS, where a tunnel would hide.
+            let ports = [8443, 53, 5353, 5355];
+            let said = [&one_by_one[..], &together, &turned];
+            for (datagrams, port) in said.into_iter().flat_map(|said| ports.map(|port| (said, port))) {
+                let to = (family.server, port);
                 let mut lab = Lab::new();
                 for datagram in datagrams {
                     lab.udp(from, to, datagram);

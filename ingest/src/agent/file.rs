@@ -45,6 +45,7 @@ pub(super) async fn read(
         if stop.is_cancelled() {
             return Ok(());
         }
+        let counted = source.capture_counts();
         let (returned, result, mut records) = tokio::task::spawn_blocking(move || {
             let mut records = Vec::new();
             let result = source.read(&mut records);
@@ -52,6 +53,7 @@ pub(super) async fn read(
         })
         .await?;
         source = returned;
+        intake.metrics().capture.advance(counted, source.capture_counts());
         let known = usize::try_from(passed).unwrap_or(usize::MAX).min(records.len());
         passed -= known as u64;
         records.drain(..known);

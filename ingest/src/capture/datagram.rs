@@ -1,7 +1,8 @@
 //! What is said in datagrams: DNS and DHCP, each message by itself; QUIC's first packets and Kerberos, joined to their
 //! answers.
 //!
-//! Recognised by content in the first [`UNKNOWN_PACKETS_MAX`] packets of a flow; DNS on its own ports always.
+//! Recognised by content in the first [`UNKNOWN_PACKETS_MAX`] packets of a flow; DNS on its own ports always, but not
+//! only: what else is sent there is where somebody hides.
 
 use super::{
     application::{Application, Moment, Said, Statement, Talk as _, Telling},
@@ -38,11 +39,15 @@ pub(super) fn hear(
     out: &mut Vec<Statement>,
 ) {
     let bytes = payload.bytes;
-    if moment.dns_port {
-        if let Some(message) = dns::expected(bytes) {
-            tell_dns(flow, from, message, moment, out);
+    if moment.dns_port
+        && !quic::is_initial(bytes)
+        && let Some(message) = match flow.listening {
+            // Something else was recognised: what is no real message belongs to that.
+            Listening::Datagrams(_) => dns::unexpected(bytes),
+            Listening::NotYet | Listening::On(_) | Listening::Over => dns::expected(bytes),
         }
-        return;
+    {
+        return tell_dns(flow, from, message, moment, out);
     }
     if let Listening::Datagrams(exchange) = &mut flow.listening {
         if !exchange.hear(from, bytes, moment, out) {

@@ -62,11 +62,14 @@ impl Defragmenter {
 
     /// The next packet that was waited for too long at `now`, if its first piece is there.
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Assembled> {
-        while self
-            .waiting
-            .front()
-            .is_some_and(|waiting| PATIENCE < now.since(waiting.begun))
-        {
+        while let Some(front) = self.waiting.front_mut() {
+            if PATIENCE < front.begun.since(now) {
+                // The clock was set back: it is waited for from now on.
+                front.begun = now;
+            }
+            if now.since(front.begun) <= PATIENCE {
+                break;
+            }
             if let Some(first) = self.give_up(0) {
                 return Some(first);
             }

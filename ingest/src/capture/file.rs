@@ -47,15 +47,17 @@ pub(super) enum Found<'a> {
 
 /// One captured frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame<'a> {
+pub struct Frame<'a> {
     /// From 1.
-    pub(super) number: u64,
-    pub(super) timestamp: Timestamp,
-    pub(super) link: LinkType,
+    pub number: u64,
+    /// When it was captured.
+    pub timestamp: Timestamp,
+    /// What its bytes begin with.
+    pub link: LinkType,
     /// What was captured.
-    pub(super) bytes: &'a [u8],
+    pub bytes: &'a [u8],
     /// Length on the wire; more than was captured when the capture had a snapshot length.
-    pub(super) wire_bytes: usize,
+    pub wire_bytes: usize,
 }
 
 enum Format {

@@ -28,7 +28,7 @@ pub(super) struct FlowKey {
     low: (IpAddr, u16),
     high: (IpAddr, u16),
     /// The protocol below the segment: one number, so that there is one to hash.
-    kind: u32,
+    kind: u64,
 }
 
 /// Which way a packet goes.
@@ -59,6 +59,8 @@ pub(super) struct Flow {
     pub(super) unreachable: bool,
     pub(super) application: Option<Application>,
     pub(super) listening: Listening,
+    /// Its place among those that keep bytes; zero if it keeps none.
+    pub(super) keeper: u64,
     /// Where its first packet came through, if not over bare wire.
     pub(super) origin: Option<Box<Origin>>,
 }
@@ -129,7 +131,7 @@ pub(super) fn key(packet: &Packet<'_>) -> FlowKey {
     FlowKey {
         low,
         high,
-        kind: packet.origin.segment() << 8 | u32::from(packet.protocol),
+        kind: packet.origin.segment() << 8 | u64::from(packet.protocol),
     }
 }
 
@@ -139,13 +141,13 @@ pub(super) fn key_of(
     destination: IpAddr,
     protocol: u8,
     ports: Ports,
-    segment: u32,
+    segment: u64,
 ) -> FlowKey {
     let (source, destination) = ((source, ports.source), (destination, ports.destination));
     FlowKey {
         low: source.min(destination),
         high: source.max(destination),
-        kind: segment << 8 | u32::from(protocol),
+        kind: segment << 8 | u64::from(protocol),
     }
 }
 
@@ -195,6 +197,7 @@ impl Flow {
             unreachable: false,
             application: None,
             listening: Listening::NotYet,
+            keeper: 0,
             origin: (packet.origin != Origin::default()).then(|| Box::new(packet.origin)),
         }
     }
@@ -213,7 +216,9 @@ impl Flow {
             origin: self.origin.clone(),
             ..*self
         };
-        std::mem::replace(self, next)
+        let mut before = std::mem::replace(self, next);
+        before.keeper = 0;
+        before
     }
 
     /// Counts a packet.

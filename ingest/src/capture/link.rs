@@ -8,7 +8,7 @@ use std::fmt;
 
 /// A link type that this reader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LinkType {
+pub enum LinkType {
     /// Ethernet, with any depth of VLAN tags (1).
     Ethernet,
     /// IP without a link header (12, 14, 101, 228, 229).

@@ -2,6 +2,9 @@
 //!
 //! This is the part that files and live capture share: it knows packets and time, not where they come from.
 
+use std::collections::BTreeMap;
+
+use ingest_event::Timestamp;
 use ipnet::IpNet;
 
 use super::{
@@ -10,21 +13,20 @@ use super::{
     datagram,
     defragment::{Assembled, Defragmenter},
     dns,
-    flow::{self, Direction, Flow},
+    flow::{self, Direction, Flow, FlowKey},
+    pace::Pace,
     packet::{self, Packet, Payload, Ports, Transport, protocol},
     table::FlowTable,
 };
 use crate::record::{Draft, Record};
-
-/// Bytes that all conversations together may keep: what thousands of half-sent heads take, and a small part of the
-/// memory of a small machine. A conversation that would exceed it is no longer listened to.
-const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// All that is known of the traffic so far.
 pub(super) struct Observer {
     table: FlowTable,
     fragments: Defragmenter,
     ear: Ear,
+    pace: Pace,
+    kept_bytes_max: usize,
     // Emptied after each packet; kept for its room.
     ended: Vec<Flow>,
 }
@@ -33,6 +35,9 @@ pub(super) struct Observer {
 struct Ear {
     home: Vec<IpNet>,
     kept_bytes: usize,
+    // Flows that keep something, by when they began to. Ordered: the first is the one that has kept longest.
+    keepers: BTreeMap<u64, FlowKey>,
+    keepers_seen: u64,
     dropped: u64,
     // Emptied after each packet; kept for its room.
     statements: Vec<Statement>,
@@ -46,11 +51,20 @@ impl Observer {
             ear: Ear {
                 home: options.home_networks,
                 kept_bytes: 0,
+                keepers: BTreeMap::new(),
+                keepers_seen: 0,
                 dropped: 0,
                 statements: Vec::new(),
             },
+            pace: Pace::default(),
+            kept_bytes_max: options.kept_bytes_max,
             ended: Vec::new(),
         }
+    }
+
+    /// Flows that are not over.
+    pub(super) fn flows_live(&self) -> usize {
+        self.table.live()
     }
 
     /// Flows let go because the table was full.
@@ -70,12 +84,36 @@ impl Observer {
 
     /// Takes a packet in, and hands out what it ends and what it says.
     pub(super) fn observe(&mut self, packet: &Packet<'_>, out: &mut Vec<Record>) {
-        while let Some(late) = self.fragments.expire(packet.timestamp) {
+        let now = self.pace.see(packet.timestamp);
+        while self.expire(now, out) {}
+        self.count(packet, out);
+    }
+
+    /// Believes that it is `seen`, if that is likely; returns the time that counts.
+    pub(super) fn see(&mut self, seen: Timestamp) -> Timestamp {
+        self.pace.see(seen)
+    }
+
+    /// The time that would count when a packet of this time came.
+    pub(super) fn would_be(&self, seen: Timestamp) -> Timestamp {
+        self.pace.clone().see(seen)
+    }
+
+    /// Hands out the next thing that was waited for too long at `now`. False if there is none.
+    pub(super) fn expire(&mut self, now: Timestamp, out: &mut Vec<Record>) -> bool {
+        if let Some(late) = self.fragments.expire(now) {
             self.hear_assembled(&late, out);
+            return true;
         }
-        while let Some(mut flow) = self.table.expire(packet.timestamp) {
-            self.ear.finish(&mut flow, out);
-        }
+        let Some(mut flow) = self.table.expire(now) else {
+            return false;
+        };
+        self.ear.finish(&mut flow, out);
+        true
+    }
+
+    /// Counts a packet to its flow and listens to it.
+    fn count(&mut self, packet: &Packet<'_>, out: &mut Vec<Record>) {
         // A piece says nothing by itself, unless the others can't be joined to it.
         let piece = packet.fragment.filter(|piece| piece.is_whole);
         let mut ended = std::mem::take(&mut self.ended);
@@ -94,13 +132,27 @@ impl Observer {
         {
             self.hear_assembled(&assembled, out);
         }
+        self.relieve(out);
+    }
+
+    /// Listens no longer to those that have kept longest, until all together keep no more than they may: nobody can
+    /// fill the room and keep it from those who come later.
+    fn relieve(&mut self, out: &mut Vec<Record>) {
+        while self.kept_bytes_max < self.ear.kept_bytes {
+            let Some((_, key)) = self.ear.keepers.pop_first() else {
+                break;
+            };
+            if let Some(flow) = self.table.get_mut(&key) {
+                self.ear.give_up(flow, out);
+            }
+        }
     }
 
     /// Listens to what fragments say together. They were counted one by one; a packet inside them is counted now.
     fn hear_assembled(&mut self, assembled: &Assembled, out: &mut Vec<Record>) {
         let (packet, is_inner) = packet::assembled(assembled);
         if is_inner {
-            return self.observe(&packet, out);
+            return self.count(&packet, out);
         }
         if let Some(flow) = self.table.get_mut(&flow::key(&packet)) {
             let direction = flow.direction(&packet);
@@ -175,14 +227,32 @@ impl Ear {
         self.tell(flow, out);
     }
 
-    /// Counts what a flow keeps now against what it kept before; beyond the budget it is no longer listened to.
+    /// Counts what a flow keeps now against what it kept before.
     fn settle(&mut self, flow: &mut Flow, before: usize) {
         let after = flow.listening.weight();
         self.kept_bytes = self.kept_bytes.saturating_add(after).saturating_sub(before);
-        if KEPT_BYTES_MAX < self.kept_bytes && flow.give_up(&mut self.statements) {
-            self.kept_bytes = self.kept_bytes.saturating_sub(after);
-            self.dropped += 1;
+        if after == 0 {
+            self.keeps_nothing(flow);
+        } else if flow.keeper == 0 {
+            self.keepers_seen += 1;
+            flow.keeper = self.keepers_seen;
+            self.keepers.insert(flow.keeper, flow.key);
         }
+    }
+
+    fn keeps_nothing(&mut self, flow: &mut Flow) {
+        if flow.keeper != 0 {
+            self.keepers.remove(&flow.keeper);
+            flow.keeper = 0;
+        }
+    }
+
+    /// Listens to a flow no longer, because there is no room for what it keeps.
+    fn give_up(&mut self, flow: &mut Flow, out: &mut Vec<Record>) {
+        self.kept_bytes = self.kept_bytes.saturating_sub(flow.listening.weight());
+        self.keeps_nothing(flow);
+        self.dropped += u64::from(flow.give_up(&mut self.statements));
+        self.tell(flow, out);
     }
 
     /// Hands out what was said in a flow.
@@ -195,6 +265,7 @@ impl Ear {
     /// Hands out a flow that is over, after what still waited for an answer in it.
     fn finish(&mut self, flow: &mut Flow, out: &mut Vec<Record>) {
         self.kept_bytes = self.kept_bytes.saturating_sub(flow.listening.weight());
+        self.keeps_nothing(flow);
         flow.give_up(&mut self.statements);
         self.tell(flow, out);
         out.push(Record::Event(flow.draft(&self.home)));

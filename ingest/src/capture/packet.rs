@@ -122,8 +122,18 @@ pub(super) struct Payload<'a> {
     pub(super) wire_bytes: usize,
 }
 
-/// Reads a frame: the packet inside all tunnels. `Ok(None)` if it carries no IP or was cut before its addresses.
-pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal> {
+/// What a frame turned out to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reading<'a> {
+    Packet(Packet<'a>),
+    /// It carries something else.
+    NotIp,
+    /// The capture ends before its addresses.
+    Cut,
+}
+
+/// Reads a frame: the packet inside all tunnels.
+pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Reading<'a>, Refusal> {
     let cut = frame.bytes.len() < frame.wire_bytes;
     let damaged = |what: &str| {
         let detail = format!("packet {}: {what}", frame.number);
@@ -132,13 +142,13 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal>
     let (carried, vlans) = frame.link.carried(frame.bytes);
     let bytes = match carried {
         Carried::Ip(bytes) => bytes,
-        Carried::NotIp => return Ok(None),
-        Carried::Short if cut => return Ok(None),
+        Carried::NotIp => return Ok(Reading::NotIp),
+        Carried::Short if cut => return Ok(Reading::Cut),
         Carried::Short => return Err(damaged("ends inside its link header")),
     };
     let ip = match LaxIpSlice::from_slice(bytes) {
         Ok((ip, _)) => ip,
-        Err(LaxHeaderSliceError::Len(_)) if cut => return Ok(None),
+        Err(LaxHeaderSliceError::Len(_)) if cut => return Ok(Reading::Cut),
         Err(LaxHeaderSliceError::Len(_)) => return Err(damaged("ends inside its IP header")),
         Err(LaxHeaderSliceError::Content(error)) => return Err(damaged(&error.to_string())),
     };
@@ -152,7 +162,7 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Option<Packet<'a>>, Refusal>
     };
     let packet = packet(place, &ip, bytes.len(), wire_bytes, origin);
     // As a rule there is nothing to open, and nothing is moved.
-    Ok(Some(if packet.transport.may_carry() {
+    Ok(Reading::Packet(if packet.transport.may_carry() {
         innermost(packet)
     } else {
         packet

@@ -11,6 +11,7 @@ use ingest_event::Timestamp;
 use super::{
     CaptureOptions,
     flow::{Direction, Flow, FlowKey, key},
+    pace::BACK_MAX,
     packet::{Fragment, Packet, Transport, protocol},
 };
 
@@ -48,6 +49,8 @@ struct Queue {
 struct Slot {
     flow: Option<Flow>,
     touch: u64,
+    /// Time of its last packet, or when it was found to lie ahead of the clock.
+    quiet: Timestamp,
     queue: usize,
     before: u32,
     after: u32,
@@ -58,6 +61,7 @@ struct Fragmented {
     source: IpAddr,
     destination: IpAddr,
     protocol: u8,
+    segment: u64,
     identification: u32,
     key: FlowKey,
 }
@@ -97,16 +101,28 @@ impl FlowTable {
         self.evicted
     }
 
+    /// Flows that are not over.
+    pub(super) fn live(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The next flow that has been silent for longer than its idle time at `now`.
+    ///
+    /// What lies ahead of the clock, because that was set back, is silent from now on and waits behind the others.
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Flow> {
-        for queue in &self.queues {
-            let front = self
-                .flows
-                .get(queue.front as usize)
-                .and_then(|slot| slot.flow.as_ref());
-            if front.is_some_and(|flow| queue.idle < now.since(flow.last)) {
-                let slot = queue.front;
-                return self.remove(slot);
+        for number in 0..self.queues.len() {
+            while let Some((front, idle)) = self.queues.get(number).map(|queue| (queue.front, queue.idle))
+                && let Some(slot) = self.flows.get_mut(front as usize)
+            {
+                if idle < now.since(slot.quiet) {
+                    return self.remove(front);
+                }
+                if slot.quiet.since(now) <= BACK_MAX {
+                    break;
+                }
+                slot.quiet = now;
+                self.unlink(front);
+                self.link(front, number);
             }
         }
         None
@@ -142,7 +158,10 @@ impl FlowTable {
             let opens = matches!(packet.transport, Transport::Tcp { flags, .. } if flags.syn && !flags.ack);
             if idle < packet.timestamp.since(held.last) || opens && held.is_over() {
                 ended.extend(self.remove(slot));
-            } else if self.flow_active < packet.timestamp.since(held.first) {
+            } else if self.flow_active < packet.timestamp.since(held.first)
+                // Between a time and one long before it there is no duration.
+                || BACK_MAX < held.last.since(packet.timestamp)
+            {
                 ended.push(held.split(packet));
             }
         }
@@ -158,6 +177,7 @@ impl FlowTable {
         let flow = held.flow.as_mut()?;
         let direction = flow.direction(packet);
         flow.count(packet, direction);
+        held.quiet = flow.last;
         let queue = queue_of(flow);
         self.link(slot, queue);
         let flow = self.flows.get_mut(slot as usize)?.flow.as_mut()?;
@@ -182,6 +202,7 @@ impl FlowTable {
                     && first.source == packet.source
                     && first.destination == packet.destination
                     && first.protocol == packet.protocol
+                    && first.segment == packet.origin.segment()
             };
             return self
                 .fragmented
@@ -197,6 +218,7 @@ impl FlowTable {
             source: packet.source,
             destination: packet.destination,
             protocol: packet.protocol,
+            segment: packet.origin.segment(),
             identification,
             key: own,
         });
@@ -213,6 +235,7 @@ impl FlowTable {
         let slot = Slot {
             flow: Some(flow),
             touch: 0,
+            quiet: packet.timestamp,
             queue: OTHER,
             before: NONE,
             after: NONE,

@@ -11,7 +11,7 @@ use super::{
     file::Frame,
     flow::{Direction, Flow},
     link::LinkType,
-    packet::{self, Packet, Payload, Ports, TcpFlags, Transport, protocol},
+    packet::{self, Packet, Payload, Ports, Reading, TcpFlags, Transport, protocol},
     tunnel::Origin,
 };
 
@@ -67,7 +67,9 @@ pub(crate) fn sampled(link: u32, header: &[u8], wire_bytes: usize) -> Option<Sam
         bytes: header,
         wire_bytes: wire_bytes.max(header.len()),
     };
-    let packet = packet::read(&frame).ok()??;
+    let Ok(Reading::Packet(packet)) = packet::read(&frame) else {
+        return None;
+    };
     let both = |ports: Ports| Some((ports.source, ports.destination));
     let (ports, icmp, tcp_flags) = match packet.transport {
         Transport::Tcp { ports, flags, .. } => {

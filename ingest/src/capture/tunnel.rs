@@ -187,17 +187,20 @@ fn from_carried(kind: Kind, id: Option<u32>, (carried, vlans): (Carried<'_>, Vla
 }
 
 impl Origin {
-    /// Which of several networks with the same addresses a packet is in: 24 bits, zero outside of tunnels that have
-    /// networks. Keys and sessions of others may differ by direction.
-    pub(super) const fn segment(&self) -> u32 {
-        match self.tunnel {
+    /// Which of several networks with the same addresses a packet is in: 48 bits, of both VLANs and of the tunnel's
+    /// network; zero for what is not there. Keys and sessions of other tunnels may differ by direction.
+    pub(super) const fn segment(&self) -> u64 {
+        let [outer, inner] = self.vlans;
+        let network = match self.tunnel {
             Some(Tunnel {
                 kind: Kind::Vxlan | Kind::Geneve,
                 id: Some(id),
                 ..
             }) => id & 0x00ff_ffff,
             Some(_) | None => 0,
-        }
+        };
+        // No `u64::from` in a constant function; each of them is wider than what it holds.
+        (outer as u64 & 0xfff) << 36 | (inner as u64 & 0xfff) << 24 | network as u64
     }
 
     /// Adds where a flow came through to its fields.
