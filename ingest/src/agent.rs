@@ -6,6 +6,7 @@
 mod file;
 mod intake;
 mod publisher;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ingest_bus::{Bus, ErrorClass};
 use ingest_event::{Fields, Timestamp};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{Config, Source};
-use crate::live;
+use crate::config::Config;
 use crate::metrics::{self, Metrics};
 use crate::publish::Topics;
 use crate::record::{Draft, Record};
@@ -27,7 +27,7 @@ use crate::site::Site;
 use crate::spool::Spool;
 use crate::stamp::SourceIdentity;
 
-pub use intake::Intake;
+pub use intake::{Intake, Stopped};
 
 /// The dataset of canaries.
 pub const CANARY_DATASET: &str = "varde.canary";
@@ -37,6 +37,10 @@ const CANARIES_MISSED_MAX: u32 = 3;
 
 /// Between attempts to make topics while the bus is away.
 const TOPICS_RETRY: Duration = Duration::from_secs(2);
+
+/// How long sources may take to end when the sensor is told to stop; what they wait for then is a disk or a network file
+/// system that does not answer. What they had not handed in is read again by the next run.
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +58,7 @@ pub struct AgentSummary {
 /// Runs until told to stop, or, with `exit_when_done`, until all files are read and published.
 ///
 /// # Errors
-/// If the spool or a port can't be opened, or the bus refuses for good.
+/// If the spool or the port of the metrics can't be opened; with `exit_when_done`, if the bus refuses what is left.
 pub async fn run(
     config: Config,
     bus: Bus,
@@ -83,16 +87,17 @@ pub async fn run_with(
     let topics = Topics::of(config.context.organization).context("name the topics")?;
     let home_networks = config.home_networks.clone();
     let site = Site::open(&config.state).context("start the sensor")?;
-    let intake = Arc::new(Intake::new(
+    // Work stops when told to, or when nothing is left to do.
+    let stop = stop.child_token();
+    let intake = Intake::new(
         spool,
         site,
         config.context.clone(),
         home_networks,
         clock.clone(),
         metrics.clone(),
-    ));
-    // Work stops when told to, or when a part of it fails for good.
-    let stop = stop.child_token();
+    );
+    let intake = Arc::new(intake.until(stop.clone()));
     let mut side = JoinSet::new();
     if let (Some(listen), Some(every)) = (
         config.listen,
@@ -113,7 +118,7 @@ pub async fn run_with(
     if let Some(every) = config.canary_every {
         side.spawn(canary(every, Arc::clone(&intake), stop.clone()));
     }
-    let sources = start(&config, &intake, &stop).await?;
+    let sources = start(&config, &intake, &stop);
     let reading = CancellationToken::new();
     let publisher = publisher::run(&bus, &topics, &intake, &reading);
     let summary = supervise(sources, publisher, &config, &reading, &stop, &topics, &bus).await;
@@ -128,7 +133,7 @@ pub async fn run_with(
 /// Waits for sources and publisher in the right order: the publisher goes on until all that was read is out, unless
 /// told to stop; what is left then waits in the spool for the next run.
 async fn supervise(
-    mut sources: JoinSet<anyhow::Result<()>>,
+    mut sources: JoinSet<()>,
     publisher: impl Future<Output = anyhow::Result<()>>,
     config: &Config,
     reading: &CancellationToken,
@@ -142,23 +147,27 @@ async fn supervise(
     };
     let exit_when_done = config.exit_when_done;
     let watching = async {
-        while let Some(ended) = sources.join_next().await {
-            ended.context("join a source")??;
+        let ended = async { while sources.join_next().await.is_some() {} };
+        let late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_MAX).await;
+        };
+        tokio::select! {
+            () = ended => {}
+            () = late => tracing::warn!("a source does not end; it is left behind"),
         }
         if !exit_when_done {
             stop.cancelled().await;
         }
         reading.cancel();
-        Ok::<_, anyhow::Error>(())
     };
     tokio::pin!(publishing, watching);
     let mut watched = false;
     loop {
         tokio::select! {
             result = &mut publishing => return result,
-            result = &mut watching, if !watched => {
+            () = &mut watching, if !watched => {
                 watched = true;
-                result?;
                 if stop.is_cancelled() {
                     return Ok(());
                 }
@@ -187,45 +196,12 @@ async fn ensure_topics(bus: &Bus, topics: &Topics, stop: &CancellationToken) -> 
     }
 }
 
-async fn start(
-    config: &Config,
-    intake: &Arc<Intake>,
-    stop: &CancellationToken,
-) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
+fn start(config: &Config, intake: &Arc<Intake>, stop: &CancellationToken) -> JoinSet<()> {
     let mut sources = JoinSet::new();
     for source in &config.sources {
-        let (intake, stop) = (Arc::clone(intake), stop.clone());
-        match source.clone() {
-            Source::File(file) if file.follow => {
-                sources.spawn(live::follow(file, intake, stop));
-            }
-            Source::File(file) => {
-                sources.spawn(file::read(file, intake, stop));
-            }
-            Source::SyslogUdp(syslog) => {
-                let listen = syslog.listen;
-                let socket = UdpSocket::bind(listen)
-                    .await
-                    .with_context(|| format!("listen on udp {listen}"))?;
-                sources.spawn(live::serve_udp(socket, syslog.utc_offset_secs, intake, stop));
-            }
-            Source::SyslogTcp(syslog) => {
-                let listen = syslog.listen;
-                let listener = TcpListener::bind(listen)
-                    .await
-                    .with_context(|| format!("listen on tcp {listen}"))?;
-                sources.spawn(live::serve_tcp(listener, syslog.utc_offset_secs, intake, stop));
-            }
-            Source::FlowExport(export) => {
-                let listen = export.listen;
-                let socket = UdpSocket::bind(listen)
-                    .await
-                    .with_context(|| format!("listen on udp {listen}"))?;
-                sources.spawn(live::serve_export(socket, export.exporters, intake, stop));
-            }
-        }
+        sources.spawn(source::keep(source.clone(), Arc::clone(intake), stop.clone()));
     }
-    Ok(sources)
+    sources
 }
 
 /// Sends a small event of our own on the same way as all others, so that those at the far end can tell that the way is
@@ -244,7 +220,10 @@ async fn canary(every: Duration, intake: Arc<Intake>, stop: CancellationToken) -
             _ = ticks.tick() => {}
         }
         let record = Record::Event(canary_draft(intake.clock().now(), position));
-        intake.hand_in("canary", &identity, vec![record], None).await?;
+        // A canary that can't get through is one that is missed: that is what it is for.
+        if let Err(error) = intake.hand_in("canary", &identity, vec![record], None).await {
+            tracing::debug!(error = format!("{error:#}"), "hand in a canary");
+        }
     }
     Ok(())
 }

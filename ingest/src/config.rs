@@ -70,6 +70,19 @@ pub enum Source {
     FlowExport(FlowExportSource),
 }
 
+impl Source {
+    /// As metrics call it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::SyslogUdp(_) => "syslog_udp",
+            Self::SyslogTcp(_) => "syslog_tcp",
+            Self::FlowExport(_) => "flow_export",
+        }
+    }
+}
+
 /// A file that is read.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]

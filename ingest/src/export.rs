@@ -28,6 +28,7 @@ pub use domain::{DOMAINS_MAX, TEMPLATE_LIFETIME};
 pub use error::CollectError;
 pub use event::{DATASET, draft};
 pub use record::{Began, Count, FlowRecord, Translated};
+pub use sets::RESUMED_MAX;
 pub use template::{FIELDS_MAX, TEMPLATES_MAX};
 pub use waiting::WAITING_BYTES_MAX;
 
@@ -41,6 +42,8 @@ use waiting::Waiting;
 pub struct Collector {
     domains: Domains,
     waiting: Waiting,
+    /// Templates that came while sets waited for them, with sets still to be read.
+    resuming: std::collections::BTreeSet<(DomainKey, u16)>,
     counts: Counts,
 }
 
@@ -131,7 +134,8 @@ impl Collector {
     ///
     /// # Errors
     /// The first thing in it that can't be read. What stands before and, where that can be told apart, behind it was
-    /// read all the same.
+    /// read all the same. Of what waited for a template it hands out [`RESUMED_MAX`] records and a set; the rest comes
+    /// by [`Collector::resume`].
     pub fn collect(
         &mut self,
         exporter: IpAddr,
@@ -173,6 +177,17 @@ impl Collector {
             0 if datagram.starts_with(&[0, 0, 0, 5]) => sflow::collect(self, exporter, datagram, now, flow),
             version => Err(CollectError::UnknownVersion { version }),
         }
+    }
+
+    /// Whether sets that waited for a template that has come are still to be read: [`Collector::resume`].
+    #[must_use]
+    pub fn is_resuming(&self) -> bool {
+        !self.resuming.is_empty()
+    }
+
+    /// Hands out flows of sets whose template has come: whole sets, until there are [`RESUMED_MAX`] records.
+    pub fn resume(&mut self, now: Timestamp, flow: &mut impl FnMut(&Origin, &FlowRecord)) {
+        sets::resume(self, now, flow);
     }
 
     /// Counts what is missing before a datagram.

@@ -5,6 +5,7 @@
 mod export;
 mod follow;
 mod framing;
+mod receive;
 mod tcp;
 mod udp;
 
@@ -14,9 +15,12 @@ pub use framing::{Frame, Framing, MESSAGE_BYTES_MAX};
 pub use tcp::serve_tcp;
 pub use udp::serve_udp;
 
-use ingest_event::Timestamp;
+use std::net::IpAddr;
+
+use ingest_event::{Timestamp, field};
 
 use crate::normalize::{Normalizer, NormalizerOptions, YearRule};
+use crate::record::Record;
 use crate::source::Format;
 use crate::stamp::SourceIdentity;
 
@@ -38,6 +42,18 @@ fn socket(kind: &str, address: impl std::fmt::Display, started: Timestamp) -> So
         content: format!("{name}@{}", started.as_nanos()).into_bytes(),
         name,
         path: None,
+    }
+}
+
+/// Says who sent these, unless they say it themselves: what devices write need not name them.
+fn sent_by(records: &mut [Record], sender: IpAddr) {
+    for record in records {
+        if let Record::Event(draft) = record
+            && draft.fields.get(field::LOG_SOURCE_ADDRESS).is_none()
+        {
+            let sender = sender.to_canonical().to_string();
+            draft.fields.set(field::LOG_SOURCE_ADDRESS, sender);
+        }
     }
 }
 

@@ -35,6 +35,18 @@ pub struct Metrics {
     pub records_refused: IntCounterVec,
     /// Records dropped because the spool was full, by kind of source.
     pub records_shed: IntCounterVec,
+    /// Failures to receive on a socket or to accept on one, by kind of source.
+    pub receive_errors: IntCounterVec,
+    /// Sources that failed and were started again, by kind of source.
+    pub source_restarts: IntCounterVec,
+    /// Followed files of which something may be unread for good.
+    pub followed_gaps: IntCounter,
+    /// Connections that their senders reset.
+    pub connections_reset: IntCounter,
+    /// 1 while the bus refuses what the sensor publishes, for a reason that somebody has to mend.
+    pub publish_refused: IntGauge,
+    /// Failures to read or write the spool.
+    pub spool_failures: IntCounter,
     /// Connections closed because they were silent for too long.
     pub connections_idle: IntCounter,
     /// Captures, from files and from the wire.
@@ -73,6 +85,11 @@ impl Metrics {
         };
         let spool_bytes = IntGauge::new("ingest_spool_bytes", "Bytes that wait in the spool.")?;
         registry.register(Box::new(spool_bytes.clone()))?;
+        let publish_refused = IntGauge::new(
+            "ingest_publish_refused",
+            "1 while the bus refuses the sensor: rights, certificate, topic.",
+        )?;
+        registry.register(Box::new(publish_refused.clone()))?;
         Ok(Self {
             records_read: by("ingest_records_read_total", "Records read, by format.", "format")?,
             events_published: counter(
@@ -89,6 +106,29 @@ impl Metrics {
                 "Records dropped while the spool was full.",
                 "source",
             )?,
+            receive_errors: by(
+                "ingest_receive_errors_total",
+                "Failures to receive or accept on a socket.",
+                "source",
+            )?,
+            source_restarts: by(
+                "ingest_source_restarts_total",
+                "Sources that failed and were started again.",
+                "source",
+            )?,
+            followed_gaps: counter(
+                "ingest_followed_gaps_total",
+                "Followed files of which something may be unread for good.",
+            )?,
+            connections_reset: counter(
+                "ingest_connections_reset_total",
+                "Syslog connections that their senders reset.",
+            )?,
+            spool_failures: counter(
+                "ingest_spool_failures_total",
+                "Failures to read or write the spool.",
+            )?,
+            publish_refused,
             connections_idle: counter(
                 "ingest_connections_idle_total",
                 "Syslog connections closed after a long silence.",
@@ -123,7 +163,8 @@ impl Metrics {
         self.canary_acknowledged.store(made.as_nanos(), Ordering::Relaxed);
     }
 
-    /// Whether the bus acknowledged a canary that is no older than `window`.
+    /// Whether the bus acknowledged a canary made within `window` of now, on either side: a clock that was set back does
+    /// not make an old one good until it has caught up.
     #[must_use]
     pub fn ready(&self, now: Timestamp, window: Duration) -> bool {
         let made = self.canary_acknowledged.load(Ordering::Relaxed);

@@ -80,7 +80,8 @@ impl Topics {
 }
 
 /// The key of an event's record: organisation and local endpoint, so that what one machine does stays in order and in
-/// one partition (D7). The local endpoint is the side in a home network, else the source, else the host that logged.
+/// one partition (D7). The local endpoint is the side in a home network, else the source, else the host that logged, else
+/// whoever sent the log.
 #[must_use]
 pub fn key(event: &Event, home_networks: &[IpNet]) -> Vec<u8> {
     let endpoint = local_endpoint(&event.fields, home_networks).unwrap_or_default();
@@ -105,25 +106,51 @@ fn local_endpoint(fields: &Fields, home_networks: &[IpNet]) -> Option<String> {
         .flatten()
         .or(source)
         .or_else(|| fields.text(field::HOST_NAME))
+        .or_else(|| fields.text(field::LOG_SOURCE_ADDRESS))
         .map(str::to_owned)
 }
 
 /// Publishes a batch of the spool in order; returns when all of it is durable on the bus.
 ///
 /// # Errors
-/// The bus's, for the first record that it did not take. Those before it may be on the bus.
-pub async fn publish(producer: &Producer, topics: &Topics, batch: &[Entry]) -> Result<(), PublishError> {
+/// The bus's, with what is known about which record it did not take.
+pub async fn publish(producer: &Producer, topics: &Topics, batch: &[Entry]) -> Result<(), Refused> {
+    let mut sent = 0;
     for run in batch.chunk_by(|one, next| one.destination == next.destination) {
         let Some(first) = run.first() else { continue };
         let records = run
             .iter()
             .map(|entry| Record::new(entry.value.clone()).with_key(entry.key.clone()))
             .collect();
-        producer
+        let published = producer
             .publish(topics.of_destination(first.destination), records)
-            .await?;
+            .await;
+        published.map_err(|error| Refused {
+            culprit: culprit(&error).map(|index| sent + index),
+            sent,
+            error,
+        })?;
+        sent += run.len();
     }
     Ok(())
+}
+
+/// A batch that the bus did not take as a whole.
+#[derive(Debug)]
+pub struct Refused {
+    /// How many records from its start are durable on the bus.
+    pub sent: usize,
+    /// The record that the bus will never take, from 0, if it is known.
+    pub culprit: Option<usize>,
+    /// The bus's reason.
+    pub error: PublishError,
+}
+
+fn culprit(error: &PublishError) -> Option<usize> {
+    match error {
+        PublishError::TooLarge { index, .. } | PublishError::KeyMissing { index, .. } => Some(*index),
+        PublishError::UnknownTopic { .. } | PublishError::Append { .. } => None,
+    }
 }
 
 /// What to do after a failure.
@@ -131,8 +158,8 @@ pub async fn publish(producer: &Producer, topics: &Topics, batch: &[Entry]) -> R
 pub enum Next {
     /// Wait this long and try again.
     Retry(Duration),
-    /// Give this up: it will not get better.
-    Stop,
+    /// Tell, wait this long and try again: somebody has to mend it.
+    Tell(Duration),
     /// One record of the batch will never pass.
     PutAside,
 }
@@ -142,15 +169,23 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause: a broker that comes back is noticed within this.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// The longest pause where somebody has to mend something first.
+const MEND_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Decides, after `failures` in a row of which this is the last.
 #[must_use]
 pub fn next(error: &PublishError, failures: u32) -> Next {
     match error.class() {
-        ErrorClass::Transient => {
-            let pause = PAUSE_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10));
-            Next::Retry(pause.min(PAUSE_MAX))
-        }
-        ErrorClass::Permanent => Next::Stop,
+        ErrorClass::Transient => Next::Retry(pause(failures).min(PAUSE_MAX)),
+        ErrorClass::Permanent => Next::Tell(pause(failures)),
         ErrorClass::Poison => Next::PutAside,
     }
+}
+
+/// The pause after so many failures in a row.
+#[must_use]
+pub fn pause(failures: u32) -> Duration {
+    PAUSE_MIN
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(MEND_PAUSE_MAX)
 }

@@ -23,6 +23,7 @@ use crate::normalize::{Normalizer, NormalizerOptions, YearRule};
 use crate::record::{Record, Refusal};
 
 use compression::Counted;
+pub(crate) use compression::{is_compressed, peel};
 pub use lines::LINE_BYTES_MAX;
 use lines::{Line, LineReader};
 pub use recognize::{Format, identity as identity_of, recognize};

@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The spool's file in the state directory.
@@ -47,7 +48,7 @@ pub struct Entry {
 }
 
 /// How far a source was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Records made of it.
     pub records: u64,
@@ -57,6 +58,21 @@ pub struct Progress {
     pub offset: u64,
     /// Time of the last event, in nanoseconds since 1970, which lines without a time go by.
     pub last: Option<i64>,
+    /// By what the file is known again, for one that is followed.
+    pub mark: Option<Mark>,
+}
+
+/// By what a followed file and the place in it are known again, whatever its name is then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Digest of its first bytes, up to the place.
+    pub head: String,
+    /// Digest of the bytes before the place.
+    pub tail: String,
+    /// When it was changed last, in nanoseconds since 1970.
+    pub modified: i64,
+    /// Digests of the first bytes of files that were read to their end before.
+    pub done: Vec<String>,
 }
 
 /// Why the spool can't be used.
@@ -160,6 +176,10 @@ impl Spool {
             ));
         }
         connection.execute_batch(SCHEMA)?;
+        // Of a version before 0.2.
+        if connection.prepare("SELECT mark FROM progress").is_err() {
+            connection.execute_batch("ALTER TABLE progress ADD COLUMN mark TEXT")?;
+        }
         let bytes: i64 = connection.query_row(
             "SELECT coalesce(sum(length(key) + length(value) + ?1), 0) FROM entry",
             [ENTRY_OVERHEAD_BYTES as i64],
@@ -206,7 +226,7 @@ impl Spool {
     /// If the spool can't be read.
     pub fn progress(&self, source: &str) -> Result<Progress, SpoolError> {
         let row = self.connection.query_row(
-            "SELECT records, lines, offset, last FROM progress WHERE source = ?1",
+            "SELECT records, lines, offset, last, mark FROM progress WHERE source = ?1",
             [source],
             |row| {
                 let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
@@ -215,6 +235,9 @@ impl Spool {
                     lines: count(1)?,
                     offset: count(2)?,
                     last: row.get(3)?,
+                    mark: row
+                        .get::<_, Option<String>>(4)?
+                        .and_then(|mark| serde_json::from_str(&mark).ok()),
                 })
             },
         );
@@ -306,16 +329,18 @@ impl Append<'_> {
     pub fn progress(&mut self, source: &str, progress: Progress) -> Result<(), SpoolError> {
         self.transaction
             .prepare_cached(
-                "INSERT INTO progress (source, records, lines, offset, last) VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO progress (source, records, lines, offset, last, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (source) DO UPDATE SET
-                 records = excluded.records, lines = excluded.lines, offset = excluded.offset, last = excluded.last",
+                 records = excluded.records, lines = excluded.lines, offset = excluded.offset, last = excluded.last,
+                 mark = excluded.mark",
             )?
             .execute(params![
                 source,
                 progress.records as i64,
                 progress.lines as i64,
                 progress.offset as i64,
-                progress.last
+                progress.last,
+                progress.mark.and_then(|mark| serde_json::to_string(&mark).ok()),
             ])?;
         Ok(())
     }
@@ -359,7 +384,8 @@ const SCHEMA: &str = "
         records INTEGER NOT NULL,
         lines INTEGER NOT NULL,
         offset INTEGER NOT NULL,
-        last INTEGER
+        last INTEGER,
+        mark TEXT
     );
     CREATE TABLE IF NOT EXISTS counter (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL);
     INSERT OR IGNORE INTO counter VALUES (1, 0);

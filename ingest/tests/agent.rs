@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ingest::{agent, clock::Clock, config, quarantine};
+use ingest::{agent, clock::Clock, config, metrics::Metrics, quarantine};
 use ingest_bus::{Bus, BusConfig, PollError, PollLimit, Subscription, Topic};
 use ingest_event::codec::flatten;
 use ingest_event::{Fields, Value};
@@ -257,6 +257,92 @@ async fn syslog_over_tcp_and_udp_of_both_families_reaches_the_bus() {
             ("udp".to_owned(), 2)
         ])
     );
+}
+
+/// B4: told to stop, it stops, also when the spool is full and the bus away: what waits in it waits on.
+#[tokio::test]
+async fn a_stop_ends_with_a_full_spool_and_the_bus_away() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().display();
+    std::fs::write(directory.path().join("eve"), eve_lines(5_000)).expect("writes");
+    let free = std::net::TcpListener::bind(("::1", 0)).expect("binds");
+    let listen = free.local_addr().expect("bound");
+    drop(free);
+    let text = format!(
+        "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\nspool_bytes_max: 1\ncanary_secs: 1\n\
+         bus: {{ kafka: {{ bootstrap: \"127.0.0.1:1\" }} }}\nsources:\n  - file: {{ path: {root}/eve, follow: true }}\n  \
+         - file: {{ path: {root}/eve }}\n  - syslog_tcp: {{ listen: \"{listen}\" }}\n"
+    );
+    let config = config::parse(&text, "sensor.yml").expect("reads");
+    let bus = Bus::open(&config.bus).await.expect("opens");
+    let (metrics, stop) = (Metrics::new().expect("registers"), CancellationToken::new());
+    let running = tokio::spawn(agent::run_with(
+        config,
+        bus,
+        Clock::System,
+        metrics.clone(),
+        stop.clone(),
+    ));
+    let connected = async {
+        loop {
+            match tokio::net::TcpStream::connect(listen).await {
+                Ok(connected) => break connected,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let mut connected = connected.await;
+    for _ in 0..100 {
+        tokio::io::AsyncWriteExt::write_all(&mut connected, b"<38>Mar  2 08:15:00 gate app: hello\n")
+            .await
+            .expect("sends");
+    }
+    while metrics.spool_bytes.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(60), running).await;
+    ended.expect("it stops").expect("joins").expect("ends well");
+}
+
+/// B5: a source that fails is started again, and the others go on meanwhile.
+#[tokio::test]
+async fn a_source_that_fails_is_started_again_and_ends_nobody_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().display();
+    let taken = std::net::UdpSocket::bind(("::1", 0)).expect("binds");
+    let listen = taken.local_addr().expect("bound");
+    std::fs::write(directory.path().join("eve"), eve_lines(3)).expect("writes");
+    let text = format!(
+        "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\n\
+         bus: {{ embedded: {{ directory: {root}/bus }} }}\nsources:\n  - syslog_udp: {{ listen: \"{listen}\" }}\n  \
+         - file: {{ path: {root}/eve }}\n"
+    );
+    let config = config::parse(&text, "sensor.yml").expect("reads");
+    let bus = Bus::open(&config.bus).await.expect("opens");
+    let (metrics, stop) = (Metrics::new().expect("registers"), CancellationToken::new());
+    let running = tokio::spawn(agent::run_with(
+        config,
+        bus,
+        Clock::System,
+        metrics.clone(),
+        stop.clone(),
+    ));
+    let restarts = || metrics.source_restarts.with_label_values(&["syslog_udp"]).get();
+    while restarts() < 1 || metrics.events_published.get() < 3 {
+        assert!(!running.is_finished(), "the sensor ended");
+        tokio::task::yield_now().await;
+    }
+    drop(taken);
+    let sender = std::net::UdpSocket::bind(("::1", 0)).expect("binds");
+    while metrics.events_published.get() < 4 {
+        assert!(!running.is_finished(), "the sensor ended");
+        // Refused until the source is back.
+        let _ = sender.send_to(b"<38>Mar  2 08:15:00 gate app: hello", listen);
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    running.await.expect("joins").expect("ends well");
 }
 
 /// Killed again and again while it reads and publishes, the sensor loses nothing, and what it repeats is the same.

@@ -102,6 +102,104 @@ async fn a_file_that_is_cut_and_begins_with_the_same_line_is_read_again_too() {
     check(directory.path(), &["one", "one", "two", "three", "four"]).await;
 }
 
+/// B1: what was rotated away while the sensor was down is read first, however often.
+#[tokio::test]
+async fn what_was_rotated_away_while_the_sensor_was_down_is_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (log, first, second) = (
+        directory.path().join("log"),
+        directory.path().join("log.1"),
+        directory.path().join("log.2"),
+    );
+    append(&log, &line("one"));
+    run(directory.path(), 1, 1, || {}).await;
+    append(&log, &line("two"));
+    std::fs::rename(&log, &first).expect("renames");
+    append(&log, &line("three"));
+    std::fs::rename(&first, &second).expect("renames");
+    std::fs::rename(&log, &first).expect("renames");
+    append(&log, &line("four"));
+    run(directory.path(), 3, 3, || {}).await;
+    // A restart in which nothing happened sends nothing again.
+    append(&log, &line("five"));
+    run(directory.path(), 1, 1, || {}).await;
+    check(directory.path(), &["one", "two", "three", "four", "five"]).await;
+}
+
+/// B1: two rotations between two looks.
+#[tokio::test]
+async fn two_rotations_at_once_lose_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    append(&log, &line("one"));
+    run(directory.path(), 5, 1, || {
+        append(&log, &line("two"));
+        std::fs::rename(&log, directory.path().join("log-1")).expect("renames");
+        append(&log, &(line("three") + &line("four")));
+        std::fs::rename(&log, directory.path().join("log-2")).expect("renames");
+        append(&log, &line("five"));
+    })
+    .await;
+    check(directory.path(), &["one", "two", "three", "four", "five"]).await;
+}
+
+/// The rest of a file that was compressed by its rotation is read out of the compressed one.
+#[tokio::test]
+async fn gzip_rotation() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    append(&log, &line("one"));
+    run(directory.path(), 1, 1, || {}).await;
+    let file = std::fs::File::create(directory.path().join("log.1.gz")).expect("creates");
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gzip.write_all((line("one") + &line("two") + &line("three")).as_bytes())
+        .expect("writes");
+    gzip.finish().expect("ends");
+    std::fs::remove_file(&log).expect("removes");
+    append(&log, &line("four"));
+    run(directory.path(), 3, 3, || {}).await;
+    check(directory.path(), &["one", "two", "three", "four"]).await;
+}
+
+/// A new file in the place of one that was deleted may get its inode, and its length.
+#[tokio::test]
+async fn inode_reuse() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    append(&log, &line("one"));
+    run(directory.path(), 1, 1, || {}).await;
+    std::fs::remove_file(&log).expect("removes");
+    append(&log, &(line("two") + &line("three")));
+    run(directory.path(), 2, 2, || {}).await;
+    check(directory.path(), &["one", "two", "three"]).await;
+}
+
+/// B10: as `copytruncate`, but the new content is longer before anybody looks; and what was in the copy only.
+#[tokio::test]
+async fn copytruncate_to_a_longer_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    append(&log, &line("one"));
+    run(directory.path(), 5, 1, || {
+        append(&log, &line("two"));
+        std::fs::copy(&log, directory.path().join("log.1")).expect("copies");
+        std::fs::write(&log, line("three") + &line("four") + &line("five")).expect("writes");
+    })
+    .await;
+    // And while the sensor is down.
+    std::fs::copy(&log, directory.path().join("log.2")).expect("copies");
+    std::fs::write(
+        &log,
+        line("six") + &line("seven") + &line("eight") + &line("nine"),
+    )
+    .expect("writes");
+    run(directory.path(), 4, 4, || {}).await;
+    let expected = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    ];
+    check(directory.path(), &expected).await;
+}
+
 /// The last words of the events on the bus are these, in any order.
 async fn check(directory: &Path, expected: &[&str]) {
     let bus = Bus::open(&BusConfig::Embedded {

@@ -31,6 +31,8 @@ pub const VARDE_ZONE: &str = "varde.zone";
 // Where it came from.
 /// The input file, as it was named to the sensor.
 pub const LOG_FILE_PATH: &str = "log.file.path";
+/// Who sent a message over the network: the address of its datagram or connection.
+pub const LOG_SOURCE_ADDRESS: &str = "log.source.address";
 /// Byte offset in the input file.
 pub const LOG_OFFSET: &str = "log.offset";
 

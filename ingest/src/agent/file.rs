@@ -38,7 +38,8 @@ pub(super) async fn read(
         path: Some(path.clone()),
     };
     let key = format!("file:{path}#{}", String::from_utf8_lossy(source.identity()));
-    let mut progress = intake.progress(&key)?;
+    let (asked, of) = (Arc::clone(&intake), key.clone());
+    let mut progress = tokio::task::spawn_blocking(move || asked.progress(&of)).await??;
     // The same input gives the same records, so those that are spooled already are the first ones.
     let mut passed = progress.records;
     loop {
@@ -59,7 +60,7 @@ pub(super) async fn read(
         records.drain(..known);
         if !records.is_empty() {
             progress.records += records.len() as u64;
-            let place = Some((key.clone(), progress));
+            let place = Some((key.clone(), progress.clone()));
             let format = source.format().as_str();
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),

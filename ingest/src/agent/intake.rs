@@ -1,10 +1,13 @@
 //! Where sources hand in what they read: withheld, stamped, encoded and spooled in one transaction.
 
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ingest_event::{QuarantineRecord, Timestamp, encode};
 use ipnet::IpNet;
+use thiserror::Error;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
@@ -19,6 +22,11 @@ use crate::stamp::{SensorContext, SourceIdentity, put_aside, stamp};
 /// Ends the key of a canary's record, so that the publisher knows one without reading it.
 pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
 
+/// The sensor was told to stop while a source waited for room in the spool: what it wanted to hand in was not taken.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("stopped while the spool is full")]
+pub struct Stopped;
+
 /// The sensor's one way in.
 #[derive(Debug)]
 pub struct Intake {
@@ -28,6 +36,14 @@ pub struct Intake {
     home_networks: Vec<IpNet>,
     clock: Clock,
     metrics: Metrics,
+    /// No more is waited for once this is cancelled.
+    stop: CancellationToken,
+    /// Whether the spool is full: asked on the runtime's threads, where nobody may wait for a disk.
+    is_full: AtomicBool,
+    /// What this intake has added to the figure of bytes in the spool, which several share in one process.
+    told_bytes: AtomicI64,
+    /// Held by the one source that waits for room, or hands in: the limit is passed by one batch at most.
+    turn: tokio::sync::Mutex<()>,
     /// Something was spooled.
     pub(super) filled: Notify,
     /// Something was published.
@@ -43,10 +59,11 @@ impl Intake {
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
-        metrics
-            .spool_bytes
-            .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
-        Self {
+        let intake = Self {
+            stop: CancellationToken::new(),
+            is_full: AtomicBool::new(false),
+            told_bytes: AtomicI64::new(0),
+            turn: tokio::sync::Mutex::new(()),
             spool: Mutex::new(spool),
             site: Mutex::new(site),
             context,
@@ -55,7 +72,24 @@ impl Intake {
             metrics,
             filled: Notify::new(),
             emptied: Notify::new(),
-        }
+        };
+        intake.tell(&intake.lock());
+        intake
+    }
+
+    /// The same, no longer waiting for room once `stop` is cancelled.
+    #[must_use]
+    pub(crate) fn until(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Tells how full the spool is.
+    fn tell(&self, spool: &Spool) {
+        self.is_full.store(spool.is_full(), Ordering::Relaxed);
+        let bytes = i64::try_from(spool.bytes()).unwrap_or(i64::MAX);
+        let before = self.told_bytes.swap(bytes, Ordering::Relaxed);
+        self.metrics.spool_bytes.add(bytes.saturating_sub(before));
     }
 
     /// The networks that are ours.
@@ -76,7 +110,7 @@ impl Intake {
         &self.metrics
     }
 
-    /// How far a source was read.
+    /// How far a source was read. Waits for the disk: not for the runtime's threads.
     ///
     /// # Errors
     /// If the spool can't be read.
@@ -87,7 +121,7 @@ impl Intake {
     /// Takes records in; returns when they are durable. Waits while the spool is full.
     ///
     /// # Errors
-    /// If the spool can't be written.
+    /// If the spool can't be written; [`Stopped`] if the sensor is told to stop while this waits.
     pub async fn hand_in(
         self: &Arc<Self>,
         format: &str,
@@ -98,24 +132,50 @@ impl Intake {
         if records.is_empty() && progress.is_none() {
             return Ok(());
         }
+        let _turn = tokio::select! {
+            biased;
+            turn = self.turn.lock() => turn,
+            () = self.stop.cancelled() => return Err(Stopped.into()),
+        };
         loop {
             let emptied = self.emptied.notified();
             tokio::pin!(emptied);
             emptied.as_mut().enable();
-            if !self.lock().is_full() {
+            if !self.is_full.load(Ordering::Relaxed) {
                 break;
             }
-            emptied.await;
+            tokio::select! {
+                () = emptied => {}
+                () = self.stop.cancelled() => return Err(Stopped.into()),
+            }
         }
+        self.spool(format, source, records, progress).await
+    }
+
+    async fn spool(
+        self: &Arc<Self>,
+        format: &str,
+        source: &SourceIdentity,
+        records: Vec<Record>,
+        progress: Option<(String, Progress)>,
+    ) -> anyhow::Result<()> {
         let (intake, source, format) = (Arc::clone(self), source.clone(), format.to_owned());
-        tokio::task::spawn_blocking(move || intake.take(&format, &source, records, progress)).await??;
+        tokio::task::spawn_blocking(move || {
+            let taken = intake.take(&format, &source, records, progress);
+            if taken.is_err() {
+                intake.metrics.spool_failures.inc();
+            }
+            taken
+        })
+        .await??;
         Ok(())
     }
 
-    /// Takes records in if there is room, and sheds them otherwise: for sources that can't wait.
+    /// Takes records in if there is room, and sheds them otherwise, also when the spool can't be written: for sources
+    /// that can't wait.
     ///
     /// # Errors
-    /// If the spool can't be written.
+    /// Never yet: what can't be taken is counted.
     pub async fn offer(
         self: &Arc<Self>,
         kind: &str,
@@ -123,18 +183,27 @@ impl Intake {
         source: &SourceIdentity,
         records: Vec<Record>,
     ) -> anyhow::Result<()> {
-        if self.lock().is_full() {
-            self.metrics
-                .records_read
-                .with_label_values(&[format])
-                .inc_by(records.len() as u64);
-            self.metrics
-                .records_shed
-                .with_label_values(&[kind])
-                .inc_by(records.len() as u64);
+        let count = records.len();
+        if count == 0 {
             return Ok(());
         }
-        self.hand_in(format, source, records, None).await
+        if self.is_full.load(Ordering::Relaxed) {
+            self.shed(kind, format, count);
+        } else if let Err(error) = self.spool(format, source, records, None).await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "write the spool; what came meanwhile is lost and counted"
+            );
+            self.shed(kind, format, count);
+        }
+        Ok(())
+    }
+
+    /// Counts records that were read and could not be taken in.
+    pub(crate) fn shed(&self, kind: &str, format: &str, count: usize) {
+        let (read, shed) = (&self.metrics.records_read, &self.metrics.records_shed);
+        read.with_label_values(&[format]).inc_by(count as u64);
+        shed.with_label_values(&[kind]).inc_by(count as u64);
     }
 
     fn take(
@@ -176,9 +245,7 @@ impl Intake {
             append.progress(&key, progress)?;
         }
         append.commit()?;
-        self.metrics
-            .spool_bytes
-            .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
+        self.tell(&spool);
         drop(spool);
         self.metrics
             .records_read
@@ -196,7 +263,7 @@ impl Intake {
     }
 
     /// The oldest records that wait.
-    pub(super) fn oldest(&self) -> Result<Vec<Entry>, SpoolError> {
+    pub(crate) fn oldest(&self) -> Result<Vec<Entry>, SpoolError> {
         self.lock().oldest()
     }
 
@@ -205,12 +272,16 @@ impl Intake {
         let Some(last) = batch.last() else { return Ok(()) };
         let mut spool = self.lock();
         spool.delete_through(last.number, batch)?;
-        self.metrics
-            .spool_bytes
-            .set(i64::try_from(spool.bytes()).unwrap_or(i64::MAX));
+        self.tell(&spool);
         drop(spool);
         self.emptied.notify_waiters();
         Ok(())
+    }
+
+    /// Whose records these are, for quarantine.
+    #[cfg(test)]
+    pub(crate) fn context(&self) -> &SensorContext {
+        &self.context
     }
 
     /// Keeps on site what was refused; what may be told of it elsewhere.
@@ -247,5 +318,14 @@ impl Intake {
     /// A panic while the spool was held rolls its transaction back, so the spool itself is whole.
     fn lock(&self) -> MutexGuard<'_, Spool> {
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Intake {
+    /// Takes its share out of the figure, which outlives it where several sensors run in one process.
+    fn drop(&mut self) {
+        self.metrics
+            .spool_bytes
+            .sub(self.told_bytes.load(Ordering::Relaxed));
     }
 }

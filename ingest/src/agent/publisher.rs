@@ -11,24 +11,37 @@ use tokio_util::sync::CancellationToken;
 use super::intake::{CANARY_KEY, Intake};
 use crate::publish::{self, Next, Topics};
 use crate::record::Refusal;
-use crate::spool::{Destination, Entry};
+use crate::spool::{Destination, Entry, SpoolError};
 use crate::stamp::SourceIdentity;
 
 /// How long the publisher waits for news before it looks for itself.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Publishes until `done` is cancelled and the spool is empty.
+/// Publishes until `done` is cancelled and the spool is empty. What fails is tried again for as long as it takes, also
+/// where somebody has to mend something first: meanwhile the spool takes in what comes.
+///
+/// # Errors
+/// Only once `done` is cancelled, when nothing more comes: that the bus refuses what is left.
 pub(super) async fn run(
     bus: &Bus,
     topics: &Topics,
     intake: &Arc<Intake>,
     done: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let producer = bus.producer().context("open a producer")?;
+    let mut way = Way {
+        bus,
+        topics,
+        intake,
+        done,
+        producer: None,
+        failures: 0,
+    };
     loop {
         // Asked before looking: what is handed in after that is seen by the next look.
         let finished = done.is_cancelled();
-        let batch = blocking(intake, |intake| intake.oldest()).await?;
+        let Some(batch) = way.of_spool(|intake| intake.oldest()).await else {
+            continue;
+        };
         if batch.is_empty() {
             if finished {
                 return Ok(());
@@ -40,46 +53,150 @@ pub(super) async fn run(
             }
             continue;
         }
-        let batch = deliver(&producer, topics, intake, batch).await?;
+        let batch = Arc::new(way.deliver(batch).await?);
         count(intake, &batch);
-        blocking(intake, move |intake| intake.published(&batch)).await?;
+        // Else they would be published again, for as long as the disk fails.
+        loop {
+            let published = Arc::clone(&batch);
+            if way
+                .of_spool(move |intake| intake.published(&published))
+                .await
+                .is_some()
+            {
+                break;
+            }
+        }
     }
 }
 
-/// Publishes one batch, however long it takes.
-async fn deliver(
-    producer: &Producer,
-    topics: &Topics,
-    intake: &Arc<Intake>,
-    mut batch: Vec<Entry>,
-) -> anyhow::Result<Vec<Entry>> {
-    let mut failures = 0;
-    loop {
-        let Err(error) = publish::publish(producer, topics, &batch).await else {
-            return Ok(batch);
-        };
-        failures += 1;
-        intake.metrics().publish_failures.inc();
-        match publish::next(&error, failures) {
-            Next::Retry(pause) => {
-                tracing::warn!(
-                    error = format!("{:#}", anyhow::Error::new(error)),
-                    "publish; trying again"
-                );
-                tokio::time::sleep(pause).await;
-            }
-            Next::Stop => return Err(error).context("publish events"),
-            Next::PutAside if 1 < batch.len() => {
-                // One of them is the culprit: the first alone, the others after it.
-                batch.truncate(1);
-            }
-            Next::PutAside => {
-                let error = format!("{:#}", anyhow::Error::new(error));
-                for entry in &mut batch {
-                    put_entry_aside(intake, entry, &error);
+/// The way out, and what became of it lately.
+struct Way<'a> {
+    bus: &'a Bus,
+    topics: &'a Topics,
+    intake: &'a Arc<Intake>,
+    done: &'a CancellationToken,
+    /// None before the first use, and after a failure that may be the client's own.
+    producer: Option<Producer>,
+    /// In a row.
+    failures: u32,
+}
+
+impl Way<'_> {
+    /// Publishes one batch, however long it takes. What the bus will never take is in quarantine in its place.
+    async fn deliver(&mut self, mut batch: Vec<Entry>) -> anyhow::Result<Vec<Entry>> {
+        // What is still to be sent, in parts; the next one last.
+        let whole = 0..batch.len();
+        let mut left = vec![whole];
+        while let Some(part) = left.pop() {
+            let Some(entries) = batch.get(part.clone()).filter(|part| !part.is_empty()) else {
+                continue;
+            };
+            let Err(refused) = self.send(entries).await? else {
+                self.failures = 0;
+                self.intake.metrics().publish_refused.set(0);
+                continue;
+            };
+            self.failures += 1;
+            self.intake.metrics().publish_failures.inc();
+            let rest = part.start + refused.sent..part.end;
+            match publish::next(&refused.error, self.failures) {
+                Next::Retry(pause) => {
+                    let error = format!("{:#}", anyhow::Error::new(refused.error));
+                    tracing::warn!(error, "publish; trying again");
+                    tokio::time::sleep(pause).await;
+                    left.push(rest);
+                }
+                Next::Tell(pause) => {
+                    self.refused(anyhow::Error::new(refused.error), pause).await?;
+                    left.push(rest);
+                }
+                Next::PutAside => {
+                    self.failures = 0;
+                    let error = format!("{:#}", anyhow::Error::new(refused.error));
+                    let culprit = match refused.culprit {
+                        Some(index) => part.start + index,
+                        None if rest.len() == 1 => rest.start,
+                        None => {
+                            // The brokers don't say which one: it is looked for by halves.
+                            let middle = rest.start + rest.len() / 2;
+                            left.extend([middle..rest.end, rest.start..middle]);
+                            continue;
+                        }
+                    };
+                    match batch.get_mut(culprit) {
+                        Some(entry) if entry.destination == Destination::Events => {
+                            put_entry_aside(self.intake, entry, &error);
+                            left.push(rest);
+                        }
+                        // Not even what was put aside is taken.
+                        _ => {
+                            tracing::error!(error, "quarantine does not take a record; it is lost");
+                            left.extend([culprit + 1..rest.end, rest.start..culprit]);
+                        }
+                    }
                 }
             }
         }
+        Ok(batch)
+    }
+
+    /// One attempt. The outer error is that of a run that has nothing left to wait for.
+    async fn send(&mut self, entries: &[Entry]) -> anyhow::Result<Result<(), publish::Refused>> {
+        loop {
+            if let Some(producer) = &self.producer {
+                return Ok(publish::publish(producer, self.topics, entries).await);
+            }
+            match self.bus.producer() {
+                Ok(producer) => self.producer = Some(producer),
+                Err(error) => {
+                    self.failures += 1;
+                    let pause = publish::pause(self.failures);
+                    self.refused(anyhow::Error::new(error).context("open a producer"), pause)
+                        .await?;
+                }
+            }
+        }
+    }
+
+    /// Tells that somebody has to mend something, waits, and prepares a fresh attempt: a client that has failed for good
+    /// stays so, and a missing topic may be ours to make.
+    async fn refused(&mut self, error: anyhow::Error, pause: Duration) -> anyhow::Result<()> {
+        self.intake.metrics().publish_refused.set(1);
+        if self.done.is_cancelled() {
+            return Err(error).context("publish events");
+        }
+        let error = format!("{error:#}");
+        tracing::error!(
+            error,
+            pause_secs = pause.as_secs(),
+            "the bus refuses; events wait in the spool. Check rights, certificate and topics"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.done.cancelled() => {}
+        }
+        self.producer = None;
+        if let Err(error) = self.bus.ensure_topics(&self.topics.specs()).await {
+            tracing::debug!(%error, "make the topics");
+        }
+        Ok(())
+    }
+
+    /// Asks the spool; `None` after a failure and a pause.
+    async fn of_spool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Intake) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Option<T> {
+        let intake = Arc::clone(self.intake);
+        let error = match tokio::task::spawn_blocking(move || work(&intake)).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => anyhow::Error::new(error),
+            Err(error) => anyhow::Error::new(error),
+        };
+        self.intake.metrics().spool_failures.inc();
+        tracing::error!(error = format!("{error:#}"), "use the spool; trying again");
+        tokio::time::sleep(LOOK).await;
+        None
     }
 }
 
@@ -119,10 +236,5 @@ fn count(intake: &Intake, batch: &[Entry]) {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    intake: &Arc<Intake>,
-    work: impl FnOnce(&Intake) -> Result<T, crate::spool::SpoolError> + Send + 'static,
-) -> anyhow::Result<T> {
-    let intake = Arc::clone(intake);
-    Ok(tokio::task::spawn_blocking(move || work(&intake)).await??)
-}
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,7 @@ pub(super) const USERS: &[&str] = &[
 ];
 
 const ADDRESSES: &[&str] = &[
+    field::LOG_SOURCE_ADDRESS,
     field::SOURCE_IP,
     field::DESTINATION_IP,
     field::DNS_RESOLVED_IP,

@@ -8,7 +8,7 @@ use ingest_event::Timestamp;
 use super::{
     CollectError, Collector, Origin,
     cursor::Cursor,
-    domain::{Domain, Kept},
+    domain::{Domain, DomainKey, Kept},
     reading::{Reading, Surroundings},
     record::FlowRecord,
     template::{self, Defined, Dialect, Kind, TEMPLATE_MIN, Template},
@@ -17,6 +17,10 @@ use super::{
 
 /// Number and length.
 const HEADER_BYTES: usize = 4;
+
+/// Records of sets that waited for their template which are handed out at once; the set that crosses it is finished. A
+/// template may bring back 4 MiB of sets with records of a few bytes: all at once they would take a gigabyte.
+pub const RESUMED_MAX: u64 = 4_000;
 
 /// Where the next set of a datagram is.
 struct Place {
@@ -50,6 +54,7 @@ pub(super) fn collect(
         uptime,
         now,
         records: Some(0),
+        resumed: 0,
         first_error: None,
     };
     reader.collector.domains.heard(origin.key(), now);
@@ -113,7 +118,30 @@ struct Reader<'a> {
     now: Timestamp,
     /// Data records, as IPFIX numbers them; `None` once some could not be counted.
     records: Option<u32>,
+    /// Records of sets that had waited.
+    resumed: u64,
     first_error: Option<CollectError>,
+}
+
+/// Reads on in sets whose template has come, until there are [`RESUMED_MAX`] records.
+pub(super) fn resume(collector: &mut Collector, now: Timestamp, flow: &mut impl FnMut(&Origin, &FlowRecord)) {
+    let mut reader = Reader {
+        collector,
+        uptime: None,
+        now,
+        records: None,
+        resumed: 0,
+        first_error: None,
+    };
+    while let Some((key, number)) = reader.collector.resuming.first().copied() {
+        // A template that was withdrawn meanwhile: its sets go on waiting, for another one.
+        let domain = reader.collector.domains.get(key);
+        let is_held = domain.is_some_and(|domain| domain.template(number).is_some());
+        if is_held && !reader.resume(key, number, flow) {
+            return;
+        }
+        reader.collector.resuming.remove(&(key, number));
+    }
 }
 
 impl Reader<'_> {
@@ -133,7 +161,7 @@ impl Reader<'_> {
             match defined {
                 Ok(Defined::Template(number, template)) => {
                     match domains.keep(key, number, template, self.now) {
-                        Ok(Kept::New) => self.resume(origin, number, flow),
+                        Ok(Kept::New) => self.claim(origin, number, flow),
                         Ok(Kept::Same) => {}
                         Err(error) => self.fail(error),
                     }
@@ -150,21 +178,35 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the sets that waited for a template.
-    fn resume(&mut self, origin: &Origin, number: u16, flow: &mut impl FnMut(&Origin, &FlowRecord)) {
+    /// Reads the sets that waited for a template, or as many of them as one datagram may bring back.
+    fn claim(&mut self, origin: &Origin, number: u16, flow: &mut impl FnMut(&Origin, &FlowRecord)) {
         let (uptime, records) = (self.uptime, self.records);
-        while let Some(claimed) = self.collector.waiting.claim(origin.key(), number, self.now) {
+        if !self.resume(origin.key(), number, flow) {
+            self.collector.resuming.insert((origin.key(), number));
+        }
+        // These were numbered with datagrams before.
+        (self.uptime, self.records) = (uptime, records);
+    }
+
+    /// Reads sets that waited for a template; false if there are more of them.
+    fn resume(&mut self, key: DomainKey, number: u16, flow: &mut impl FnMut(&Origin, &FlowRecord)) -> bool {
+        while self.resumed < RESUMED_MAX {
+            let Some(claimed) = self.collector.waiting.claim(key, number, self.now) else {
+                return true;
+            };
             match claimed {
                 Ok(set) => {
                     self.uptime = set.uptime;
                     self.collector.counts.sets_resumed += 1;
+                    let before = self.collector.counts;
                     self.data(&set.origin, number, set.at, &set.body, flow);
+                    let after = self.collector.counts;
+                    self.resumed += (after.flows - before.flows) + (after.others - before.others);
                 }
                 Err(TooOld) => self.collector.counts.sets_dropped += 1,
             }
         }
-        // These were numbered with datagrams before.
-        (self.uptime, self.records) = (uptime, records);
+        false
     }
 
     fn data(

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
+use super::receive::{Failures, large_buffer};
 use crate::agent::Intake;
 use crate::export::{Collector, draft};
 use crate::record::{Record, Refusal};
@@ -18,11 +19,8 @@ use crate::stamp::SourceIdentity;
 /// The largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 
-/// What the kernel may keep while the sensor writes to its spool: ten thousand datagrams. Without
-/// privileges the kernel gives at most `net.core.rmem_max`.
-const SOCKET_BYTES: usize = 16 * 1024 * 1024;
-
-/// Events taken into one transaction of the spool, so that a flood is not held up by one sync each.
+/// Events taken into one append to the spool, so that a flood is not held up by one sync each. One datagram may bring
+/// some more: as many as have room in it, and as many that waited for its template ([`crate::export::RESUMED_MAX`]).
 const EVENTS_PER_BATCH: usize = 4_000;
 
 /// Of a label and of records' format.
@@ -43,9 +41,8 @@ pub async fn serve_export(
         content: KIND.as_bytes().to_vec(),
         path: None,
     };
-    if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(&udp, SOCKET_BYTES) {
-        tracing::warn!(%error, "ask for a larger receive buffer");
-    }
+    large_buffer(&udp);
+    let mut failures = Failures::new(KIND);
     let mut reader = Reader {
         collector: Collector::new(),
         exporters,
@@ -55,14 +52,19 @@ pub async fn serve_export(
     };
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
-        let received = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            received = udp.recv_from(&mut buffer) => received,
-        };
         let before = reader.collector.counts();
-        let mut received = received;
-        // A port that was closed at the other end is told here on some systems, and is nothing of ours.
+        let mut received = if reader.collector.is_resuming() {
+            // What waited for a template goes in bites, between the datagrams that come.
+            reader.resume();
+            udp.try_recv_from(&mut buffer)
+        } else {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                received = udp.recv_from(&mut buffer) => received,
+            }
+        };
         while let Ok((bytes, from)) = received {
+            failures.over();
             reader.read(from.ip(), buffer.get(..bytes).unwrap_or_default());
             if EVENTS_PER_BATCH <= reader.records.len() {
                 break;
@@ -73,6 +75,12 @@ pub async fn serve_export(
         metrics.advance(before, reader.collector.counts());
         let records = std::mem::take(&mut reader.records);
         reader.intake.offer(KIND, KIND, &identity, records).await?;
+        if let Err(error) = received {
+            tokio::time::sleep(failures.told(error, reader.intake.metrics())?).await;
+        }
+        if stop.is_cancelled() {
+            return Ok(());
+        }
     }
 }
 
@@ -85,6 +93,15 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads on in what waited for a template that has come, at most [`crate::export::RESUMED_MAX`] records and a set.
+    fn resume(&mut self) {
+        let (home, records) = (self.intake.home_networks(), &mut self.records);
+        let now = self.intake.clock().now();
+        self.collector.resume(now, &mut |origin, record| {
+            records.push(Record::Event(draft(origin, record, home)));
+        });
+    }
+
     fn read(&mut self, from: IpAddr, datagram: &[u8]) {
         self.datagrams += 1;
         let from = from.to_canonical();

@@ -26,6 +26,9 @@ enum State {
     Start,
     /// In a length, as octet counting has it.
     Length,
+    /// Behind what may be a length and its blank: it was one if a message begins here, which `<` does (RFC 6587
+    /// section 3.4.1, RFC 5424 section 6); else a line began with a number.
+    Announced(usize),
     /// So many bytes of a counted message are to come; those over the limit are passed over.
     Counted(usize),
     /// In a line.
@@ -48,6 +51,15 @@ impl Framing {
                 State::Length => {
                     bytes = after;
                     self.length(*first, out);
+                }
+                State::Announced(count) => {
+                    if *first == b'<' {
+                        self.held.clear();
+                        self.state = State::Counted(count);
+                    } else {
+                        self.held.push(b' ');
+                        self.state = State::Line;
+                    }
                 }
                 State::Counted(left) => {
                     let (taken, rest) = bytes.split_at_checked(left).unwrap_or((bytes, &[]));
@@ -91,8 +103,7 @@ impl Framing {
                 let count = std::str::from_utf8(&self.held)
                     .ok()
                     .and_then(|digits| digits.parse().ok());
-                self.held.clear();
-                self.state = State::Counted(count.unwrap_or(0));
+                self.state = State::Announced(count.unwrap_or(0));
             }
             b'\n' => self.emit(out),
             // A line that merely begins with a digit.
@@ -154,8 +165,12 @@ mod tests {
         check(b"<1>a\n<1>b\r\n<1>c", &["<1>a", "<1>b", "<1>c"]);
         check(b"5 <1>ab6 <1>c\nd<1>line\n", &["<1>ab", "<1>c\nd", "<1>line"]);
         check(
-            b"2026-03-02T08:15:00Z host app: x\n4 abcd",
-            &["2026-03-02T08:15:00Z host app: x", "abcd"],
+            b"2026-03-02T08:15:00Z host app: x\n4 <1>d",
+            &["2026-03-02T08:15:00Z host app: x", "<1>d"],
+        );
+        check(
+            b"404 GET /nothing\n2026 was a year\n12 \n<1>next\n7",
+            &["404 GET /nothing", "2026 was a year", "12 ", "<1>next", "7"],
         );
         check(b"\n\n\0", &[]);
     }
@@ -165,6 +180,9 @@ mod tests {
         let long = "x".repeat(MESSAGE_BYTES_MAX * 2);
         let cut = format!("too long: {}", MESSAGE_BYTES_MAX + 1);
         check(format!("{long}\nnext\n").as_bytes(), &[&cut, "next"]);
-        check(format!("{} {long}next\n", long.len()).as_bytes(), &[&cut, "next"]);
+        check(
+            format!("{} <{long}next\n", long.len() + 1).as_bytes(),
+            &[&cut, "next"],
+        );
     }
 }

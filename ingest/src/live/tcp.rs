@@ -3,6 +3,7 @@
 //! A connection that has sent nothing for [`IDLE_MAX`] is closed and counted, so that silent ones can't keep the places
 //! of others. What it had sent of a message is taken as one, as at the end of a stream.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Frame, Framing, MESSAGE_BYTES_MAX, socket, syslog};
+use super::{Frame, Framing, MESSAGE_BYTES_MAX, sent_by, socket, syslog};
 use crate::agent::Intake;
 use crate::record::{Record, Refusal};
 use crate::stamp::SourceIdentity;
@@ -24,6 +25,12 @@ const CONNECTIONS_MAX: usize = 1_024;
 /// How long a connection may be silent: quiet senders mark time every few minutes, and a sender whose connection was
 /// closed makes a new one with its next message.
 const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Of a label.
+const KIND: &str = "syslog_tcp";
+
+/// After a connection that could not be accepted, so that a lasting failure is no busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -76,8 +83,9 @@ pub(super) async fn serve(
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 let reader = Connection {
+                    sender: from.ip(),
                     idle: limits.idle,
                     utc_offset_secs,
                     identity: Arc::clone(&identity),
@@ -92,8 +100,12 @@ pub(super) async fn serve(
                     drop(place);
                 });
             }
-            // Out of file descriptors, or the peer is gone already: the next one may do.
-            Err(error) => tracing::warn!(%error, "accept syslog connection"),
+            // Out of file descriptors, or the peer is gone already: the next one may do, after a pause.
+            Err(error) => {
+                intake.metrics().receive_errors.with_label_values(&[KIND]).inc();
+                tracing::warn!(%error, "accept syslog connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
     while connections.join_next().await.is_some() {}
@@ -101,6 +113,7 @@ pub(super) async fn serve(
 }
 
 struct Connection {
+    sender: IpAddr,
     idle: Duration,
     utc_offset_secs: i32,
     identity: Arc<SourceIdentity>,
@@ -116,7 +129,13 @@ impl Connection {
             let count = tokio::select! {
                 () = stop.cancelled() => 0,
                 read = tokio::time::timeout(self.idle, stream.read(&mut buffer)) => match read {
-                    Ok(count) => count?,
+                    Ok(Ok(count)) => count,
+                    // Reset by the other end: what it had sent is here and counts all the same.
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "syslog connection");
+                        self.intake.metrics().connections_reset.inc();
+                        0
+                    }
                     Err(_) => {
                         self.intake.metrics().connections_idle.inc();
                         0
@@ -141,9 +160,14 @@ impl Connection {
                     }
                 }
             }
-            self.intake
-                .hand_in("syslog", &self.identity, records, None)
-                .await?;
+            sent_by(&mut records, self.sender);
+            let count_records = records.len();
+            let handed = self.intake.hand_in("syslog", &self.identity, records, None).await;
+            if let Err(error) = handed {
+                // Nobody sends them again.
+                self.intake.shed(KIND, "syslog", count_records);
+                return Err(error);
+            }
             if count == 0 {
                 return Ok(());
             }

@@ -103,3 +103,160 @@ async fn datagrams_are_shed_and_counted_while_the_spool_is_full() {
     flood_is_shed("127.0.0.1").await;
     flood_is_shed("::1").await;
 }
+
+/// What is spooled as events: fields of each.
+fn spooled(intake: &Intake) -> Vec<ingest_event::Fields> {
+    let batch = intake.oldest().expect("reads");
+    let values = batch
+        .iter()
+        .map(|entry| ingest_event::codec::flatten(&entry.value));
+    values.map(|fields| fields.expect("JSON")).collect()
+}
+
+async fn datagram_is_one_message(address: &str) {
+    let (_directory, intake) = intake(1 << 20);
+    let udp = UdpSocket::bind((address, 0)).await.expect("binds");
+    let at = udp.local_addr().expect("bound");
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve_udp(udp, 0, Arc::clone(&intake), stop.clone()));
+    let sender = UdpSocket::bind((address, 0)).await.expect("binds");
+    let trace = b"<38>Mar  2 08:15:00 app: it broke\n  at one\n  at two\n\0";
+    sender.send_to(trace, at).await.expect("sends");
+    until(|| read(&intake) == 1).await;
+    stop.cancel();
+    serving.await.expect("joins").expect("ends well");
+    let [event] = &spooled(&intake)[..] else {
+        panic!("{address}: {:?}", spooled(&intake))
+    };
+    let message = event.text("message").expect("has one");
+    assert!(
+        message.contains("it broke\n  at one\n  at two"),
+        "{address}: {message:?}"
+    );
+    assert_eq!(event.text("log.source.address"), Some(address), "who sent it");
+}
+
+/// B16 and B14.
+#[tokio::test]
+async fn a_datagram_is_one_message_and_says_who_sent_it() {
+    datagram_is_one_message("127.0.0.1").await;
+    datagram_is_one_message("::1").await;
+}
+
+async fn reset_keeps_the_last_message(address: &str) {
+    let (_directory, intake) = intake(1 << 20);
+    let listener = TcpListener::bind((address, 0)).await.expect("binds");
+    let at = listener.local_addr().expect("bound");
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(super::serve_tcp(listener, 0, Arc::clone(&intake), stop.clone()));
+    let mut sender = TcpStream::connect(at).await.expect("connects");
+    sender.write_all(MESSAGE).await.expect("sends");
+    until(|| read(&intake) == 1).await;
+    sender
+        .write_all(b"<38>Mar  2 08:15:00 gate app: hal")
+        .await
+        .expect("sends");
+    // The second is read before the reset is sent: what is still in the socket at a reset, the kernel throws away.
+    let queued = || {
+        let path = if at.is_ipv4() {
+            "/proc/net/tcp"
+        } else {
+            "/proc/net/tcp6"
+        };
+        let port = format!(":{:04X} ", at.port());
+        let table = std::fs::read_to_string(path).expect("reads");
+        table.lines().any(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            words.len() > 4
+                && format!("{} ", words[1]).ends_with(&port)
+                && words[3] == "01"
+                && !words[4].ends_with(":00000000")
+        })
+    };
+    until(|| !queued()).await;
+    let zero = Some(Duration::ZERO);
+    rustix::net::sockopt::set_socket_linger(&sender, zero).expect("sets");
+    drop(sender);
+    until(|| read(&intake) == 2).await;
+    assert_eq!(intake.metrics().connections_reset.get(), 1, "{address}");
+    let senders: Vec<_> = spooled(&intake)
+        .iter()
+        .map(|event| event.text("log.source.address").map(str::to_owned))
+        .collect();
+    assert_eq!(senders, vec![Some(address.to_owned()); 2]);
+    stop.cancel();
+    serving.await.expect("joins").expect("ends well");
+}
+
+/// B23.
+#[tokio::test]
+async fn what_came_before_a_reset_is_kept() {
+    reset_keeps_the_last_message("127.0.0.1").await;
+    reset_keeps_the_last_message("::1").await;
+}
+
+/// B8: of many that hand in at once only one gets past the question whether there is room.
+#[tokio::test]
+async fn a_full_spool_is_passed_by_one_batch_however_many_hand_in() {
+    let (_directory, intake) = intake(1);
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let intake = Arc::clone(&intake);
+        all.spawn(async move {
+            let identity = super::socket("test", number, ingest_event::Timestamp::EPOCH);
+            let mut records = Vec::new();
+            let mut normalizer = super::syslog(&[], 0);
+            normalizer.arrived(intake.clock().now());
+            normalizer.line(MESSAGE, 1, &mut records);
+            intake.hand_in("syslog", &identity, records, None).await
+        });
+    }
+    until(|| read(&intake) == 1).await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read(&intake), 1);
+    assert_eq!(spooled(&intake).len(), 1);
+}
+
+/// B22: several sensors of one process have one figure.
+#[test]
+fn bytes_in_the_spool_are_the_sum_of_all_sensors() {
+    let metrics = Metrics::new().expect("registers");
+    let mut parts = Vec::new();
+    for _ in 0..2 {
+        let (directory, other) = intake(1 << 20);
+        let spool = Spool::open(directory.path(), 1 << 20).expect("opens");
+        let site = crate::site::Site::open(directory.path()).expect("opens");
+        let context = other.context().clone();
+        parts.push((
+            directory,
+            Arc::new(Intake::new(
+                spool,
+                site,
+                context,
+                Vec::new(),
+                Clock::System,
+                metrics.clone(),
+            )),
+        ));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("builds");
+    let mut sums = vec![metrics.spool_bytes.get()];
+    for (_, intake) in &parts {
+        let identity = super::socket("test", 1, ingest_event::Timestamp::EPOCH);
+        let mut records = Vec::new();
+        let mut normalizer = super::syslog(&[], 0);
+        normalizer.arrived(intake.clock().now());
+        normalizer.line(MESSAGE, 1, &mut records);
+        runtime
+            .block_on(intake.hand_in("syslog", &identity, records, None))
+            .expect("taken");
+        sums.push(metrics.spool_bytes.get());
+    }
+    assert!(sums[0] < sums[1] && sums[1] < sums[2], "{sums:?}");
+    drop(parts.pop());
+    assert!(metrics.spool_bytes.get() < sums[2]);
+}

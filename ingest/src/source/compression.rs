@@ -84,16 +84,21 @@ pub(super) fn prime(
 ///
 /// # Errors
 /// If the start can't be read or the decompressor can't be made.
-pub(super) fn peel(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+pub(crate) fn peel(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let (magic, input) = prime(input, ZSTANDARD.len())?;
     let buffered = BufReader::with_capacity(BUFFER_BYTES, input);
     if magic.starts_with(&GZIP) {
         return Ok(Box::new(MultiGzDecoder::new(buffered)));
     }
-    let skippable = magic.first().is_some_and(|byte| byte & 0xf0 == 0x50)
-        && magic.get(1..) == Some(ZSTANDARD_SKIPPABLE.as_slice());
-    if magic.starts_with(&ZSTANDARD) || skippable {
+    if is_compressed(&magic) {
         return Ok(Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?));
     }
     Ok(Box::new(buffered))
+}
+
+/// Whether an input that begins with these four bytes is compressed.
+pub(crate) fn is_compressed(magic: &[u8]) -> bool {
+    let skippable = magic.first().is_some_and(|byte| byte & 0xf0 == 0x50)
+        && magic.get(1..) == Some(ZSTANDARD_SKIPPABLE.as_slice());
+    magic.starts_with(&GZIP) || magic.starts_with(&ZSTANDARD) || skippable
 }

@@ -17,6 +17,7 @@ fn add(spool: &mut Spool, count: u64) {
         lines: count,
         offset: 7,
         last: Some(-1),
+        mark: None,
     };
     append.progress("source", progress).expect("notes");
     append.commit().expect("commits");

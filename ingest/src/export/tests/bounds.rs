@@ -121,3 +121,30 @@ fn made_up_exporters_fill_nothing_for_good() {
     assert_eq!(run.flows.len(), 2 * DOMAINS_MAX);
     assert!(run.collector.domains.len() <= DOMAINS_MAX);
 }
+
+/// B2: 4 MiB of sets with records of eight bytes are half a million flows.
+#[test]
+fn what_waited_for_a_template_comes_back_in_bites() {
+    const RECORDS: usize = 8_000;
+    let mut run = Run::new();
+    let record = [192, 0, 2, 1, 198, 51, 100, 2];
+    for _ in 0..20 {
+        run.read(&ipfix(0, &[set(300, &record.repeat(RECORDS))]))
+            .expect("reads");
+    }
+    assert_eq!(run.collector.counts().sets_waiting, 20);
+    let late = ipfix(0, &[set(2, &template(300, &[(8, 4, None), (12, 4, None)]))]);
+    run.read(&late).expect("reads");
+    let mut bites = vec![run.flows.len()];
+    while run.collector.is_resuming() {
+        let before = run.flows.len();
+        let flows = &mut run.flows;
+        run.collector
+            .resume(NOW, &mut |origin, record| flows.push((*origin, *record)));
+        bites.push(run.flows.len() - before);
+    }
+    let most = RESUMED_MAX as usize + RECORDS;
+    assert!(bites.iter().all(|bite| *bite < most), "{bites:?}");
+    assert_eq!(run.flows.len(), 20 * RECORDS);
+    assert_eq!(run.collector.counts().sets_waiting, 0);
+}
