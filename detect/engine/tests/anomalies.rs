@@ -229,6 +229,29 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
             &[later(0, source), later(3 * HOUR, other), later(3 * HOUR, third)],
             &[(source, Severity::Medium)],
         );
+        let goes_on: Vec<_> = (0..36 * 12)
+            .map(|n| contact(after_learning + n * 300, source, far))
+            .collect();
+        check(
+            "called by three, and from then on by one",
+            &[goes_on.clone(), later(60, other), later(120, third)],
+            &[(source, Severity::Medium)],
+        );
+        let each = CALLED_BY_FEW.replace("  learning: 7d\n", "");
+        let mut crowd = [goes_on.clone(), later(60, other), later(120, third)].concat();
+        crowd.sort();
+        expect(
+            "the same, nothing learned",
+            &each,
+            &crowd,
+            &[(source, "1 machine of the organisation called it")],
+        );
+        expect(
+            "one, nothing learned",
+            &each,
+            &goes_on,
+            &[(source, "1 machine of the organisation called it")],
+        );
         check(
             "called by another for two days",
             &[later(0, other), later(2 * DAY, source)],

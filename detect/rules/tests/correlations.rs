@@ -227,6 +227,10 @@ fn what_makes_no_sense_is_refused() {
             "R013 condition: { lt: 1 }: no count can meet the condition; there is always one at least; correct the numbers",
         ),
         (
+            "type: event_count\nrules: [a]\ntimespan: 5m\ncondition: { gte: 100001 }",
+            "R013 condition: { gte: 100001 }: a count of 100001 is out of bounds: each event or value is kept in memory; use at most 100000, or an anomaly rule of type `distinct` or `volume`",
+        ),
+        (
             "type: value_count\nrules: [a]\ntimespan: 5m\ncondition: { gt: 5, lt: 6, field: x }",
             "R013 condition: { gt: 5, lt: 6, field: x }: no count can meet the condition; there is always one at least; correct the numbers",
         ),

@@ -16,7 +16,7 @@ use super::{
 use crate::ruleset::Ruleset;
 
 /// The version written, and the only one read: in those before, groups did not know who brought them.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// Why a snapshot can't be restored.
 #[derive(Debug, Error)]

@@ -19,6 +19,10 @@ use crate::{
 /// A window may be this long: state is in memory, and longer ones are for baselines.
 const TIMESPAN_SECONDS_MAX: u64 = 7 * 86_400;
 
+/// Events or values are counted to so many at most: a group keeps each, with its time, in 24 bytes. More is for
+/// `distinct` and `volume`, which estimate and sum.
+const COUNT_MAX: u64 = 100_000;
+
 /// Lowers a correlation with the bases it names.
 pub(super) fn lower(
     document: &Document<'_>,
@@ -252,6 +256,7 @@ fn condition(
                 .map(|(operator, limit)| (self::operator(*operator), *limit))
                 .collect();
             is_possible(document, kind, bases, &conditions)?;
+            is_countable(document, kind, &conditions)?;
             Ok((conditions, None))
         }
     }
@@ -340,6 +345,31 @@ fn is_possible(
     }
     let detail = "no count can meet the condition";
     Err(refuse(document, Code::BadCorrelation, "condition:", detail, mend))
+}
+
+/// Refuses counts that no group has room for.
+fn is_countable(
+    document: &Document<'_>,
+    kind: CorrelationKind,
+    conditions: &[(Operator, u64)],
+) -> Result<(), Refusal> {
+    let largest = conditions.iter().map(|(_, limit)| *limit).max();
+    let is_of_count = matches!(kind, CorrelationKind::EventCount | CorrelationKind::ValueCount);
+    match largest.filter(|largest| is_of_count && COUNT_MAX < *largest) {
+        None => Ok(()),
+        Some(largest) => {
+            let detail =
+                format!("a count of {largest} is out of bounds: each event or value is kept in memory");
+            let mend = "use at most 100000, or an anomaly rule of type `distinct` or `volume`";
+            Err(refuse(
+                document,
+                Code::BadCorrelation,
+                "condition:",
+                &detail,
+                mend,
+            ))
+        }
+    }
 }
 
 const fn operator(operator: ConditionOperator) -> Operator {

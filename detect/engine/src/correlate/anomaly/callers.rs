@@ -26,11 +26,11 @@ pub(crate) const TOLD: i64 = 4;
 /// when people come back from holidays.
 const MEMORY_NS: i64 = 30 * 86_400 * 1_000_000_000;
 
-/// So many machines are remembered as told of for each thing that is called.
+/// So many machines are remembered as told of for each thing that is called, or as many as may call it.
 const REMEMBERED_MAX: usize = 64;
 
-/// What travels of what goes on.
-const STILL: &str = "+";
+/// Before the count of what was found, when it travels again because it goes on.
+const STILL: char = '+';
 
 /// Between the parts of what travels.
 const SEPARATOR: char = '\u{1f}';
@@ -60,6 +60,8 @@ struct Pair<R> {
     told: Option<i64>,
     /// When it was last told that what was found goes on; a rule is not asked at each contact, so this has its own time.
     still: Option<i64>,
+    /// What was found last, as it travels, and where its window begins: many may call the same when it begins, and few later.
+    found: Option<Box<(String, i64)>>,
 }
 
 impl<R: Remembered> Remembered for Pair<R> {
@@ -72,6 +74,7 @@ impl<R: Remembered> Remembered for Pair<R> {
             remembered: R::new(rule, observation),
             told: None,
             still: None,
+            found: None,
         }
     }
 
@@ -82,12 +85,18 @@ impl<R: Remembered> Remembered for Pair<R> {
         let (value, start) = match self.remembered.add(rule, observation) {
             Outcome::Begun(verdict) => {
                 self.still = Some(at);
-                (written(&verdict), verdict.start)
+                let found = (written(&verdict), verdict.start);
+                self.found = Some(Box::new(found.clone()));
+                found
             }
             Outcome::Counted { .. } if is_due(self.told) => (String::new(), at),
             Outcome::GoesOn { .. } if is_due(self.still) => {
                 self.still = Some(at);
-                (STILL.to_owned(), at)
+                let (found, start) = self
+                    .found
+                    .as_deref()
+                    .map_or(("", at), |(found, start)| (found, *start));
+                (format!("{STILL}{found}"), start)
             }
             // What others call as well is judged where they meet.
             Outcome::GoesOn { .. } => return COUNTED,
@@ -164,7 +173,8 @@ struct Called {
 struct Told {
     /// A hash of it.
     caller: u64,
-    at: i64,
+    /// Until then; each time that it calls again moves this.
+    until: i64,
     /// What it called was not usual.
     was_recent: bool,
 }
@@ -178,40 +188,27 @@ impl Called {
         }
     }
 
-    /// What an alert told of this caller within `memory_ns`.
-    fn told(&mut self, caller: u64, at: i64, memory_ns: i64) -> Option<&mut Told> {
-        let start = at.saturating_sub(memory_ns);
-        self.told
-            .iter_mut()
-            .find(|told| told.caller == caller && start < told.at)
+    /// A caller that was told of calls still: of what is usual no more is made than that it was shown. `None` if no
+    /// alert told of it.
+    fn still(&mut self, caller: u64, until: i64) -> Option<Outcome> {
+        let told = self.told.iter_mut().find(|told| told.caller == caller)?;
+        told.until = until.max(told.until);
+        Some(if told.was_recent { GOES_ON } else { COUNTED })
     }
 
-    /// A caller that was told of calls still: of what is usual no more is made than that it was shown.
-    fn still(&mut self, caller: u64, at: i64, memory_ns: i64) -> Outcome {
-        match self.told(caller, at, memory_ns) {
-            Some(told) => {
-                told.at = at.max(told.at);
-                if told.was_recent { GOES_ON } else { COUNTED }
-            }
-            None => COUNTED,
-        }
-    }
-
-    /// An alert would tell of this caller; whether one has within `memory_ns`.
-    fn tell(&mut self, caller: u64, at: i64, memory_ns: i64, is_recent: bool) -> bool {
-        if let Some(told) = self.told(caller, at, memory_ns) {
-            told.at = at.max(told.at);
+    /// An alert would tell of this caller; whether one has.
+    fn tell(&mut self, caller: u64, until: i64, is_recent: bool, most: usize) -> bool {
+        if let Some(told) = self.told.iter_mut().find(|told| told.caller == caller) {
+            told.until = until.max(told.until);
             told.was_recent |= is_recent;
             return true;
         }
-        let start = at.saturating_sub(memory_ns);
-        self.told.retain(|told| start < told.at && told.caller != caller);
-        if REMEMBERED_MAX <= self.told.len() {
+        if REMEMBERED_MAX.max(most) <= self.told.len() {
             self.told.remove(0);
         }
         self.told.push(Told {
             caller,
-            at,
+            until,
             was_recent: is_recent,
         });
         false
@@ -222,6 +219,7 @@ impl Called {
         self.first = self.first.min(at);
         let start = at.saturating_sub(span_ns);
         self.callers.retain(|(_, latest)| start < *latest);
+        self.told.retain(|told| at < told.until);
         match self.callers.binary_search_by_key(&caller, |(caller, _)| *caller) {
             Ok(place) => {
                 if let Some((_, latest)) = self.callers.get_mut(place) {
@@ -313,38 +311,41 @@ impl Keeper for Calls {
         let machine = group.get(caller).map_or("", String::as_str);
         let machine_hash = hash(machine);
         let count = slot.state.call(machine_hash, at, rule.timespan_ns, most);
-        let mut parts = observation.text.value().split(SEPARATOR);
-        let known = parts.next().and_then(|known| known.parse().ok()).map(Known);
+        let (known, found) = observation.text.value().split_once(SEPARATOR).unwrap_or_default();
         // Where habits are not learned, an episode is all that is remembered (R16).
         let is_protected = is_protected(observation);
-        let memory_ns = if is_protected { rule.timespan_ns } else { MEMORY_NS };
-        if parts.clone().next() == Some(STILL) {
-            let goes_on = match rule.learning_ns {
-                0 => GOES_ON,
-                _ => slot.state.still(machine_hash, at, memory_ns),
-            };
-            return if most < count { COUNTED } else { goes_on };
-        }
-        let (Some(known), Some(mut verdict)) = (known, read(rule, observation, parts)) else {
-            return COUNTED;
+        let until = at.saturating_add(if is_protected { rule.timespan_ns } else { MEMORY_NS });
+        let (found, goes_on) = match found.strip_prefix(STILL) {
+            // What was told of goes on; what was not, because too many called the same, may be told of now.
+            Some(found) => (found, slot.state.still(machine_hash, until)),
+            None => (found, None),
         };
         if most < count {
             return COUNTED;
         }
+        if let Some(goes_on) = goes_on {
+            return goes_on;
+        }
+        let known = known.parse().ok().map(Known);
+        let (Some(known), Some(mut verdict)) = (known, read(rule, observation, found.split(SEPARATOR)))
+        else {
+            return COUNTED;
+        };
         let first = slot.state.first;
         let machines = if count == 1 { "machine" } else { "machines" };
         let mut why = format!(
             "{count} {machines} of the organisation called it within {}, at most {most} by the rule",
             span(rule.timespan_ns)
         );
+        // What is usual is shown once: a dashboard would be shown each day.
+        let is_usual = 0 < rule.learning_ns && rule.learning_ns < at.saturating_sub(first);
+        let was_told = slot.state.tell(machine_hash, until, !is_usual, most);
         if 0 < rule.learning_ns {
             // What calls slowly is judged when it has called for a time span: it may still be new then.
             let is_recent = at.saturating_sub(first) <= rule.timespan_ns.saturating_mul(2);
             let is_new = is_recent && !is_protected && !known.is_learning(rule, at);
-            // What is usual is shown once: a dashboard would be shown each day.
-            let is_usual = rule.learning_ns < at.saturating_sub(first);
-            if slot.state.tell(machine_hash, at, memory_ns, !is_usual) && !is_new {
-                return slot.state.still(machine_hash, at, memory_ns);
+            if was_told && !is_new {
+                return slot.state.still(machine_hash, until).unwrap_or(COUNTED);
             }
             why.push_str(&format!("; first called {}", time(first)));
             verdict.severity = (!is_new).then_some(Severity::Informational);
