@@ -289,6 +289,9 @@ fn what_many_call_is_no_beacon_and_what_nobody_called_before_is_a_grave_one() {
             .map(|alert| alert.severity)
             .collect();
         assert_eq!(found, [Severity::Informational; 3], "{zone}");
+        let without_pause: Vec<_> = (0..3 * 24 * 12).map(|n| at(n * 300, "2001:db8:f::9")).collect();
+        let why = "1 machine of the organisation called it";
+        expect(zone, CALLED_BY_FEW, &without_pause, &[(V6, why)]);
     }
     let alerts = alerts(CALLED_BY_FEW, &calls(0, V6, "2001:db8:f::9"));
     let why: Vec<&str> = alerts[0]

@@ -223,6 +223,35 @@ fn a_session_that_never_pauses_is_told_of_each_time_span() {
     assert_eq!(told, (0..10).map(|session| 2 + session * 61).collect::<Vec<_>>());
 }
 
+/// What went on before does not come after: of several in order the last has to begin.
+#[test]
+fn the_last_of_several_in_order_begins_after_the_others() {
+    let step = |name: &str, number: u8, of: &str| {
+        format!(
+            "title: {name}\nid: 33333333-3333-4333-8333-33333333333{number}\nname: {name}\ncorrelation: \
+             {{ type: event_count, rules: [{of}], group-by: [who], timespan: 60s, condition: {{ gte: 3 }} }}\nlevel: low\n---\n"
+        )
+    };
+    let (bases, rule) =
+        document("type: temporal_ordered, rules: [first, last], group-by: [who], timespan: 600s")
+            .split_once("title: K")
+            .map(|(bases, rule)| (bases.to_owned(), rule.to_owned()))
+            .expect("both");
+    let text = format!(
+        "{bases}{}{}title: K{rule}",
+        step("first", 1, "a"),
+        step("last", 2, "b")
+    );
+    let each = |kind: u8, from: i64| (0..90).map(move |n| (START + from + n * 10, event(kind, 1, 0, 0, 0)));
+    let check = |name: &str, kinds: [(u8, i64); 2], expected: usize| {
+        let mut events: Vec<_> = kinds.iter().flat_map(|(kind, from)| each(*kind, *from)).collect();
+        events.sort();
+        assert_eq!(ours(&text, &events).len(), expected, "{name}");
+    };
+    check("first, then last", [(0, 0), (1, 301)], 1);
+    check("last goes on while first begins", [(0, 301), (1, 0)], 0);
+}
+
 /// What a condition over a count is told with, worked out from all events: nothing that was let go was needed.
 const COUNTS: [(&str, &[&str], Option<i64>); 6] = [
     (
