@@ -74,7 +74,8 @@ fn dependencies_follow_the_data() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("ingest-event", &[][..]),
         ("ingest-bus", &[]),
-        ("ingest", &["ingest-event", "ingest-bus"]),
+        ("ingest-ring", &[]),
+        ("ingest", &["ingest-event", "ingest-bus", "ingest-ring"]),
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),
         ("detect-models", &[]),
@@ -146,6 +147,7 @@ fn pure_crates_stay_pure() {
         ("rdkafka", &["ingest-bus", "benches"][..]),
         ("lettre", &["alerting"]),
         ("sqlx", &["alerting"]),
+        ("libc", &["ingest-ring"]),
     ] {
         for (name, needs) in &all {
             assert!(
@@ -181,6 +183,23 @@ fn pure_crates_read_no_clock_and_no_file() {
                 assert!(!code.contains(ban), "{} uses {ban}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_the_ring_alone() {
+    let home = root().join("ingest/ring/src/ring.rs");
+    let word = ["un", "safe"].concat();
+    for path in files(".rs") {
+        let text = fs::read_to_string(&path).expect("readable");
+        // A test may count what the allocator does.
+        if path.iter().any(|part| part == "tests") {
+            continue;
+        }
+        let has = [" {", " fn ", " impl "]
+            .iter()
+            .any(|next| text.contains(&format!("{word}{next}")));
+        assert!(!has || path == home, "{} has {word} code", path.display());
     }
 }
 
