@@ -10,17 +10,20 @@
 //! listen: 127.0.0.1:9464
 //! sources:
 //!   - file: { path: /data/capture.pcap }
+//!   - capture: { interface: eth1, filter: "not port 22" }
 //!   - syslog_udp: { listen: 0.0.0.0:5514 }
 //!   - syslog_tcp: { listen: "[::]:5514" }
 //!   - flow_export: { listen: "[::]:2055" }
 //! ```
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ingest_bus::BusConfig;
 use ingest_event::{Marking, OrganizationNumber, Purpose, SensorId, Zone};
+use ingest_ring::Filter;
 use ipnet::IpNet;
 use serde::Deserialize;
 use thiserror::Error;
@@ -62,6 +65,8 @@ pub struct Config {
 pub enum Source {
     /// A file of any known format.
     File(FileSource),
+    /// Packets of an interface.
+    Capture(CaptureSource),
     /// Syslog in datagrams (RFC 5426).
     SyslogUdp(SyslogSource),
     /// Syslog over TCP, octet counting or lines (RFC 6587).
@@ -76,6 +81,7 @@ impl Source {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
+            Self::Capture(_) => "capture",
             Self::SyslogUdp(_) => "syslog_udp",
             Self::SyslogTcp(_) => "syslog_tcp",
             Self::FlowExport(_) => "flow_export",
@@ -101,6 +107,39 @@ pub struct FileSource {
     /// Whether it grows and is rotated.
     #[serde(default)]
     pub follow: bool,
+}
+
+/// An interface that is listened to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureSource {
+    /// Its name; [`CaptureSource::AUTO`] for the one at a mirror port, or else the one with the default route.
+    #[serde(default = "CaptureSource::auto")]
+    pub interface: String,
+    /// Which packets are read; all if none.
+    #[serde(default, deserialize_with = "filter")]
+    pub filter: Option<Filter>,
+    /// Threads that share the packets.
+    #[serde(default = "CaptureSource::one")]
+    pub threads: NonZeroUsize,
+    /// Whether packets to others are read.
+    #[serde(default = "CaptureSource::yes")]
+    pub promiscuous: bool,
+    /// Memory of each thread for packets that wait.
+    #[serde(default = "CaptureSource::buffer")]
+    pub buffer_bytes: usize,
+    /// Silence after which a flow that is no TCP is over.
+    #[serde(default)]
+    pub flow_idle_secs: Option<u64>,
+    /// Silence after which a TCP connection is over.
+    #[serde(default)]
+    pub flow_idle_tcp_secs: Option<u64>,
+    /// Age at which a flow that goes on is told.
+    #[serde(default)]
+    pub flow_active_secs: Option<u64>,
+    /// Flows kept at once, in all threads together.
+    #[serde(default)]
+    pub flows_max: Option<usize>,
 }
 
 /// A port for syslog.
@@ -186,6 +225,28 @@ struct Written {
     sources: Vec<Source>,
 }
 
+impl CaptureSource {
+    /// Named by this, an interface is chosen.
+    pub const AUTO: &str = "auto";
+
+    fn auto() -> String {
+        Self::AUTO.to_owned()
+    }
+
+    const fn one() -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
+    const fn yes() -> bool {
+        true
+    }
+
+    /// A tenth of a second at 2.5 Gbit/s.
+    const fn buffer() -> usize {
+        32 << 20
+    }
+}
+
 /// Reads a configuration file.
 ///
 /// # Errors
@@ -263,6 +324,12 @@ fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::
         .collect()
 }
 
+fn filter<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Filter>, D::Error> {
+    let text = String::deserialize(from)?;
+    let read = Filter::parse(&text).map_err(|error| format!("read the filter `{text}`: {error}"));
+    read.map(Some).map_err(serde::de::Error::custom)
+}
+
 /// What a parser says, once, with its place first: its own text repeats itself and calls every file `<input>`.
 fn said(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
@@ -294,12 +361,21 @@ sources:
   - syslog_udp: { listen: 0.0.0.0:5514 }
   - syslog_tcp: { listen: "[::]:5514" }
   - flow_export: { listen: "[::]:2055", exporters: [192.0.2.1, "2001:db8::/64"] }
+  - capture: { interface: eth1, filter: "not port 22", threads: 2 }
+  - capture: {}
 "#;
 
     #[test]
     fn a_whole_configuration_is_read() {
         let config = parse(WHOLE, "sensor.yml").expect("reads");
-        assert_eq!(config.sources.len(), 4);
+        assert_eq!(config.sources.len(), 6);
+        let Some(Source::Capture(usual)) = config.sources.last() else {
+            panic!("{:?}", config.sources);
+        };
+        assert_eq!(
+            (usual.interface.as_str(), usual.threads.get(), usual.promiscuous),
+            ("auto", 1, true)
+        );
         assert_eq!(config.home_networks.len(), 2);
         assert_eq!(config.context.zone, Zone::Administration);
         assert!(matches!(config.bus, BusConfig::Kafka(_)));
@@ -335,6 +411,12 @@ sources:
                 &["sensor.yml", "home_networks", "10.20.0.0/99"],
             ),
             ("[192.0.2.1,", "[router-7,", &["sensor.yml", "`router-7`", "12"]),
+            (
+                "not port 22",
+                "not prt 22",
+                &["sensor.yml", "line 13", "column 5: `prt` is no word"],
+            ),
+            ("threads: 2", "threads: 0", &["sensor.yml", "13"]),
             (
                 "syslog_udp",
                 "syslog_upd",

@@ -1,7 +1,8 @@
-//! Sources without an end: syslog over UDP and TCP, flow export over UDP, and files that grow.
+//! Sources without an end: packets of an interface, syslog over UDP and TCP, flow export over UDP, and files that grow.
 //!
-//! TCP and files wait while the spool is full; UDP cannot wait, so its messages are shed and counted.
+//! TCP and files wait while the spool is full; UDP and packets cannot wait, so what they bring is shed and counted.
 
+mod capture;
 mod export;
 mod follow;
 mod framing;
@@ -9,6 +10,7 @@ mod receive;
 mod tcp;
 mod udp;
 
+pub use capture::{interface_of, open_rings, serve_capture};
 pub use export::serve_export;
 pub use follow::follow;
 pub use framing::{Frame, Framing, MESSAGE_BYTES_MAX};

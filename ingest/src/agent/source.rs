@@ -70,6 +70,7 @@ async fn run(source: Source, intake: Arc<Intake>, stop: CancellationToken) -> an
     match source {
         Source::File(file) if file.follow => live::follow(file, intake, stop).await,
         Source::File(file) => file::read(file, intake, stop).await,
+        Source::Capture(capture) => live::serve_capture(capture, intake, stop).await,
         Source::SyslogUdp(syslog) => {
             let socket = udp(syslog.listen).await?;
             live::serve_udp(socket, syslog.utc_offset_secs, intake, stop).await

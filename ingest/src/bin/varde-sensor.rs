@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use ingest::{agent, clock::Clock, config, source};
+use ingest::{agent, clock::Clock, config, live, source};
 use tokio_util::sync::CancellationToken;
 
 /// Varde's sensor: reads captures and logs, sends events.
@@ -125,6 +125,15 @@ fn shown(letter: char) -> impl Iterator<Item = char> {
 fn check(config: &config::Config) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for source in &config.sources {
+        if let config::Source::Capture(capture) = source {
+            match live::interface_of(capture).and_then(|name| live::open_rings(capture).map(|_| name)) {
+                Ok(interface) => tracing::info!(interface, "can be listened to"),
+                Err(error) => {
+                    tracing::error!("{error:#}");
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
         let config::Source::File(file) = source else {
             continue;
         };

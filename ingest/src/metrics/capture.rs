@@ -2,6 +2,8 @@
 
 use prometheus::{IntCounter, IntGauge, Registry};
 
+use ingest_ring::Statistics;
+
 use crate::capture::Counts;
 
 /// All figures of all captures; clones share them.
@@ -16,6 +18,13 @@ pub struct CaptureMetrics {
     evicted: IntCounter,
     conversations_dropped: IntCounter,
     fragments_given_up: IntCounter,
+    kernel_packets: IntCounter,
+    kernel_drops: IntCounter,
+    kernel_freezes: IntCounter,
+    doubles: IntCounter,
+    unread: IntCounter,
+    lost: IntCounter,
+    interfaces: IntGauge,
 }
 
 impl CaptureMetrics {
@@ -27,6 +36,8 @@ impl CaptureMetrics {
         };
         let flows = IntGauge::new("ingest_capture_flows", "Flows that are not over.")?;
         registry.register(Box::new(flows.clone()))?;
+        let interfaces = IntGauge::new("ingest_capture_interfaces", "Interfaces listened to now.")?;
+        registry.register(Box::new(interfaces.clone()))?;
         Ok(Self {
             packets: counter("ingest_capture_packets_total", "Frames read.")?,
             bytes: counter("ingest_capture_bytes_total", "Captured bytes of frames read.")?,
@@ -49,7 +60,60 @@ impl CaptureMetrics {
                 "ingest_capture_fragments_given_up_total",
                 "Fragmented packets that could not be put together.",
             )?,
+            kernel_packets: counter(
+                "ingest_capture_kernel_packets_total",
+                "Packets of interfaces that passed the filter.",
+            )?,
+            kernel_drops: counter(
+                "ingest_capture_kernel_drops_total",
+                "Packets for which the kernel had no room.",
+            )?,
+            kernel_freezes: counter(
+                "ingest_capture_kernel_freezes_total",
+                "How often the kernel had no room at all.",
+            )?,
+            doubles: counter(
+                "ingest_capture_doubles_total",
+                "Packets of a loopback seen a second time.",
+            )?,
+            unread: counter(
+                "ingest_capture_unread_total",
+                "Packets that the kernel said are there and are not.",
+            )?,
+            lost: counter(
+                "ingest_capture_interfaces_lost_total",
+                "How often an interface went down or away.",
+            )?,
+            interfaces,
         })
+    }
+
+    /// Adds what the kernel counted.
+    pub(crate) fn kernel(&self, counted: Statistics) {
+        self.kernel_packets.inc_by(counted.packets);
+        self.kernel_drops.inc_by(counted.drops);
+        self.kernel_freezes.inc_by(counted.freezes);
+    }
+
+    /// Adds packets of a ring that were not read.
+    pub(crate) fn passed_over(&self, doubles: u64, unread: u64) {
+        self.doubles.inc_by(doubles);
+        self.unread.inc_by(unread);
+    }
+
+    /// Says that an interface is listened to.
+    pub(crate) fn listening(&self) {
+        self.interfaces.inc();
+    }
+
+    /// Says that it no longer is.
+    pub(crate) fn ended(&self) {
+        self.interfaces.dec();
+    }
+
+    /// Counts an interface that went away.
+    pub(crate) fn lost(&self) {
+        self.lost.inc();
     }
 
     /// Adds what one capture counted since it counted `before`.
