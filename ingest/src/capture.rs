@@ -45,6 +45,7 @@ mod words;
 use std::{io, time::Duration};
 
 use ipnet::IpNet;
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::record::Record;
@@ -77,6 +78,19 @@ pub struct CaptureOptions {
     /// no longer listened to. Default 64 MiB: thousands of half-sent heads, and a small part of a small machine. What
     /// a conversation is made of, some 350 bytes, comes on top, for each of [`CaptureOptions::flows_max`].
     pub kept_bytes_max: usize,
+    /// Whether the same addresses in two VLANs are two networks. Default [`VlanRule::Apart`].
+    pub vlans: VlanRule,
+}
+
+/// What VLANs say of networks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum VlanRule {
+    /// Each is a network of its own: the same addresses in two of them are two machines.
+    #[default]
+    Apart,
+    /// Nothing: a tap marks directions with them, or a switch tags only one.
+    Together,
 }
 
 /// Reads one capture.
@@ -123,6 +137,7 @@ impl Default for CaptureOptions {
             flow_active: Duration::from_secs(1800),
             flows_max: 262_144,
             kept_bytes_max: 64 * 1024 * 1024,
+            vlans: VlanRule::Apart,
         }
     }
 }

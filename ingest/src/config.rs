@@ -28,6 +28,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::capture::VlanRule;
 use crate::stamp::{EnvelopeTrust, SensorContext};
 
 /// What the spool may take of the disk unless configured otherwise: a day of a small municipality's logs.
@@ -140,6 +141,9 @@ pub struct CaptureSource {
     /// Flows kept at once, in all threads together.
     #[serde(default)]
     pub flows_max: Option<usize>,
+    /// Whether the same addresses in two VLANs are two networks.
+    #[serde(default)]
+    pub vlans: VlanRule,
 }
 
 /// A port for syslog.

@@ -11,7 +11,7 @@
 #[path = "capture/lab.rs"]
 mod lab;
 
-use ingest::capture::{CaptureOptions, CaptureReader, Counts, Frame, LinkType, Tracker};
+use ingest::capture::{CaptureOptions, CaptureReader, Counts, Frame, LinkType, Tracker, VlanRule};
 use ingest::record::{Draft, Record};
 use ingest_event::Timestamp;
 use lab::{ACK, Family, Lab, SYN, check, events, families, tcp_frame};
@@ -181,6 +181,30 @@ fn the_same_addresses_in_two_vlans_are_two_flows() {
         let expected = [("", "", "1"), ("7", "", "2"), ("7", "9", "1"), ("8", "", "1")]
             .map(|(outer, inner, packets)| (outer.to_owned(), inner.to_owned(), packets.to_owned()));
         assert_eq!(told, expected, "{family:?}");
+    }
+}
+
+#[test]
+fn a_tap_that_marks_directions_with_vlans_makes_one_flow_where_that_is_known() {
+    for family in families() {
+        let (client, server) = ((family.client, 50_000), (family.server, 443));
+        let mut lab = Lab::new();
+        for (frame, vlan) in [
+            (tcp_frame(client, server, SYN, 0, b""), 7),
+            (tcp_frame(server, client, SYN | ACK, 0, b""), 8),
+        ] {
+            lab.frame(&[&frame[..12], &[0x81, 0, 0, vlan], &frame[12..]].concat());
+        }
+        for (vlans, expected) in [(VlanRule::Apart, 2), (VlanRule::Together, 1)] {
+            let options = CaptureOptions {
+                vlans,
+                ..CaptureOptions::default()
+            };
+            let (_, records) = counts(&lab, options);
+            let flows = flows(&records);
+            assert_eq!(flows.len(), expected, "{family:?} {vlans:?}");
+            check(&flows[0], &[("network.vlan.id", "7")]);
+        }
     }
 }
 

@@ -154,7 +154,10 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Reading<'a>, Refusal> {
     };
     let link_bytes = frame.bytes.len() - bytes.len();
     let wire_bytes = frame.wire_bytes.saturating_sub(link_bytes);
-    let origin = Origin { vlans, tunnel: None };
+    let origin = Origin {
+        vlans,
+        ..Origin::default()
+    };
     let place = Place {
         number: frame.number,
         timestamp: frame.timestamp,
@@ -250,6 +253,7 @@ fn open<'a>(outer: &Packet<'a>, ordinal: u32) -> Option<Packet<'a>> {
             id,
             depth: outer.depth() + 1,
         }),
+        tags_are_marks: outer.origin.tags_are_marks,
     };
     let header_bytes = payload.bytes.len() - bytes.len();
     let wire_bytes = payload.wire_bytes.saturating_sub(header_bytes);

@@ -5,7 +5,7 @@
 use ingest_event::Timestamp;
 
 use super::{
-    BITE, CaptureOptions,
+    BITE, CaptureOptions, VlanRule,
     file::Frame,
     observer::Observer,
     packet::{self, Reading},
@@ -15,6 +15,7 @@ use crate::record::Record;
 /// Counts frames to flows and listens to what is said in them.
 pub struct Tracker {
     observer: Observer,
+    vlans: VlanRule,
     counts: Counts,
 }
 
@@ -49,6 +50,7 @@ impl Tracker {
     #[must_use]
     pub fn new(options: CaptureOptions) -> Self {
         Self {
+            vlans: options.vlans,
             observer: Observer::new(options),
             counts: Counts::default(),
         }
@@ -59,8 +61,9 @@ impl Tracker {
         self.counts.packets += 1;
         self.counts.bytes += frame.bytes.len() as u64;
         match packet::read(frame) {
-            Ok(Reading::Packet(packet)) => {
+            Ok(Reading::Packet(mut packet)) => {
                 self.counts.counted += 1;
+                packet.origin.tags_are_marks = self.vlans == VlanRule::Together;
                 self.observer.observe(&packet, out);
             }
             Ok(Reading::NotIp) => self.counts.not_ip += 1,

@@ -31,6 +31,8 @@ pub(super) struct Origin {
     pub(super) vlans: Vlans,
     /// The innermost tunnel.
     pub(super) tunnel: Option<Tunnel>,
+    /// Whether tags tell nothing of networks, as those of a tap that marks directions.
+    pub(super) tags_are_marks: bool,
 }
 
 /// A tunnel as one packet shows it.
@@ -190,7 +192,7 @@ impl Origin {
     /// Which of several networks with the same addresses a packet is in: 48 bits, of both VLANs and of the tunnel's
     /// network; zero for what is not there. Keys and sessions of other tunnels may differ by direction.
     pub(super) const fn segment(&self) -> u64 {
-        let [outer, inner] = self.vlans;
+        let [outer, inner] = if self.tags_are_marks { [0; 2] } else { self.vlans };
         let network = match self.tunnel {
             Some(Tunnel {
                 kind: Kind::Vxlan | Kind::Geneve,

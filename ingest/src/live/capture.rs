@@ -228,5 +228,6 @@ fn options(source: &CaptureSource, intake: &Intake) -> CaptureOptions {
         flow_active: secs(source.flow_active_secs, usual.flow_active),
         flows_max: source.flows_max.unwrap_or(usual.flows_max) / source.threads.get(),
         kept_bytes_max: usual.kept_bytes_max / source.threads.get(),
+        vlans: source.vlans,
     }
 }
