@@ -101,8 +101,9 @@ const REPLAY_HELP: &str = "\
 Read captures and logs, and print the alerts that they raise.
 
 The same code as in production, in one process and without a bus: read, normalise, scan, correlate, raise. Reads pcap \
-and pcapng, Suricata EVE JSON, Zeek logs (TSV and JSON), syslog (RFC 3164 and 5424) and any JSON with one object a \
-line, plain, gzip or Zstandard. The format is recognised by content. Memory does not grow with the input.
+and pcapng, Suricata EVE JSON, Zeek logs (TSV and JSON), syslog (RFC 3164 and 5424), Windows event logs (EVTX), Linux \
+audit logs, access logs of web servers and any JSON with one object a line, plain, gzip or Zstandard. The format is \
+recognised by content. Memory does not grow with the input.
 
 Alerts go to standard output, everything else to standard error. Two runs over the same inputs print the same bytes.";
 

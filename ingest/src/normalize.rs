@@ -5,12 +5,18 @@
 //! with `event.module` saying who; everything else keeps its own dataset (`zeek.ssh`, `suricata.alert`, `system.auth`).
 //! Pure: no clock, no files; what a line needs beside its bytes is in [`NormalizerOptions`].
 
+mod access;
+mod auditd;
+mod cef;
 mod columns;
 mod eve;
+mod journald;
+mod mail;
 mod ndjson;
 mod network;
 mod sshd;
 mod syslog;
+mod windows;
 mod zeek;
 
 use std::borrow::Cow;
@@ -24,6 +30,12 @@ use crate::source::Format;
 
 pub use network::{direction, is_home};
 pub use syslog::looks_like_syslog;
+
+/// How a line was written that was not UTF-8.
+const ENCODING: &str = "varde.encoding";
+
+/// ISO 8859-1 and Windows' own extension of it.
+const WINDOWS_1252: &str = "windows-1252";
 
 /// The year of times that have none (RFC 3164 section 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +79,10 @@ pub enum JsonShape {
     Zeek,
     /// ECS.
     Ecs,
+    /// systemd's journal.
+    Journald,
+    /// Windows events, not in ECS.
+    Windows,
     /// Anything else.
     Other,
 }
@@ -188,25 +204,53 @@ impl Normalizer {
     }
 
     fn normalize(&mut self, line: &[u8]) -> Result<Option<Normalized>, Reject> {
-        let text = std::str::from_utf8(line).map_err(|error| {
-            let byte = error.valid_up_to() + 1;
-            Reject::new(
-                QuarantineReason::NotUtf8,
-                format!("byte {byte} of the line is not UTF-8; have the sender write UTF-8"),
-            )
-        })?;
+        let text = self.text(line)?;
+        let text = text.as_ref();
         let mut normalized = match self.format {
             Format::Syslog => syslog::normalize(text, &self.options, self.last)?,
             Format::ZeekTsv => match self.zeek.line(text, &self.options)? {
                 Some(normalized) => normalized,
                 None => return Ok(None),
             },
-            Format::Eve | Format::ZeekJson | Format::Ecs | Format::Ndjson => self.json(flatten(line)?)?,
+            Format::Access => access::normalize(text)?,
+            Format::Auditd => auditd::normalize(text)?,
+            Format::Eve | Format::ZeekJson | Format::Ecs | Format::Ndjson | Format::Evtx => {
+                self.json(flatten(line)?)?
+            }
             // Packets have no lines.
             Format::Pcap | Format::Pcapng => return Ok(None),
         };
+        if text.len() != line.len() {
+            normalized.fields.set(ENCODING, WINDOWS_1252);
+        }
         network::complete(&mut normalized.fields, &self.options.home_networks);
         Ok(Some(normalized))
+    }
+
+    /// The line as text. Old devices and programs write Latin-1 or Windows-1252 instead of UTF-8: what is read as that says so,
+    /// in logs that people and devices write. JSON is UTF-8 (RFC 8259 section 8.1).
+    fn text<'l>(&self, line: &'l [u8]) -> Result<Cow<'l, str>, Reject> {
+        let error = match std::str::from_utf8(line) {
+            Ok(text) => return Ok(Cow::Borrowed(text)),
+            Err(error) => error,
+        };
+        match self.format {
+            Format::Syslog | Format::Access | Format::Auditd => {
+                Ok(encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0)
+            }
+            Format::ZeekTsv
+            | Format::Eve
+            | Format::ZeekJson
+            | Format::Ecs
+            | Format::Ndjson
+            | Format::Evtx
+            | Format::Pcap
+            | Format::Pcapng => {
+                let byte = error.valid_up_to() + 1;
+                let detail = format!("byte {byte} of the line is not UTF-8; have the sender write UTF-8");
+                Err(Reject::new(QuarantineReason::NotUtf8, detail))
+            }
+        }
     }
 
     fn json(&self, fields: Fields) -> Result<Normalized, Reject> {
@@ -216,9 +260,25 @@ impl Normalizer {
                 zeek::normalize_json(fields, &self.options)
             }
             (JsonShape::Ecs, _) | (JsonShape::Other, Format::Ecs) => ndjson::ecs(fields, &self.options),
+            (JsonShape::Journald, _) => journald::normalize(&fields),
+            (JsonShape::Windows, _) | (JsonShape::Other, Format::Evtx) => {
+                windows::normalize(fields, &self.options, self.last)
+            }
             (JsonShape::Other, _) => Ok(ndjson::other(fields, &self.options, self.last)),
         }
     }
+}
+
+/// Whether a line is of a web server's access log.
+#[must_use]
+pub fn looks_like_access(line: &[u8]) -> bool {
+    access::looks_like_access(&String::from_utf8_lossy(line))
+}
+
+/// Whether a line is a record of the Linux audit daemon.
+#[must_use]
+pub fn looks_like_audit(line: &[u8]) -> bool {
+    auditd::looks_like_audit(&String::from_utf8_lossy(line))
 }
 
 /// What a JSON line is; `None` if it is no JSON object.
@@ -238,6 +298,12 @@ fn shape(fields: &Fields) -> JsonShape {
     }
     if has(ingest_event::field::TIMESTAMP) && fields.iter().any(|(name, _)| ndjson::is_ecs(name)) {
         return JsonShape::Ecs;
+    }
+    if journald::is_journald(has) {
+        return JsonShape::Journald;
+    }
+    if windows::is_windows(has) {
+        return JsonShape::Windows;
     }
     JsonShape::Other
 }
@@ -265,5 +331,7 @@ fn time(value: &Value) -> Option<Timestamp> {
     }
 }
 
+#[cfg(test)]
+mod documented;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! [`crate::normalize`] and [`crate::capture`]. Each read hands on a bounded bite of [`Record`]s.
 
 mod compression;
+mod evtx;
 mod lines;
 mod recognize;
 
@@ -24,6 +25,7 @@ use crate::record::{Record, Refusal};
 
 use compression::Counted;
 pub(crate) use compression::{is_compressed, peel};
+use evtx::EvtxReader;
 pub use lines::LINE_BYTES_MAX;
 use lines::{Line, LineReader};
 pub use recognize::{Format, identity as identity_of, recognize};
@@ -82,8 +84,8 @@ pub enum OpenError {
     },
     /// No format that we know.
     #[error(
-        "recognise the format of {path}: it is neither pcap, pcapng, Suricata EVE JSON, Zeek TSV or JSON, syslog, \
-         nor one JSON object a line; {hint}"
+        "recognise the format of {path}: it is neither pcap, pcapng, EVTX, Suricata EVE JSON, Zeek TSV or JSON, syslog, \
+         an access log, an audit log, nor one JSON object a line; {hint}"
     )]
     UnknownFormat {
         /// As it was named.
@@ -139,6 +141,7 @@ pub struct FileSource {
 enum Body {
     Lines(Box<LineBody>),
     Capture(Box<CaptureReader<Box<dyn Read + Send>>>),
+    Evtx(Box<EvtxReader<Box<dyn Read + Send>>>),
     Ended,
 }
 
@@ -226,6 +229,15 @@ fn from_reader(
         (None, Some(modified)) => YearRule::Before(modified),
         (None, None) => YearRule::Unknown,
     };
+    let normalizer = Normalizer::new(
+        format,
+        NormalizerOptions {
+            dataset: options.dataset.clone(),
+            home_networks: options.home_networks.clone(),
+            year,
+            utc_offset_secs: options.utc_offset_secs,
+        },
+    );
     let body = match format {
         Format::Pcap | Format::Pcapng => {
             let options = CaptureOptions {
@@ -237,21 +249,19 @@ fn from_reader(
                 Err(source) => return Err(OpenError::Capture { path, source }),
             }
         }
-        Format::Eve | Format::ZeekTsv | Format::ZeekJson | Format::Ecs | Format::Ndjson | Format::Syslog => {
-            Body::Lines(Box::new(LineBody {
-                lines: LineReader::new(input),
-                normalizer: Normalizer::new(
-                    format,
-                    NormalizerOptions {
-                        dataset: options.dataset.clone(),
-                        home_networks: options.home_networks.clone(),
-                        year,
-                        utc_offset_secs: options.utc_offset_secs,
-                    },
-                ),
-                line: Vec::new(),
-            }))
-        }
+        Format::Evtx => Body::Evtx(Box::new(EvtxReader::new(input, normalizer))),
+        Format::Eve
+        | Format::ZeekTsv
+        | Format::ZeekJson
+        | Format::Ecs
+        | Format::Ndjson
+        | Format::Syslog
+        | Format::Access
+        | Format::Auditd => Body::Lines(Box::new(LineBody {
+            lines: LineReader::new(input),
+            normalizer,
+            line: Vec::new(),
+        })),
     };
     Ok(FileSource {
         identity: recognize::identity(format, &head),
@@ -277,6 +287,7 @@ impl FileSource {
                 self.counts = reader.counts();
                 more
             }
+            Body::Evtx(reader) => reader.read(out),
             Body::Ended => Ok(false),
         };
         match more {
@@ -405,6 +416,7 @@ impl std::fmt::Debug for Body {
         f.write_str(match self {
             Self::Lines(_) => "Lines",
             Self::Capture(_) => "Capture",
+            Self::Evtx(_) => "Evtx",
             Self::Ended => "Ended",
         })
     }

@@ -95,9 +95,16 @@ fn zeek_baselines_whose_times_are_blotted_out() {
 fn logs_of_many_products() {
     if let Some((events, refused)) = read(
         "crowdsec-hub-tests",
-        &[Format::Syslog, Format::Eve, Format::Ndjson, Format::Ecs],
+        &[
+            Format::Syslog,
+            Format::Eve,
+            Format::Ndjson,
+            Format::Ecs,
+            Format::Access,
+            Format::Auditd,
+        ],
     ) {
-        assert!(500 < events, "{events}");
+        assert!(1_500 < events, "{events}");
         assert!(refused * 20 < events, "{refused} of {events} refused");
     }
 }
@@ -109,4 +116,62 @@ fn windows_events_as_json_lines() {
         assert!(40_000 < events, "{events}");
         assert!(refused <= 481, "{refused}");
     }
+}
+
+/// Every record that the crate reads of a log is an event of ours, and a log that is cut anywhere gives those of its whole chunks.
+#[test]
+fn windows_event_logs() {
+    let Some(captures) = captures() else { return };
+    let mut paths = Vec::new();
+    files(&captures.join("sigma/regression-data"), &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|end| end == "evtx"));
+    assert!(200 < paths.len(), "{}", paths.len());
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut total = 0;
+    for (number, path) in paths.iter().enumerate() {
+        let mut parser = evtx::EvtxParser::from_path(path).expect("a log");
+        let expected = parser.records_json().filter(Result::is_ok).count();
+        let records = all(path);
+        let events = records
+            .iter()
+            .filter(|record| matches!(record, Record::Event(_)))
+            .count();
+        assert_eq!(
+            (events, records.len()),
+            (expected, expected),
+            "{}",
+            path.display()
+        );
+        for record in &records {
+            let Record::Event(draft) = record else { continue };
+            assert!(draft.dataset.starts_with("windows."), "{}", draft.dataset);
+            assert!(draft.fields.get("EventID").is_some() && draft.fields.get("event.code").is_some());
+        }
+        total += events;
+        let bytes = std::fs::read(path).expect("reads");
+        let cut = directory.path().join("cut.evtx");
+        for length in (97..bytes.len()).step_by(97 * 61).skip(number % 7) {
+            std::fs::write(&cut, &bytes[..length]).expect("written");
+            let cut = all(&cut);
+            assert!(
+                cut.iter().any(|record| matches!(record, Record::Refused(_))),
+                "{length}"
+            );
+        }
+        let mut flipped = bytes.clone();
+        for place in (5_000..flipped.len()).step_by(997) {
+            flipped[place] ^= 0x55;
+        }
+        std::fs::write(&cut, &flipped).expect("written");
+        let _ = all(&cut);
+    }
+    println!("{} logs, {total} events", paths.len());
+}
+
+fn all(path: &Path) -> Vec<Record> {
+    let mut source = source::open(path, &FileOptions::default()).expect("opens");
+    assert_eq!(source.format(), Format::Evtx);
+    let mut records = Vec::new();
+    while source.read(&mut records).expect("reads") {}
+    records
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value, field};
 
 use super::columns::{Read, bad, convert};
-use super::{Normalized, NormalizerOptions, Reject, time};
+use super::{Normalized, NormalizerOptions, Reject, time, windows};
 
 /// True where a line had no time of its own.
 pub(super) const TIMESTAMP_MISSING: &str = "varde.timestamp_missing";
@@ -89,7 +89,15 @@ pub(super) fn ecs(mut fields: Fields, options: &NormalizerOptions) -> Result<Nor
             fields.set_some(name, convert(read, value, name)?);
         }
     }
-    let dataset = dataset(&mut fields, options);
+    // Winlogbeat names the log and no dataset.
+    let channel = fields
+        .text("winlog.channel")
+        .map(|channel| windows::dataset(Some(channel)));
+    let own = fields.get(field::EVENT_DATASET).is_some() || options.dataset.is_some();
+    let dataset = match channel.filter(|_| !own) {
+        Some(channel) => channel,
+        None => dataset(&mut fields, options),
+    };
     Ok(Normalized {
         timestamp,
         dataset,

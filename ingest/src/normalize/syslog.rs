@@ -3,6 +3,9 @@
 //! | written by | dataset |
 //! |---|---|
 //! | `sshd`, `sudo`, `su`, `login` and their like | `system.auth` |
+//! | Postfix and Dovecot | `mail.log` |
+//! | anything, with CEF or LEEF for a message | `cef.log`, `leef.log` |
+//! | anything, with an audit record for a message | `auditd.log` |
 //! | any other | `system.syslog` |
 //!
 //! A line without a time of its own gets that of the line before, or of its arrival, and says so in
@@ -16,7 +19,7 @@ use jiff::civil;
 use syslog_loose::{IncompleteDate, Message, ProcId, Protocol, Variant, parse_message_with_year_exact_tz};
 
 use super::ndjson::TIMESTAMP_MISSING;
-use super::{Normalized, NormalizerOptions, Reject, YearRule, sshd};
+use super::{Normalized, NormalizerOptions, Reject, YearRule, auditd, cef, mail, sshd};
 
 /// Programs that log who got in.
 const AUTH: [&str; 10] = [
@@ -112,17 +115,57 @@ fn missing(fields: &mut Fields, last: Option<Timestamp>) -> Result<Timestamp, Re
     })
 }
 
-fn finish(
+/// The event of a message, by what wrote it and what it says. `appname` is as the header has it.
+pub(super) fn finish(
     appname: Option<&str>,
     message: &str,
     timestamp: Timestamp,
     mut fields: Fields,
 ) -> Result<Normalized, Reject> {
+    let message = message.trim();
+    // Behind a header without a program, `CEF:0|…` looks like one.
+    let whole = appname
+        .filter(|appname| matches!(*appname, "CEF" | "LEEF"))
+        .map(|appname| format!("{appname}:{message}"));
+    let said = match &whole {
+        Some(whole) => {
+            fields.remove("process.name");
+            fields.remove("log.syslog.appname");
+            whole
+        }
+        None => message,
+    };
+    if let Some((dataset, own)) = cef::read(said, &mut fields) {
+        let module = dataset.split('.').next().unwrap_or(dataset);
+        fields.set(field::EVENT_MODULE, module);
+        return Ok(Normalized {
+            timestamp: own.unwrap_or(timestamp),
+            dataset: dataset.into(),
+            fields,
+        });
+    }
+    if auditd::looks_like_audit(message) {
+        let mut record = auditd::normalize(message)?;
+        for (name, value) in fields {
+            if record.fields.get(&name).is_none() {
+                record.fields.set(name, value);
+            }
+        }
+        return Ok(record);
+    }
     fields.set("event.module", "system");
-    fields.set(field::MESSAGE, message.trim());
+    fields.set(field::MESSAGE, message);
+    if let Some(appname) = appname.filter(|appname| mail::is_mail(appname)) {
+        mail::read(appname, message, &mut fields);
+        return Ok(Normalized {
+            timestamp,
+            dataset: "mail.log".into(),
+            fields,
+        });
+    }
     let program = appname.map(program);
     if program.is_some_and(|program| program.starts_with("sshd")) {
-        sshd::read(message.trim(), &mut fields);
+        sshd::read(message, &mut fields);
     }
     let auth = program.is_some_and(|program| AUTH.binary_search(&program).is_ok());
     let dataset = if auth { "system.auth" } else { "system.syslog" };
@@ -134,7 +177,7 @@ fn finish(
 }
 
 /// `sshd(pam_unix)` and `/usr/sbin/sshd` are sshd.
-fn program(appname: &str) -> &str {
+pub(super) fn program(appname: &str) -> &str {
     let name = appname.split_once('(').map_or(appname, |(name, _)| name);
     name.rsplit('/').next().unwrap_or(name)
 }
@@ -174,7 +217,8 @@ fn header(message: &Message<&str>, fields: &mut Fields) {
     }
 }
 
-fn set_priority(fields: &mut Fields, facility: i64, severity: i64) {
+/// Facility and severity (RFC 5424 section 6.2.1).
+pub(super) fn set_priority(fields: &mut Fields, facility: i64, severity: i64) {
     fields.set("log.syslog.facility.code", facility);
     fields.set("log.syslog.severity.code", severity);
     fields.set("log.syslog.priority", facility * 8 + severity);

@@ -415,3 +415,102 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn latin_1_of_old_devices_is_read_and_told() {
+    let mut out = Vec::new();
+    let mut normalizer = Normalizer::new(Format::Syslog, options());
+    normalizer.line(b"<38>Mar  2 08:15:01 gate app: d\xf8r \xe5pen \x80", 1, &mut out);
+    normalizer.line("<38>Mar  2 08:15:01 gate app: dør åpen €".as_bytes(), 2, &mut out);
+    let seen: Vec<_> = out
+        .iter()
+        .map(|record| match record {
+            Record::Event(draft) => (draft.fields.text("message"), draft.fields.text("varde.encoding")),
+            Record::Refused(refusal) => panic!("{refusal:?}"),
+        })
+        .collect();
+    let text = Some("dør åpen €");
+    assert_eq!(seen, [(text, Some("windows-1252")), (text, None)]);
+}
+
+#[test]
+fn windows_events_are_the_same_whoever_wrote_them_down() {
+    let dumped = r##"{"Event":{"#attributes":{"xmlns":"http://schemas.microsoft.com/win/2004/08/events/event"},"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Security-Auditing","Guid":"x"}},"EventID":{"#attributes":{"Qualifiers":1},"#text":4625},"TimeCreated":{"#attributes":{"SystemTime":"2026-03-02T08:15:00.5Z"}},"EventRecordID":7,"Channel":"Security","Computer":"PC-7.example.no","Correlation":null},"EventData":{"TargetUserName":"ola","IpAddress":"2001:db8::7","IpPort":"-"}}}"##;
+    let flat = r#"{"EventTime":"2026-03-02 09:15:00.5","Hostname":"PC-7.example.no","SourceName":"Microsoft-Windows-Security-Auditing","EventID":4625,"Channel":"Security","TargetUserName":"ola","IpAddress":"2001:db8::7","IpPort":"-"}"#;
+    for (line, utc_offset_secs) in [(dumped, 0), (flat, 3600)] {
+        let mut out = Vec::new();
+        let options = NormalizerOptions {
+            utc_offset_secs,
+            ..options()
+        };
+        Normalizer::new(Format::Ndjson, options).line(line.as_bytes(), 1, &mut out);
+        let [Record::Event(draft)] = out.as_slice() else {
+            panic!("{out:?}");
+        };
+        assert_eq!(draft.dataset, "windows.security");
+        assert_eq!(draft.timestamp.to_string(), "2026-03-02T08:15:00.500Z", "{line}");
+        for (name, value) in [
+            ("EventID", "4625"),
+            ("event.code", "4625"),
+            ("event.action", "logged_in"),
+            ("event.outcome", "failure"),
+            ("event.provider", "Microsoft-Windows-Security-Auditing"),
+            ("host.name", "pc-7.example.no"),
+            ("user.name", "ola"),
+            ("source.ip", "2001:db8::7"),
+        ] {
+            let seen = draft.fields.get(name).map(ToString::to_string);
+            assert_eq!(seen.as_deref(), Some(value), "{name} of {:#?}", draft.fields);
+        }
+        assert_eq!(draft.fields.get("source.port"), None, "nobody said which");
+    }
+}
+
+#[test]
+fn audit_records_are_read_back_from_hexadecimal() {
+    check(
+        Format::Auditd,
+        "type=EXECVE msg=audit(1772442900.123:7): argc=3 a0=\"sh\" a1=\"-c\" a2=6C73202F746D70",
+        "auditd.log",
+        &[
+            ("process.command_line", "sh -c ls /tmp"),
+            ("auditd.log.a2", "ls /tmp"),
+            ("auditd.log.sequence", "7"),
+            ("auditd.log.record_type", "EXECVE"),
+            ("event.action", "execve"),
+        ],
+    );
+    let login = "Mar  2 09:15:00 srv audisp: type=USER_LOGIN msg=audit(1772442900.123:8): pid=9 uid=0 msg='op=login acct=\"ola\" exe=\"/usr/sbin/sshd\" hostname=? addr=2001:db8::7 terminal=ssh res=failed'";
+    check(
+        Format::Syslog,
+        login,
+        "auditd.log",
+        &[
+            ("user.name", "ola"),
+            ("source.ip", "2001:db8::7"),
+            ("event.outcome", "failure"),
+            ("event.action", "login"),
+            ("host.name", "srv"),
+        ],
+    );
+}
+
+#[test]
+fn a_cef_value_may_hold_blanks_and_what_is_escaped() {
+    let line = r"CEF:0|Vend\|or|Wall|1|100|Port scan|7|src=192.0.2.7 cs1Label=Rule name cs1=Deny all\=x msg=a b c act=blocked rt=1772442900000";
+    check(
+        Format::Syslog,
+        &format!("Mar  2 07:00:00 fw wall: {line}"),
+        "cef.log",
+        &[
+            ("observer.vendor", "Vend|or"),
+            ("rule.name", "Port scan"),
+            ("event.code", "100"),
+            ("source.ip", "192.0.2.7"),
+            ("cef.extensions.cs1Label", "Rule name"),
+            ("cef.extensions.cs1", "Deny all=x"),
+            ("message", "a b c"),
+            ("event.action", "blocked"),
+        ],
+    );
+}

@@ -10,7 +10,7 @@
 //!
 //! What no table names is kept under `zeek.<log>.`, with Zeek's own names.
 
-mod tables;
+pub(super) mod tables;
 mod tsv;
 
 use std::borrow::Cow;

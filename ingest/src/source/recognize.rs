@@ -2,7 +2,7 @@
 
 use ingest_event::derive_id;
 
-use crate::normalize::{JsonShape, json_shape, looks_like_syslog};
+use crate::normalize::{JsonShape, json_shape, looks_like_access, looks_like_audit, looks_like_syslog};
 
 /// The formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,11 +23,17 @@ pub enum Format {
     Ndjson,
     /// Syslog, RFC 3164 and RFC 5424.
     Syslog,
+    /// A web server's access log, Common or Combined Log Format.
+    Access,
+    /// Records of the Linux audit daemon.
+    Auditd,
+    /// A Windows event log.
+    Evtx,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Pcap,
         Self::Pcapng,
         Self::Eve,
@@ -36,6 +42,9 @@ impl Format {
         Self::Ecs,
         Self::Ndjson,
         Self::Syslog,
+        Self::Access,
+        Self::Auditd,
+        Self::Evtx,
     ];
 
     /// The code, as in metrics.
@@ -50,6 +59,9 @@ impl Format {
             Self::Ecs => "ecs",
             Self::Ndjson => "ndjson",
             Self::Syslog => "syslog",
+            Self::Access => "access",
+            Self::Auditd => "auditd",
+            Self::Evtx => "evtx",
         }
     }
 }
@@ -73,6 +85,9 @@ const PCAP: [[u8; 4]; 4] = [
 /// Block type of pcapng's Section Header Block, the same in both byte orders.
 const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
+/// How a Windows event log begins.
+pub(super) const EVTX: &[u8] = b"ElfFile\0";
+
 /// The format of an input that starts with `head`.
 ///
 /// # Errors
@@ -85,6 +100,9 @@ pub fn recognize(head: &[u8]) -> Result<Format, String> {
         if *magic == PCAPNG {
             return Ok(Format::Pcapng);
         }
+    }
+    if head.starts_with(EVTX) {
+        return Ok(Format::Evtx);
     }
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err("it is UTF-16 text, convert it to UTF-8".to_owned());
@@ -107,10 +125,16 @@ pub fn recognize(head: &[u8]) -> Result<Format, String> {
                 Some(JsonShape::Eve) => return Ok(Format::Eve),
                 Some(JsonShape::Zeek) => return Ok(Format::ZeekJson),
                 Some(JsonShape::Ecs) => return Ok(Format::Ecs),
-                Some(JsonShape::Other) => return Ok(Format::Ndjson),
+                Some(JsonShape::Journald | JsonShape::Windows | JsonShape::Other) => {
+                    return Ok(Format::Ndjson);
+                }
                 // Broken, or longer than the head: still JSON if nothing better follows.
                 None => json = Some(Format::Ndjson),
             }
+        } else if looks_like_audit(line) {
+            return Ok(Format::Auditd);
+        } else if looks_like_access(line) {
+            return Ok(Format::Access);
         } else if looks_like_syslog(line) {
             return Ok(Format::Syslog);
         }
@@ -122,9 +146,6 @@ fn hint(head: &[u8]) -> String {
     let text = head.trim_ascii_start();
     if text.starts_with(b"[") {
         return "it looks like one JSON list, write one object a line instead (jq -c '.[]')".to_owned();
-    }
-    if text.starts_with(b"ElfFile\0") {
-        return "it looks like a Windows event log (EVTX), export it as JSON, one event a line".to_owned();
     }
     if text.starts_with(b"PK\x03\x04") {
         return "it looks like a ZIP archive, unpack it first".to_owned();
@@ -140,8 +161,20 @@ fn hint(head: &[u8]) -> String {
 #[must_use]
 pub fn identity(format: Format, head: &[u8]) -> Vec<u8> {
     let start = match format {
+        // Of a Windows event log the header changes as it grows, and so does that of its first chunk; the first record does not.
+        Format::Evtx => head
+            .get(EVTX_FIRST_RECORD..)
+            .and_then(|rest| rest.get(..IDENTITY_BYTES))
+            .unwrap_or(head),
         Format::Pcap | Format::Pcapng => head.get(..IDENTITY_BYTES).unwrap_or(head),
-        Format::Eve | Format::ZeekTsv | Format::ZeekJson | Format::Ecs | Format::Ndjson | Format::Syslog => {
+        Format::Eve
+        | Format::ZeekTsv
+        | Format::ZeekJson
+        | Format::Ecs
+        | Format::Ndjson
+        | Format::Syslog
+        | Format::Access
+        | Format::Auditd => {
             // All Zeek logs begin with the same header; the first record tells them apart.
             let tells = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.starts_with(b"#");
             let line = head.split(|byte| *byte == b'\n').find(tells).unwrap_or(head);
@@ -150,6 +183,9 @@ pub fn identity(format: Format, head: &[u8]) -> Vec<u8> {
     };
     derive_id(&[start]).into_bytes()
 }
+
+/// Where the first record of a Windows event log begins: behind the file's header and that of the first chunk, in bytes.
+const EVTX_FIRST_RECORD: usize = 4096 + 512;
 
 /// How much of a start goes into [`identity`].
 const IDENTITY_BYTES: usize = 4096;
