@@ -4,7 +4,9 @@
 //! empties the spool to the bus. The spool is the only thing between them, so a crash anywhere loses nothing.
 
 mod file;
+mod heartbeat;
 mod intake;
+mod ledger;
 mod publisher;
 mod source;
 
@@ -27,7 +29,10 @@ use crate::site::Site;
 use crate::spool::Spool;
 use crate::stamp::SourceIdentity;
 
+pub use heartbeat::{HEARTBEAT_DATASET, SHED_DATASET};
+pub(crate) use intake::Outline;
 pub use intake::{Intake, Stopped};
+pub use ledger::{Account, SourceCounts};
 
 /// The dataset of canaries.
 pub const CANARY_DATASET: &str = "varde.canary";
@@ -117,6 +122,11 @@ pub async fn run_with(
     }
     if let Some(every) = config.canary_every {
         side.spawn(canary(every, Arc::clone(&intake), stop.clone()));
+        let beating = heartbeat::beat(heartbeat::digest(&config), Arc::clone(&intake), stop.clone());
+        side.spawn(async move {
+            beating.await;
+            Ok(())
+        });
     }
     let sources = start(&config, &intake, &stop);
     let reading = CancellationToken::new();
@@ -221,9 +231,7 @@ async fn canary(every: Duration, intake: Arc<Intake>, stop: CancellationToken) -
         }
         let record = Record::Event(canary_draft(intake.clock().now(), position));
         // A canary that can't get through is one that is missed: that is what it is for.
-        if let Err(error) = intake.hand_in("canary", &identity, vec![record], None).await {
-            tracing::debug!(error = format!("{error:#}"), "hand in a canary");
-        }
+        intake.say("canary", &identity, vec![record]).await;
     }
     Ok(())
 }

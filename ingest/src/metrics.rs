@@ -35,6 +35,8 @@ pub struct Metrics {
     pub records_refused: IntCounterVec,
     /// Records dropped because the spool was full, by kind of source.
     pub records_shed: IntCounterVec,
+    /// Records given up by the spool, by stream and cause.
+    pub spooled_shed: IntCounterVec,
     /// Failures to receive on a socket or to accept on one, by kind of source.
     pub receive_errors: IntCounterVec,
     /// Sources that failed and were started again, by kind of source.
@@ -106,6 +108,13 @@ impl Metrics {
                 "Records dropped while the spool was full.",
                 "source",
             )?,
+            spooled_shed: {
+                let name = "ingest_spooled_shed_total";
+                let opts = Opts::new(name, "Records given up by the spool.");
+                let counters = IntCounterVec::new(opts, &["stream", "cause"])?;
+                registry.register(Box::new(counters.clone()))?;
+                counters
+            },
             receive_errors: by(
                 "ingest_receive_errors_total",
                 "Failures to receive or accept on a socket.",

@@ -1,29 +1,59 @@
-//! Keeps what was read until the bus has it: a bounded, durable queue in one SQLite file of the sensor's state directory.
+//! Keeps what was read until the bus has it: a bounded, durable queue in a folder of the sensor's state directory.
 //!
-//! Events, quarantine records and the place up to which each source was read are written in one transaction, so that
-//! after a crash reading goes on exactly where the spool ends. Sequence numbers are given here, from 1 without gaps, and
-//! stay with their events: what is published twice after a crash is the same event with the same id and number.
+//! Records wait in four streams ([`Stream`]), the most important leaves first, and the oldest of the least important is
+//! shed first where something must go. Each stream is a series of segments of frames ([`frame`], [`lane`]); an append
+//! writes a frame in each stream that it has records for, and has the disk take them before it returns: a source may
+//! forget what it handed in. Frames carry the places up to which sources were read, so that after a crash reading goes on
+//! exactly where the spool ends; before a segment is deleted they are written elsewhere ([`slots`]). Sequence numbers are
+//! given here, from 1 in each stream without gaps, and stay with their events.
 //!
-//! Every append is synced to disk before it returns (WAL, `synchronous=FULL`): a source may forget what it handed in.
+//! Damage costs the frame that it is in, which is counted and told, and a torn end is cut: the spool always opens. One
+//! fdatasync per append and stream; what the bus has acknowledged is noted without one, since at the worst it is
+//! published again with the same ids.
 
+mod append;
+mod drain;
+mod frame;
+mod lane;
+mod slots;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The spool's file in the state directory.
-pub const FILE: &str = "spool.sqlite";
+use frame::Header;
+use lane::Lane;
+use slots::Slots;
+
+pub use append::Append;
+pub use stream::{STREAMS, Stream};
+
+/// The spool's folder in the state directory.
+pub const FOLDER: &str = "spool";
 
 /// Records taken out at once to be published: one round trip to the bus, and a few megabytes at most.
 pub const BATCH_RECORDS: usize = 2_000;
 
-/// Bytes that one batch may have before it is cut.
+/// Bytes after which a batch is full.
 pub const BATCH_BYTES: usize = 4 << 20;
 
-/// What an entry costs beside its own bytes: row, index and page overhead in SQLite, measured at 40 to 70 bytes.
-const ENTRY_OVERHEAD_BYTES: u64 = 64;
+/// Bounds of a segment's size, which is what is shed at once: a share of the spool, and no more than is quickly gone
+/// through at a start.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
+
+/// Segments that a full spool has, at least.
+const SEGMENTS_MIN: u64 = 64;
+
+/// Sources whose places are kept: far more than a sensor has. The one that was moved longest ago goes.
+const PLACES_MAX: usize = 4_096;
+
+/// One batch in so many is of the least important stream that waits, so that none starves.
+const SHARE: u32 = 16;
 
 /// Where a record of the spool goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +67,10 @@ pub enum Destination {
 /// One record on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its place in the spool.
+    /// Its place in its stream.
     pub number: u64,
+    /// The stream that it waits in.
+    pub stream: Stream,
     /// Where it goes.
     pub destination: Destination,
     /// The key of its record on the bus.
@@ -48,7 +80,7 @@ pub struct Entry {
 }
 
 /// How far a source was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Records made of it.
     pub records: u64,
@@ -75,347 +107,447 @@ pub struct Mark {
     pub done: Vec<String>,
 }
 
+/// What waits in a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Records.
+    pub records: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Time of the earliest event in the oldest segment, in nanoseconds since 1970.
+    pub oldest: Option<i64>,
+}
+
+/// Why records are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The spool had reached `spool_bytes_max`.
+    Full,
+    /// The spool had reached `spool_bytes_max`, and nothing in it was less important: it was not let in.
+    TurnedAway,
+    /// The disk had no room.
+    Disk,
+    /// What the disk gave back was not what had been written.
+    Damaged,
+}
+
+/// Records that are gone without having been published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Which.
+    pub stream: Stream,
+    /// Why.
+    pub cause: Cause,
+    /// How many.
+    pub records: u64,
+    /// Of which time, in nanoseconds since 1970, where it is known.
+    pub times: Option<(i64, i64)>,
+    /// First and last sequence number, where they were given.
+    pub sequences: Option<(u64, u64)>,
+}
+
+/// What an append may do where there is no room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Fail: its source can wait, or it can be missed.
+    Wait,
+    /// Shed what is no more important, the oldest of it.
+    Make,
+}
+
 /// Why the spool can't be used.
 #[derive(Debug, Error)]
 pub enum SpoolError {
-    /// The directory or file can't be made or opened.
-    #[error("open the spool {}: check that its directory exists, may be written and has room", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// SQLite's reason.
-        #[source]
-        source: rusqlite::Error,
-    },
     /// The directory can't be made.
-    #[error("make the state directory {}", path.display())]
+    #[error("make the state directory {}: check that it may be written", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
         /// The system's reason.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// A damaged file that can't be put aside.
-    #[error("put the damaged spool {} aside", path.display())]
-    PutAside {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Reading or writing failed.
-    #[error("use the spool")]
-    Use(#[from] rusqlite::Error),
+    /// The disk is full, and nothing that is less important can go.
+    #[error("write the spool: the disk is full")]
+    NoRoom,
+    /// Writing failed.
+    #[error("write the spool")]
+    Write(#[source] io::Error),
 }
 
 /// The spool.
 #[derive(Debug)]
 pub struct Spool {
-    connection: Connection,
-    bytes: u64,
+    lanes: [Lane; STREAMS],
     bytes_max: u64,
-    sequence: u64,
+    segment_bytes: u64,
+    /// The last append's number.
+    commit: u64,
+    /// By source, with the append that moved it.
+    places: BTreeMap<String, (u64, Progress)>,
+    place_slots: Slots,
+    acknowledged_slots: Slots,
+    /// Not told yet: one for each stream and cause.
+    losses: Vec<Loss>,
+    /// Not counted yet.
+    fresh: Vec<Loss>,
+    turns: u32,
     set_aside: Option<PathBuf>,
 }
 
-/// One append under way; dropped without [`Append::commit`], nothing of it happened.
-#[derive(Debug)]
-pub struct Append<'a> {
-    transaction: Transaction<'a>,
-    sequence: &'a mut u64,
-    bytes: &'a mut u64,
-    next: u64,
-    added: u64,
+/// What is written before segments are deleted.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    commit: u64,
+    /// Next record and last sequence number of each stream.
+    streams: [(u64, u64); STREAMS],
+    places: Vec<(String, u64, Progress)>,
+    /// Not told yet.
+    #[serde(default)]
+    losses: Vec<Loss>,
 }
 
 impl Spool {
-    /// Opens the spool in a directory, or makes one.
-    ///
-    /// A file that SQLite finds damaged is kept beside it as `spool.sqlite.corrupt-N`, for a person to look at, and a
-    /// new one is begun; [`Spool::set_aside`] says so.
+    /// Opens the spool in a directory, or makes one. What an older version left in `spool.sqlite` is taken over.
     ///
     /// # Errors
-    /// If it can't be opened or made.
+    /// If the directory can't be made. Damage is none: what can't be read is passed over, counted and told.
     pub fn open(directory: &Path, bytes_max: u64) -> Result<Self, SpoolError> {
+        let folder = directory.join(FOLDER);
         // What waits is telemetry of people: nobody else on the machine is to read it.
         let made = std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(directory);
+            .create(&folder);
         made.map_err(|source| SpoolError::Directory {
-            path: directory.to_path_buf(),
+            path: folder.clone(),
             source,
         })?;
-        let path = directory.join(FILE);
-        match Self::connect(&path, bytes_max) {
-            Err(error) if is_damage(&error) => {
-                let aside = put_aside(&path)?;
-                let mut spool = Self::connect(&path, bytes_max).map_err(|source| SpoolError::Open {
-                    path: path.clone(),
-                    source,
-                })?;
-                spool.set_aside = Some(aside);
-                Ok(spool)
-            }
-            Err(source) => Err(SpoolError::Open { path, source }),
-            Ok(spool) => Ok(spool),
-        }
-    }
-
-    fn connect(path: &Path, bytes_max: u64) -> Result<Self, rusqlite::Error> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let checked: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if checked != "ok" {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-                Some(checked),
-            ));
-        }
-        connection.execute_batch(SCHEMA)?;
-        // Of a version before 0.2.
-        if connection.prepare("SELECT mark FROM progress").is_err() {
-            connection.execute_batch("ALTER TABLE progress ADD COLUMN mark TEXT")?;
-        }
-        let bytes: i64 = connection.query_row(
-            "SELECT coalesce(sum(length(key) + length(value) + ?1), 0) FROM entry",
-            [ENTRY_OVERHEAD_BYTES as i64],
-            |row| row.get(0),
-        )?;
-        let sequence: i64 = connection.query_row("SELECT sequence FROM counter", [], |row| row.get(0))?;
-        Ok(Self {
-            connection,
-            bytes: bytes.unsigned_abs(),
+        let (place_slots, kept) = Slots::open(&folder, "places");
+        let (acknowledged_slots, acknowledged) = Slots::open(&folder, "acknowledged");
+        let kept: Kept = kept
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let acknowledged: [u64; STREAMS] = acknowledged
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let lanes = Stream::ALL.map(|stream| {
+            let (next, sequence) = kept.streams.get(stream.index()).copied().unwrap_or_default();
+            let acknowledged = acknowledged.get(stream.index()).copied().unwrap_or_default();
+            Lane::open(&folder, stream, next, sequence, acknowledged)
+        });
+        let mut spool = Self {
+            lanes,
             bytes_max,
-            sequence: sequence.unsigned_abs(),
+            segment_bytes: (bytes_max / SEGMENTS_MIN).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
+            commit: kept.commit,
+            places: kept
+                .places
+                .into_iter()
+                .map(|(source, commit, place)| (source, (commit, place)))
+                .collect(),
+            place_slots,
+            acknowledged_slots,
+            losses: kept.losses,
+            fresh: Vec::new(),
+            turns: 0,
             set_aside: None,
-        })
+        };
+        spool.recover();
+        spool.set_aside = drain::drain(directory, &mut spool);
+        Ok(spool)
     }
 
-    /// Where a damaged spool was put when this one was opened.
+    /// Takes back an append of which only some frames were written, and takes over the places in the others.
+    fn recover(&mut self) {
+        let kept = self.commit;
+        let last = self
+            .lanes
+            .iter()
+            .filter_map(Lane::last_commit)
+            .map(|(commit, _)| commit)
+            .max();
+        self.commit = self.commit.max(last.unwrap_or(0));
+        let has = |lane: &Lane| {
+            lane.last_commit()
+                .is_some_and(|(commit, _)| commit == self.commit)
+        };
+        let streams = self
+            .lanes
+            .iter()
+            .filter(|lane| has(lane))
+            .filter_map(Lane::last_commit)
+            .next();
+        let is_whole = Stream::ALL.iter().zip(&self.lanes).all(|(stream, lane)| {
+            let is_in = streams.is_some_and(|(_, streams)| streams >> stream.index() & 1 == 1);
+            // Behind damage it may have been whole and acknowledged: rather twice than never.
+            !is_in || has(lane) || lane.is_tail_damaged
+        });
+        if kept < self.commit && !is_whole {
+            let commit = self.commit;
+            for lane in &mut self.lanes {
+                if lane.last_commit().is_some_and(|(last, _)| last == commit) {
+                    lane.undo_last();
+                }
+            }
+        }
+        let Self { lanes, places, .. } = self;
+        for lane in lanes.iter() {
+            lane.places(kept, |commit, moved| {
+                for (source, place) in moved {
+                    if places.get(&source).is_none_or(|(before, _)| *before < commit) {
+                        places.insert(source, (commit, place));
+                    }
+                }
+            });
+        }
+    }
+
+    /// Where a damaged spool of an older version was put when this one was opened.
     #[must_use]
     pub fn set_aside(&self) -> Option<&Path> {
         self.set_aside.as_deref()
     }
 
-    /// Bytes that wait.
+    /// Bytes that wait on disk.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.lanes.iter().map(|lane| lane.held().bytes).sum()
     }
 
-    /// Whether no more should be handed in until some of it is published. The batch that crosses the limit is still
-    /// taken: the limit may be passed by one batch.
+    /// What waits in a stream.
+    #[must_use]
+    pub fn held(&self, stream: Stream) -> Held {
+        self.lanes.get(stream.index()).map(Lane::held).unwrap_or_default()
+    }
+
+    /// Whether no more should be handed in until some of it is published or shed. The append that crosses the limit is
+    /// still taken: the limit may be passed by one.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.bytes_max <= self.bytes
+        self.bytes_max <= self.bytes()
     }
 
-    /// The sequence number given last; 0 before the first.
+    /// The sequence number given last in a stream; 0 before the first.
     #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.sequence
+    pub fn sequence(&self, stream: Stream) -> u64 {
+        self.lanes.get(stream.index()).map_or(0, |lane| lane.sequence)
     }
 
     /// How far a source was read.
-    ///
-    /// # Errors
-    /// If the spool can't be read.
-    pub fn progress(&self, source: &str) -> Result<Progress, SpoolError> {
-        let row = self.connection.query_row(
-            "SELECT records, lines, offset, last, mark FROM progress WHERE source = ?1",
-            [source],
-            |row| {
-                let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
-                Ok(Progress {
-                    records: count(0)?,
-                    lines: count(1)?,
-                    offset: count(2)?,
-                    last: row.get(3)?,
-                    mark: row
-                        .get::<_, Option<String>>(4)?
-                        .and_then(|mark| serde_json::from_str(&mark).ok()),
-                })
-            },
-        );
-        Ok(row.optional()?.unwrap_or_default())
+    #[must_use]
+    pub fn progress(&self, source: &str) -> Progress {
+        self.places
+            .get(source)
+            .map(|(_, place)| place.clone())
+            .unwrap_or_default()
     }
 
     /// Begins an append.
-    ///
-    /// # Errors
-    /// If the spool can't be written.
-    pub fn append(&mut self) -> Result<Append<'_>, SpoolError> {
-        let transaction = self.connection.transaction()?;
-        let next = self.sequence;
-        Ok(Append {
-            transaction,
-            sequence: &mut self.sequence,
-            bytes: &mut self.bytes,
-            next,
-            added: 0,
-        })
+    pub fn append(&mut self, room: Room) -> Append<'_> {
+        Append::new(self, room)
     }
 
-    /// The oldest records, at most [`BATCH_RECORDS`] and about [`BATCH_BYTES`].
+    /// The oldest records of the most important stream that has some, at most about [`BATCH_RECORDS`] and
+    /// [`BATCH_BYTES`]; now and then of the least important one. They are on their way until [`Spool::published`].
+    pub fn oldest(&mut self) -> Vec<Entry> {
+        self.turns = self.turns.wrapping_add(1);
+        let mut order = Stream::ALL;
+        if self.turns.is_multiple_of(SHARE) {
+            order.reverse();
+        }
+        for stream in order {
+            let Some(lane) = self
+                .lanes
+                .get_mut(stream.index())
+                .filter(|lane| lane.held().bytes != 0)
+            else {
+                continue;
+            };
+            let batch = lane.oldest();
+            if !batch.is_empty() {
+                return batch;
+            }
+            // Places and damage only: nothing that anybody would acknowledge.
+            let losses = lane.acknowledge();
+            losses.into_iter().for_each(|loss| self.lose(loss));
+        }
+        Vec::new()
+    }
+
+    /// The bus has what [`Spool::oldest`] gave last of this stream.
     ///
     /// # Errors
-    /// If the spool can't be read.
-    pub fn oldest(&self) -> Result<Vec<Entry>, SpoolError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT number, destination, key, value FROM entry ORDER BY number LIMIT ?1")?;
-        let mut rows = statement.query([BATCH_RECORDS as i64])?;
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
-            let entry = Entry {
-                number: row.get::<_, i64>(0)?.unsigned_abs(),
-                destination: if row.get::<_, i64>(1)? == 0 {
-                    Destination::Events
-                } else {
-                    Destination::Quarantine
-                },
-                key: row.get(2)?,
-                value: row.get(3)?,
-            };
-            bytes += entry.value.len();
-            batch.push(entry);
-            if BATCH_BYTES <= bytes {
-                break;
+    /// If it can't be noted; it is then published again after a crash.
+    pub fn published(&mut self, stream: Stream) -> Result<(), SpoolError> {
+        if let Some(lane) = self.lanes.get_mut(stream.index()) {
+            let losses = lane.acknowledge();
+            losses.into_iter().for_each(|loss| self.lose(loss));
+        }
+        let acknowledged: Vec<_> = self.lanes.iter().map(|lane| lane.acknowledged).collect();
+        let noted = serde_json::to_vec(&acknowledged).map_err(io::Error::from);
+        let noted = noted.and_then(|bytes| self.acknowledged_slots.note(&bytes));
+        self.delete_spent()?;
+        noted.map_err(SpoolError::Write)
+    }
+
+    /// Gives up the oldest segment of the least important stream that is no more important than `than`. Whether there was
+    /// one.
+    pub fn shed(&mut self, than: Stream, cause: Cause) -> bool {
+        for stream in Stream::ALL.into_iter().rev() {
+            let lane = self.lanes.get_mut(stream.index()).filter(|_| than <= stream);
+            if let Some(loss) = lane.and_then(|lane| lane.shed(cause)) {
+                self.lose(loss);
+                if let Err(error) = self.delete_spent() {
+                    tracing::error!(
+                        error = format!("{:#}", anyhow::Error::new(error)),
+                        "make room in the spool"
+                    );
+                    return false;
+                }
+                return true;
             }
         }
-        Ok(batch)
+        false
     }
 
-    /// Deletes what the bus has: everything up to and including this number.
-    ///
-    /// # Errors
-    /// If the spool can't be written; the records then stay and are published again.
-    pub fn delete_through(&mut self, number: u64, entries: &[Entry]) -> Result<(), SpoolError> {
-        self.connection
-            .execute("DELETE FROM entry WHERE number <= ?1", [number as i64])?;
-        let freed: u64 = entries.iter().map(|entry| cost(&entry.key, &entry.value)).sum();
-        self.bytes = self.bytes.saturating_sub(freed);
-        Ok(())
-    }
-}
-
-impl Append<'_> {
-    /// Adds an event. `make` gets its sequence number and gives key and value of its record.
-    ///
-    /// # Errors
-    /// If the spool can't be written.
-    pub fn event(&mut self, make: impl FnOnce(u64) -> (Vec<u8>, Vec<u8>)) -> Result<(), SpoolError> {
-        self.next += 1;
-        let (key, value) = make(self.next);
-        self.insert(0, &key, &value)
+    /// What was lost and not told yet; whoever asks tells it.
+    pub fn losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.losses)
     }
 
-    /// Adds a record for quarantine.
-    ///
-    /// # Errors
-    /// If the spool can't be written.
-    pub fn quarantine(&mut self, key: &[u8], value: &[u8]) -> Result<(), SpoolError> {
-        self.insert(1, key, value)
+    /// What was lost since this was asked last, for counting.
+    pub fn fresh_losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.fresh)
     }
 
-    /// Notes how far a source is read once this append is committed.
-    ///
-    /// # Errors
-    /// If the spool can't be written.
-    pub fn progress(&mut self, source: &str, progress: Progress) -> Result<(), SpoolError> {
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO progress (source, records, lines, offset, last, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (source) DO UPDATE SET
-                 records = excluded.records, lines = excluded.lines, offset = excluded.offset, last = excluded.last,
-                 mark = excluded.mark",
-            )?
-            .execute(params![
-                source,
-                progress.records as i64,
-                progress.lines as i64,
-                progress.offset as i64,
-                progress.last,
-                progress.mark.and_then(|mark| serde_json::to_string(&mark).ok()),
-            ])?;
+    fn lose(&mut self, loss: Loss) {
+        self.fresh.push(loss);
+        let alike = |other: &&mut Loss| (other.stream, other.cause) == (loss.stream, loss.cause);
+        match self.losses.iter_mut().find(alike) {
+            Some(other) => other.add(loss),
+            None => self.losses.push(loss),
+        }
+    }
+
+    /// Deletes segments that are read or shed, once what is known from them only is written elsewhere.
+    fn delete_spent(&mut self) -> Result<(), SpoolError> {
+        if self.lanes.iter().any(Lane::has_spent) {
+            self.keep().map_err(SpoolError::Write)?;
+            self.lanes.iter_mut().for_each(Lane::delete_spent);
+        }
         Ok(())
     }
 
-    /// Makes all of it durable.
-    ///
-    /// # Errors
-    /// If the spool can't be written; then nothing of it happened.
-    pub fn commit(self) -> Result<(), SpoolError> {
-        self.transaction
-            .execute("UPDATE counter SET sequence = ?1", [self.next as i64])?;
-        self.transaction.commit()?;
-        *self.sequence = self.next;
-        *self.bytes += self.added;
-        Ok(())
+    /// Writes places and numbers to where no segment is needed for them.
+    fn keep(&mut self) -> io::Result<()> {
+        while PLACES_MAX < self.places.len() {
+            let oldest = self.places.iter().min_by_key(|(_, (commit, _))| *commit);
+            let Some(source) = oldest.map(|(source, _)| source.clone()) else {
+                break;
+            };
+            self.places.remove(&source);
+        }
+        let kept = Kept {
+            commit: self.commit,
+            streams: Stream::ALL.map(|stream| {
+                let lane = self.lanes.get(stream.index());
+                lane.map_or((0, 0), |lane| (lane.next, lane.sequence))
+            }),
+            losses: self.losses.clone(),
+            places: self
+                .places
+                .iter()
+                .map(|(source, (commit, place))| (source.clone(), *commit, place.clone()))
+                .collect(),
+        };
+        self.place_slots.write(&serde_json::to_vec(&kept)?)
     }
 
-    fn insert(&mut self, destination: i64, key: &[u8], value: &[u8]) -> Result<(), SpoolError> {
-        self.transaction
-            .prepare_cached("INSERT INTO entry (destination, key, value) VALUES (?1, ?2, ?3)")?
-            .execute(params![destination, key, value])?;
-        self.added += cost(key, value);
-        Ok(())
+    /// Writes the frames of an append, all or none.
+    fn write(&mut self, frames: &[(Stream, Header, Vec<u8>)]) -> io::Result<()> {
+        let segment_bytes = self.segment_bytes;
+        for (stream, _, _) in frames {
+            let needs = |lane: &Lane| lane.needs_segment(segment_bytes);
+            if self.lanes.get(stream.index()).is_some_and(needs) {
+                // So that a start has little to go through.
+                self.keep()?;
+                if let Some(lane) = self.lanes.get_mut(stream.index()) {
+                    lane.begin_segment()?;
+                }
+            }
+        }
+        let mut written = Ok(());
+        for (stream, _, frame) in frames {
+            if let Some(lane) = self.lanes.get_mut(stream.index()) {
+                written = written.and_then(|()| lane.write(frame));
+            }
+        }
+        for (stream, _, _) in frames {
+            if let Some(lane) = self.lanes.get_mut(stream.index()) {
+                written = written.and_then(|()| lane.sync());
+            }
+        }
+        for (stream, header, _) in frames {
+            if let Some(lane) = self.lanes.get_mut(stream.index()) {
+                if written.is_ok() {
+                    lane.written(header);
+                } else {
+                    lane.undo();
+                }
+            }
+        }
+        written
     }
 }
 
-fn cost(key: &[u8], value: &[u8]) -> u64 {
-    key.len() as u64 + value.len() as u64 + ENTRY_OVERHEAD_BYTES
+impl Loss {
+    /// Adds another one of the same stream and cause.
+    pub fn add(&mut self, other: Self) {
+        fn span<T: Ord + Copy>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {
+            match (one, other) {
+                (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+                (one, other) => one.or(other),
+            }
+        }
+        self.records += other.records;
+        self.times = span(self.times, other.times);
+        self.sequences = span(self.sequences, other.sequences);
+    }
 }
 
-/// `AUTOINCREMENT`: numbers of published entries are not given again, so that "up to this number" stays true.
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS entry (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        destination INTEGER NOT NULL,
-        key BLOB NOT NULL,
-        value BLOB NOT NULL
-    );
-    CREATE TABLE IF NOT EXISTS progress (
-        source TEXT PRIMARY KEY,
-        records INTEGER NOT NULL,
-        lines INTEGER NOT NULL,
-        offset INTEGER NOT NULL,
-        last INTEGER,
-        mark TEXT
-    );
-    CREATE TABLE IF NOT EXISTS counter (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL);
-    INSERT OR IGNORE INTO counter VALUES (1, 0);
-";
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-    )
+impl Cause {
+    /// In events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::TurnedAway => "turned_away",
+            Self::Disk => "disk",
+            Self::Damaged => "damaged",
+        }
+    }
 }
 
-/// Renames a damaged spool and its log to the first free `.corrupt-N`.
-fn put_aside(path: &Path) -> Result<PathBuf, SpoolError> {
-    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
-    let mut number = 1_u32;
-    while beside(&format!(".corrupt-{number}")).exists() {
-        number += 1;
-    }
-    let aside = beside(&format!(".corrupt-{number}"));
-    std::fs::rename(path, &aside).map_err(|source| SpoolError::PutAside {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    for log in ["-wal", "-shm"] {
-        let kept = PathBuf::from(format!("{}{log}", aside.display()));
-        // The log may not exist; a stale one beside a new file would be refused by SQLite and reported then.
-        let _ = std::fs::rename(beside(log), kept);
-    }
-    Ok(aside)
+/// How many records a spool has been given so far, in all streams: looked at from outside, while a sensor writes it.
+#[must_use]
+pub fn records_given(directory: &Path) -> u64 {
+    let folder = directory.join(FOLDER);
+    let (_, kept) = Slots::open(&folder, "places");
+    let kept: Kept = kept
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    Stream::ALL
+        .into_iter()
+        .map(|stream| {
+            let (next, _) = kept.streams.get(stream.index()).copied().unwrap_or_default();
+            let end = lane::segments(&folder, stream)
+                .pop()
+                .map_or(1, |(first, path)| lane::end_of(first, &path));
+            next.max(end).saturating_sub(1)
+        })
+        .sum()
 }
 
 #[cfg(test)]

@@ -357,7 +357,7 @@ async fn kill_minus_nine_loses_nothing_and_repeats_only_itself() {
         directory.path(),
         &format!("  - file: {{ path: {} }}\n", path.display()),
     );
-    let spool = directory.path().join("state").join(ingest::spool::FILE);
+    let state = directory.path().join("state");
     let mut kills = 0;
     loop {
         let mut child = Command::new(env!("CARGO_BIN_EXE_varde-sensor"))
@@ -373,7 +373,7 @@ async fn kill_minus_nine_loses_nothing_and_repeats_only_itself() {
             if let Some(status) = child.try_wait().expect("waits") {
                 break Some(status);
             }
-            if kills < 6 && target <= sequence(&spool) {
+            if kills < 6 && target <= ingest::spool::records_given(&state) {
                 child.kill().expect("kills");
                 child.wait().expect("waits");
                 break None;
@@ -394,6 +394,7 @@ async fn kill_minus_nine_loses_nothing_and_repeats_only_itself() {
     for event in &events {
         let said = (
             event.text("@timestamp").map(str::to_owned),
+            event.text("varde.stream").expect("has one").to_owned(),
             event.get("event.sequence").map(ToString::to_string),
         );
         let id = event.text("event.id").expect("has one").to_owned();
@@ -407,27 +408,17 @@ async fn kill_minus_nine_loses_nothing_and_repeats_only_itself() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(flows.len(), LINES, "nothing is lost");
-    let sequences: std::collections::BTreeSet<u64> = by_id
-        .values()
-        .map(|(_, sequence)| {
-            sequence
-                .as_deref()
-                .and_then(|text| text.parse().ok())
-                .expect("a number")
-        })
-        .collect();
-    assert_eq!(
-        sequences.last().copied(),
-        Some(sequences.len() as u64),
-        "no gap ({canaries} canaries, {kills} kills)"
-    );
-    assert_eq!(by_id.len(), sequences.len(), "one number each");
-}
-
-/// The last sequence number in a spool that another process writes.
-fn sequence(spool: &Path) -> u64 {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    rusqlite::Connection::open_with_flags(spool, flags)
-        .and_then(|spool| spool.query_row("SELECT sequence FROM counter", [], |row| row.get::<_, i64>(0)))
-        .map_or(0, i64::unsigned_abs)
+    for stream in ["alert", "flow"] {
+        let numbers = by_id.values().filter(|(_, of, _)| of == stream);
+        let numbers =
+            numbers.map(|(_, _, number)| number.as_deref().and_then(|text| text.parse::<u64>().ok()));
+        let numbers: Vec<u64> = numbers.map(|number| number.expect("a number")).collect();
+        let sequences: std::collections::BTreeSet<u64> = numbers.iter().copied().collect();
+        assert_eq!(numbers.len(), sequences.len(), "{stream}: one number each");
+        assert_eq!(
+            sequences.last().copied().unwrap_or(0),
+            sequences.len() as u64,
+            "{stream}: no gap ({canaries} canaries, {kills} kills)"
+        );
+    }
 }

@@ -27,7 +27,7 @@ use ingest::{
     publish,
     record::{Draft, Record},
     source::{self, FileOptions},
-    spool::{Entry, Spool},
+    spool::{Entry, Room, Spool, Stream},
     stamp::{EnvelopeTrust, SensorContext, SourceIdentity, stamp},
 };
 use ingest_bus::{Bus, BusConfig, Delivery, PollLimit, Subscription, Topic};
@@ -212,7 +212,7 @@ const STAMP: [&str; 3] = [
     "ingest/src/stamp.rs",
     "`ingest/src/disclose.rs` takes payload out; there is none here. \
      Then the sensor's envelope is put on: who, whose, which zone, and an id derived from sensor, content and position, so that reading the file again gives the same id. \
-     `ingest/src/spool.rs` writes event, running number and position in one transaction; only then is the packet done with.",
+     `ingest/src/spool.rs` writes event, running number and position in one append, synced to disk; only then is the packet done with.",
 ];
 
 /// Every draft through disclose, stamp and a real spool; the last entry and its event.
@@ -228,22 +228,22 @@ fn spool(case: &Case, read: &Reading, directory: &std::path::Path) -> (Entry, Ev
     };
     let mut spool = Spool::open(directory, ingest::config::SPOOL_BYTES_MAX).expect("a spool");
     let mut last = None;
-    let mut append = spool.append().expect("an append");
+    let mut append = spool.append(Room::Wait);
     for mut draft in read.drafts.iter().cloned() {
         disclose(&mut draft.fields);
-        append
-            .event(|sequence| {
-                let event = stamp(&context, &read.identity, draft, sequence, now());
-                let mut value = Vec::new();
-                ingest_event::encode(&event, &mut value);
-                let key = publish::key(&event, &home_networks(case));
-                last = Some(event);
-                (key, value)
-            })
-            .expect("written");
+        let stream = Stream::of_dataset(&draft.dataset);
+        append.event(stream, draft.timestamp, |sequence| {
+            let mut event = stamp(&context, &read.identity, draft, sequence, now());
+            event.fields.set("varde.stream", stream.as_str());
+            let mut value = Vec::new();
+            ingest_event::encode(&event, &mut value);
+            let key = publish::key(&event, &home_networks(case));
+            last = Some(event);
+            (key, value)
+        });
     }
     append.commit().expect("durable");
-    let entry = spool.oldest().expect("readable").pop().expect("one");
+    let entry = spool.oldest().pop().expect("one");
     (entry, last.expect("one"))
 }
 

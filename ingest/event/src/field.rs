@@ -28,6 +28,56 @@ pub const VARDE_SCHEMA: &str = "varde.schema";
 /// Network zone.
 pub const VARDE_ZONE: &str = "varde.zone";
 
+// What a sensor says of itself (`varde.heartbeat`, `varde.shed`).
+/// The stream that `event.sequence` counts in: `alert`, `log` or `flow`.
+pub const VARDE_STREAM: &str = "varde.stream";
+/// The sensor's version.
+pub const VARDE_HEARTBEAT_VERSION: &str = "varde.heartbeat.version";
+/// Digest of its configuration.
+pub const VARDE_HEARTBEAT_CONFIGURATION: &str = "varde.heartbeat.configuration";
+/// Seconds since its start.
+pub const VARDE_HEARTBEAT_UPTIME_SECS: &str = "varde.heartbeat.uptime_secs";
+/// Events that lay in its spool at the start.
+pub const VARDE_HEARTBEAT_CARRIED: &str = "varde.heartbeat.carried";
+/// Records read since.
+pub const VARDE_HEARTBEAT_READ: &str = "varde.heartbeat.read";
+/// Events that the bus acknowledged.
+pub const VARDE_HEARTBEAT_PUBLISHED: &str = "varde.heartbeat.published";
+/// Records put aside.
+pub const VARDE_HEARTBEAT_REFUSED: &str = "varde.heartbeat.refused";
+/// Records turned away, shed or lost to damage.
+pub const VARDE_HEARTBEAT_SHED: &str = "varde.heartbeat.shed";
+/// Events in the spool.
+pub const VARDE_HEARTBEAT_HELD: &str = "varde.heartbeat.held";
+/// Sources, in the order of the next lists.
+pub const VARDE_HEARTBEAT_SOURCE_NAME: &str = "varde.heartbeat.source.name";
+/// Records read, by source.
+pub const VARDE_HEARTBEAT_SOURCE_READ: &str = "varde.heartbeat.source.read";
+/// Records put aside, by source.
+pub const VARDE_HEARTBEAT_SOURCE_REFUSED: &str = "varde.heartbeat.source.refused";
+/// Records turned away, by source.
+pub const VARDE_HEARTBEAT_SOURCE_SHED: &str = "varde.heartbeat.source.shed";
+/// Seconds since the latest event, by source.
+pub const VARDE_HEARTBEAT_SOURCE_LAG_SECS: &str = "varde.heartbeat.source.lag_secs";
+/// Streams, in the order of the next lists.
+pub const VARDE_HEARTBEAT_STREAM_NAME: &str = "varde.heartbeat.stream.name";
+/// Records that wait, by stream.
+pub const VARDE_HEARTBEAT_STREAM_RECORDS: &str = "varde.heartbeat.stream.records";
+/// Bytes that wait, by stream.
+pub const VARDE_HEARTBEAT_STREAM_BYTES: &str = "varde.heartbeat.stream.bytes";
+/// Age of the oldest event that waits, by stream.
+pub const VARDE_HEARTBEAT_STREAM_OLDEST_SECS: &str = "varde.heartbeat.stream.oldest_secs";
+/// The stream in which something was given up.
+pub const VARDE_SHED_STREAM: &str = "varde.shed.stream";
+/// Why: `full`, `turned_away`, `disk` or `damaged`.
+pub const VARDE_SHED_CAUSE: &str = "varde.shed.cause";
+/// How many records.
+pub const VARDE_SHED_RECORDS: &str = "varde.shed.records";
+/// The first sequence number among them, where they had one.
+pub const VARDE_SHED_SEQUENCE_FIRST: &str = "varde.shed.sequence_first";
+/// The last one.
+pub const VARDE_SHED_SEQUENCE_LAST: &str = "varde.shed.sequence_last";
+
 // Where it came from.
 /// The input file, as it was named to the sensor.
 pub const LOG_FILE_PATH: &str = "log.file.path";

@@ -42,7 +42,7 @@ pub(super) async fn read(
     };
     let key = format!("file:{path}#{}", String::from_utf8_lossy(source.identity()));
     let (asked, of) = (Arc::clone(&intake), key.clone());
-    let mut progress = tokio::task::spawn_blocking(move || asked.progress(&of)).await??;
+    let mut progress = tokio::task::spawn_blocking(move || asked.progress(&of)).await?;
     // The same input gives the same records, so those that are spooled already are the first ones.
     let mut passed = progress.records;
     let format = source.format().as_str();

@@ -3,20 +3,23 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ingest_event::{QuarantineRecord, Timestamp, encode};
+use ingest_event::{QuarantineReason, QuarantineRecord, Timestamp, encode, field};
 use ipnet::IpNet;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::ledger::{Account, Ledger, SourceCounts};
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
 use crate::disclose::disclose;
 use crate::metrics::Metrics;
 use crate::publish;
-use crate::record::{Record, Refusal};
+use crate::record::{Draft, Record, Refusal};
 use crate::site::Site;
-use crate::spool::{Entry, Progress, Spool, SpoolError};
+use crate::spool::{
+    Append, Cause, Destination, Entry, Held, Loss, Progress, Room, Spool, SpoolError, Stream,
+};
 use crate::stamp::{SensorContext, SourceIdentity, put_aside, stamp};
 
 /// Ends the key of a canary's record, so that the publisher knows one without reading it.
@@ -36,6 +39,9 @@ pub struct Intake {
     home_networks: Vec<IpNet>,
     clock: Clock,
     metrics: Metrics,
+    ledger: Ledger,
+    /// What was turned away and not told yet; one for each stream.
+    turned_away: Mutex<Vec<Loss>>,
     /// No more is waited for once this is cancelled.
     stop: CancellationToken,
     /// Whether the spool is full: asked on the runtime's threads, where nobody may wait for a disk.
@@ -60,6 +66,8 @@ impl Intake {
         metrics: Metrics,
     ) -> Self {
         let intake = Self {
+            ledger: Ledger::carrying(held_events(&spool)),
+            turned_away: Mutex::new(Vec::new()),
             stop: CancellationToken::new(),
             is_full: AtomicBool::new(false),
             told_bytes: AtomicI64::new(0),
@@ -73,7 +81,7 @@ impl Intake {
             filled: Notify::new(),
             emptied: Notify::new(),
         };
-        intake.tell(&intake.lock());
+        intake.tell(&mut intake.lock());
         intake
     }
 
@@ -84,8 +92,19 @@ impl Intake {
         self
     }
 
-    /// Tells how full the spool is.
-    fn tell(&self, spool: &Spool) {
+    /// Tells how full the spool is, and what it gave up.
+    fn tell(&self, spool: &mut Spool) {
+        for loss in spool.fresh_losses() {
+            let labels = [loss.stream.as_str(), loss.cause.as_str()];
+            self.metrics
+                .spooled_shed
+                .with_label_values(&labels)
+                .inc_by(loss.records);
+            // What is in quarantine was counted as refused.
+            if loss.stream != Stream::Quarantine {
+                self.ledger.shed.fetch_add(loss.records, Ordering::Relaxed);
+            }
+        }
         self.is_full.store(spool.is_full(), Ordering::Relaxed);
         let bytes = i64::try_from(spool.bytes()).unwrap_or(i64::MAX);
         let before = self.told_bytes.swap(bytes, Ordering::Relaxed);
@@ -111,10 +130,8 @@ impl Intake {
     }
 
     /// How far a source was read. Waits for the disk: not for the runtime's threads.
-    ///
-    /// # Errors
-    /// If the spool can't be read.
-    pub fn progress(&self, source: &str) -> Result<Progress, SpoolError> {
+    #[must_use]
+    pub fn progress(&self, source: &str) -> Progress {
         self.lock().progress(source)
     }
 
@@ -149,30 +166,32 @@ impl Intake {
                 () = self.stop.cancelled() => return Err(Stopped.into()),
             }
         }
-        self.spool(format, source, records, progress).await
+        self.spool(format, source, records, progress, Room::Wait).await?;
+        Ok(())
     }
 
+    /// Whether the records were taken; with [`Room::Make`] they may be turned away.
     async fn spool(
         self: &Arc<Self>,
         format: &str,
         source: &SourceIdentity,
         records: Vec<Record>,
         progress: Option<(String, Progress)>,
-    ) -> anyhow::Result<()> {
+        room: Room,
+    ) -> anyhow::Result<bool> {
         let (intake, source, format) = (Arc::clone(self), source.clone(), format.to_owned());
-        tokio::task::spawn_blocking(move || {
-            let taken = intake.take(&format, &source, records, progress);
+        let taken = tokio::task::spawn_blocking(move || {
+            let taken = intake.take(&format, &source, records, progress, room);
             if taken.is_err() {
                 intake.metrics.spool_failures.inc();
             }
             taken
-        })
-        .await??;
-        Ok(())
+        });
+        Ok(taken.await??)
     }
 
-    /// Takes records in if there is room, and sheds them otherwise, also when the spool can't be written: for sources
-    /// that can't wait.
+    /// Takes records in without waiting for room, which is made by shedding the oldest of what is no more important; where
+    /// there is none, and also when the spool can't be written, they are turned away. For sources that can't wait.
     ///
     /// # Errors
     /// Never yet: what can't be taken is counted.
@@ -183,27 +202,51 @@ impl Intake {
         source: &SourceIdentity,
         records: Vec<Record>,
     ) -> anyhow::Result<()> {
-        let count = records.len();
-        if count == 0 {
+        if records.is_empty() {
             return Ok(());
         }
-        if self.is_full.load(Ordering::Relaxed) {
-            self.shed(kind, format, count);
-        } else if let Err(error) = self.spool(format, source, records, None).await {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "write the spool; what came meanwhile is lost and counted"
-            );
-            self.shed(kind, format, count);
+        let outline = Outline::of(&records);
+        match self.spool(format, source, records, None, Room::Make).await {
+            Ok(true) => {}
+            Ok(false) => self.turn_away(kind, format, source, outline),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "write the spool; what came meanwhile is lost and counted");
+                self.turn_away(kind, format, source, outline);
+            }
         }
         Ok(())
     }
 
+    /// Takes in what the sensor says of itself, whether the spool is full or not: it is little. It costs nothing else its
+    /// place; on a full disk it is missed.
+    pub(super) async fn say(self: &Arc<Self>, kind: &str, source: &SourceIdentity, records: Vec<Record>) {
+        let outline = Outline::of(&records);
+        if let Err(error) = self.spool(kind, source, records, None, Room::Wait).await {
+            tracing::debug!(
+                error = format!("{error:#}"),
+                kind,
+                "hand in what the sensor says of itself"
+            );
+            self.turn_away(kind, kind, source, outline);
+        }
+    }
+
     /// Counts records that were read and could not be taken in.
-    pub(crate) fn shed(&self, kind: &str, format: &str, count: usize) {
+    pub(crate) fn turn_away(&self, kind: &str, format: &str, source: &SourceIdentity, outline: Outline) {
         let (read, shed) = (&self.metrics.records_read, &self.metrics.records_shed);
-        read.with_label_values(&[format]).inc_by(count as u64);
-        shed.with_label_values(&[kind]).inc_by(count as u64);
+        read.with_label_values(&[format]).inc_by(outline.records);
+        shed.with_label_values(&[kind]).inc_by(outline.records);
+        let counts = SourceCounts {
+            read: outline.records,
+            shed: outline.records,
+            ..SourceCounts::default()
+        };
+        self.ledger.add(&source.name, counts);
+        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        for loss in outline.parts {
+            merge(&mut turned_away, loss);
+        }
     }
 
     fn take(
@@ -212,70 +255,143 @@ impl Intake {
         source: &SourceIdentity,
         records: Vec<Record>,
         progress: Option<(String, Progress)>,
-    ) -> Result<(), SpoolError> {
+        room: Room,
+    ) -> Result<bool, SpoolError> {
         let observed = self.clock.now();
-        let (count, mut withheld, mut refused) = (records.len() as u64, 0, Vec::new());
+        let outline = Outline::of(&records);
+        let (mut withheld, mut refused) = (0, Vec::new());
         let mut spool = self.lock();
-        let mut append = spool.append()?;
+        if room == Room::Make {
+            while spool.is_full() && spool.shed(outline.stream, Cause::Full) {}
+            if spool.is_full() {
+                self.tell(&mut spool);
+                return Ok(false);
+            }
+        }
+        let mut append = spool.append(room);
         for record in records {
             match record {
-                Record::Event(mut draft) => {
-                    withheld += disclose(&mut draft.fields);
-                    append.event(|sequence| {
-                        let event = stamp(&self.context, source, draft, sequence, observed);
-                        let mut value = Vec::with_capacity(512);
-                        encode(&event, &mut value);
-                        let key = if event.dataset == CANARY_DATASET {
-                            [event.organization.as_str().as_bytes(), CANARY_KEY].concat()
-                        } else {
-                            publish::key(&event, &self.home_networks)
-                        };
-                        (key, value)
-                    })?;
-                }
+                Record::Event(draft) => withheld += self.event(&mut append, source, draft, observed),
                 Record::Refused(refusal) => {
                     refused.push(refusal.reason);
                     let record = self.keep(source, refusal, observed);
                     let value = serde_json::to_vec(&record).unwrap_or_default();
-                    append.quarantine(self.context.sensor.as_str().as_bytes(), &value)?;
+                    append.quarantine(observed, self.context.sensor.as_str().as_bytes(), &value);
                 }
             }
         }
         if let Some((key, progress)) = progress {
-            append.progress(&key, progress)?;
+            append.progress(&key, progress);
         }
-        append.commit()?;
-        self.tell(&spool);
+        let committed = append.commit();
+        if committed.is_ok() {
+            let counts = SourceCounts {
+                read: outline.records,
+                refused: refused.len() as u64,
+                shed: 0,
+                last: outline.last,
+            };
+            self.ledger.add(&source.name, counts);
+        }
+        self.tell(&mut spool);
         drop(spool);
-        self.metrics
-            .records_read
-            .with_label_values(&[format])
-            .inc_by(count);
+        committed?;
+        let read = &self.metrics.records_read;
+        read.with_label_values(&[format]).inc_by(outline.records);
         self.metrics.fields_withheld.inc_by(withheld);
         for reason in refused {
-            self.metrics
-                .records_refused
-                .with_label_values(&[reason.as_str()])
-                .inc();
+            let refused = &self.metrics.records_refused;
+            refused.with_label_values(&[reason.as_str()]).inc();
         }
         self.filled.notify_one();
-        Ok(())
+        Ok(true)
+    }
+
+    /// Puts an event into an append; how many fields were withheld.
+    fn event(
+        &self,
+        append: &mut Append<'_>,
+        source: &SourceIdentity,
+        mut draft: Draft,
+        observed: Timestamp,
+    ) -> u64 {
+        let withheld = disclose(&mut draft.fields);
+        let stream = Stream::of_dataset(&draft.dataset);
+        append.event(stream, draft.timestamp, |sequence| {
+            let mut event = stamp(&self.context, source, draft, sequence, observed);
+            // Not a part of what was seen, so not of the id.
+            event.fields.set(field::VARDE_STREAM, stream.as_str());
+            let mut value = Vec::with_capacity(512);
+            encode(&event, &mut value);
+            let key = if event.dataset == CANARY_DATASET {
+                [event.organization.as_str().as_bytes(), CANARY_KEY].concat()
+            } else {
+                publish::key(&event, &self.home_networks)
+            };
+            (key, value)
+        });
+        withheld
     }
 
     /// The oldest records that wait.
-    pub(crate) fn oldest(&self) -> Result<Vec<Entry>, SpoolError> {
-        self.lock().oldest()
+    pub(crate) fn oldest(&self) -> Vec<Entry> {
+        let mut spool = self.lock();
+        let batch = spool.oldest();
+        self.tell(&mut spool);
+        batch
     }
 
     /// Deletes what the bus has.
     pub(super) fn published(&self, batch: &[Entry]) -> Result<(), SpoolError> {
         let Some(last) = batch.last() else { return Ok(()) };
         let mut spool = self.lock();
-        spool.delete_through(last.number, batch)?;
-        self.tell(&spool);
+        let published = spool.published(last.stream);
+        let events = batch
+            .iter()
+            .filter(|entry| entry.destination == Destination::Events);
+        self.ledger
+            .published
+            .fetch_add(events.count() as u64, Ordering::Relaxed);
+        self.tell(&mut spool);
         drop(spool);
         self.emptied.notify_waiters();
-        Ok(())
+        published
+    }
+
+    /// One more event is put aside on its way.
+    pub(super) fn refused(&self, reason: QuarantineReason) {
+        self.ledger.refused.fetch_add(1, Ordering::Relaxed);
+        self.metrics
+            .records_refused
+            .with_label_values(&[reason.as_str()])
+            .inc();
+    }
+
+    /// What became of every record so far.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let spool = self.lock();
+        self.ledger.account(held_events(&spool))
+    }
+
+    /// What became of each source's records.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(String, SourceCounts)> {
+        self.ledger.sources()
+    }
+
+    /// What waits in a stream.
+    #[must_use]
+    pub fn held(&self, stream: Stream) -> Held {
+        self.lock().held(stream)
+    }
+
+    /// What was given up and not told yet.
+    pub(crate) fn losses(&self) -> Vec<Loss> {
+        let mut losses = self.lock().losses();
+        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.append(&mut turned_away);
+        losses
     }
 
     /// Whose records these are, for quarantine.
@@ -315,10 +431,69 @@ impl Intake {
         }
     }
 
-    /// A panic while the spool was held rolls its transaction back, so the spool itself is whole.
+    /// A panic while the spool was held leaves an append that did not happen, so the spool itself is whole.
     fn lock(&self) -> MutexGuard<'_, Spool> {
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Records by stream, before they are handed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Outline {
+    /// The most important.
+    stream: Stream,
+    records: u64,
+    last: Option<Timestamp>,
+    /// As they are told if they are turned away.
+    parts: Vec<Loss>,
+}
+
+impl Outline {
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let mut outline = Self {
+            stream: Stream::Quarantine,
+            records: records.len() as u64,
+            last: None,
+            parts: Vec::new(),
+        };
+        for record in records {
+            let (stream, times) = match record {
+                Record::Event(draft) => {
+                    outline.last = outline.last.max(Some(draft.timestamp));
+                    let at = draft.timestamp.as_nanos();
+                    (Stream::of_dataset(&draft.dataset), Some((at, at)))
+                }
+                Record::Refused(_) => (Stream::Quarantine, None),
+            };
+            outline.stream = outline.stream.min(stream);
+            let loss = Loss {
+                stream,
+                cause: Cause::TurnedAway,
+                records: 1,
+                times,
+                sequences: None,
+            };
+            merge(&mut outline.parts, loss);
+        }
+        outline
+    }
+}
+
+/// Adds a loss to those of its stream and cause.
+fn merge(losses: &mut Vec<Loss>, loss: Loss) {
+    let alike = |other: &&mut Loss| (other.stream, other.cause) == (loss.stream, loss.cause);
+    match losses.iter_mut().find(alike) {
+        Some(other) => other.add(loss),
+        None => losses.push(loss),
+    }
+}
+
+/// Events that wait: what is in quarantine is no event any more.
+fn held_events(spool: &Spool) -> u64 {
+    let streams = Stream::ALL
+        .into_iter()
+        .filter(|stream| *stream != Stream::Quarantine);
+    streams.map(|stream| spool.held(stream).records).sum()
 }
 
 impl Drop for Intake {

@@ -39,7 +39,7 @@ pub(super) async fn run(
     loop {
         // Asked before looking: what is handed in after that is seen by the next look.
         let finished = done.is_cancelled();
-        let Some(batch) = way.of_spool(|intake| intake.oldest()).await else {
+        let Some(batch) = way.of_spool(|intake| Ok(intake.oldest())).await else {
             continue;
         };
         if batch.is_empty() {
@@ -53,19 +53,10 @@ pub(super) async fn run(
             }
             continue;
         }
-        let batch = Arc::new(way.deliver(batch).await?);
+        let batch = way.deliver(batch).await?;
         count(intake, &batch);
-        // Else they would be published again, for as long as the disk fails.
-        loop {
-            let published = Arc::clone(&batch);
-            if way
-                .of_spool(move |intake| intake.published(&published))
-                .await
-                .is_some()
-            {
-                break;
-            }
-        }
+        // What can't be noted is done all the same: at the worst it is published again after a crash.
+        way.of_spool(move |intake| intake.published(&batch)).await;
     }
 }
 
@@ -211,11 +202,7 @@ fn put_entry_aside(intake: &Intake, entry: &mut Entry, error: &str) {
         path: None,
     };
     let record = intake.put_aside(&source, refusal);
-    intake
-        .metrics()
-        .records_refused
-        .with_label_values(&[QuarantineReason::TooLarge.as_str()])
-        .inc();
+    intake.refused(QuarantineReason::TooLarge);
     entry.destination = Destination::Quarantine;
     entry.value = serde_json::to_vec(&record).unwrap_or_default();
 }

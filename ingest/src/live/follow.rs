@@ -167,7 +167,7 @@ impl Follower {
     /// else the one that has the name. `None` while there is no whole line to know it by.
     fn next(&self) -> anyhow::Result<Option<Followed>> {
         let path = &self.source.path;
-        let progress = self.intake.progress(&key(path))?;
+        let progress = self.intake.progress(&key(path));
         if progress.mark.is_none() {
             // A place that a version before 0.2 kept is found by inode and first record.
             return self.open(place::start(path)?, Place::Legacy);
@@ -242,7 +242,7 @@ impl Follower {
             Place::Start(before) => done = before,
             Place::Legacy => {
                 let (inode, record) = (found.metadata.ino(), String::from_utf8_lossy(&content));
-                let at = self.intake.progress(&format!("follow:{name}#{inode}#{record}"))?;
+                let at = self.intake.progress(&format!("follow:{name}#{inode}#{record}"));
                 if at.offset <= found.metadata.len() && found.plain.is_some() {
                     found = place::seek(found, at.offset)?;
                     progress = at;

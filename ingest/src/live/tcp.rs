@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Frame, Framing, MESSAGE_BYTES_MAX, sent_by, socket, syslog};
-use crate::agent::Intake;
+use crate::agent::{Intake, Outline};
 use crate::record::{Record, Refusal};
 use crate::stamp::SourceIdentity;
 
@@ -161,11 +161,11 @@ impl Connection {
                 }
             }
             sent_by(&mut records, self.sender);
-            let count_records = records.len();
+            let outline = Outline::of(&records);
             let handed = self.intake.hand_in("syslog", &self.identity, records, None).await;
             if let Err(error) = handed {
                 // Nobody sends them again.
-                self.intake.shed(KIND, "syslog", count_records);
+                self.intake.turn_away(KIND, "syslog", &self.identity, outline);
                 return Err(error);
             }
             if count == 0 {

@@ -81,21 +81,35 @@ async fn flood_is_shed(address: &str) {
     let stop = CancellationToken::new();
     let serving = tokio::spawn(serve_udp(udp, 0, Arc::clone(&intake), stop.clone()));
     let sender = UdpSocket::bind((address, 0)).await.expect("binds");
-    let shed = || {
-        intake
-            .metrics()
-            .records_shed
-            .with_label_values(&["syslog_udp"])
-            .get()
-    };
+    let counted =
+        |counters: &prometheus::IntCounterVec, labels: &[&str]| counters.with_label_values(labels).get();
+    let metrics = intake.metrics();
     sender.send_to(MESSAGE, at).await.expect("sends");
     until(|| read(&intake) == 1).await;
-    assert_eq!(shed(), 0, "{address}: there was room");
+    assert_eq!(
+        counted(&metrics.spooled_shed, &["log", "full"]),
+        0,
+        "{address}: there was room"
+    );
     sender.send_to(MESSAGE, at).await.expect("sends");
     until(|| read(&intake) == 2).await;
-    until(|| shed() == 1).await;
+    // The older one goes.
+    until(|| counted(&metrics.spooled_shed, &["log", "full"]) == 1).await;
+    // What is on its way to the bus does not go: now the newer one is turned away.
+    assert_eq!(spooled(&intake).len(), 1);
+    sender.send_to(MESSAGE, at).await.expect("sends");
+    until(|| counted(&metrics.records_shed, &["syslog_udp"]) == 1).await;
     stop.cancel();
     serving.await.expect("joins").expect("ends well");
+    let account = intake.account();
+    assert!(account.is_balanced(), "{account:?}");
+    assert_eq!((account.read, account.shed, account.held), (3, 2, 1), "{address}");
+    let told: Vec<_> = intake
+        .losses()
+        .iter()
+        .map(|loss| (loss.cause.as_str(), loss.records))
+        .collect();
+    assert_eq!(told, [("full", 1), ("turned_away", 1)]);
 }
 
 #[tokio::test]
@@ -106,7 +120,7 @@ async fn datagrams_are_shed_and_counted_while_the_spool_is_full() {
 
 /// What is spooled as events: fields of each.
 fn spooled(intake: &Intake) -> Vec<ingest_event::Fields> {
-    let batch = intake.oldest().expect("reads");
+    let batch = intake.oldest();
     let values = batch
         .iter()
         .map(|entry| ingest_event::codec::flatten(&entry.value));

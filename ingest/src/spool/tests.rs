@@ -1,109 +1,444 @@
+//! What is written, read, shed and damaged, on a real disk.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+
+use ingest_event::Timestamp;
+
 use super::*;
 
+const SECOND: i64 = 1_000_000_000;
+
 fn open(directory: &Path) -> Spool {
-    Spool::open(directory, 1 << 20).expect("opens")
+    Spool::open(directory, 1 << 30).expect("opens")
 }
 
-fn add(spool: &mut Spool, count: u64) {
-    let mut append = spool.append().expect("begins");
-    for _ in 0..count {
-        append
-            .event(|sequence| (b"key".to_vec(), sequence.to_string().into_bytes()))
-            .expect("adds");
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_nanos(secs * SECOND)
+}
+
+/// Adds events whose values are `stream sequence`, and a place.
+fn add(spool: &mut Spool, stream: Stream, count: u64) {
+    let mut append = spool.append(Room::Wait);
+    for number in 0..count {
+        append.event(stream, at(number as i64), |sequence| {
+            (
+                b"key".to_vec(),
+                format!("{} {sequence}", stream.as_str()).into_bytes(),
+            )
+        });
     }
-    append.quarantine(b"key", b"bad").expect("adds");
-    let progress = Progress {
-        records: count,
-        lines: count,
-        offset: 7,
-        last: Some(-1),
-        mark: None,
-    };
-    append.progress("source", progress).expect("notes");
+    let offset = count;
+    append.progress(
+        "source",
+        Progress {
+            offset,
+            ..Progress::default()
+        },
+    );
     append.commit().expect("commits");
 }
 
-fn values(spool: &Spool) -> Vec<String> {
-    let batch = spool.oldest().expect("reads");
-    batch
-        .into_iter()
-        .map(|entry| String::from_utf8(entry.value).expect("text"))
+/// Everything that waits, in the order in which it leaves.
+fn drain(spool: &mut Spool) -> Vec<String> {
+    let mut out = Vec::new();
+    loop {
+        let batch = spool.oldest();
+        let Some(first) = batch.first() else { return out };
+        let stream = first.stream;
+        assert!(batch.iter().all(|entry| entry.stream == stream));
+        out.extend(
+            batch
+                .into_iter()
+                .map(|entry| String::from_utf8(entry.value).expect("text")),
+        );
+        spool.published(stream).expect("notes");
+    }
+}
+
+fn names(stream: Stream, numbers: std::ops::RangeInclusive<u64>) -> Vec<String> {
+    numbers
+        .map(|number| format!("{} {number}", stream.as_str()))
         .collect()
+}
+
+/// The segments of a stream.
+fn files(directory: &Path, stream: Stream) -> Vec<PathBuf> {
+    let all = lane::segments(&directory.join(FOLDER), stream);
+    all.into_iter().map(|(_, path)| path).collect()
 }
 
 #[test]
 fn sequence_numbers_have_no_gaps_across_reopening_and_emptying() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut spool = open(directory.path());
-    add(&mut spool, 2);
-    let batch = spool.oldest().expect("reads");
-    let last = batch.last().expect("not empty").number;
-    spool.delete_through(last, &batch).expect("deletes");
-    assert_eq!((spool.bytes(), spool.oldest().expect("reads").len()), (0, 0));
-    drop(spool);
-    let mut spool = open(directory.path());
-    add(&mut spool, 2);
-    assert_eq!(values(&spool), ["3", "4", "bad"]);
-    assert_eq!(spool.sequence(), 4);
-    assert!(last < spool.oldest().expect("reads")[0].number);
+    for round in 0..3 {
+        let mut spool = open(directory.path());
+        add(&mut spool, Stream::Log, 2);
+        add(&mut spool, Stream::Flow, 3);
+        let expected = [
+            names(Stream::Log, round * 2 + 1..=round * 2 + 2),
+            names(Stream::Flow, round * 3 + 1..=round * 3 + 3),
+        ];
+        assert_eq!(drain(&mut spool), expected.concat());
+        assert_eq!((spool.held(Stream::Log).records, spool.bytes()), (0, 0));
+        assert!(spool.oldest().is_empty());
+        assert_eq!(records_given(directory.path()), (round + 1) * 5);
+    }
 }
 
 #[test]
 fn an_append_that_is_not_committed_never_happened() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut spool = open(directory.path());
-    add(&mut spool, 1);
+    add(&mut spool, Stream::Log, 1);
     let bytes = spool.bytes();
-    let mut append = spool.append().expect("begins");
-    append.event(|_| (Vec::new(), b"lost".to_vec())).expect("adds");
-    append
-        .progress(
-            "source",
+    let mut append = spool.append(Room::Wait);
+    append.event(Stream::Log, at(0), |_| (Vec::new(), b"lost".to_vec()));
+    append.progress(
+        "source",
+        Progress {
+            offset: 99,
+            ..Progress::default()
+        },
+    );
+    drop(append);
+    assert_eq!((spool.bytes(), spool.sequence(Stream::Log)), (bytes, 1));
+    assert_eq!(spool.progress("source").offset, 1);
+    assert_eq!(drain(&mut spool), ["log 1"]);
+}
+
+#[test]
+fn what_waits_and_places_are_found_again_whatever_was_deleted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = Spool::open(directory.path(), 1).expect("opens");
+    let text = "x".repeat(30_000);
+    for number in 0..40_i64 {
+        let mut append = spool.append(Room::Wait);
+        // Each half a segment, and not to be compressed away.
+        let noise: String = (0..40_000)
+            .map(|i| char::from(b'a' + ((i * (number as usize + 7)) % 23) as u8))
+            .collect();
+        append.event(Stream::Flow, at(number), |_| {
+            (Vec::new(), format!("{number} {text} {noise}").into_bytes())
+        });
+        append.quarantine(at(number), b"key", number.to_string().as_bytes());
+        append.progress(
+            "flow",
             Progress {
-                records: 99,
+                lines: number as u64 + 1,
                 ..Progress::default()
             },
-        )
-        .expect("notes");
-    drop(append);
-    assert_eq!(values(&spool), ["1", "bad"]);
-    assert_eq!((spool.bytes(), spool.sequence()), (bytes, 1));
-    let progress = spool.progress("source").expect("reads");
-    assert_eq!(
-        (progress.records, progress.offset, progress.last),
-        (1, 7, Some(-1))
-    );
+        );
+        append.commit().expect("commits");
+        if number % 10 == 3 {
+            spool.oldest();
+            spool.published(Stream::Flow).expect("notes");
+        }
+        let (before, held) = (spool.bytes(), Stream::ALL.map(|stream| spool.held(stream)));
+        drop(spool);
+        spool = Spool::open(directory.path(), 1).expect("opens");
+        assert_eq!(spool.progress("flow").lines, number as u64 + 1);
+        assert_eq!(
+            (spool.bytes(), Stream::ALL.map(|stream| spool.held(stream))),
+            (before, held),
+            "{number}"
+        );
+        assert!(spool.is_full());
+    }
 }
 
 #[test]
-fn it_is_full_at_its_limit_and_counts_again_what_it_finds() {
+fn the_important_leaves_first_and_nothing_starves() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut spool = Spool::open(directory.path(), 200).expect("opens");
-    assert!(!spool.is_full());
-    add(&mut spool, 3);
+    let mut spool = open(directory.path());
+    for stream in Stream::ALL
+        .into_iter()
+        .rev()
+        .filter(|stream| *stream != Stream::Quarantine)
+    {
+        for _ in 0..3 {
+            add(&mut spool, stream, BATCH_RECORDS as u64);
+        }
+    }
+    let mut order = Vec::new();
+    while let Some(first) = spool.oldest().first() {
+        order.push(first.stream);
+        spool.published(first.stream).expect("notes");
+    }
+    assert!(order.is_sorted(), "{order:?}");
+    // A stream that never ends does not keep the others for good.
+    add(&mut spool, Stream::Flow, 1);
+    let mut turns = 0;
+    loop {
+        add(&mut spool, Stream::Alert, BATCH_RECORDS as u64);
+        let stream = spool.oldest().first().expect("some").stream;
+        spool.published(stream).expect("notes");
+        turns += 1;
+        assert!(turns <= 2 * SHARE, "flows starve");
+        if stream == Stream::Flow {
+            break;
+        }
+    }
+}
+
+/// Fills a spool with segments of each stream; a thousand records each.
+fn filled(directory: &Path) -> Spool {
+    let mut spool = Spool::open(directory, 1 << 20).expect("opens");
+    let mut seed = 1_u64;
+    for stream in [Stream::Alert, Stream::Log, Stream::Flow] {
+        for second in 0..8 {
+            let mut append = spool.append(Room::Wait);
+            for _ in 0..100 {
+                let mut value = Vec::new();
+                for _ in 0..150 {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    value.extend_from_slice(&seed.to_le_bytes());
+                }
+                append.event(stream, at(second), |_| (Vec::new(), value));
+            }
+            append.commit().expect("commits");
+        }
+    }
     assert!(spool.is_full());
-    let bytes = spool.bytes();
-    drop(spool);
-    let spool = Spool::open(directory.path(), 200).expect("opens");
-    assert_eq!(spool.bytes(), bytes);
+    spool
 }
 
 #[test]
-fn a_damaged_spool_is_kept_aside_and_a_new_one_begun() {
+fn the_oldest_of_the_least_important_is_shed_first() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join(FILE);
+    let mut spool = filled(directory.path());
+    let held = |spool: &Spool| Stream::ALL.map(|stream| spool.held(stream).records);
+    assert_eq!(held(&spool), [800, 800, 800, 0]);
+    assert!(spool.shed(Stream::Flow, Cause::Full));
+    assert_eq!(held(&spool), [800, 800, 700, 0]);
+    let expected = Loss {
+        stream: Stream::Flow,
+        cause: Cause::Full,
+        records: 100,
+        times: Some((0, 0)),
+        sequences: Some((1, 100)),
+    };
+    // Known after a crash, too, until somebody tells it.
+    drop(spool);
+    let mut spool = Spool::open(directory.path(), 1 << 20).expect("opens");
+    assert_eq!(spool.losses(), [expected]);
+    while spool.shed(Stream::Log, Cause::Full) {}
+    assert_eq!(held(&spool), [800, 0, 0, 0], "alerts stay");
+    let lost: Vec<_> = spool
+        .losses()
+        .iter()
+        .map(|loss| (loss.stream, loss.records))
+        .collect();
+    assert_eq!(lost, [(Stream::Flow, 700), (Stream::Log, 800)]);
+    assert_eq!(spool.sequence(Stream::Flow), 800, "numbers go on");
+    while spool.shed(Stream::Alert, Cause::Full) {}
+    assert_eq!((held(&spool), spool.bytes()), ([0; 4], 0));
+}
+
+#[test]
+fn what_is_on_its_way_is_not_shed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = filled(directory.path());
+    while spool.shed(Stream::Log, Cause::Full) {}
+    let on_its_way = spool.oldest();
+    assert!(!on_its_way.is_empty() && on_its_way[0].stream == Stream::Alert);
+    while spool.shed(Stream::Alert, Cause::Full) {}
+    let left = spool.held(Stream::Alert).records;
+    assert!(on_its_way.len() as u64 <= left, "{left}");
+    spool.published(Stream::Alert).expect("notes");
+    assert_eq!(spool.held(Stream::Alert).records, left - on_its_way.len() as u64);
+    let shed: u64 = spool
+        .losses()
+        .iter()
+        .filter(|loss| loss.stream == Stream::Alert)
+        .map(|loss| loss.records)
+        .sum();
+    assert_eq!(shed + left, 800);
+}
+
+/// Three frames of two records each; where each begins, and the end.
+fn three_frames(directory: &Path) -> (PathBuf, Vec<u64>) {
+    let mut spool = open(directory);
+    let mut places = vec![0];
+    for _ in 0..3 {
+        add(&mut spool, Stream::Log, 2);
+        places.push(spool.bytes());
+    }
+    let path = files(directory, Stream::Log).pop().expect("one");
+    (path, places)
+}
+
+/// Wherever a bit flips in the second frame, it alone is lost, and counted.
+#[test]
+fn a_flipped_bit_costs_its_frame() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, places) = three_frames(directory.path());
+    let whole = fs::read(&path).expect("reads");
+    for byte in places[1]..places[2] {
+        let mut damaged = whole.clone();
+        damaged[byte as usize] ^= 1 << (byte % 8);
+        fs::write(&path, &damaged).expect("writes");
+        for slot in 0..2 {
+            fs::remove_file(directory.path().join(FOLDER).join(format!("acknowledged-{slot}")))
+                .expect("removes");
+        }
+        let mut spool = open(directory.path());
+        assert_eq!(spool.held(Stream::Log).records, 6, "byte {byte}");
+        let expected = [names(Stream::Log, 1..=2), names(Stream::Log, 5..=6)].concat();
+        assert_eq!(drain(&mut spool), expected, "byte {byte}");
+        let lost: Vec<_> = spool
+            .losses()
+            .iter()
+            .map(|loss| (loss.cause, loss.records))
+            .collect();
+        assert_eq!(lost, [(Cause::Damaged, 2)], "byte {byte}");
+        assert_eq!(
+            (spool.held(Stream::Log).records, spool.sequence(Stream::Log)),
+            (0, 6)
+        );
+    }
+}
+
+/// Wherever the last frame is torn, it never happened, and writing goes on in its place.
+#[test]
+fn a_torn_tail_is_cut() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, places) = three_frames(directory.path());
+    let whole = fs::read(&path).expect("reads");
+    for cut in places[2]..places[3] {
+        for zeros in [false, true] {
+            let mut torn = whole[..cut as usize].to_vec();
+            // As a file system may leave it: the length is there, the bytes are not.
+            torn.resize(if zeros { whole.len() } else { torn.len() }, 0);
+            fs::write(&path, &torn).expect("writes");
+            let mut spool = open(directory.path());
+            let held = spool.held(Stream::Log).records;
+            add(&mut spool, Stream::Log, 1);
+            let batch = spool.oldest();
+            let values: Vec<_> = batch
+                .iter()
+                .map(|entry| String::from_utf8_lossy(&entry.value))
+                .collect();
+            let is_cut = cut < places[2] + frame::HEADER_BYTES as u64 || !zeros;
+            assert_eq!(held, if is_cut { 4 } else { 6 }, "{cut} {zeros}");
+            let last = if is_cut { "log 5" } else { "log 7" };
+            assert_eq!(
+                values,
+                ["log 1", "log 2", "log 3", "log 4", last],
+                "{cut} {zeros}"
+            );
+        }
+    }
+}
+
+/// Records of one append in two streams are there both or not at all.
+#[test]
+fn an_append_of_which_one_stream_was_written_never_happened() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = open(directory.path());
+    add(&mut spool, Stream::Log, 2);
+    add(&mut spool, Stream::Flow, 2);
+    let before = spool.held(Stream::Flow).bytes;
+    let mut append = spool.append(Room::Wait);
+    append.event(Stream::Log, at(0), |sequence| {
+        (Vec::new(), format!("log {sequence}").into_bytes())
+    });
+    append.event(Stream::Flow, at(0), |sequence| {
+        (Vec::new(), format!("flow {sequence}").into_bytes())
+    });
+    append.progress(
+        "source",
+        Progress {
+            offset: 99,
+            ..Progress::default()
+        },
+    );
+    append.commit().expect("commits");
+    drop(spool);
+    let path = files(directory.path(), Stream::Flow).pop().expect("one");
+    let file = OpenOptions::new().write(true).open(&path).expect("opens");
+    file.set_len(before).expect("cuts");
+    let mut spool = open(directory.path());
+    assert_eq!(spool.progress("source").offset, 2);
+    assert_eq!(
+        (spool.sequence(Stream::Log), spool.sequence(Stream::Flow)),
+        (2, 2)
+    );
+    assert_eq!(drain(&mut spool).len(), 4);
+}
+
+#[test]
+fn what_is_no_spool_at_all_is_passed_over() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, _) = three_frames(directory.path());
+    let folder = directory.path().join(FOLDER);
+    for name in ["places-0", "places-1", "acknowledged-0", "acknowledged-1"] {
+        fs::write(folder.join(name), b"nothing of ours").expect("writes");
+    }
+    fs::write(folder.join("log-x.segment"), b"?").expect("writes");
+    fs::write(folder.join("flow-00000000000000000001.segment"), [7; 5_000]).expect("writes");
+    let mut spool = open(directory.path());
+    assert_eq!(spool.progress("source").offset, 2, "frames say it, too");
+    assert_eq!(drain(&mut spool).len(), 6);
+    add(&mut spool, Stream::Flow, 1);
+    assert_eq!(drain(&mut spool), ["flow 1"]);
+    drop(spool);
+    let file = OpenOptions::new().write(true).open(&path).expect("opens");
+    file.write_all_at(&[0; 100], 0).expect("writes");
+    open(directory.path());
+}
+
+/// A spool of a version before 0.2 is taken over once.
+#[test]
+fn the_old_spool_is_drained_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("spool.sqlite");
+    let old = rusqlite::Connection::open(&path).expect("opens");
+    old.execute_batch(
+        r#"CREATE TABLE entry (number INTEGER PRIMARY KEY AUTOINCREMENT, destination INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL);
+        CREATE TABLE progress (source TEXT PRIMARY KEY, records INTEGER NOT NULL, lines INTEGER NOT NULL, offset INTEGER NOT NULL, last INTEGER);
+        INSERT INTO entry (destination, key, value) VALUES
+            (0, x'6b', CAST('{"@timestamp":"2026-03-02T08:15:00Z","event.dataset":"network.flow"}' AS BLOB)),
+            (1, x'6b', CAST('{"reason":"not_json"}' AS BLOB)),
+            (0, x'6b', CAST('{"@timestamp":"2026-03-02T08:15:00Z","event.dataset":"system.auth"}' AS BLOB));
+        INSERT INTO progress VALUES ('file:a', 3, 4, 5, 6);"#,
+    )
+    .expect("writes");
+    drop(old);
+    for round in 0..2 {
+        let spool = open(directory.path());
+        assert_eq!(
+            Stream::ALL.map(|stream| spool.held(stream).records),
+            [0, 1, 1, 1],
+            "{round}"
+        );
+        let place = spool.progress("file:a");
+        assert_eq!(
+            (place.records, place.lines, place.offset, place.last),
+            (3, 4, 5, Some(6))
+        );
+        assert!(!path.is_file());
+    }
+    let mut spool = open(directory.path());
+    assert!(drain(&mut spool)[0].contains("system.auth"));
+}
+
+#[test]
+fn a_damaged_old_spool_is_kept_aside() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("spool.sqlite");
     for number in 1..=2 {
-        std::fs::write(&path, b"this is no database, whatever its name says").expect("writes");
+        fs::write(&path, b"this is no database, whatever its name says").expect("writes");
         let mut spool = open(directory.path());
         let aside = spool.set_aside().expect("kept aside").to_path_buf();
         assert!(
-            aside.ends_with(format!("{FILE}.corrupt-{number}")),
+            aside.ends_with(format!("spool.sqlite.corrupt-{number}")),
             "{}",
             aside.display()
         );
-        assert_eq!(std::fs::read(&aside).expect("is there")[..4], *b"this");
-        add(&mut spool, 1);
-        assert_eq!(values(&spool), ["1", "bad"]);
+        assert_eq!(fs::read(&aside).expect("is there")[..4], *b"this");
+        add(&mut spool, Stream::Log, 1);
+        assert_eq!(drain(&mut spool), [format!("log {number}")]);
     }
 }
 
@@ -112,7 +447,9 @@ fn the_folder_it_makes_is_for_nobody_else() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().expect("a directory");
     let state = directory.path().join("state");
-    drop(Spool::open(&state, 1 << 20).expect("opens"));
-    let mode = std::fs::metadata(&state).expect("is there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
+    let mut spool = Spool::open(&state, 1 << 20).expect("opens");
+    add(&mut spool, Stream::Log, 1);
+    let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&state), mode(&state.join(FOLDER))), (0o700, 0o700));
+    assert_eq!(mode(&files(&state, Stream::Log)[0]), 0o600);
 }

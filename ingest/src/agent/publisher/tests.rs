@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::metrics::Metrics;
 use crate::publish::EVENT_BYTES_MAX;
-use crate::spool::Spool;
+use crate::spool::{Room, Spool, Stream};
 
 /// How many records a topic has.
 async fn count_of(bus: &Bus, name: &str) -> usize {
@@ -39,16 +39,16 @@ async fn records_that_are_too_large_are_put_aside_alone() {
     let context = config::parse(text, "sensor.yml").expect("reads").context;
     let topics = Topics::of(context.organization).expect("names");
     let mut spool = Spool::open(directory.path(), 1 << 30).expect("opens");
-    let mut append = spool.append().expect("begins");
+    let mut append = spool.append(Room::Wait);
     for number in 0..COUNT {
         let bytes = if number % 100 == 50 {
             EVENT_BYTES_MAX as usize + 1
         } else {
             10
         };
-        append
-            .event(|_| (b"key".to_vec(), vec![b'x'; bytes]))
-            .expect("adds");
+        append.event(Stream::Log, Timestamp::EPOCH, |_| {
+            (b"key".to_vec(), vec![b'x'; bytes])
+        });
     }
     append.commit().expect("commits");
     let bus = Bus::open(&BusConfig::Embedded {
@@ -76,6 +76,8 @@ async fn records_that_are_too_large_are_put_aside_alone() {
     let names = topics.specs().map(|spec| spec.topic.as_str().to_owned());
     assert_eq!(count_of(&bus, &names[0]).await, COUNT - 3);
     assert_eq!(count_of(&bus, &names[1]).await, 3);
+    assert_eq!(metrics.spool_bytes.get(), 0);
+    assert!(intake.account().is_balanced(), "{:?}", intake.account());
 }
 
 /// B5: what somebody has to mend first is waited for, longer each time and not for ever.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::KIND;
-use crate::agent::Intake;
+use crate::agent::{Intake, Outline};
 use crate::capture::{CaptureOptions, Counts, Frame, LinkType, Tracker};
 use crate::record::Record;
 use crate::stamp::SourceIdentity;
@@ -177,7 +177,8 @@ impl Member {
     }
 
     fn shed(&self, batch: &Batch) {
-        self.intake.shed(KIND, KIND, batch.records.len());
+        let outline = Outline::of(&batch.records);
+        self.intake.turn_away(KIND, KIND, &batch.identity, outline);
     }
 
     /// Adds what the tracker counted to the figures.

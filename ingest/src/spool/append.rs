@@ -1,0 +1,157 @@
+//! One append: records for any of the streams, and the places of the sources that they came from, all or nothing.
+
+use std::io;
+
+use ingest_event::Timestamp;
+
+use super::frame::{self, Header};
+use super::{Cause, Destination, Progress, Room, STREAMS, Spool, SpoolError, Stream};
+
+/// One append under way; dropped without [`Append::commit`], nothing of it happened.
+#[derive(Debug)]
+pub struct Append<'a> {
+    spool: &'a mut Spool,
+    room: Room,
+    parts: [Part; STREAMS],
+    places: Vec<(String, Progress)>,
+}
+
+/// An append's records in one stream.
+#[derive(Debug, Default)]
+struct Part {
+    records: Vec<u8>,
+    count: u32,
+    events: u64,
+    times: Option<(i64, i64)>,
+}
+
+impl<'a> Append<'a> {
+    pub(super) fn new(spool: &'a mut Spool, room: Room) -> Self {
+        Self {
+            spool,
+            room,
+            parts: std::array::from_fn(|_| Part::default()),
+            places: Vec::new(),
+        }
+    }
+}
+
+impl Append<'_> {
+    /// Adds an event of a stream and time. `make` gets its sequence number and gives key and value of its record.
+    pub fn event(&mut self, stream: Stream, at: Timestamp, make: impl FnOnce(u64) -> (Vec<u8>, Vec<u8>)) {
+        let before = self.spool.sequence(stream);
+        let Some(part) = self.parts.get_mut(stream.index()) else {
+            return;
+        };
+        part.events += 1;
+        let (key, value) = make(before + part.events);
+        part.add(Destination::Events, at, &key, &value);
+    }
+
+    /// Adds a record for quarantine, put aside at a time.
+    pub fn quarantine(&mut self, at: Timestamp, key: &[u8], value: &[u8]) {
+        self.record(Stream::Quarantine, Destination::Quarantine, at, key, value);
+    }
+
+    /// Adds a record that has its number, or needs none.
+    pub(super) fn record(
+        &mut self,
+        stream: Stream,
+        destination: Destination,
+        at: Timestamp,
+        key: &[u8],
+        value: &[u8],
+    ) {
+        if let Some(part) = self.parts.get_mut(stream.index()) {
+            part.add(destination, at, key, value);
+        }
+    }
+
+    /// Notes how far a source is read once this append is committed.
+    pub fn progress(&mut self, source: &str, progress: Progress) {
+        self.places.push((source.to_owned(), progress));
+    }
+
+    /// Makes all of it durable.
+    ///
+    /// # Errors
+    /// If the spool can't be written; then nothing of it happened.
+    pub fn commit(self) -> Result<(), SpoolError> {
+        let Self {
+            spool,
+            room,
+            mut parts,
+            places,
+        } = self;
+        let commit = spool.commit + 1;
+        let mut used: Vec<Stream> = Stream::ALL
+            .into_iter()
+            .filter(|stream| parts.get(stream.index()).is_some_and(|part| part.count != 0))
+            .collect();
+        if used.is_empty() {
+            if places.is_empty() {
+                return Ok(());
+            }
+            used.push(Stream::Quarantine);
+        }
+        let streams = used
+            .iter()
+            .fold(0, |streams, stream| streams | 1 << stream.index());
+        let mut frames = Vec::with_capacity(used.len());
+        for stream in &used {
+            let (Some(part), Some(lane)) = (parts.get_mut(stream.index()), spool.lanes.get(stream.index()))
+            else {
+                continue;
+            };
+            let (earliest, latest) = part.times.unwrap_or((1, 0));
+            let header = Header {
+                count: part.count,
+                streams,
+                commit,
+                first: lane.next,
+                sequence: lane.sequence + 1,
+                events: part.events,
+                earliest,
+                latest,
+                ..Header::default()
+            };
+            // The last one written says that all are.
+            let places = if used.last() == Some(stream) {
+                places.as_slice()
+            } else {
+                &[]
+            };
+            let records = std::mem::take(&mut part.records);
+            let (header, frame) = frame::encode(header, places, &records).map_err(SpoolError::Write)?;
+            frames.push((*stream, header, frame));
+        }
+        let most_important = used.first().copied().unwrap_or(Stream::Quarantine);
+        loop {
+            match spool.write(&frames) {
+                Ok(()) => break,
+                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                    return Err(SpoolError::Write(error));
+                }
+                Err(_) if room == Room::Make && spool.shed(most_important, Cause::Disk) => {
+                    // What was shed may have been behind what was to be written.
+                }
+                Err(_) => return Err(SpoolError::NoRoom),
+            }
+        }
+        spool.commit = commit;
+        for (source, place) in places {
+            spool.places.insert(source, (commit, place));
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn add(&mut self, destination: Destination, at: Timestamp, key: &[u8], value: &[u8]) {
+        frame::push(&mut self.records, destination, key, value);
+        self.count += 1;
+        let at = at.as_nanos();
+        let (earliest, latest) = self.times.unwrap_or((at, at));
+        self.times = Some((earliest.min(at), latest.max(at)));
+    }
+}

@@ -1,0 +1,96 @@
+//! A small thing that is written again and again: two files in turn, each with a checksum, and the newest whole one
+//! holds. A write that is torn leaves the one before.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::frame::checksum;
+
+/// Checksum, length, generation.
+const HEADER_BYTES: usize = 16;
+
+/// Room that each file has from the start: places of a hundred sources.
+const RESERVED_BYTES: usize = 64 << 10;
+
+/// The two files.
+#[derive(Debug)]
+pub(super) struct Slots {
+    paths: [PathBuf; 2],
+    generation: u64,
+}
+
+impl Slots {
+    /// Those of a name in a folder, with what they hold.
+    pub(super) fn open(folder: &Path, name: &str) -> (Self, Option<Vec<u8>>) {
+        let paths = [folder.join(format!("{name}-0")), folder.join(format!("{name}-1"))];
+        for path in &paths {
+            // Without it a full disk may leave no room to make room.
+            if let Err(error) = reserve(path) {
+                tracing::debug!(%error, path = %path.display(), "reserve room");
+            }
+        }
+        let newest = paths
+            .iter()
+            .filter_map(|path| read(path))
+            .max_by_key(|(generation, _)| *generation);
+        let (generation, held) = newest.map_or((0, None), |(generation, held)| (generation, Some(held)));
+        (Self { paths, generation }, held)
+    }
+
+    /// Writes the older one anew; durable when it returns.
+    pub(super) fn write(&mut self, body: &[u8]) -> io::Result<()> {
+        let file = self.put(body)?;
+        file.sync_data()
+    }
+
+    /// The same without waiting for the disk: a process that is killed loses nothing, a power cut may lose the latest.
+    pub(super) fn note(&mut self, body: &[u8]) -> io::Result<()> {
+        self.put(body).map(drop)
+    }
+
+    fn put(&mut self, body: &[u8]) -> io::Result<File> {
+        let generation = self.generation + 1;
+        let mut bytes = vec![0; 4];
+        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&generation.to_le_bytes());
+        bytes.extend_from_slice(body);
+        let crc = checksum(bytes.get(4..).unwrap_or_default()).to_le_bytes();
+        bytes.splice(..4, crc);
+        let [even, odd] = &self.paths;
+        let path = if generation.is_multiple_of(2) { even } else { odd };
+        // Not cut before: on a full disk what is there already can be written over.
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all_at(&bytes, 0)?;
+        self.generation = generation;
+        Ok(file)
+    }
+}
+
+fn reserve(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    let length = file.metadata()?.len();
+    let missing = RESERVED_BYTES.saturating_sub(usize::try_from(length).unwrap_or(RESERVED_BYTES));
+    file.write_all_at(&vec![0; missing], length)
+}
+
+fn read(path: &Path) -> Option<(u64, Vec<u8>)> {
+    let bytes = std::fs::read(path).ok()?;
+    let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
+    let length = u32::from_le_bytes(header.get(4..8)?.try_into().ok()?) as usize;
+    let generation = u64::from_le_bytes(header.get(8..)?.try_into().ok()?);
+    let body = rest.get(..length)?;
+    let said = bytes.get(4..HEADER_BYTES + length)?;
+    (checksum(said).to_le_bytes() == header.get(..4)?).then(|| (generation, body.to_vec()))
+}
