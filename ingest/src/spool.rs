@@ -1,10 +1,10 @@
 //! Keeps what was read until the bus has it: a bounded, durable queue in a folder of the sensor's state directory.
 //!
 //! Records wait in four streams ([`Stream`]), the most important leaves first, and the oldest of the least important is
-//! shed first where something must go. Each stream is a series of segments of frames ([`frame`], [`lane`]); an append
+//! shed first where something must go. Each stream is a series of segments of frames (`frame`, `lane`); an append
 //! writes a frame in each stream that it has records for, and has the disk take them before it returns: a source may
 //! forget what it handed in. Frames carry the places up to which sources were read, so that after a crash reading goes on
-//! exactly where the spool ends; before a segment is deleted they are written elsewhere ([`slots`]). Sequence numbers are
+//! exactly where the spool ends; before a segment is deleted they are written elsewhere (`slots`). Sequence numbers are
 //! given here, from 1 in each stream without gaps, and stay with their events.
 //!
 //! Damage costs the frame that it is in, which is counted and told, and a torn end is cut: the spool always opens. One
