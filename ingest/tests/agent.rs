@@ -178,7 +178,11 @@ async fn no_byte_of_what_is_refused_leaves_the_building() {
     assert_eq!(told.len(), 8);
     let mut files = 0;
     for entry in std::fs::read_dir(directory.path().join("bus")).expect("reads") {
-        let bytes = std::fs::read(entry.expect("reads").path()).expect("reads");
+        let bytes = match std::fs::read(entry.expect("reads").path()) {
+            // The bus ties up its log while it closes.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            read => read.expect("reads"),
+        };
         files += 1;
         for secret in secrets {
             let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
