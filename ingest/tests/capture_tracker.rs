@@ -14,6 +14,8 @@ mod lab;
 use ingest::capture::{CaptureOptions, CaptureReader, Counts, Frame, LinkType, Tracker, VlanRule};
 use ingest::record::{Draft, Record};
 use ingest_event::Timestamp;
+use proptest::prelude::*;
+
 use lab::{ACK, Family, Lab, SYN, check, events, families, tcp_frame};
 
 const FLOW: &str = "network.flow";
@@ -134,6 +136,60 @@ fn a_clock_that_is_set_back_keeps_no_flow_from_ending() {
             check(&flow, &[("event.duration", "0"), ("source.packets", "1")]);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever times packets and clock have, each packet is told in one flow, and the table is bounded.
+    #[test]
+    fn any_times_lose_no_packet(
+        steps in proptest::collection::vec((time(), 0_u16..12, any::<bool>()), 1..80),
+    ) {
+        for family in families() {
+            let options = CaptureOptions {
+                flows_max: 5,
+                ..CaptureOptions::default()
+            };
+            let (mut tracker, mut out, mut packets) = (Tracker::new(options), Vec::new(), 0);
+            for (nanos, port, is_tick) in &steps {
+                let now = Timestamp::from_nanos(*nanos);
+                if *is_tick {
+                    prop_assert!(!tracker.tick(now, &mut out));
+                } else {
+                    packets += 1;
+                    let bytes = syn(family, 50_000 + port);
+                    let frame = Frame {
+                        number: packets,
+                        timestamp: now,
+                        link: LinkType::Ethernet,
+                        bytes: &bytes,
+                        wire_bytes: bytes.len(),
+                    };
+                    prop_assert!(!tracker.make_way(now, &mut out));
+                    tracker.packet(&frame, &mut out);
+                }
+                prop_assert!(tracker.counts().flows_live <= 5);
+            }
+            while tracker.finish(&mut out) {}
+            let told: u64 = flows(&out)
+                .iter()
+                .map(|flow| flow.fields.get("network.packets").unwrap().to_string().parse::<u64>().unwrap())
+                .sum();
+            prop_assert_eq!(told, packets);
+            prop_assert_eq!(tracker.counts().flows_live, 0);
+        }
+    }
+}
+
+/// Near each other as a rule, far away at times.
+fn time() -> impl Strategy<Value = i64> {
+    let secs = 1_000_000_000;
+    prop_oneof![
+        6 => (0_i64..1_000).prop_map(move |at| at * secs),
+        2 => (0_i64..100_000).prop_map(move |at| at * secs),
+        1 => any::<i64>(),
+    ]
 }
 
 #[test]

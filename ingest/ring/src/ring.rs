@@ -12,7 +12,6 @@
 use std::{
     ffi::c_int,
     io,
-    num::NonZeroUsize,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     ptr::NonNull,
     sync::atomic::{AtomicU32, Ordering},
@@ -271,6 +270,12 @@ impl Ring {
         Ok(Some(self.region.block(at)))
     }
 
+    /// How many blocks it has.
+    #[must_use]
+    pub const fn blocks(&self) -> usize {
+        self.region.blocks
+    }
+
     /// What the kernel counted since the last call.
     ///
     /// # Errors
@@ -346,7 +351,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        let bytes = NonZeroUsize::MIN.get().max(self.blocks) * BLOCK_BYTES;
+        let bytes = self.blocks * BLOCK_BYTES;
         // SAFETY: mapped with this length by `map`, and no borrow of it is left.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), bytes) };
     }

@@ -112,7 +112,7 @@ pub async fn serve_capture(
     listening.await.context("join the threads of a capture")?
 }
 
-/// Opens the interface, again and again, and lets a thread for each ring read it until it is lost.
+/// Listens, and when that ends hands out what is still open, whatever ended it.
 fn listen(
     source: &CaptureSource,
     intake: &Arc<Intake>,
@@ -135,6 +135,20 @@ fn listen(
         })
         .collect();
     drop(sender);
+    let ended = watch(source, intake, &mut members, stop);
+    for member in &mut members {
+        member.finish();
+    }
+    ended
+}
+
+/// Opens the interface, again and again, and lets a thread for each ring read it until it is lost.
+fn watch(
+    source: &CaptureSource,
+    intake: &Arc<Intake>,
+    members: &mut [Member],
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut told = String::new();
     while !stop.is_cancelled() {
         match open_rings(source) {
@@ -149,7 +163,7 @@ fn listen(
                     "listening to an interface"
                 );
                 intake.metrics().capture.listening();
-                read_all(&mut members, rings, stop);
+                read_all(members, rings, stop);
                 intake.metrics().capture.ended();
                 if !stop.is_cancelled() {
                     intake.metrics().capture.lost();
@@ -157,7 +171,8 @@ fn listen(
                         interface = source.interface,
                         "the interface is lost; waiting for it"
                     );
-                    wait(&mut members, stop);
+                    // As a rule it is gone for longer; if not, little is missed.
+                    wait(members, stop, member::PATIENCE);
                 }
             }
             Err(error) if is_final(&error) => return Err(error),
@@ -168,12 +183,9 @@ fn listen(
                     tracing::warn!(error, "the interface can't be listened to yet; trying again");
                     told = error;
                 }
-                wait(&mut members, stop);
+                wait(members, stop, RETRY);
             }
         }
-    }
-    for member in &mut members {
-        member.finish();
     }
     Ok(())
 }
@@ -195,8 +207,8 @@ fn read_all(members: &mut [Member], rings: Vec<Ring>, stop: &CancellationToken) 
 }
 
 /// Waits before the next attempt; flows end by the clock meanwhile.
-fn wait(members: &mut [Member], stop: &CancellationToken) {
-    for _ in 0..RETRY.as_millis() / member::PATIENCE.as_millis() {
+fn wait(members: &mut [Member], stop: &CancellationToken, time: Duration) {
+    for _ in 0..time.as_millis() / member::PATIENCE.as_millis() {
         if stop.is_cancelled() {
             return;
         }

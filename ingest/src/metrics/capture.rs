@@ -88,6 +88,12 @@ impl CaptureMetrics {
         })
     }
 
+    /// Packets for which the kernel had no room, so far.
+    #[must_use]
+    pub fn kernel_drops(&self) -> u64 {
+        self.kernel_drops.get()
+    }
+
     /// Adds what the kernel counted.
     pub(crate) fn kernel(&self, counted: Statistics) {
         self.kernel_packets.inc_by(counted.packets);

@@ -7,11 +7,16 @@ use std::{
     path::Path,
 };
 
-use super::lab::{ACK, Family, Lab, SYN, families, tcp_frame};
+use super::lab::{ACK, Family, Lab, SYN, captures_under, families, tcp_frame};
 
 /// A classic capture of Ethernet: header, then a header of 16 bytes before each frame.
 const HEADER_BYTES: usize = 24;
 const FRAME_HEADER_BYTES: usize = 16;
+
+/// Frames of one capture of others: so few that all together take less time than a finished connection is remembered.
+const FRAMES_OF_ONE_MAX: usize = 8;
+/// What a cable that is told of large frames sends.
+const FRAME_BYTES_MAX: usize = 9_000;
 
 /// Frames of a capture, each a millisecond after the one before, so that no silence ends a flow.
 fn frames_of(case: &str) -> Vec<Vec<u8>> {
@@ -35,6 +40,54 @@ fn frames_of(case: &str) -> Vec<Vec<u8>> {
         at += length;
     }
     frames
+}
+
+/// The first frames of each capture of others, where these are at hand; `None` where they are not.
+pub(crate) fn of_others() -> Option<Lab> {
+    let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
+        Into::into,
+    );
+    if !root.is_dir() {
+        println!("skipped: captures not found at {}", root.display());
+        return None;
+    }
+    let mut lab = Lab::new();
+    for path in captures_under(&root) {
+        let capture = fs::read(path).unwrap();
+        let is_ethernet = capture.get(20..24) == Some(&[1, 0, 0, 0]);
+        if capture.starts_with(&[0xd4, 0xc3, 0xb2, 0xa1]) && is_ethernet {
+            for frame in first_of(&capture).iter().filter(|frame| may_be_sent(frame)) {
+                lab.frame(frame);
+            }
+        }
+    }
+    Some(lab)
+}
+
+fn first_of(capture: &[u8]) -> Vec<Vec<u8>> {
+    let (mut at, mut frames) = (HEADER_BYTES, Vec::new());
+    while let Some(length) = capture.get(at + 8..at + 12)
+        && frames.len() < FRAMES_OF_ONE_MAX
+    {
+        let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        at += FRAME_HEADER_BYTES;
+        let Some(frame) = capture.get(at..at + length) else {
+            break;
+        };
+        frames.push(frame.to_vec());
+        at += length;
+    }
+    frames
+}
+
+/// Whether a cable takes a frame: no interface sends less than a header, and the kernel throws away what ends in a tag.
+fn may_be_sent(frame: &[u8]) -> bool {
+    let is_tagged = [[0x81, 0], [0x88, 0xa8]]
+        .iter()
+        .any(|tag| frame.get(12..14) == Some(tag));
+    let least = if is_tagged { 20 } else { 14 };
+    (least..FRAME_BYTES_MAX).contains(&frame.len())
 }
 
 /// All kinds: connections, datagrams, VLANs, what is no IP, and what can't be read. No fragments, which the kernel may join.

@@ -24,9 +24,6 @@ pub(super) const RECORDS_PER_BATCH: usize = 512;
 /// Longest wait for a block, and so between looks at the clock and at whether to stop.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Blocks read after being told to stop: what was in the ring, and the one that was being filled.
-const LAST_BLOCKS_MAX: usize = 64;
-
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 
 /// Records of one member, in order.
@@ -76,9 +73,10 @@ impl Member {
 
     /// Reads until told to stop or the interface is lost. Then the others that listen to it are told to stop as well.
     pub(super) fn read(&mut self, ring: &mut Ring, stop: &CancellationToken) {
-        let mut last_blocks = 0;
-        while last_blocks < LAST_BLOCKS_MAX {
-            last_blocks += usize::from(stop.is_cancelled());
+        // After being told to stop: what was in the ring, and the block that was being filled.
+        let mut blocks_left = ring.blocks() + 1;
+        while 0 < blocks_left {
+            blocks_left -= usize::from(stop.is_cancelled());
             match ring.next_block(PATIENCE) {
                 Ok(Some(block)) => self.block(&block),
                 Ok(None) if stop.is_cancelled() => break,
