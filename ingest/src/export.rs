@@ -12,6 +12,7 @@ mod domain;
 mod element;
 mod error;
 mod event;
+mod kept;
 mod netflow5;
 mod reading;
 mod record;
@@ -27,6 +28,7 @@ use ingest_event::Timestamp;
 pub use domain::{DOMAINS_MAX, TEMPLATE_LIFETIME};
 pub use error::CollectError;
 pub use event::{DATASET, draft};
+pub use kept::KeptDomain;
 pub use record::{Began, Count, FlowRecord, Translated};
 pub use sets::RESUMED_MAX;
 pub use template::{FIELDS_MAX, TEMPLATES_MAX};
@@ -45,6 +47,8 @@ pub struct Collector {
     /// Templates that came while sets waited for them, with sets still to be read.
     resuming: std::collections::BTreeSet<(DomainKey, u16)>,
     counts: Counts,
+    /// Grows whenever something changes that is worth keeping.
+    changes: u64,
 }
 
 /// What an exporter speaks.

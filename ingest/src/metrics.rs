@@ -37,6 +37,8 @@ pub struct Metrics {
     pub records_shed: IntCounterVec,
     /// Records given up by the spool, by stream and cause.
     pub spooled_shed: IntCounterVec,
+    /// Datagrams that the kernel dropped, by kind of source.
+    pub kernel_drops: IntCounterVec,
     /// Failures to receive on a socket or to accept on one, by kind of source.
     pub receive_errors: IntCounterVec,
     /// Sources that failed and were started again, by kind of source.
@@ -115,6 +117,11 @@ impl Metrics {
                 registry.register(Box::new(counters.clone()))?;
                 counters
             },
+            kernel_drops: by(
+                "ingest_kernel_drops_total",
+                "Datagrams that the kernel dropped.",
+                "source",
+            )?,
             receive_errors: by(
                 "ingest_receive_errors_total",
                 "Failures to receive or accept on a socket.",

@@ -179,6 +179,7 @@ pub enum SpoolError {
 /// The spool.
 #[derive(Debug)]
 pub struct Spool {
+    directory: PathBuf,
     lanes: [Lane; STREAMS],
     bytes_max: u64,
     segment_bytes: u64,
@@ -238,6 +239,7 @@ impl Spool {
             Lane::open(&folder, stream, next, sequence, acknowledged)
         });
         let mut spool = Self {
+            directory: directory.to_path_buf(),
             lanes,
             bytes_max,
             segment_bytes: (bytes_max / SEGMENTS_MIN).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
@@ -302,6 +304,12 @@ impl Spool {
                 }
             });
         }
+    }
+
+    /// The state directory that it is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.directory
     }
 
     /// Where a damaged spool of an older version was put when this one was opened.

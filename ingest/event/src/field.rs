@@ -57,6 +57,8 @@ pub const VARDE_HEARTBEAT_SOURCE_READ: &str = "varde.heartbeat.source.read";
 pub const VARDE_HEARTBEAT_SOURCE_REFUSED: &str = "varde.heartbeat.source.refused";
 /// Records turned away, by source.
 pub const VARDE_HEARTBEAT_SOURCE_SHED: &str = "varde.heartbeat.source.shed";
+/// Datagrams that the kernel dropped, by source.
+pub const VARDE_HEARTBEAT_SOURCE_KERNEL_DROPS: &str = "varde.heartbeat.source.kernel_drops";
 /// Seconds since the latest event, by source.
 pub const VARDE_HEARTBEAT_SOURCE_LAG_SECS: &str = "varde.heartbeat.source.lag_secs";
 /// Streams, in the order of the next lists.

@@ -1,5 +1,6 @@
 //! Where sources hand in what they read: withheld, stamped, encoded and spooled in one transaction.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,7 @@ pub struct Intake {
     home_networks: Vec<IpNet>,
     clock: Clock,
     metrics: Metrics,
+    folder: PathBuf,
     ledger: Ledger,
     /// What was turned away and not told yet; one for each stream.
     turned_away: Mutex<Vec<Loss>>,
@@ -66,6 +68,7 @@ impl Intake {
         metrics: Metrics,
     ) -> Self {
         let intake = Self {
+            folder: spool.folder().to_path_buf(),
             ledger: Ledger::carrying(held_events(&spool)),
             turned_away: Mutex::new(Vec::new()),
             stop: CancellationToken::new(),
@@ -288,8 +291,8 @@ impl Intake {
             let counts = SourceCounts {
                 read: outline.records,
                 refused: refused.len() as u64,
-                shed: 0,
                 last: outline.last,
+                ..SourceCounts::default()
             };
             self.ledger.add(&source.name, counts);
         }
@@ -365,6 +368,21 @@ impl Intake {
             .records_refused
             .with_label_values(&[reason.as_str()])
             .inc();
+    }
+
+    /// Counts what the kernel dropped before this source could read it. It is in no other count.
+    pub(crate) fn kernel_dropped(&self, kind: &str, source: &SourceIdentity, count: u64) {
+        self.metrics.kernel_drops.with_label_values(&[kind]).inc_by(count);
+        let counts = SourceCounts {
+            kernel_drops: count,
+            ..SourceCounts::default()
+        };
+        self.ledger.add(&source.name, counts);
+    }
+
+    /// Where a source may keep what it has to know after a restart.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What became of every record so far.

@@ -59,6 +59,8 @@ pub struct SourceCounts {
     pub refused: u64,
     /// Turned away at the door.
     pub shed: u64,
+    /// Dropped by the kernel before they could be read; in no other count.
+    pub kernel_drops: u64,
     /// The latest event's time.
     pub last: Option<Timestamp>,
 }
@@ -87,6 +89,7 @@ impl Ledger {
         sum.read += counts.read;
         sum.refused += counts.refused;
         sum.shed += counts.shed;
+        sum.kernel_drops += counts.kernel_drops;
         sum.last = sum.last.max(counts.last);
     }
 

@@ -10,6 +10,7 @@ use ingest_event::Timestamp;
 use super::{
     Protocol,
     error::CollectError,
+    kept::KeptDomain,
     template::{Kind, TEMPLATES_MAX, Template},
 };
 
@@ -134,6 +135,41 @@ impl Domains {
         }
     }
 
+    /// What is worth keeping of each domain with templates; the version is left to the caller.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (DomainKey, KeptDomain)> {
+        let with_templates = self
+            .domains
+            .iter()
+            .filter(|(_, domain)| !domain.templates.is_empty());
+        with_templates.map(|(key, domain)| {
+            let of = |kind| {
+                let templates = domain
+                    .templates
+                    .values()
+                    .filter(move |template| template.kind == kind);
+                templates
+                    .map(|template| hex::encode(&template.definition))
+                    .collect()
+            };
+            let kept = KeptDomain {
+                exporter: key.exporter,
+                version: 0,
+                domain: key.domain,
+                seen: domain.seen.as_nanos(),
+                sampling: domain.sampling,
+                samplers: domain
+                    .samplers
+                    .iter()
+                    .map(|(sampler, interval)| (*sampler, *interval))
+                    .collect(),
+                system_init: domain.system_init.map(Timestamp::as_nanos),
+                templates: of(Kind::Data),
+                options: of(Kind::Options),
+            };
+            (*key, kept)
+        })
+    }
+
     /// Makes room for a domain.
     fn evict(&mut self, now: Timestamp) -> bool {
         let without = self
@@ -182,6 +218,13 @@ impl Domain {
             next_sequence: None,
             seen: now,
         }
+    }
+
+    /// Takes over how the exporter samples, and when it started.
+    pub(super) fn restore(&mut self, kept: &KeptDomain) {
+        self.sampling = kept.sampling;
+        self.samplers = kept.samplers.iter().take(SAMPLERS_MAX).copied().collect();
+        self.system_init = kept.system_init.map(Timestamp::from_nanos);
     }
 
     pub(super) fn template(&self, number: u16) -> Option<&Template> {

@@ -161,13 +161,22 @@ impl Reader<'_> {
             match defined {
                 Ok(Defined::Template(number, template)) => {
                     match domains.keep(key, number, template, self.now) {
-                        Ok(Kept::New) => self.claim(origin, number, flow),
+                        Ok(Kept::New) => {
+                            self.collector.changes += 1;
+                            self.claim(origin, number, flow);
+                        }
                         Ok(Kept::Same) => {}
                         Err(error) => self.fail(error),
                     }
                 }
-                Ok(Defined::Withdrawn(number)) => domains.withdraw(key, Some(number), kind),
-                Ok(Defined::AllWithdrawn) => domains.withdraw(key, None, kind),
+                Ok(Defined::Withdrawn(number)) => {
+                    domains.withdraw(key, Some(number), kind);
+                    self.collector.changes += 1;
+                }
+                Ok(Defined::AllWithdrawn) => {
+                    domains.withdraw(key, None, kind);
+                    self.collector.changes += 1;
+                }
                 Err(error @ CollectError::TemplateFields { .. }) => self.fail(error),
                 Err(error) => {
                     // What comes behind it can't be told apart.
@@ -255,10 +264,13 @@ impl Reader<'_> {
             }
             options += 1;
             if let Some(domain) = self.collector.domains.get_mut(origin.key()) {
+                let before = (domain.sampling(reading.sampler), domain.system_init);
                 if let Some(interval) = reading.sampling() {
                     domain.samples(reading.sampler, interval);
                 }
                 domain.system_init = reading.system_init.or(domain.system_init);
+                let after = (domain.sampling(reading.sampler), domain.system_init);
+                self.collector.changes += u64::from(before != after);
             }
         }
         self.collector.counts.options += options;

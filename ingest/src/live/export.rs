@@ -3,6 +3,8 @@
 //! Understanding them is [`crate::export`]'s. An event's id comes from the exporter's own numbers, so that the source has
 //! one identity for good.
 
+mod keeper;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,9 +12,10 @@ use ipnet::IpNet;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
-use super::receive::{Failures, large_buffer};
+use self::keeper::{Keeper, Last};
+use super::receive::{Drops, Failures, large_buffer};
 use crate::agent::Intake;
-use crate::export::{Collector, draft};
+use crate::export::{Collector, Counts, draft};
 use crate::record::{Record, Refusal};
 use crate::stamp::SourceIdentity;
 
@@ -43,13 +46,26 @@ pub async fn serve_export(
     };
     large_buffer(&udp);
     let mut failures = Failures::new(KIND);
+    let (address, folder) = (udp.local_addr()?, intake.folder().to_path_buf());
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut collector = Collector::new();
+        let keeper = Keeper::open(&folder, address, &mut collector);
+        (collector, keeper)
+    });
+    let (collector, keeper) = opened.await?;
+    intake
+        .metrics()
+        .export
+        .advance(Counts::default(), collector.counts());
     let mut reader = Reader {
-        collector: Collector::new(),
+        collector,
+        keeper,
         exporters,
         intake,
         datagrams: 0,
         records: Vec::new(),
     };
+    let mut drops = Drops::of(KIND, &udp);
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
         let before = reader.collector.counts();
@@ -59,7 +75,10 @@ pub async fn serve_export(
             udp.try_recv_from(&mut buffer)
         } else {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => {
+                    reader.keep(Last::Yes).await?;
+                    return Ok(());
+                }
                 received = udp.recv_from(&mut buffer) => received,
             }
         };
@@ -75,10 +94,13 @@ pub async fn serve_export(
         metrics.advance(before, reader.collector.counts());
         let records = std::mem::take(&mut reader.records);
         reader.intake.offer(KIND, KIND, &identity, records).await?;
+        drops.look(&reader.intake, &identity);
+        reader.keep(Last::No).await?;
         if let Err(error) = received {
             tokio::time::sleep(failures.told(error, reader.intake.metrics())?).await;
         }
         if stop.is_cancelled() {
+            reader.keep(Last::Yes).await?;
             return Ok(());
         }
     }
@@ -86,6 +108,7 @@ pub async fn serve_export(
 
 struct Reader {
     collector: Collector,
+    keeper: Keeper,
     exporters: Vec<IpNet>,
     intake: Arc<Intake>,
     datagrams: u64,
@@ -93,6 +116,15 @@ struct Reader {
 }
 
 impl Reader {
+    /// Writes what is known of exporters, if it is time to.
+    async fn keep(&mut self, last: Last) -> anyhow::Result<()> {
+        let now = self.intake.clock().now();
+        if let Some(write) = self.keeper.due(&self.collector, now, last) {
+            tokio::task::spawn_blocking(move || write.run()).await?;
+        }
+        Ok(())
+    }
+
     /// Reads on in what waited for a template that has come, at most [`crate::export::RESUMED_MAX`] records and a set.
     fn resume(&mut self) {
         let (home, records) = (self.intake.home_networks(), &mut self.records);

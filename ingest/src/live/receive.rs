@@ -1,12 +1,17 @@
 //! What all sources of datagrams share: a large buffer in the kernel, and what to do when receiving fails.
 
 use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ingest_event::Timestamp;
 use tokio::net::UdpSocket;
 
+use crate::agent::Intake;
 use crate::metrics::Metrics;
+use crate::stamp::SourceIdentity;
 
 /// What the kernel may keep while the sensor writes to its spool: ten thousand datagrams. Without
 /// privileges the kernel gives at most `net.core.rmem_max`.
@@ -22,6 +27,60 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn large_buffer(udp: &UdpSocket) {
     if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(udp, SOCKET_BYTES) {
         tracing::warn!(%error, "ask for a larger receive buffer");
+    }
+}
+
+/// Between looks at what the kernel dropped.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Datagrams that the kernel dropped at a socket since nobody took them fast enough: the last column of
+/// `/proc/net/udp` (proc_net_udp in the kernel's documentation).
+pub(super) struct Drops {
+    kind: &'static str,
+    /// By which the kernel lists it.
+    inode: Option<u64>,
+    table: &'static str,
+    told: u64,
+    looked: Option<Timestamp>,
+}
+
+impl Drops {
+    /// Of this socket.
+    pub(super) fn of(kind: &'static str, udp: &UdpSocket) -> Self {
+        let described = std::fs::metadata(format!("/proc/self/fd/{}", udp.as_raw_fd()));
+        let is_v4 = udp.local_addr().is_ok_and(|address| address.is_ipv4());
+        Self {
+            kind,
+            inode: described.ok().map(|file| file.ino()),
+            table: if is_v4 { "/proc/net/udp" } else { "/proc/net/udp6" },
+            told: 0,
+            looked: None,
+        }
+    }
+
+    /// Counts what was dropped since it was counted last, once a second.
+    pub(super) fn look(&mut self, intake: &Intake, source: &SourceIdentity) {
+        let now = intake.clock().now();
+        let is_early = self
+            .looked
+            .is_some_and(|looked| now.since(looked) < LOOK && looked.since(now) < LOOK);
+        if is_early {
+            return;
+        }
+        self.looked = Some(now);
+        let dropped = self.dropped().unwrap_or(self.told);
+        if self.told < dropped {
+            intake.kernel_dropped(self.kind, source, dropped - self.told);
+            self.told = dropped;
+        }
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        let (inode, table) = (self.inode?.to_string(), std::fs::read_to_string(self.table).ok()?);
+        table.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.nth(9)? == inode).then(|| words.last()?.parse().ok())?
+        })
     }
 }
 
@@ -85,5 +144,36 @@ mod tests {
         }
         failures.told(failed(), &metrics).expect_err("gives up");
         assert_eq!(counted(), u64::from(2 * FAILURES_MAX - 1));
+    }
+
+    async fn each_is_read_or_dropped(address: &str) {
+        const SENT: u64 = 400;
+        let udp = UdpSocket::bind((address, 0)).await.expect("binds");
+        rustix::net::sockopt::set_socket_recv_buffer_size(&udp, 16 * 1024).expect("sets");
+        let drops = Drops::of("test", &udp);
+        assert_eq!(drops.dropped(), Some(0), "{address}");
+        let sender = UdpSocket::bind((address, 0)).await.expect("binds");
+        let at = udp.local_addr().expect("bound");
+        for _ in 0..SENT {
+            sender.send_to(&[b'x'; 1_000], at).await.expect("sends");
+        }
+        let mut read = 0;
+        udp.readable().await.expect("waits");
+        while udp.try_recv_from(&mut [0; 2_000]).is_ok() {
+            read += 1;
+        }
+        let dropped = drops.dropped().expect("is listed");
+        assert_eq!(
+            (0 < read, 0 < dropped, read + dropped),
+            (true, true, SENT),
+            "{address}"
+        );
+    }
+
+    /// RcvbufErrors: what the kernel drops is no secret.
+    #[tokio::test]
+    async fn datagrams_that_the_kernel_dropped_are_counted() {
+        each_is_read_or_dropped("127.0.0.1").await;
+        each_is_read_or_dropped("::1").await;
     }
 }

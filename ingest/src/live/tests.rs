@@ -20,14 +20,25 @@ const MESSAGE: &[u8] = b"<38>Mar  2 08:15:00 gate app: hello\n";
 /// An intake whose spool is full when it holds `spool_bytes_max`; nothing empties it.
 fn intake(spool_bytes_max: u64) -> (TempDir, Arc<Intake>) {
     let directory = tempfile::tempdir().expect("a directory");
+    let intake = intake_in(directory.path(), spool_bytes_max);
+    (directory, intake)
+}
+
+fn intake_in(directory: &std::path::Path, spool_bytes_max: u64) -> Arc<Intake> {
     let text = "sensor: sensor-1\norganization: \"964965226\"\nstate: unused\n\
                 bus: { embedded: { directory: unused } }\nsources: []\n";
     let context = config::parse(text, "sensor.yml").expect("reads").context;
-    let spool = Spool::open(directory.path(), spool_bytes_max).expect("opens");
+    let spool = Spool::open(directory, spool_bytes_max).expect("opens");
     let metrics = Metrics::new().expect("registers");
-    let site = crate::site::Site::open(directory.path()).expect("opens");
-    let intake = Intake::new(spool, site, context, Vec::new(), Clock::System, metrics);
-    (directory, Arc::new(intake))
+    let site = crate::site::Site::open(directory).expect("opens");
+    Arc::new(Intake::new(
+        spool,
+        site,
+        context,
+        Vec::new(),
+        Clock::System,
+        metrics,
+    ))
 }
 
 fn read(intake: &Intake) -> u64 {
@@ -273,4 +284,72 @@ fn bytes_in_the_spool_are_the_sum_of_all_sensors() {
     assert!(sums[0] < sums[1] && sums[1] < sums[2], "{sums:?}");
     drop(parts.pop());
     assert!(metrics.spool_bytes.get() < sums[2]);
+}
+
+/// An IPFIX datagram with one set: addresses of both ends as template 300, or a record of it.
+fn ipfix(set: u16, body: &[u8]) -> Vec<u8> {
+    let mut datagram = vec![0, 10];
+    let length = 16 + 4 + body.len() as u16;
+    datagram.extend_from_slice(&length.to_be_bytes());
+    datagram.extend_from_slice(&1_772_439_300_u32.to_be_bytes());
+    datagram.extend_from_slice(&[0; 8]);
+    datagram.extend_from_slice(&set.to_be_bytes());
+    datagram.extend_from_slice(&(4 + body.len() as u16).to_be_bytes());
+    datagram.extend_from_slice(body);
+    datagram
+}
+
+async fn templates_outlive_a_restart(address: &str) {
+    let (directory, before) = intake(1 << 20);
+    let free = UdpSocket::bind((address, 0)).await.expect("binds");
+    let at = free.local_addr().expect("bound");
+    let sender = UdpSocket::bind((address, 0)).await.expect("binds");
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(super::serve_export(
+        free,
+        Vec::new(),
+        Arc::clone(&before),
+        stop.clone(),
+    ));
+    // Number 300 with two fields: sourceIPv4Address and destinationIPv4Address.
+    let template = ipfix(2, &[1, 44, 0, 2, 0, 8, 0, 4, 0, 12, 0, 4]);
+    sender.send_to(&template, at).await.expect("sends");
+    let rendered = |intake: &Intake| intake.metrics().render();
+    until(|| rendered(&before).contains("ingest_export_templates 1\n")).await;
+    stop.cancel();
+    serving.await.expect("joins").expect("ends well");
+    drop(before);
+    let after = intake_in(directory.path(), 1 << 20);
+    let stop = CancellationToken::new();
+    let again = UdpSocket::bind(at).await.expect("binds again");
+    let serving = tokio::spawn(super::serve_export(
+        again,
+        Vec::new(),
+        Arc::clone(&after),
+        stop.clone(),
+    ));
+    sender
+        .send_to(&ipfix(300, &[192, 0, 2, 1, 198, 51, 100, 2]), at)
+        .await
+        .expect("sends");
+    let read = || {
+        after
+            .metrics()
+            .records_read
+            .with_label_values(&["flow_export"])
+            .get()
+    };
+    until(|| read() == 1).await;
+    assert!(
+        rendered(&after).contains("ingest_export_sets_waiting 0\n"),
+        "{address}"
+    );
+    stop.cancel();
+    serving.await.expect("joins").expect("ends well");
+}
+
+#[tokio::test]
+async fn templates_are_kept_over_a_restart() {
+    templates_outlive_a_restart("127.0.0.1").await;
+    templates_outlive_a_restart("::1").await;
 }

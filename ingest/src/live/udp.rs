@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
-use super::receive::{Failures, large_buffer};
+use super::receive::{Drops, Failures, large_buffer};
 use super::{sent_by, socket, syslog};
 use crate::agent::Intake;
 use crate::record::Record;
@@ -35,6 +35,7 @@ pub async fn serve_udp(
     let mut normalizer = syslog(intake.home_networks(), utc_offset_secs);
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut failures = Failures::new(KIND);
+    let mut drops = Drops::of(KIND, &udp);
     let (mut position, mut records) = (0, Vec::new());
     loop {
         let mut received = tokio::select! {
@@ -54,6 +55,7 @@ pub async fn serve_udp(
         }
         let records = std::mem::take(&mut records);
         intake.offer(KIND, "syslog", &identity, records).await?;
+        drops.look(&intake, &identity);
         if let Err(error) = received {
             tokio::time::sleep(failures.told(error, intake.metrics())?).await;
         }

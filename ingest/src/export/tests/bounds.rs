@@ -148,3 +148,54 @@ fn what_waited_for_a_template_comes_back_in_bites() {
     assert_eq!(run.flows.len(), 20 * RECORDS);
     assert_eq!(run.collector.counts().sets_waiting, 0);
 }
+
+/// What is kept is enough to read data without the template, and changes when there is something to keep.
+#[test]
+fn templates_are_known_after_a_restart() {
+    for (source, destination, fields) in families() {
+        let data = set(300, &record(source, destination));
+        for datagram in [
+            ipfix(0, &[set(2, &template(300, &fields))]),
+            netflow9(0, &[set(0, &template(300, &fields))]),
+        ] {
+            let mut run = Run::new();
+            let unchanged = run.collector.changes();
+            run.read(&datagram).expect("reads");
+            let changes = run.collector.changes();
+            assert!(unchanged < changes);
+            run.read(&datagram).expect("reads");
+            assert_eq!(run.collector.changes(), changes, "the same again is nothing new");
+            let written = serde_json::to_vec(&run.collector.kept()).expect("JSON");
+            let kept: Vec<KeptDomain> = serde_json::from_slice(&written).expect("JSON");
+            let mut next = Run::new();
+            next.collector.restore(&kept);
+            assert_eq!(next.collector.counts().templates, 1);
+            let is_ipfix = datagram[1] == 10;
+            let early = if is_ipfix {
+                ipfix(1, std::slice::from_ref(&data))
+            } else {
+                netflow9(1, std::slice::from_ref(&data))
+            };
+            next.read(&early).expect("reads");
+            assert_eq!((next.flows.len(), next.flows[0].1.source), (1, source));
+            assert_eq!(next.collector.kept().len(), 1);
+        }
+    }
+    let mut run = Run::new();
+    run.collector.restore(&[KeptDomain {
+        exporter: ip("192.0.2.1"),
+        version: 10,
+        domain: 0,
+        seen: 0,
+        sampling: None,
+        samplers: Vec::new(),
+        system_init: None,
+        templates: vec!["no hex".to_owned(), "0100".to_owned(), "01000001".to_owned()],
+        options: Vec::new(),
+    }]);
+    assert_eq!(
+        run.collector.counts().templates,
+        0,
+        "what can't be read is passed over"
+    );
+}
