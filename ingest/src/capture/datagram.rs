@@ -101,7 +101,16 @@ fn tell_dns(
     out: &mut Vec<Statement>,
 ) {
     flow.application = Some(Application::Dns);
-    let client = if message.is_answer { from.opposite() } else { from };
+    // Nobody asks from an address of a group: a multicast answer is told as its sender's (RFC 6762 section 6).
+    let to = match from {
+        Direction::Forward => flow.peers.destination,
+        Direction::Backward => flow.peers.source,
+    };
+    let client = if message.is_answer && !to.is_multicast() {
+        from.opposite()
+    } else {
+        from
+    };
     out.push(moment.statement(client, Said::Dns(message)));
 }
 

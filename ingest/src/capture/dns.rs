@@ -98,6 +98,7 @@ impl Message {
 struct Head {
     id: u16,
     is_answer: bool,
+    is_update: bool,
     response_code: u8,
     questions: u16,
     answers: u16,
@@ -109,6 +110,7 @@ impl Head {
         let head = Self {
             id: u16::from_be_bytes([id0, id1]),
             is_answer: high & 0x80 != 0,
+            is_update: high >> 3 & 0x0f == 5,
             response_code: low & 0x0f,
             questions: u16::from_be_bytes([q0, q1]),
             answers: u16::from_be_bytes([a0, a1]),
@@ -134,12 +136,7 @@ impl Head {
     fn message(self, packet: &Packet<'_>) -> Message {
         Message {
             is_answer: self.is_answer,
-            questions: packet
-                .questions
-                .iter()
-                .take(RECORDS_MAX)
-                .map(|question| (name_text(&question.qname), question.qtype.into()))
-                .collect(),
+            questions: self.questions_of(packet),
             answers: packet
                 .answers
                 .iter()
@@ -151,39 +148,84 @@ impl Head {
         }
     }
 
-    /// The first question, read by hand: it comes first, so it needs no pointers.
+    /// What it is about. Multicast answers have no question (RFC 6762 section 6), and an update's is the zone (RFC 2136
+    /// section 2.3), of which its first record says more.
+    fn questions_of(self, packet: &Packet<'_>) -> Vec<(String, u16)> {
+        let said = packet.answers.first().or_else(|| packet.name_servers.first());
+        match said.filter(|_| self.is_update || packet.questions.is_empty()) {
+            Some(record) => vec![(name_text(&record.name), answer_text(&record.rdata).0)],
+            None => packet
+                .questions
+                .iter()
+                .take(RECORDS_MAX)
+                .map(|question| (name_text(&question.qname), question.qtype.into()))
+                .collect(),
+        }
+    }
+
+    /// The first question, or the first record of an update, read by hand: no later record decides whether it is told.
     fn question_only(self, bytes: &[u8]) -> Option<Message> {
-        let mut rest = bytes.get(HEADER_BYTES..)?;
-        let mut name = String::new();
         if self.questions == 0 {
             return None;
         }
-        loop {
-            let (&length, after) = rest.split_first()?;
-            if length == 0 {
-                rest = after;
-                break;
-            }
-            // Labels have up to 63 bytes, names up to 255 (RFC 1035 section 2.3.4).
-            if 63 < length || 255 < bytes.len() - HEADER_BYTES - after.len() {
-                return None;
-            }
-            let (label, after) = after.split_at_checked(usize::from(length))?;
-            push_label(&mut name, label);
-            rest = after;
+        let (name, next) = name_at(bytes, HEADER_BYTES)?;
+        let mut question = (name, number_at(bytes, next)?);
+        // Behind name, type and class.
+        if let Some((name, next)) = self.is_update.then(|| name_at(bytes, next + 4)).flatten()
+            && let Some(kind) = number_at(bytes, next)
+        {
+            question = (name, kind);
         }
-        if name.is_empty() {
-            name.push('.');
-        }
-        let kind = u16::from_be_bytes(*rest.first_chunk::<2>()?);
         Some(Message {
             is_answer: self.is_answer,
-            questions: vec![(name, kind)],
+            questions: vec![question],
             answers: Vec::new(),
             id: self.id,
             response_code: self.response_code,
         })
     }
+}
+
+fn number_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// A name, which may end with a pointer to an earlier one, and where what follows it begins (RFC 1035 sections 2.3.4 and
+/// 4.1.4).
+fn name_at(bytes: &[u8], start: usize) -> Option<(String, usize)> {
+    let (mut name, mut length, mut at, mut next) = (String::new(), 0, start, None);
+    loop {
+        let first = *bytes.get(at)?;
+        match first {
+            0 => {
+                at += 1;
+                break;
+            }
+            1..64 => {
+                let label = bytes.get(at + 1..at + 1 + usize::from(first))?;
+                length += label.len() + 1;
+                if 255 < length {
+                    return None;
+                }
+                push_label(&mut name, label);
+                at += 1 + label.len();
+            }
+            192.. => {
+                let to = usize::from(number_at(bytes, at)? & 0x3fff);
+                next = next.or(Some(at + 2));
+                // Only backwards, so that it ends.
+                if at <= to {
+                    return None;
+                }
+                at = to;
+            }
+            64..192 => return None,
+        }
+    }
+    if name.is_empty() {
+        name.push('.');
+    }
+    Some((name, next.unwrap_or(at)))
 }
 
 /// Lower case, without the final dot; the root is `.`. Bytes that are no printable ASCII, and dots inside a label,
@@ -340,5 +382,27 @@ const fn response_code(code: u8) -> &'static str {
         10 => "NOTZONE",
         11 => "DSOTYPENI",
         _ => "UNASSIGNED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_and_a_multicast_answer_are_about_their_first_record() {
+        let zone: &[u8] = b"\x07example\x02no\0\0\x06\0\x01";
+        // A record of class NONE for a name that ends in the zone's.
+        let record: &[u8] = b"\x02pc\xc0\x0c\0\x05\0\xfe\0\0\0\0\0\0";
+        let update = [b"\0\x07\x28\0\0\x01\0\x01\0\0\0\0", zone, record].concat();
+        let said = expected(&update).expect("an update");
+        assert_eq!(said.questions, [("pc.example.no".to_owned(), 5)]);
+        let answer =
+            b"\0\0\x84\0\0\0\0\x01\0\0\0\0\x02pc\x05local\0\0\x01\0\x01\0\0\0\x78\0\x04\xc0\0\x02\x07";
+        let said = expected(answer).expect("an answer");
+        assert_eq!(said.questions, [("pc.local".to_owned(), 1)]);
+        // A pointer to itself is no name.
+        let circle = b"\0\x07\x28\0\0\x01\0\x01\0\0\0\0\xc0\x0c\0\x06\0\x01";
+        assert!(expected(circle).is_none());
     }
 }

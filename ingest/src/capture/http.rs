@@ -50,7 +50,17 @@ pub(super) struct Request {
     target: String,
     host: Option<String>,
     user_agent: Option<String>,
-    pub(super) status: Option<u16>,
+    /// `1.0` or `1.1`.
+    version: Option<&'static str>,
+    pub(super) answer: Option<Answer>,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The type of the body, in lower case and without its parameters (RFC 9110 section 8.3.1).
+    mime_type: Option<String>,
 }
 
 /// A head that was read, and what follows it.
@@ -123,7 +133,10 @@ pub(super) fn request(bytes: &[u8]) -> Progress<Head<Request>> {
         target: request.path.unwrap_or_default().to_owned(),
         host: header(request.headers, "host"),
         user_agent: header(request.headers, "user-agent"),
-        status: None,
+        version: request
+            .version
+            .map(|minor| if minor == 0 { "1.0" } else { "1.1" }),
+        answer: None,
     };
     let body = match body(request.headers) {
         // A request without a length has no body (RFC 9112 section 6.3).
@@ -185,8 +198,8 @@ fn sloppy_request(bytes: &[u8]) -> Progress<Head<Request>> {
     })
 }
 
-/// Reads a response head; what it says is the status.
-pub(super) fn response(bytes: &[u8]) -> Progress<Head<u16>> {
+/// Reads a response head.
+pub(super) fn response(bytes: &[u8]) -> Progress<Head<Answer>> {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let mut config = ParserConfig::default();
@@ -200,14 +213,23 @@ pub(super) fn response(bytes: &[u8]) -> Progress<Head<u16>> {
         Ok(Status::Partial) => return Progress::Partial,
         Err(_) => return Progress::Not,
     };
-    let said = response.code.unwrap_or_default();
-    let body = match said {
+    let status = response.code.unwrap_or_default();
+    let body = match status {
         101 => Body::Unknown,
         100..200 | 204 | 304 => Body::Length(0),
         _ => body(response.headers),
     };
+    let mime_type = header(response.headers, "content-type").and_then(|written| {
+        let kind = written
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        (!kind.is_empty()).then_some(kind)
+    });
     Progress::Complete(Head {
-        said,
+        said: Answer { status, mime_type },
         bytes: length,
         body,
     })
@@ -226,7 +248,11 @@ impl Request {
     /// Adds the request to the fields of the flow.
     pub(super) fn write(self, fields: &mut Fields) {
         fields.set(field::NETWORK_PROTOCOL, "http");
-        fields.set_some(field::HTTP_STATUS, self.status);
+        fields.set_some("http.version", self.version);
+        if let Some(answer) = self.answer {
+            fields.set(field::HTTP_STATUS, answer.status);
+            fields.set_some("http.response.mime_type", answer.mime_type);
+        }
         fields.set_some(field::USER_AGENT, self.user_agent);
         let target = Target::read(&self.method, &self.target);
         // The target's own authority goes before the Host header (RFC 9112 section 3.2.2).
@@ -252,7 +278,8 @@ struct Target<'a> {
 
 impl<'a> Target<'a> {
     fn read(method: &str, target: &'a str) -> Self {
-        if method == "CONNECT" {
+        // Without a host there, it is a path, as those have it who try what a server makes of it.
+        if method == "CONNECT" && !target.starts_with('/') {
             return Self {
                 authority: Some(target),
                 path: None,

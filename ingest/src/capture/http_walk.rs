@@ -18,7 +18,7 @@ pub(super) enum SideState {
 /// A head that was read.
 pub(super) enum HttpHead {
     Request(http::Request),
-    Response(u16),
+    Response(http::Answer),
 }
 
 /// Bytes used, the next state, and a head if one was read.

@@ -160,6 +160,8 @@ const TRAFFIC: &[&str] = &[
     field::VARDE_QUIC_VERSION,
     field::HTTP_METHOD,
     field::HTTP_STATUS,
+    "http.version",
+    "http.response.mime_type",
     field::USER_AGENT,
     field::SSH_CLIENT_BANNER,
     field::SSH_CLIENT_HASSH,

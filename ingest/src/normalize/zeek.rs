@@ -106,6 +106,7 @@ fn normalize(path: &str, mut native: Fields) -> Result<Normalized, Reject> {
         }
         "ssl" => {
             default_protocol(&mut fields, "tls");
+            // Zeek logs QUIC's and DTLS' handshakes here too, and not what carried them.
             Cow::Borrowed("network.tls")
         }
         "http" => {
@@ -131,13 +132,30 @@ fn default_protocol(fields: &mut Fields, name: &'static str) {
     if fields.get(field::NETWORK_PROTOCOL).is_none() {
         fields.set(field::NETWORK_PROTOCOL, name);
     }
-    if name != "dns" && fields.get(field::NETWORK_TRANSPORT).is_none() {
+    if name == "http" && fields.get(field::NETWORK_TRANSPORT).is_none() {
         fields.set(field::NETWORK_TRANSPORT, "tcp");
     }
 }
 
 fn flow(fields: &mut Fields) {
     network::sum(fields);
+    let protocol = match fields.text(field::NETWORK_PROTOCOL) {
+        Some("ssl") => Some("tls"),
+        Some("krb" | "krb_tcp") => Some("kerberos"),
+        Some("ldap_tcp" | "ldap_udp") => Some("ldap"),
+        Some(_) | None => None,
+    };
+    fields.set_some(field::NETWORK_PROTOCOL, protocol);
+    if fields.text(field::NETWORK_TRANSPORT) == Some("icmp") {
+        // Zeek writes type and code where ports are.
+        for (port, name) in [
+            (field::SOURCE_PORT, "icmp.type"),
+            (field::DESTINATION_PORT, "icmp.code"),
+        ] {
+            let number = fields.remove(port);
+            fields.set_some(name, number);
+        }
+    }
     if fields.text(field::NETWORK_TRANSPORT) == Some("icmp")
         && fields
             .text(field::SOURCE_IP)

@@ -66,7 +66,7 @@ impl Conversation {
                     joined &= self.waiting.len() < WAITING_MAX;
                     self.ask(statement, joined, out);
                 }
-                Some(HttpHead::Response(status)) => self.answer(status, was_seeking, out),
+                Some(HttpHead::Response(answer)) => self.answer(answer, was_seeking, out),
                 None => {}
             }
         }
@@ -92,9 +92,9 @@ impl Conversation {
     }
 
     /// Joins a status to the request that it answers.
-    fn answer(&mut self, status: u16, found_by_seeking: bool, out: &mut Vec<Statement>) {
+    fn answer(&mut self, answer: http::Answer, found_by_seeking: bool, out: &mut Vec<Statement>) {
         // Continue and early hints come before the answer.
-        if matches!(status, 100 | 102 | 103) {
+        if matches!(answer.status, 100 | 102 | 103) {
             return;
         }
         if found_by_seeking && 1 < self.waiting.len() {
@@ -106,7 +106,7 @@ impl Conversation {
             return;
         };
         if let Said::Http(request) = &mut statement.said {
-            request.status = Some(status);
+            request.answer = Some(answer);
         }
         out.push(statement);
     }
