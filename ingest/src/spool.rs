@@ -337,6 +337,12 @@ impl Spool {
         self.bytes_max <= self.bytes()
     }
 
+    /// Whether so many bytes more than the limit wait.
+    #[must_use]
+    pub fn is_over_by(&self, bytes: u64) -> bool {
+        self.bytes_max.saturating_add(bytes) <= self.bytes()
+    }
+
     /// The sequence number given last in a stream; 0 before the first.
     #[must_use]
     pub fn sequence(&self, stream: Stream) -> u64 {

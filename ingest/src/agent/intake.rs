@@ -29,6 +29,9 @@ pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
 /// What the sensor says of itself comes in these formats.
 const OWN: [&str; 2] = ["canary", "heartbeat"];
 
+/// How far what the sensor says of itself may go beyond a full spool: days of it.
+const OWN_BYTES_MAX: u64 = 4 << 20;
+
 /// Datasets that only Varde's own parts write begin with this.
 const RESERVED: &str = "varde.";
 
@@ -231,13 +234,14 @@ impl Intake {
     /// place; on a full disk it is missed.
     pub(super) async fn say(self: &Arc<Self>, kind: &str, source: &SourceIdentity, records: Vec<Record>) {
         let outline = Outline::of(&records);
-        if let Err(error) = self.spool(kind, source, records, None, Room::Wait).await {
-            tracing::debug!(
-                error = format!("{error:#}"),
-                kind,
-                "hand in what the sensor says of itself"
-            );
-            self.turn_away(kind, kind, source, outline);
+        match self.spool(kind, source, records, None, Room::Wait).await {
+            Ok(true) => {}
+            Ok(false) => self.turn_away(kind, kind, source, outline),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::debug!(error, kind, "hand in what the sensor says of itself");
+                self.turn_away(kind, kind, source, outline);
+            }
         }
     }
 
@@ -279,6 +283,10 @@ impl Intake {
                 self.tell(&mut spool);
                 return Ok(false);
             }
+        }
+        if OWN.contains(&format) && spool.is_over_by(OWN_BYTES_MAX) {
+            self.tell(&mut spool);
+            return Ok(false);
         }
         let mut append = spool.append(room);
         for record in records {

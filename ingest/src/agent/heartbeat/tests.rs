@@ -156,3 +156,46 @@ async fn a_dataset_of_ours_is_not_believed_of_others() {
     intake.say("canary", &identity, own).await;
     assert_eq!(intake.held(Stream::Alert).records, 1);
 }
+
+/// What a sensor says of itself gets into a full spool, for days and not for ever.
+#[tokio::test]
+async fn a_full_spool_takes_heartbeats_up_to_a_bound() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = config::parse(TEXT, "sensor.yml").expect("reads");
+    let mut spool = Spool::open(directory.path(), 1).expect("opens");
+    for (bytes, is_taken) in [(1_usize, true), (5 << 20, false)] {
+        let mut state = 1_u64;
+        let mut noise = Vec::with_capacity(bytes + 8);
+        while noise.len() < bytes {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            noise.extend_from_slice(&state.to_be_bytes());
+        }
+        let mut append = spool.append(crate::spool::Room::Wait);
+        append.event(Stream::Log, Timestamp::EPOCH, |_| (Vec::new(), noise));
+        append.commit().expect("commits");
+        assert!(spool.is_full());
+        let site = Site::open(directory.path()).expect("opens");
+        let metrics = Metrics::new().expect("registers");
+        let intake = Intake::new(
+            spool,
+            site,
+            config.context.clone(),
+            Vec::new(),
+            Clock::System,
+            metrics,
+        );
+        let intake = Arc::new(intake);
+        let identity = SourceIdentity {
+            name: "canary".to_owned(),
+            content: b"canary".to_vec(),
+            path: None,
+        };
+        let said = vec![draft(super::super::CANARY_DATASET, Timestamp::EPOCH, 1)];
+        intake.say("canary", &identity, said).await;
+        let account = intake.account();
+        assert!(account.is_balanced(), "{account:?}");
+        assert_eq!(account.shed == 0, is_taken, "{bytes}");
+        drop(intake);
+        spool = Spool::open(directory.path(), 1).expect("opens");
+    }
+}
