@@ -194,3 +194,55 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ingest_event::QuarantineReason;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config;
+    use crate::metrics::Metrics;
+    use crate::record::Refusal;
+    use crate::site::Site;
+    use crate::spool::Spool;
+
+    #[test]
+    fn nobody_waits_for_a_slow_intake_and_what_is_shed_is_counted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = "sensor: sensor-1\norganization: \"964965226\"\nstate: unused\n\
+                    bus: { embedded: { directory: unused } }\nsources: []\n";
+        let context = config::parse(text, "sensor.yml").expect("reads").context;
+        let spool = Spool::open(directory.path(), 1 << 20).expect("opens");
+        let site = Site::open(directory.path()).expect("opens");
+        let metrics = Metrics::new().expect("registers");
+        let (clock, counting) = (Clock::System, metrics.clone());
+        let intake = Arc::new(Intake::new(spool, site, context, Vec::new(), clock, metrics));
+        // One batch may wait, and nobody takes it.
+        let (sender, mut receiver) = mpsc::channel(1);
+        let options = CaptureOptions::default();
+        let mut member = Member::new("capture:far", 0, Timestamp::EPOCH, options, intake, sender);
+        let mut say = |records: usize| {
+            for _ in 0..records {
+                let refusal = Refusal::new(QuarantineReason::Malformed, "a test", 1, b"");
+                member.records.push(Record::Refused(refusal));
+            }
+            member.send();
+        };
+        let counted = || {
+            let of = |counters: &prometheus::IntCounterVec| counters.with_label_values(&[KIND]).get();
+            (of(&counting.records_read), of(&counting.records_shed))
+        };
+        say(3);
+        assert_eq!(counted(), (0, 0), "what waits is counted when it is taken in");
+        say(4);
+        say(0);
+        assert_eq!(counted(), (4, 4));
+        assert_eq!(receiver.try_recv().expect("one waits").records.len(), 3);
+        say(2);
+        assert_eq!(counted(), (4, 4), "there is room again");
+        drop(receiver);
+        say(1);
+        assert_eq!(counted(), (5, 5), "nobody will take it any more");
+    }
+}
