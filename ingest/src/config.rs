@@ -5,6 +5,9 @@
 //! organization: "964965226"
 //! zone: administration
 //! home_networks: [10.20.0.0/24, "2001:db8:20::/64"]
+//! home_domains: [vardedal.kommune.no]
+//! privacy:
+//!   - { dataset: network.dns, zones: [school], level: counts }
 //! state: /var/lib/varde/sensor
 //! bus: { kafka: { bootstrap: "127.0.0.1:19092" } }   # or { embedded: { directory: /var/lib/varde/bus } }
 //! listen: 127.0.0.1:9464
@@ -29,6 +32,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::capture::VlanRule;
+use crate::disclose::Disclosure;
+use crate::disclose::policy::DisclosureRule;
+use crate::site::keys::SiteKey;
 use crate::stamp::{EnvelopeTrust, SensorContext};
 
 /// What the spool may take of the disk unless configured otherwise: a day of a small municipality's logs.
@@ -44,6 +50,10 @@ pub struct Config {
     pub context: SensorContext,
     /// The networks that are ours.
     pub home_networks: Vec<IpNet>,
+    /// The domains that are ours.
+    pub home_domains: Vec<String>,
+    /// What may leave, by dataset and zone; the default holds where no rule fits.
+    pub privacy: Vec<DisclosureRule>,
     /// Where the spool is.
     pub state: PathBuf,
     /// Where events go.
@@ -58,6 +68,20 @@ pub struct Config {
     pub exit_when_done: bool,
     /// What is read.
     pub sources: Vec<Source>,
+}
+
+impl Config {
+    /// What may leave, under the pseudonyms of a key.
+    #[must_use]
+    pub fn disclosure(&self, key: &SiteKey) -> Disclosure {
+        Disclosure::new(
+            self.context.zone,
+            &self.privacy,
+            key,
+            &self.home_networks,
+            &self.home_domains,
+        )
+    }
 }
 
 /// Something that is read.
@@ -216,6 +240,10 @@ struct Written {
     exercise: bool,
     #[serde(default)]
     home_networks: Vec<String>,
+    #[serde(default)]
+    home_domains: Vec<String>,
+    #[serde(default)]
+    privacy: Vec<DisclosureRule>,
     state: PathBuf,
     bus: BusConfig,
     #[serde(default)]
@@ -284,6 +312,13 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
     for text in &written.home_networks {
         home_networks.push(network(text).map_err(|detail| bad("home_networks", detail))?);
     }
+    for domain in &written.home_domains {
+        let labels = domain.trim_matches('.').split('.');
+        if !labels.clone().all(is_label) || labels.count() < 2 {
+            let detail = format!("`{domain}` is no domain, write one as vardedal.kommune.no");
+            return Err(bad("home_domains", detail));
+        }
+    }
     if written.spool_bytes_max == Some(0) {
         return Err(bad(
             "spool_bytes_max",
@@ -303,6 +338,8 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
             envelope: EnvelopeTrust::Own,
         },
         home_networks,
+        home_domains: written.home_domains,
+        privacy: written.privacy,
         state: written.state,
         bus,
         listen: written.listen,
@@ -311,6 +348,14 @@ pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
         exit_when_done: written.exit_when_done,
         sources: written.sources,
     })
+}
+
+/// A label of a domain: a rule for all of `no` would be none.
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_'))
 }
 
 /// A network, or an address alone.

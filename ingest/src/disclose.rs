@@ -1,14 +1,36 @@
-//! What may leave the building: payload may not, nor may names of users that stand in packets (D10).
+//! What may leave the building, and as what: the last stage before an event gets its id (D10).
 //!
-//! Drops the fields in which sources carry what people said or typed, and those of captured traffic that name a person
-//! ([`Class::User`]), and counts them; every other field passes untouched. It runs before the spool, so that neither
-//! reaches a disk of ours. Names of users in logs pass: a log is shipped because somebody chose it.
+//! [`Disclosure::apply`] does with each field what [`policy`] says for its class ([`ingest_event::field::Class`]): it stays
+//! as it is, belongs to our own networks and leaves under pseudonym ([`pseudonym`]), or does not leave. It runs before the
+//! spool, so that nothing withheld reaches that disk either. [`disclose`] alone takes out what no configuration lets out:
+//! payload, and names of users that stand in packets.
 
-mod class;
+mod cache;
+mod name;
+pub mod overview;
+pub mod policy;
+mod prefix;
+mod pseudonym;
+mod text;
 
-use ingest_event::Fields;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-pub use class::{Class, class};
+use ingest_event::{Fields, Value, Zone, field};
+use ipnet::IpNet;
+
+use crate::capture::flow_id;
+use crate::normalize::login;
+use crate::record::Draft;
+use crate::site::keys::SiteKey;
+use crate::stamp::SourceIdentity;
+use policy::{DisclosureRule, Level, Policy, Treatment};
+use pseudonym::{Address, Ours};
+
+pub use ingest_event::field::{Class, class};
+pub use prefix::{Inside, PrefixCipher};
+pub use pseudonym::{Made, Pseudonyms};
 
 /// Last parts of field names that hold payload or secrets, in lower case. Suricata's alerts carry packets and bodies
 /// under the first ones, Zeek's logs passwords and posted bodies under the last.
@@ -32,10 +54,16 @@ const PAYLOAD: [&str; 13] = [
 /// PowerShell record), and whoever configures such a source decides what it writes.
 const LOOKED_AT: [&str; 4] = ["suricata.", "zeek.", "http.", "ftp."];
 
+/// The dataset of events whose own name for it is no name.
+const UNNAMED_DATASET: &str = "generic";
+
+/// Datasets whose treatment is remembered: all that our readers make, and no flood of made-up ones.
+const DATASETS_MAX: usize = 1_024;
+
 /// Drops payload, and names of users that stand in packets. How many fields that were.
 pub fn disclose(fields: &mut Fields) -> u64 {
     let before = fields.len();
-    fields.retain(|name, _| !is_payload(name) && !class::USERS.contains(&name));
+    fields.retain(|name, _| !is_payload(name) && class(name) != Some(Class::PacketUser));
     (before - fields.len()) as u64
 }
 
@@ -47,35 +75,302 @@ fn is_payload(name: &str) -> bool {
         })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What was done to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disclosed {
+    /// How much of it leaves; with [`Level::Nothing`] it does not.
+    pub level: Level,
+    /// Fields that were taken out.
+    pub withheld: u64,
+}
 
-    #[test]
-    fn payload_goes_and_the_rest_stays() {
-        for (name, goes) in [
-            ("suricata.eve.payload", true),
-            ("suricata.eve.payload_printable", true),
-            ("suricata.eve.packet", true),
-            ("suricata.eve.http.http_request_body", true),
-            ("http.request.body.content", true),
-            ("zeek.http.password", true),
-            ("zeek.ftp.password", true),
-            ("suricata.eve.alert.signature", false),
-            ("http.request.body.bytes", false),
-            ("suricata.eve.payload_length", false),
-            ("Payload", false),
-            ("user.name", false),
-            ("kerberos.client.name", true),
-            ("ldap.bind.name", true),
-            ("ntlm.user.name", true),
-            ("rdp.cookie", true),
-            ("kerberos.service", false),
-        ] {
-            let mut fields = Fields::new();
-            fields.set(name, "x");
-            assert_eq!(disclose(&mut fields), u64::from(goes), "{name}");
-            assert_eq!(fields.is_empty(), goes, "{name}");
+/// The configured disclosure of one sensor, with the pseudonyms of the current epoch.
+#[derive(Debug)]
+pub struct Disclosure {
+    policy: Policy,
+    treatments: HashMap<String, Treatment>,
+    pseudonyms: Pseudonyms,
+    id_key: [u8; 32],
+}
+
+/// What of an event decides about its other fields.
+#[derive(Clone, Copy)]
+struct Facts {
+    /// When the server's name is one of ours.
+    server: Ours,
+    /// When the names of a DNS message are.
+    dns: Ours,
+    /// Either end is ours.
+    has_inside: bool,
+}
+
+impl Disclosure {
+    /// With these rules, keys and networks.
+    #[must_use]
+    pub fn new(
+        zone: Zone,
+        rules: &[DisclosureRule],
+        key: &SiteKey,
+        home_networks: &[IpNet],
+        home_domains: &[String],
+    ) -> Self {
+        Self {
+            policy: Policy::new(zone, rules),
+            treatments: HashMap::new(),
+            pseudonyms: Pseudonyms::new(key, Inside::new(home_networks), home_domains),
+            id_key: key.derive("varde 2026 ids of events under pseudonym"),
+        }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The pseudonyms.
+    pub fn pseudonyms(&mut self) -> &mut Pseudonyms {
+        &mut self.pseudonyms
+    }
+
+    /// Does with an event what its dataset and zone are due.
+    pub fn apply(&mut self, draft: &mut Draft) -> Disclosed {
+        let treatment = self.treatment(&draft.dataset);
+        if treatment.level == Level::Nothing {
+            return Disclosed {
+                level: Level::Nothing,
+                withheld: draft.fields.len() as u64,
+            };
+        }
+        let withheld = disclose(&mut draft.fields);
+        let said = treatment.said();
+        if said == Level::Full {
+            return Disclosed { level: said, withheld };
+        }
+        let is_network = draft.dataset.starts_with("network.");
+        if !is_dataset(&draft.dataset) {
+            draft.dataset = Cow::Borrowed(UNNAMED_DATASET);
+        }
+        let withheld = withheld + self.hide(&treatment, is_network, &draft.dataset, &mut draft.fields);
+        if !draft.dataset.starts_with("varde.") {
+            draft.fields.set(field::VARDE_DISCLOSURE, said.as_str());
+            if said == Level::Pseudonymised {
+                draft.fields.set(field::VARDE_PSEUDONYM_KEY, self.pseudonyms.key_id());
+            }
+        }
+        Disclosed { level: said, withheld }
+    }
+
+    /// Where events under pseudonym come from: the file's name may hold names, and what ids are derived from must not be
+    /// there to be tried out.
+    #[must_use]
+    pub fn source(&mut self, source: &SourceIdentity) -> SourceIdentity {
+        SourceIdentity {
+            name: self.pseudonyms.path(&source.name),
+            content: blake3::keyed_hash(&self.id_key, &source.content).as_bytes().to_vec(),
+            path: source.path.as_deref().map(|path| self.pseudonyms.path(path)),
+        }
+    }
+
+    fn treatment(&mut self, dataset: &str) -> Treatment {
+        if let Some(treatment) = self.treatments.get(dataset) {
+            return *treatment;
+        }
+        let treatment = self.policy.treatment(dataset);
+        if DATASETS_MAX <= self.treatments.len() {
+            self.treatments.clear();
+        }
+        self.treatments.insert(dataset.to_owned(), treatment);
+        treatment
+    }
+
+    /// How many fields were taken out.
+    fn hide(&mut self, treatment: &Treatment, is_network: bool, dataset: &str, fields: &mut Fields) -> u64 {
+        let facts = self.facts(fields);
+        let logins = self.understood(dataset, treatment, fields);
+        let with_query = treatment.queries == Level::Full;
+        let pseudonyms = &mut self.pseudonyms;
+        let before = fields.len();
+        fields.revise(|name, value| {
+            let class = class(name);
+            let level = treatment.of(class);
+            let Some(class) = class.filter(|_| level == Level::Pseudonymised) else {
+                if name == field::MESSAGE && level < Level::Pseudonymised && logins.is_some() {
+                    return hide_message(pseudonyms, logins.as_deref(), value);
+                }
+                if class == Some(Class::Traffic) && !is_network {
+                    // A stranger's number may be a stranger's text.
+                    return texts(value, &mut |text| pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As));
+                }
+                // The id that an event brought along is a stranger's word.
+                return level == Level::Full && name != field::EVENT_ID;
+            };
+            if name == field::MESSAGE {
+                return hide_message(pseudonyms, logins.as_deref(), value);
+            }
+            hide_value(pseudonyms, facts, class, name, with_query, value)
+        });
+        let withheld = before - fields.len();
+        if facts.has_inside && treatment.addresses == Level::Pseudonymised {
+            self.rename_flow(fields);
+        }
+        withheld as u64
+    }
+
+    fn facts(&mut self, fields: &Fields) -> Facts {
+        let mut is_inside = |name| fields.text(name).map(|text| self.pseudonyms.address(text).is_some());
+        let source = is_inside(field::SOURCE_IP);
+        let destination = is_inside(field::DESTINATION_IP);
+        let is_ours = destination == Some(true) && source != Some(false);
+        let resolved = fields.get(field::DNS_RESOLVED_IP);
+        let mut answers = resolved.into_iter().flat_map(Value::each).filter_map(Value::as_str);
+        let question = fields.text(field::DNS_QUESTION_NAME);
+        let is_reverse = question.is_some_and(|name| name.ends_with(".arpa"));
+        let dns = answers.any(|address| self.pseudonyms.address(address).is_some())
+            || is_reverse && question.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
+        let ours = |is_ours| if is_ours { Ours::Always } else { Ours::ByName };
+        Facts {
+            server: ours(is_ours),
+            dns: ours(dns),
+            has_inside: source == Some(true) || destination == Some(true),
+        }
+    }
+
+    /// The users that a message names, if it is one that is understood to its last word and may leave under pseudonym.
+    fn understood(&self, dataset: &str, treatment: &Treatment, fields: &Fields) -> Option<Vec<String>> {
+        let message = fields.text(field::MESSAGE)?;
+        let may_leave = treatment.level == Level::Pseudonymised
+            && [treatment.users, treatment.names, treatment.addresses]
+                .iter()
+                .all(|level| Level::Pseudonymised <= *level);
+        if !may_leave {
+            return None;
+        }
+        if dataset == "zeek.notice" {
+            return Some(Vec::new());
+        }
+        let user = login(message)?;
+        let own = fields.text(field::USER_NAME);
+        Some([user, own].into_iter().flatten().map(str::to_owned).collect())
+    }
+
+    /// The Community ID of the flow as its addresses leave; without them, none.
+    fn rename_flow(&self, fields: &mut Fields) {
+        if fields.remove(field::NETWORK_COMMUNITY_ID).is_some() {
+            let id = flow_id(fields);
+            fields.set_some(field::NETWORK_COMMUNITY_ID, id);
         }
     }
 }
+
+/// What becomes of a text.
+enum Hidden {
+    /// It stays.
+    Not,
+    /// It is replaced.
+    As(String),
+    /// The same, from a cache.
+    By(Arc<str>),
+    /// It does not leave.
+    Withheld,
+}
+
+/// Revises each text of a value; false where nothing of it leaves.
+fn texts(value: &mut Value, hide: &mut dyn FnMut(&str) -> Hidden) -> bool {
+    match value {
+        Value::String(text) => match hide(text) {
+            Hidden::Not => true,
+            Hidden::As(hidden) => {
+                *text = hidden;
+                true
+            }
+            Hidden::By(hidden) => {
+                text.clear();
+                text.push_str(&hidden);
+                true
+            }
+            Hidden::Withheld => false,
+        },
+        Value::List(items) => {
+            items.retain_mut(|item| texts(item, hide));
+            !items.is_empty()
+        }
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) => true,
+    }
+}
+
+fn hide_value(
+    pseudonyms: &mut Pseudonyms,
+    facts: Facts,
+    class: Class,
+    name: &str,
+    with_query: bool,
+    value: &mut Value,
+) -> bool {
+    if let (Class::User | Class::Mail | Class::Machine, Value::Integer(_) | Value::Unsigned(_)) = (class, &*value) {
+        // Accounts that are numbers name people too.
+        *value = Value::from(value.to_string());
+    }
+    let hidden = |hidden: Option<Arc<str>>| hidden.map_or(Hidden::Not, Hidden::By);
+    texts(value, &mut |text| match class {
+        Class::Envelope | Class::Traffic | Class::FlowId => Hidden::Not,
+        Class::Address => match pseudonyms.look_at(text) {
+            Address::Ours(pseudonym) => Hidden::By(pseudonym),
+            Address::Open => Hidden::Not,
+            Address::No => Hidden::Withheld,
+        },
+        Class::Mac => pseudonyms.hardware(text).map_or(Hidden::Not, Hidden::As),
+        Class::Host => hidden(hide_host(pseudonyms, facts, name, text)),
+        Class::Machine => hidden(pseudonyms.host(text, Ours::Always)),
+        Class::Service => Hidden::As(pseudonyms.service(text)),
+        Class::Share => Hidden::As(pseudonyms.share(text)),
+        Class::Certificate => {
+            let is_ours = facts.server == Ours::Always || name.starts_with("tls.client.");
+            Hidden::As(pseudonyms.certificate(text, is_ours))
+        }
+        Class::Url if name == field::URL_PATH => Hidden::As(pseudonyms.path(text)),
+        Class::Url => Hidden::As(pseudonyms.url(text, facts.server, with_query)),
+        Class::User => hidden(pseudonyms.user(text)),
+        Class::Mail => pseudonyms.mail(text).map_or(Hidden::Not, Hidden::As),
+        Class::Text | Class::Message if name == field::LOG_FILE_PATH || name.starts_with("file.") => {
+            Hidden::As(pseudonyms.path(text))
+        }
+        Class::Text | Class::Message => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
+        Class::Query | Class::PacketUser => Hidden::Withheld,
+    })
+}
+
+fn hide_host(pseudonyms: &mut Pseudonyms, facts: Facts, name: &str, text: &str) -> Option<Arc<str>> {
+    if name.starts_with("dns.answers.") && facts.dns != Ours::Always {
+        // Texts and preferences stand there too.
+        return match text.contains(' ') {
+            true => pseudonyms.scrub(text).map(Arc::from),
+            false => pseudonyms.host(text, Ours::ByDomain),
+        };
+    }
+    let ours = if name.starts_with("dns.") { facts.dns } else { facts.server };
+    pseudonyms.host(text, ours)
+}
+
+/// A login that is understood leaves with its user hidden; other messages, where they may leave, with what looks like an
+/// address or a name of ours hidden.
+fn hide_message(pseudonyms: &mut Pseudonyms, logins: Option<&[String]>, value: &mut Value) -> bool {
+    texts(value, &mut |text| match logins {
+        Some(users) => {
+            let users: Vec<&str> = users.iter().map(String::as_str).collect();
+            Hidden::As(pseudonyms.login(text, &users))
+        }
+        None => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
+    })
+}
+
+/// Whether a dataset's name is one: a stranger's record may say anything.
+fn is_dataset(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,8 @@ pub struct Metrics {
     pub export: ExportMetrics,
     /// Payload fields that were not let out.
     pub fields_withheld: IntCounter,
+    /// Events that may not leave.
+    pub events_withheld: IntCounter,
     /// Bytes that lie in the spool.
     pub spool_bytes: IntGauge,
     /// Attempts to publish that failed.
@@ -153,7 +155,11 @@ impl Metrics {
             export: ExportMetrics::new(&registry)?,
             fields_withheld: counter(
                 "ingest_fields_withheld_total",
-                "Payload fields that were not let out.",
+                "Fields that were not let out.",
+            )?,
+            events_withheld: counter(
+                "ingest_events_withheld_total",
+                "Events that may not leave, by the configuration of privacy.",
             )?,
             publish_failures: counter(
                 "ingest_publish_failures_total",

@@ -1,6 +1,6 @@
 //! Lines to events: what Suricata, Zeek, syslog and ECS shippers write becomes ECS fields under one dataset name.
 //!
-//! Mappings are tables of `columns::Column`s, one module per family. The same thing gets the same dataset and fields
+//! Mappings are tables of `columns::Columns`, one module per family. The same thing gets the same dataset and fields
 //! whoever saw it: `network.flow`, `network.dns`, `network.tls` and `network.http` from packets, Suricata and Zeek alike,
 //! with `event.module` saying who; everything else keeps its own dataset (`zeek.ssh`, `suricata.alert`, `system.auth`).
 //! Pure: no clock, no files; what a line needs beside its bytes is in [`NormalizerOptions`].
@@ -28,7 +28,9 @@ use ipnet::IpNet;
 use crate::record::{Draft, Record, Refusal};
 use crate::source::Format;
 
+pub(crate) use network::is_everybody;
 pub use network::{direction, is_home};
+pub(crate) use sshd::login;
 pub use syslog::looks_like_syslog;
 
 /// How a line was written that was not UTF-8.

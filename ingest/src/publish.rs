@@ -81,7 +81,7 @@ impl Topics {
 
 /// The key of an event's record: organisation and local endpoint, so that what one machine does stays in order and in
 /// one partition (D7). The local endpoint is the side in a home network, else the source, else the host that logged, else
-/// whoever sent the log.
+/// whoever sent the log; under pseudonym, the event's direction tells which side is in a home network.
 #[must_use]
 pub fn key(event: &Event, home_networks: &[IpNet]) -> Vec<u8> {
     let endpoint = local_endpoint(&event.fields, home_networks).unwrap_or_default();
@@ -100,10 +100,13 @@ fn local_endpoint(fields: &Fields, home_networks: &[IpNet]) -> Option<String> {
         text.and_then(|text| text.parse().ok())
             .is_some_and(|address| is_home(address, home_networks))
     };
-    [source, destination]
-        .into_iter()
-        .find(ours)
-        .flatten()
+    let by_direction = match fields.text(field::NETWORK_DIRECTION) {
+        Some("outbound" | "internal") => source,
+        Some("inbound") => destination,
+        Some(_) | None => None,
+    };
+    by_direction
+        .or_else(|| [source, destination].into_iter().find(ours).flatten())
         .or(source)
         .or_else(|| fields.text(field::HOST_NAME))
         .or_else(|| fields.text(field::LOG_SOURCE_ADDRESS))

@@ -1,22 +1,32 @@
-//! What stays on site, in the sensor's `state`: the keys of pseudonyms and what was refused.
+//! What stays on site, in the sensor's `state`: the keys of pseudonyms, what they stand for, what was refused, and who
+//! asked for what.
 //!
 //! Nothing of it is ever put on the bus; it is for whoever may read the sensor's own disk.
 
 pub mod keys;
+pub mod known;
+pub mod reveal;
+pub(crate) mod turns;
 
 use std::path::Path;
 
 use thiserror::Error;
 
-use crate::quarantine::{Quarantine, QuarantineError};
-use keys::{KeyError, SiteKey};
+use crate::config::Config;
+use crate::disclose::Disclosure;
+use crate::quarantine::Quarantine;
+use keys::KeyError;
+use known::KnownNames;
+pub use turns::TurnsError;
 
 /// What stays on site.
 #[derive(Debug)]
 pub struct Site {
     /// What was refused.
     pub quarantine: Quarantine,
-    key: SiteKey,
+    /// What may leave, with the pseudonyms of the newest key.
+    pub disclosure: Disclosure,
+    known: KnownNames,
     quarantine_key: [u8; 32],
 }
 
@@ -26,17 +36,17 @@ pub enum SiteError {
     /// The keys.
     #[error("open the keys of the site")]
     Keys(#[from] KeyError),
-    /// What was refused.
-    #[error("open what was refused")]
-    Quarantine(#[from] QuarantineError),
+    /// What was refused, or what pseudonyms stand for.
+    #[error("open what stays on site")]
+    Files(#[from] TurnsError),
 }
 
 impl Site {
-    /// Opens it, and makes what is missing.
+    /// Opens it in `state`, and makes what is missing.
     ///
     /// # Errors
     /// If the disk refuses, or others may read a key.
-    pub fn open(state: &Path) -> Result<Self, SiteError> {
+    pub fn open(state: &Path, config: &Config) -> Result<Self, SiteError> {
         let keys = keys::open(state)?;
         let key = match keys.last() {
             Some(key) => key.clone(),
@@ -44,15 +54,19 @@ impl Site {
         };
         Ok(Self {
             quarantine: Quarantine::open(state)?,
+            disclosure: config.disclosure(&key),
+            known: KnownNames::open(state, key.id())?,
             quarantine_key: key.derive("varde 2026 digests of what was refused"),
-            key,
         })
     }
 
-    /// The key of this epoch.
-    #[must_use]
-    pub fn key(&self) -> &SiteKey {
-        &self.key
+    /// Writes down what new pseudonyms stand for.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn remember(&mut self) -> Result<(), TurnsError> {
+        let made = self.disclosure.pseudonyms().made();
+        self.known.remember(made)
     }
 
     /// The key of the digests of what was refused.

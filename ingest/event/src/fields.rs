@@ -112,6 +112,11 @@ impl Fields {
         self.0.is_empty()
     }
 
+    /// Keeps the fields for which `keep` is true, with the values that it leaves.
+    pub fn revise(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
+        self.0.retain(|name, value| keep(name, value));
+    }
+
     /// Keeps the fields for which `keep` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &Value) -> bool) {
         self.0.retain(|name, value| keep(name, value));

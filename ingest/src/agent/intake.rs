@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::ledger::{Account, Ledger, SourceCounts};
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
-use crate::disclose::disclose;
+use crate::disclose::policy::Level;
 use crate::metrics::Metrics;
 use crate::publish;
 use crate::record::{Draft, Record, Refusal};
@@ -39,6 +39,10 @@ const RESERVED: &str = "varde.";
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("stopped while the spool is full")]
 pub struct Stopped;
+
+/// What may leave of a batch, with how much of each record that is; its source in clear, and as it is told of together
+/// with pseudonyms.
+type Disclosed = (Vec<(Record, Level)>, SourceIdentity, SourceIdentity);
 
 /// The sensor's one way in.
 #[derive(Debug)]
@@ -275,7 +279,10 @@ impl Intake {
             records.iter_mut().for_each(disown);
         }
         let outline = Outline::of(&records);
-        let (mut withheld, mut refused) = (0, Vec::new());
+        let mut refused = Vec::new();
+        let (records, source, hidden) = self.disclose(source, records);
+        // What may not leave is neither published nor lost: it is not accounted for.
+        let read = records.len() as u64;
         let mut spool = self.lock();
         if room == Room::Make {
             while spool.is_full() && spool.shed(outline.stream, Cause::Full) {}
@@ -291,10 +298,13 @@ impl Intake {
         let mut append = spool.append(room);
         for record in records {
             match record {
-                Record::Event(draft) => withheld += self.event(&mut append, source, draft, observed),
-                Record::Refused(refusal) => {
+                (Record::Event(draft), level) => {
+                    let source = if level == Level::Full { &source } else { &hidden };
+                    self.event(&mut append, source, draft, observed);
+                }
+                (Record::Refused(refusal), _) => {
                     refused.push(refusal.reason);
-                    let record = self.keep(source, refusal, observed);
+                    let record = self.keep(&hidden, refusal, observed);
                     let value = serde_json::to_vec(&record).unwrap_or_default();
                     append.quarantine(observed, self.context.sensor.as_str().as_bytes(), &value);
                 }
@@ -306,7 +316,7 @@ impl Intake {
         let committed = append.commit();
         if committed.is_ok() {
             let counts = SourceCounts {
-                read: outline.records,
+                read,
                 refused: refused.len() as u64,
                 last: outline.last,
                 ..SourceCounts::default()
@@ -316,9 +326,8 @@ impl Intake {
         self.tell(&mut spool);
         drop(spool);
         committed?;
-        let read = &self.metrics.records_read;
-        read.with_label_values(&[format]).inc_by(outline.records);
-        self.metrics.fields_withheld.inc_by(withheld);
+        let counter = &self.metrics.records_read;
+        counter.with_label_values(&[format]).inc_by(outline.records);
         for reason in refused {
             let refused = &self.metrics.records_refused;
             refused.with_label_values(&[reason.as_str()]).inc();
@@ -327,15 +336,14 @@ impl Intake {
         Ok(true)
     }
 
-    /// Puts an event into an append; how many fields were withheld.
+    /// Puts an event into an append.
     fn event(
         &self,
         append: &mut Append<'_>,
         source: &SourceIdentity,
-        mut draft: Draft,
+        draft: Draft,
         observed: Timestamp,
-    ) -> u64 {
-        let withheld = disclose(&mut draft.fields);
+    ) {
         let stream = Stream::of_dataset(&draft.dataset);
         append.event(stream, draft.timestamp, |sequence| {
             let mut event = stamp(&self.context, source, draft, sequence, observed);
@@ -350,7 +358,34 @@ impl Intake {
             };
             (key, value)
         });
-        withheld
+    }
+
+    /// Withholds and hides what may not leave: what is left, with how much of it that is, and the source in clear and
+    /// as it is told of together with pseudonyms.
+    fn disclose(&self, source: &SourceIdentity, records: Vec<Record>) -> Disclosed {
+        let mut site = self.site.lock().unwrap_or_else(PoisonError::into_inner);
+        let hidden = site.disclosure.source(source);
+        let (mut leaving, mut fields, mut events) = (Vec::with_capacity(records.len()), 0, 0);
+        for mut record in records {
+            let mut level = Level::Full;
+            if let Record::Event(draft) = &mut record {
+                let disclosed = site.disclosure.apply(draft);
+                fields += disclosed.withheld;
+                level = disclosed.level;
+            }
+            if level == Level::Nothing {
+                events += 1;
+            } else {
+                leaving.push((record, level));
+            }
+        }
+        if let Err(error) = site.remember() {
+            tracing::error!(%error, "write down what pseudonyms stand for; those of names can't be revealed");
+        }
+        drop(site);
+        self.metrics.fields_withheld.inc_by(fields);
+        self.metrics.events_withheld.inc_by(events);
+        (leaving, source.clone(), hidden)
     }
 
     /// The oldest records that wait.

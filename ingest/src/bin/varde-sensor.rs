@@ -1,7 +1,10 @@
 //! The sensor as a program: reads its configuration, runs until told to stop.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+#[path = "varde-sensor/site.rs"]
+mod site;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -19,6 +22,31 @@ enum Command {
     Check(Options),
     /// Print what was refused, as it was: it never left the site.
     Quarantine(Options),
+    /// Print what leaves the building, field by field, under this configuration.
+    Privacy {
+        #[command(flatten)]
+        options: Options,
+        /// Datasets that begin so.
+        #[arg(long, value_name = "START", default_value = "")]
+        dataset: String,
+    },
+    /// Answer what pseudonyms stand for, after a person on site said yes; it is written down.
+    Reveal(site::RevealOptions),
+    /// Make a new key of pseudonyms, for the sensor's next start.
+    Rotate(Options),
+}
+
+impl Command {
+    fn config(&self) -> &Path {
+        match self {
+            Self::Run(options)
+            | Self::Check(options)
+            | Self::Quarantine(options)
+            | Self::Privacy { options, .. }
+            | Self::Rotate(options) => &options.config,
+            Self::Reveal(options) => &options.config,
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -50,8 +78,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let (Command::Run(options) | Command::Check(options) | Command::Quarantine(options)) = &command;
-    let config = match config::load(&options.config) {
+    let config = match config::load(command.config()) {
         Ok(config) => config,
         Err(error) => {
             tracing::error!("{:#}", anyhow::Error::new(error));
@@ -61,7 +88,10 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run(_) => run(config),
         Command::Check(_) => check(&config),
-        Command::Quarantine(_) => quarantine(&config),
+        Command::Quarantine(_) => site::quarantine(&config),
+        Command::Privacy { dataset, .. } => site::privacy(&config, &dataset),
+        Command::Reveal(options) => site::answer(&config, options),
+        Command::Rotate(_) => site::rotate(&config),
     };
     match result {
         Ok(code) => code,
@@ -97,29 +127,6 @@ async fn run(config: config::Config) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// One line for a person for each record, then what it said.
-fn quarantine(config: &config::Config) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    ingest::quarantine::read(&config.state, |kept| {
-        let record = &kept.record;
-        let said: String = kept.raw.chars().flat_map(shown).collect();
-        writeln!(
-            out,
-            "{} {}:{}: {}: {}\n    {said}",
-            record.observed, record.source, record.position, record.reason, record.detail
-        )
-    })
-    .context("read what was refused")?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Bytes of strangers do not move the cursor.
-fn shown(letter: char) -> impl Iterator<Item = char> {
-    let escaped = letter.is_control().then(|| letter.escape_default());
-    let plain = escaped.is_none().then_some(letter);
-    escaped.into_iter().flatten().chain(plain)
 }
 
 fn check(config: &config::Config) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,41 @@ use std::net::IpAddr;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
+use ingest_event::{Fields, Value, field};
+
 use super::packet::protocol;
+
+/// The Community ID of the flow that an event is about, from the fields it has now; `None` where they don't say enough.
+/// For ICMP the ports are type and code, as Zeek has them, or stand under names of their own.
+pub(crate) fn flow_id(fields: &Fields) -> Option<String> {
+    let address = |name| fields.text(name).and_then(|text| text.parse::<IpAddr>().ok());
+    let (source, destination) = (address(field::SOURCE_IP)?, address(field::DESTINATION_IP)?);
+    let small = |name: &str| match fields.get(name) {
+        Some(Value::Integer(number)) => u16::try_from(*number).ok(),
+        _ => None,
+    };
+    let ports = || Some((small(field::SOURCE_PORT)?, small(field::DESTINATION_PORT)?));
+    let number = match fields.text(field::NETWORK_TRANSPORT)? {
+        "tcp" => protocol::TCP,
+        "udp" => protocol::UDP,
+        "sctp" => protocol::SCTP,
+        "icmp" => protocol::ICMP,
+        "ipv6-icmp" => protocol::ICMP6,
+        other => other.parse().ok()?,
+    };
+    let ports = match number {
+        protocol::TCP | protocol::UDP | protocol::SCTP => Some(ports()?),
+        protocol::ICMP | protocol::ICMP6 => {
+            let named = |kind, code| Some((small(kind)?, small(code)?));
+            let (kind, code) = named("icmp.type", "icmp.code")
+                .or_else(|| named("suricata.eve.icmp_type", "suricata.eve.icmp_code"))
+                .or_else(ports)?;
+            Some(icmp_ports(number, u8::try_from(kind).ok()?, u8::try_from(code).ok()?).0)
+        }
+        _ => None,
+    };
+    Some(community_id(source, destination, number, ports))
+}
 
 /// The Community ID of a flow. For ICMP of either version the ports are what [`icmp_ports`] says; without
 /// ports they are `None`.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ingest_event::field::is_declared;
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value};
 use rustc_hash::FxHashMap;
 
@@ -9,6 +10,27 @@ use super::{Reject, time};
 
 /// One field of a source: its own name, the ECS name, how its value is read.
 pub(super) type Column = (&'static str, &'static str, Read);
+
+/// Columns of which each ECS name is declared with its class, so that it is known what may leave of it: others do not
+/// compile.
+#[derive(Clone, Copy)]
+pub(super) struct Columns(&'static [Column]);
+
+impl Columns {
+    /// For constants: the check is made when the table is compiled.
+    pub(super) const fn declared(columns: &'static [Column]) -> Self {
+        let mut at = 0;
+        #[expect(clippy::indexing_slicing, reason = "below the length; constants have no iterators")]
+        while at < columns.len() {
+            assert!(
+                is_declared(columns[at].1),
+                "a column's ECS name is not declared in ingest/event/src/field.rs"
+            );
+            at += 1;
+        }
+        Self(columns)
+    }
+}
 
 /// How a value is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +63,11 @@ pub(super) enum Read {
 pub(super) struct Table(FxHashMap<&'static str, (&'static str, Read)>);
 
 impl Table {
-    pub(super) fn new(columns: &[&[Column]]) -> Self {
+    pub(super) fn new(columns: &[Columns]) -> Self {
         Self(
             columns
                 .iter()
-                .copied()
-                .flatten()
+                .flat_map(|columns| columns.0)
                 .map(|(from, to, read)| (*from, (*to, *read)))
                 .collect(),
         )

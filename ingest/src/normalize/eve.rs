@@ -16,11 +16,11 @@ use std::sync::LazyLock;
 
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value, field};
 
-use super::columns::{Column, Read, Table, bad};
+use super::columns::{Columns, Read, Table, bad};
 use super::{Normalized, Reject, network};
 
 /// Fields of every event type.
-pub(super) const COMMON: &[Column] = &[
+pub(super) const COMMON: Columns = Columns::declared(&[
     ("src_ip", field::SOURCE_IP, Read::Address),
     ("src_port", field::SOURCE_PORT, Read::Port),
     ("dest_ip", field::DESTINATION_IP, Read::Address),
@@ -42,10 +42,10 @@ pub(super) const COMMON: &[Column] = &[
     ("netflow.pkts", field::SOURCE_PACKETS, Read::Count),
     ("netflow.start", field::EVENT_START, Read::Time),
     ("netflow.end", field::EVENT_END, Read::Time),
-];
+]);
 
 /// DNS: format 1 has one answer an event, format 2 lists, format 3 (Suricata 8) lists queries too.
-pub(super) const DNS: &[Column] = &[
+pub(super) const DNS: Columns = Columns::declared(&[
     ("dns.id", field::DNS_ID, Read::Text),
     ("dns.rcode", field::DNS_RESPONSE_CODE, Read::Plain),
     ("dns.rrname", field::DNS_QUESTION_NAME, Read::Name),
@@ -60,10 +60,10 @@ pub(super) const DNS: &[Column] = &[
     ("dns.answers.ttl", "dns.answers.ttl", Read::Plain),
     ("dns.rdata", field::DNS_ANSWERS_DATA, Read::Plain),
     ("dns.ttl", "dns.answers.ttl", Read::Plain),
-];
+]);
 
 /// TLS, and QUIC where it says the same.
-pub(super) const TLS: &[Column] = &[
+pub(super) const TLS: Columns = Columns::declared(&[
     ("tls.sni", field::TLS_SERVER_NAME, Read::Name),
     ("tls.version", field::TLS_VERSION, Read::TlsVersion),
     ("tls.ja3.hash", field::TLS_JA3, Read::Lower),
@@ -79,10 +79,10 @@ pub(super) const TLS: &[Column] = &[
     ("quic.sni", field::TLS_SERVER_NAME, Read::Name),
     ("quic.ja3.hash", field::TLS_JA3, Read::Lower),
     ("quic.ja4", field::TLS_JA4, Read::Plain),
-];
+]);
 
 /// HTTP; host and target become `url.*` afterwards.
-pub(super) const HTTP: &[Column] = &[
+pub(super) const HTTP: Columns = Columns::declared(&[
     ("http.http_method", field::HTTP_METHOD, Read::Plain),
     ("http.status", field::HTTP_STATUS, Read::Count),
     ("http.http_user_agent", field::USER_AGENT, Read::Plain),
@@ -90,10 +90,10 @@ pub(super) const HTTP: &[Column] = &[
     ("http.http_content_type", "http.response.mime_type", Read::Plain),
     ("http.length", "http.response.body.bytes", Read::Count),
     ("http.http_port", "url.port", Read::Port),
-];
+]);
 
 /// Files and mail.
-pub(super) const CONTENT: &[Column] = &[
+pub(super) const CONTENT: Columns = Columns::declared(&[
     ("fileinfo.filename", "file.name", Read::Plain),
     ("fileinfo.size", "file.size", Read::Count),
     ("fileinfo.md5", "file.hash.md5", Read::Lower),
@@ -105,7 +105,7 @@ pub(super) const CONTENT: &[Column] = &[
     ("files.sha256", "file.hash.sha256", Read::Lower),
     ("smtp.mail_from", "email.from.address", Read::Mailbox),
     ("smtp.rcpt_to", "email.to.address", Read::Mailbox),
-];
+]);
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMON, DNS, TLS, HTTP, CONTENT]));
 

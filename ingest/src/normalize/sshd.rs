@@ -48,6 +48,17 @@ fn unrepeat<'a>(message: &'a str, fields: &mut Fields) -> &'a str {
     }
 }
 
+/// The account that a message about a login names, `None` inside where it names none; `None` for any other message. What
+/// else stands in such a message are addresses and words of the daemon.
+pub(crate) fn login(message: &str) -> Option<Option<&str>> {
+    let message = unrepeat(message, &mut Fields::new());
+    let message = ["error: ", "fatal: "]
+        .iter()
+        .find_map(|level| message.strip_prefix(level))
+        .unwrap_or(message);
+    understand(message).map(|(_, _, peer)| peer.user)
+}
+
 fn understand(message: &str) -> Option<(&'static str, Option<&'static str>, Peer<'_>)> {
     const LOGIN: &str = "ssh_login";
     if let Some(rest) = message.strip_prefix("Accepted ") {

@@ -1,0 +1,294 @@
+//! Answers to "what does this pseudonym stand for": after a person on site said yes, and with a line in a log that can't
+//! be changed unseen.
+//!
+//! Who asks, why, who said yes, and for what is written before anything is answered; what the answer was is not. Each line
+//! carries the digest of the one before it, so that a line that is changed or taken out shows, and the last digest is
+//! printed, so that whoever asked can hold the site to it. The log is `state/reveal.ndjson`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ingest_event::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::keys::{self, KeyError};
+use super::known;
+use crate::config::Config;
+
+/// The log in the sensor's state.
+const FILE: &str = "reveal.ndjson";
+
+/// Pseudonyms in one request: more is a survey, not a question about an incident.
+pub const PSEUDONYMS_MAX: usize = 100;
+
+/// What begins the chain.
+const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Who asks for what.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Who asks: a person and where from.
+    #[serde(default)]
+    pub asked_by: String,
+    /// Why, such as the number of an incident.
+    #[serde(default)]
+    pub reason: String,
+    /// What for.
+    pub pseudonyms: Vec<String>,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who on site answered.
+    pub answered_by: String,
+    /// Whether the answer was yes.
+    pub approved: bool,
+    /// Who asked.
+    pub asked_by: String,
+    /// Why.
+    pub reason: String,
+    /// What for.
+    pub pseudonyms: Vec<String>,
+    /// The digest of the line before.
+    pub previous: String,
+    /// The digest of this line without its digest.
+    #[serde(default)]
+    pub digest: String,
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revealed {
+    /// What was asked for.
+    pub pseudonym: String,
+    /// What it stood for, and under which key; more than one where epochs differ. Empty where it is not known.
+    pub stood_for: Vec<(String, String)>,
+}
+
+/// Why nothing is revealed.
+#[derive(Debug, Error)]
+pub enum RevealError {
+    /// Something that the log must say is missing.
+    #[error("reveal: {0}")]
+    Incomplete(&'static str),
+    /// The log was changed.
+    #[error("trust the log {path}: line {line} was changed, or one before it is missing; keep it, tell who runs the site, and move it away")]
+    Broken {
+        /// The log.
+        path: PathBuf,
+        /// The first line that does not fit.
+        line: usize,
+    },
+    /// The log or the table of names can't be read or written.
+    #[error("use {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The keys.
+    #[error("read the keys of the site")]
+    Keys(#[from] KeyError),
+}
+
+/// Checks a request and writes down what a person on site answered to it; the digest of the line.
+///
+/// # Errors
+/// If the request or the person's name is incomplete, or the log was changed or can't be written: then nothing may be
+/// revealed.
+pub fn record(
+    state: &Path,
+    request: &Request,
+    answered_by: &str,
+    approved: bool,
+    now: Timestamp,
+) -> Result<String, RevealError> {
+    for (text, lacks) in [
+        (&request.asked_by[..], "the request must say who asks (`asked_by`)"),
+        (&request.reason, "the request must give a reason (`reason`)"),
+        (answered_by, "the person on site must give a name"),
+    ] {
+        if text.trim().is_empty() {
+            return Err(RevealError::Incomplete(lacks));
+        }
+    }
+    if request.pseudonyms.is_empty() || PSEUDONYMS_MAX < request.pseudonyms.len() {
+        return Err(RevealError::Incomplete("the request must name 1 to 100 pseudonyms"));
+    }
+    let mut entry = Entry {
+        at: now.to_string(),
+        answered_by: answered_by.trim().to_owned(),
+        approved,
+        asked_by: request.asked_by.trim().to_owned(),
+        reason: request.reason.trim().to_owned(),
+        pseudonyms: request.pseudonyms.clone(),
+        previous: verify(state)?,
+        digest: String::new(),
+    };
+    entry.digest = digest(&entry);
+    let mut line = serde_json::to_vec(&entry).unwrap_or_default();
+    line.push(b'\n');
+    let path = state.join(FILE);
+    let written = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| {
+            file.write_all(&line)?;
+            file.sync_all()
+        });
+    written.map_err(|source| RevealError::File { path, source })?;
+    Ok(entry.digest)
+}
+
+/// Checks the whole log; the digest of its last line.
+///
+/// # Errors
+/// If a line was changed or taken out, or it can't be read.
+pub fn verify(state: &Path) -> Result<String, RevealError> {
+    let path = state.join(FILE);
+    let failed = |source| RevealError::File {
+        path: path.clone(),
+        source,
+    };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BEGINNING.to_owned()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut last = BEGINNING.to_owned();
+    for (line, text) in (1..).zip(BufReader::new(file).lines()) {
+        let entry = serde_json::from_str::<Entry>(&text.map_err(failed)?).ok();
+        let entry = entry.filter(|entry| entry.previous == last && entry.digest == digest(entry));
+        let Some(entry) = entry else {
+            return Err(RevealError::Broken { path, line });
+        };
+        last = entry.digest;
+    }
+    Ok(last)
+}
+
+/// Of everything but the digest itself.
+fn digest(entry: &Entry) -> String {
+    let whole = Entry {
+        digest: String::new(),
+        ..entry.clone()
+    };
+    let text = serde_json::to_vec(&whole).unwrap_or_default();
+    blake3::hash(&text).to_hex().as_str().to_owned()
+}
+
+/// What pseudonyms stand for, by all keys of the site. To be called after [`record`] said that it is written down.
+///
+/// # Errors
+/// If keys or table can't be read.
+pub fn reveal(config: &Config, request: &Request) -> Result<Vec<Revealed>, RevealError> {
+    let state = &config.state;
+    let keys = keys::read(state)?;
+    let names = names_in(&request.pseudonyms);
+    let known = known::find(state, &names).map_err(|source| RevealError::File {
+        path: state.join("pseudonyms"),
+        source,
+    })?;
+    let mut answers = Vec::new();
+    for pseudonym in &request.pseudonyms {
+        let mut stood_for = Vec::new();
+        if let Ok(address) = pseudonym.parse() {
+            for key in &keys {
+                let mut disclosure = config.disclosure(key);
+                let clear = disclosure.pseudonyms().reveal_address(address);
+                stood_for.extend(clear.map(|clear| (clear.to_string(), key.id())));
+            }
+        }
+        for key in &keys {
+            let mut clear = pseudonym.clone();
+            for one in known.iter().filter(|known| known.key == key.id()) {
+                clear = clear.replace(&one.pseudonym, &one.clear);
+            }
+            if clear != *pseudonym {
+                stood_for.push((clear, key.id()));
+            }
+        }
+        answers.push(Revealed {
+            pseudonym: pseudonym.clone(),
+            stood_for,
+        });
+    }
+    Ok(answers)
+}
+
+/// The pseudonyms of labels, accounts and hardware addresses in what was asked for: `h-….vardedal.kommune.no` has one.
+fn names_in(pseudonyms: &[String]) -> Vec<String> {
+    let mut names = pseudonyms.to_vec();
+    for pseudonym in pseudonyms {
+        let parts = pseudonym.split(['.', '@', '\\', '/', '$', ':']);
+        names.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            asked_by: "Kari, KommuneCERT".to_owned(),
+            reason: "incident 17".to_owned(),
+            pseudonyms: vec!["10.1.2.3".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_changed_or_taken_out_shows() {
+        let state = tempfile::tempdir().expect("a folder");
+        let mut last = BEGINNING.to_owned();
+        for nth in 0..3 {
+            last = record(state.path(), &request(), "Ola", nth != 1, Timestamp::EPOCH).expect("written");
+        }
+        assert_eq!(verify(state.path()).expect("whole"), last);
+        let path = state.path().join(FILE);
+        let whole = std::fs::read_to_string(&path).expect("read");
+        let lines: Vec<&str> = whole.lines().collect();
+        for (changed, at) in [
+            (whole.replacen("incident 17", "incident 18", 1), 1),
+            (whole.replacen("\"approved\":false", "\"approved\":true", 1), 2),
+            (lines[1..].join("\n"), 1),
+            ([lines[0], lines[2]].join("\n"), 2),
+            (format!("{whole}{{}}\n"), 4),
+        ] {
+            std::fs::write(&path, changed).expect("written");
+            let refused = record(state.path(), &request(), "Ola", true, Timestamp::EPOCH);
+            assert!(
+                matches!(refused, Err(RevealError::Broken { line, .. }) if line == at),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_why_and_who_said_yes_must_be_told() {
+        let state = tempfile::tempdir().expect("a folder");
+        let nobody = Request { asked_by: " ".to_owned(), ..request() };
+        let no_reason = Request { reason: String::new(), ..request() };
+        let nothing = Request { pseudonyms: Vec::new(), ..request() };
+        let much = Request { pseudonyms: vec![String::new(); PSEUDONYMS_MAX + 1], ..request() };
+        for (request, by) in [(nobody, "Ola"), (no_reason, "Ola"), (nothing, "Ola"), (much, "Ola"), (request(), " ")] {
+            let refused = record(state.path(), &request, by, true, Timestamp::EPOCH);
+            assert!(matches!(refused, Err(RevealError::Incomplete(_))), "{refused:?}");
+        }
+        assert!(!state.path().join(FILE).exists());
+    }
+}
