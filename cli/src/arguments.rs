@@ -183,6 +183,9 @@ pub struct ReplayArguments {
     /// Write what was refused to this file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub quarantine: Option<PathBuf>,
+    /// A sensor's configuration: replay events as that sensor would send them, under the pseudonyms of its key
+    #[arg(long, value_name = "FILE")]
+    pub privacy: Option<PathBuf>,
     /// Refuse to start if any rule or indicator is refused
     #[arg(long)]
     pub strict: bool,

@@ -24,7 +24,7 @@ use ingest_event::{KeptRecord, Timestamp, Zone};
 
 pub use expect::Expectation;
 pub use inputs::Input;
-pub use read::{Source, Whose};
+pub use read::{Privacy, Source, Whose};
 pub use summary::{InputSummary, Summary};
 
 use print::Printer;
@@ -34,6 +34,7 @@ use refusals::Refusals;
 
 use crate::arguments::{Format, PLACEHOLDER_ORGANIZATION, ReplayArguments};
 use crate::exit::{Ended, Failure};
+use crate::text::chain;
 use crate::{Exit, Terminal, clock, load};
 
 /// Runs `varde replay`.
@@ -353,6 +354,7 @@ fn source(arguments: &ReplayArguments) -> Result<Source, Failure> {
                 .map_err(|_| Failure::new(Exit::Usage, "name an --organization"))?,
         ),
     };
+    let privacy = arguments.privacy.as_deref().map(privacy).transpose()?;
     let input = |path| Input {
         path,
         dataset: arguments.dataset.clone(),
@@ -363,6 +365,24 @@ fn source(arguments: &ReplayArguments) -> Result<Source, Failure> {
         organization,
         sensor: arguments.sensor.clone(),
         zone: Zone::Administration,
-        home_networks: arguments.home.clone(),
+        home_networks: match &privacy {
+            Some(privacy) if arguments.home.is_empty() => privacy.config.home_networks.clone(),
+            Some(_) | None => arguments.home.clone(),
+        },
+        privacy,
+    })
+}
+
+/// What a sensor would send, by its configuration and newest key; one that never ran has none, and then the pseudonyms
+/// are those of no sensor.
+fn privacy(path: &Path) -> Result<Privacy, Failure> {
+    let config = ingest::config::load(path)
+        .map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))?;
+    let keys = ingest::site::keys::read(&config.state)
+        .map_err(|error| Failure::configuration(format!("cannot {}", chain(&error))))?;
+    let key = keys.last().cloned();
+    Ok(Privacy {
+        key: key.unwrap_or(ingest::site::keys::SiteKey::of(0, [0; 32])),
+        config,
     })
 }

@@ -145,7 +145,10 @@ impl Disclosure {
         let withheld = disclose(&mut draft.fields);
         let said = treatment.said();
         if said == Level::Full {
-            return Disclosed { level: said, withheld };
+            return Disclosed {
+                level: said,
+                withheld,
+            };
         }
         let is_network = draft.dataset.starts_with("network.");
         if !is_dataset(&draft.dataset) {
@@ -155,10 +158,15 @@ impl Disclosure {
         if !draft.dataset.starts_with("varde.") {
             draft.fields.set(field::VARDE_DISCLOSURE, said.as_str());
             if said == Level::Pseudonymised {
-                draft.fields.set(field::VARDE_PSEUDONYM_KEY, self.pseudonyms.key_id());
+                draft
+                    .fields
+                    .set(field::VARDE_PSEUDONYM_KEY, self.pseudonyms.key_id());
             }
         }
-        Disclosed { level: said, withheld }
+        Disclosed {
+            level: said,
+            withheld,
+        }
     }
 
     /// Where events under pseudonym come from: the file's name may hold names, and what ids are derived from must not be
@@ -167,7 +175,9 @@ impl Disclosure {
     pub fn source(&mut self, source: &SourceIdentity) -> SourceIdentity {
         SourceIdentity {
             name: self.pseudonyms.path(&source.name),
-            content: blake3::keyed_hash(&self.id_key, &source.content).as_bytes().to_vec(),
+            content: blake3::keyed_hash(&self.id_key, &source.content)
+                .as_bytes()
+                .to_vec(),
             path: source.path.as_deref().map(|path| self.pseudonyms.path(path)),
         }
     }
@@ -200,7 +210,9 @@ impl Disclosure {
                 }
                 if class == Some(Class::Traffic) && !is_network {
                     // A stranger's number may be a stranger's text.
-                    return texts(value, &mut |text| pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As));
+                    return texts(value, &mut |text| {
+                        pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As)
+                    });
                 }
                 // The id that an event brought along is a stranger's word.
                 return level == Level::Full && name != field::EVENT_ID;
@@ -218,16 +230,24 @@ impl Disclosure {
     }
 
     fn facts(&mut self, fields: &Fields) -> Facts {
-        let mut is_inside = |name| fields.text(name).map(|text| self.pseudonyms.address(text).is_some());
+        let mut is_inside = |name| {
+            fields
+                .text(name)
+                .map(|text| self.pseudonyms.address(text).is_some())
+        };
         let source = is_inside(field::SOURCE_IP);
         let destination = is_inside(field::DESTINATION_IP);
         let is_ours = destination == Some(true) && source != Some(false);
         let resolved = fields.get(field::DNS_RESOLVED_IP);
-        let mut answers = resolved.into_iter().flat_map(Value::each).filter_map(Value::as_str);
+        let mut answers = resolved
+            .into_iter()
+            .flat_map(Value::each)
+            .filter_map(Value::as_str);
         let question = fields.text(field::DNS_QUESTION_NAME);
         let is_reverse = question.is_some_and(|name| name.ends_with(".arpa"));
         let dns = answers.any(|address| self.pseudonyms.address(address).is_some())
-            || is_reverse && question.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
+            || is_reverse
+                && question.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
         let ours = |is_ours| if is_ours { Ours::Always } else { Ours::ByName };
         Facts {
             server: ours(is_ours),
@@ -307,7 +327,9 @@ fn hide_value(
     with_query: bool,
     value: &mut Value,
 ) -> bool {
-    if let (Class::User | Class::Mail | Class::Machine, Value::Integer(_) | Value::Unsigned(_)) = (class, &*value) {
+    if let (Class::User | Class::Mail | Class::Machine, Value::Integer(_) | Value::Unsigned(_)) =
+        (class, &*value)
+    {
         // Accounts that are numbers name people too.
         *value = Value::from(value.to_string());
     }
@@ -348,7 +370,11 @@ fn hide_host(pseudonyms: &mut Pseudonyms, facts: Facts, name: &str, text: &str) 
             false => pseudonyms.host(text, Ours::ByDomain),
         };
     }
-    let ours = if name.starts_with("dns.") { facts.dns } else { facts.server };
+    let ours = if name.starts_with("dns.") {
+        facts.dns
+    } else {
+        facts.server
+    };
     pseudonyms.host(text, ours)
 }
 

@@ -153,10 +153,7 @@ impl Metrics {
             )?,
             capture: CaptureMetrics::new(&registry)?,
             export: ExportMetrics::new(&registry)?,
-            fields_withheld: counter(
-                "ingest_fields_withheld_total",
-                "Fields that were not let out.",
-            )?,
+            fields_withheld: counter("ingest_fields_withheld_total", "Fields that were not let out.")?,
             events_withheld: counter(
                 "ingest_events_withheld_total",
                 "Events that may not leave, by the configuration of privacy.",

@@ -20,7 +20,10 @@ const PASSING: [&str; 1] = ["suricata.eve.dns.grouped"];
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("readable") {
         let path = entry.expect("readable").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.is_dir() && name != "tests" {
             sources(&path, found);
         } else if name.ends_with(".rs") && name != "tests.rs" {
@@ -47,7 +50,10 @@ fn text<'c>(argument: &'c str, code: &'c str) -> Option<&'c str> {
     if let Some(literal) = argument.strip_prefix('"') {
         return literal.strip_suffix('"');
     }
-    let is_constant = !argument.is_empty() && argument.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let is_constant = !argument.is_empty()
+        && argument
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let definition = format!("const {argument}: &str = \"");
     let at = is_constant.then(|| code.find(&definition)).flatten()?;
     code[at + definition.len()..].split('"').next()
@@ -62,13 +68,21 @@ fn names_that_are_written_out_in_readers_are_declared() {
         let code = fs::read_to_string(&path).expect("readable");
         let code = code.split("#[cfg(test)]").next().unwrap_or_default();
         for argument in named(code) {
-            let Some(name) = text(argument, code) else { continue };
+            let Some(name) = text(argument, code) else {
+                continue;
+            };
             looked_at += 1;
             if class(name).is_none() && !PASSING.contains(&name) {
                 undeclared.insert(format!("{}: {name}", path.display()));
             }
         }
     }
-    assert!(20 < looked_at, "only {looked_at} names were found: have the calls another shape?");
-    assert!(undeclared.is_empty(), "declare them in ingest/event/src/field.rs: {undeclared:#?}");
+    assert!(
+        20 < looked_at,
+        "only {looked_at} names were found: have the calls another shape?"
+    );
+    assert!(
+        undeclared.is_empty(),
+        "declare them in ingest/event/src/field.rs: {undeclared:#?}"
+    );
 }

@@ -22,7 +22,7 @@ fn line(word: &str) -> String {
 async fn run(directory: &Path, records: u64, first: u64, step: impl FnOnce()) {
     let root = directory.display();
     let text = format!(
-        "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\n\
+        "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\nprivacy: [{{ level: full }}]\n\
          bus: {{ embedded: {{ directory: {root}/bus }} }}\n\
          sources:\n  - file: {{ path: {root}/log, year: 2026, follow: true }}\n"
     );

@@ -58,6 +58,7 @@ fn source(case: &Case) -> Source {
             .iter()
             .map(|network| network.parse().expect("a network"))
             .collect(),
+        privacy: None,
     }
 }
 

@@ -6,8 +6,11 @@
 use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::thread::Scope;
 
-use ingest::disclose::disclose;
+use ingest::config::Config;
+use ingest::disclose::policy::Level;
+use ingest::disclose::{Disclosure, disclose};
 use ingest::record::Record;
+use ingest::site::keys::SiteKey;
 use ingest::source::{FileOptions, open};
 use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, put_aside, stamp};
 use ingest_event::{
@@ -38,6 +41,17 @@ pub struct Source {
     pub zone: Zone,
     /// The networks that are ours, for `network.direction`.
     pub home_networks: Vec<IpNet>,
+    /// As which sensor would send it; `None` for everything but payload.
+    pub privacy: Option<Privacy>,
+}
+
+/// What a sensor lets out, and under which key.
+#[derive(Clone, Debug)]
+pub struct Privacy {
+    /// The sensor's configuration.
+    pub config: Config,
+    /// Its key.
+    pub key: SiteKey,
 }
 
 /// Whose network the events are from.
@@ -206,6 +220,7 @@ struct Stamper<'a> {
     context: SensorContext,
     sequence: u64,
     now: Timestamp,
+    disclosure: Option<Disclosure>,
 }
 
 impl<'a> Stamper<'a> {
@@ -225,12 +240,21 @@ impl<'a> Stamper<'a> {
             context,
             sequence: 0,
             now: clock::now(),
+            disclosure: source
+                .privacy
+                .as_ref()
+                .map(|privacy| privacy.config.disclosure(&privacy.key)),
         }
     }
 
     fn stamp(&mut self, record: Record, identity: &SourceIdentity, batch: &mut Batch) {
         match record {
-            Record::Event(draft) => {
+            Record::Event(mut draft) => {
+                if let Some(disclosure) = &mut self.disclosure
+                    && disclosure.apply(&mut draft).level == Level::Nothing
+                {
+                    return;
+                }
                 self.sequence += 1;
                 // What is printed must not depend on the clock: it is as if the sensor had read it at once.
                 let observed = draft.timestamp;

@@ -20,7 +20,14 @@ pub(super) const USER_PREFIX: &str = "u-";
 pub(super) const SHARE_PREFIX: &str = "s-";
 
 /// Labels that name no machine of anybody.
-const OPEN_LABELS: [&str; 6] = ["autodiscover", "isatap", "localdomain", "localhost", "wpad", "www"];
+const OPEN_LABELS: [&str; 6] = [
+    "autodiscover",
+    "isatap",
+    "localdomain",
+    "localhost",
+    "wpad",
+    "www",
+];
 
 /// Accounts that every machine has: they name nobody, and rules ask for them.
 const NOBODYS_ACCOUNTS: [&str; 22] = [
@@ -128,7 +135,11 @@ pub(super) fn hardware(key: &[u8; 32], text: &str) -> Option<String> {
     let [_, b, c, d, e, f, ..] = *hash.as_bytes();
     let made = [0x02, b, c, d, e, f].map(|byte| format!("{byte:02x}"));
     let joined = match separator {
-        Some('.') => made.chunks(2).map(|pair| pair.concat()).collect::<Vec<_>>().join("."),
+        Some('.') => made
+            .chunks(2)
+            .map(|pair| pair.concat())
+            .collect::<Vec<_>>()
+            .join("."),
         Some('-') => made.join("-"),
         Some(_) => made.join(":"),
         None => made.concat(),
@@ -167,10 +178,16 @@ mod tests {
         let key = [7; 32];
         let plain = hardware(&key, "00:1b:21:aa:bb:cc").expect("an address");
         assert!(plain.starts_with("02:") && plain.len() == 17, "{plain}");
-        assert_eq!(hardware(&key, "00-1B-21-AA-BB-CC"), Some(plain.replace(':', "-").to_uppercase()));
+        assert_eq!(
+            hardware(&key, "00-1B-21-AA-BB-CC"),
+            Some(plain.replace(':', "-").to_uppercase())
+        );
         let dotted = hardware(&key, "001b.21aa.bbcc").expect("an address");
         assert_eq!(dotted.replace('.', ""), plain.replace(':', ""));
-        assert_eq!(hardware(&key, "ff:ff:ff:ff:ff:ff").as_deref(), Some("ff:ff:ff:ff:ff:ff"));
+        assert_eq!(
+            hardware(&key, "ff:ff:ff:ff:ff:ff").as_deref(),
+            Some("ff:ff:ff:ff:ff:ff")
+        );
         assert_eq!(hardware(&key, "pc12"), None);
         assert_ne!(hardware(&[8; 32], "00:1b:21:aa:bb:cc"), Some(plain));
     }

@@ -25,15 +25,37 @@ const DATASETS: [(&str, &[&str]); 17] = [
     ("network.smtp", &["smtp."]),
     ("network.dhcp", &["dhcp."]),
     ("system.auth", &["host.", "log.", "message", "process.", "user."]),
-    ("system.syslog", &["host.", "log.", "message", "process.", "user."]),
-    ("suricata.alert", &["suricata.", "dns.", "email.", "file.", "http.", "tls.", "url.", "user_agent."]),
+    (
+        "system.syslog",
+        &["host.", "log.", "message", "process.", "user."],
+    ),
+    (
+        "suricata.alert",
+        &[
+            "suricata.",
+            "dns.",
+            "email.",
+            "file.",
+            "http.",
+            "tls.",
+            "url.",
+            "user_agent.",
+        ],
+    ),
     ("zeek.notice", &["zeek.notice.", "message"]),
     ("zeek.files", &["file.", "tls."]),
     ("generic", &[""]),
 ];
 
 /// What the fields begin with that an event of any dataset may have.
-const COMMON: [&str; 6] = ["destination.", "event.", "log.file.", "network.", "source.", "varde."];
+const COMMON: [&str; 6] = [
+    "destination.",
+    "event.",
+    "log.file.",
+    "network.",
+    "source.",
+    "varde.",
+];
 
 /// One field of one dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +163,9 @@ fn done(treatment: &Treatment, class: Class, leaves: bool) -> &'static str {
         (Level::Pseudonymised, Class::FlowId) => "computed from the pseudonyms",
         (Level::Pseudonymised, Class::Text | Class::Message) => "what looks like ours under pseudonym",
         (Level::Pseudonymised, _) => "under pseudonym",
-        (Level::Counts | Level::Nothing, Class::Message) if leaves => "withheld, but for logins: under pseudonym",
+        (Level::Counts | Level::Nothing, Class::Message) if leaves => {
+            "withheld, but for logins: under pseudonym"
+        }
         (Level::Counts | Level::Nothing, _) => "withheld",
     }
 }
@@ -188,7 +212,12 @@ pub fn write(disclosure: &mut Disclosure, start: &str, out: &mut dyn Write) -> i
         if !overview.dataset.starts_with(start) {
             continue;
         }
-        writeln!(out, "{} in zone {zone}: {}", overview.dataset, overview.level.as_str())?;
+        writeln!(
+            out,
+            "{} in zone {zone}: {}",
+            overview.dataset,
+            overview.level.as_str()
+        )?;
         let width = overview.rows.iter().map(|row| row.field.len()).max().unwrap_or(0);
         for row in &overview.rows {
             let leaves = match &row.leaves {
@@ -196,7 +225,13 @@ pub fn write(disclosure: &mut Disclosure, start: &str, out: &mut dyn Write) -> i
                 Some(leaves) if *leaves == row.seen => format!(": {leaves}"),
                 Some(leaves) => format!(": {} → {leaves}", row.seen),
             };
-            writeln!(out, "  {:width$}  {}: {}{leaves}", row.field, row.class.as_str(), row.done)?;
+            writeln!(
+                out,
+                "  {:width$}  {}: {}{leaves}",
+                row.field,
+                row.class.as_str(),
+                row.done
+            )?;
         }
         writeln!(out, "  {:width$}  {}\n", "any other field", overview.others)?;
     }
@@ -254,9 +289,18 @@ mod tests {
         ] {
             let found = all.iter().find(|one| one.dataset == dataset).expect(dataset);
             let row = found.rows.iter().find(|row| row.field == name).expect(name);
-            assert_eq!((found.level, row.leaves.as_deref()), (level, expected), "{dataset}");
+            assert_eq!(
+                (found.level, row.leaves.as_deref()),
+                (level, expected),
+                "{dataset}"
+            );
         }
-        let others = |dataset| all.iter().find(|one| one.dataset == dataset).expect("there").others;
+        let others = |dataset| {
+            all.iter()
+                .find(|one| one.dataset == dataset)
+                .expect("there")
+                .others
+        };
         assert_ne!(others("my.log"), others("generic"));
     }
 }

@@ -158,14 +158,21 @@ impl Treatment {
     pub fn of(&self, class: Option<Class>) -> Level {
         let Some(class) = class else {
             // What nobody knows can't be put under pseudonym.
-            return if self.others == Level::Full { Level::Full } else { Level::Nothing };
+            return if self.others == Level::Full {
+                Level::Full
+            } else {
+                Level::Nothing
+            };
         };
         match class {
             Class::Envelope | Class::Traffic => Level::Full,
             Class::Address | Class::Mac | Class::FlowId => self.addresses,
-            Class::Host | Class::Machine | Class::Service | Class::Share | Class::Certificate | Class::Url => {
-                self.names
-            }
+            Class::Host
+            | Class::Machine
+            | Class::Service
+            | Class::Share
+            | Class::Certificate
+            | Class::Url => self.names,
             Class::Query => whole(self.queries),
             Class::User | Class::Mail => self.users,
             Class::PacketUser => Level::Nothing,
@@ -201,7 +208,11 @@ impl Treatment {
 
 /// What can't be put under pseudonym leaves whole or not at all.
 fn whole(level: Level) -> Level {
-    if level == Level::Full { Level::Full } else { Level::Nothing }
+    if level == Level::Full {
+        Level::Full
+    } else {
+        Level::Nothing
+    }
 }
 
 /// Whether a dataset is what a pattern says: itself, or anything that begins as what stands before a final `*`.
@@ -229,13 +240,49 @@ mod tests {
              - { dataset: \"zeek.*\", level: full }\n",
         );
         for (zone, dataset, level, users, messages) in [
-            (Zone::School, "network.dns", Level::Nothing, Level::Nothing, Level::Nothing),
-            (Zone::School, "network.flow", Level::Counts, Level::Nothing, Level::Nothing),
-            (Zone::Health, "network.dns", Level::Counts, Level::Nothing, Level::Nothing),
-            (Zone::Administration, "network.dns", Level::Pseudonymised, Level::Pseudonymised, Level::Nothing),
+            (
+                Zone::School,
+                "network.dns",
+                Level::Nothing,
+                Level::Nothing,
+                Level::Nothing,
+            ),
+            (
+                Zone::School,
+                "network.flow",
+                Level::Counts,
+                Level::Nothing,
+                Level::Nothing,
+            ),
+            (
+                Zone::Health,
+                "network.dns",
+                Level::Counts,
+                Level::Nothing,
+                Level::Nothing,
+            ),
+            (
+                Zone::Administration,
+                "network.dns",
+                Level::Pseudonymised,
+                Level::Pseudonymised,
+                Level::Nothing,
+            ),
             (Zone::School, "zeek.ssh", Level::Full, Level::Full, Level::Full),
-            (Zone::School, "suricata.alert", Level::Pseudonymised, Level::Nothing, Level::Nothing),
-            (Zone::Health, "system.auth", Level::Pseudonymised, Level::Full, Level::Pseudonymised),
+            (
+                Zone::School,
+                "suricata.alert",
+                Level::Pseudonymised,
+                Level::Nothing,
+                Level::Nothing,
+            ),
+            (
+                Zone::Health,
+                "system.auth",
+                Level::Pseudonymised,
+                Level::Full,
+                Level::Pseudonymised,
+            ),
         ] {
             let treatment = Policy::new(zone, &rules).treatment(dataset);
             assert_eq!(

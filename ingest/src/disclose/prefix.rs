@@ -154,8 +154,8 @@ mod tests {
 
     /// The key of the authors' sample, and of every implementation's tests since.
     const SAMPLE: [u8; 32] = [
-        21, 34, 23, 141, 51, 164, 207, 128, 19, 10, 91, 22, 73, 144, 125, 16, 216, 152, 143, 131, 121, 121, 101, 39,
-        98, 87, 76, 45, 42, 132, 34, 2,
+        21, 34, 23, 141, 51, 164, 207, 128, 19, 10, 91, 22, 73, 144, 125, 16, 216, 152, 143, 131, 121, 121,
+        101, 39, 98, 87, 76, 45, 42, 132, 34, 2,
     ];
 
     #[test]
@@ -185,7 +185,12 @@ mod tests {
     }
 
     fn inside() -> Inside {
-        let home = ["198.51.100.0/24", "198.51.0.0/16", "2001:db8:20::/48", "10.20.0.0/24"];
+        let home = [
+            "198.51.100.0/24",
+            "198.51.0.0/16",
+            "2001:db8:20::/48",
+            "10.20.0.0/24",
+        ];
         Inside::new(&home.map(|text| text.parse().expect("a network")))
     }
 
@@ -217,7 +222,11 @@ mod tests {
             assert_eq!(inside().keep(address), keep, "{address}");
             if let Some(keep) = keep {
                 let pseudonym = cipher.encrypt(address, keep);
-                assert_eq!(inside().keep(pseudonym), Some(keep), "{address} became {pseudonym}");
+                assert_eq!(
+                    inside().keep(pseudonym),
+                    Some(keep),
+                    "{address} became {pseudonym}"
+                );
                 assert_eq!(cipher.decrypt(pseudonym, keep), address);
             }
         }

@@ -187,7 +187,10 @@ impl Pseudonyms {
             None if is_alone => String::new(),
             None => lower.rsplit('.').next().unwrap_or_default().to_owned(),
         };
-        let head = lower.strip_suffix(&suffix).unwrap_or(&lower).trim_end_matches('.');
+        let head = lower
+            .strip_suffix(&suffix)
+            .unwrap_or(&lower)
+            .trim_end_matches('.');
         let mut labels: Vec<String> = Vec::new();
         for label in head.split('.').filter(|label| !label.is_empty()) {
             labels.push(self.label(label));
@@ -229,13 +232,21 @@ impl Pseudonyms {
             (lower.strip_suffix(".ip6.arpa")?, "ip6.arpa", 16, 32)
         };
         let labels: Vec<&str> = labels.split('.').collect();
-        let digit = |label: &&&str| u8::from_str_radix(label, radix).ok().filter(|digit| radix == 10 || *digit < 16);
-        let digits: Vec<u8> = labels.iter().rev().take(most).map_while(|label| digit(&label)).collect();
-        let width = if radix == 10 { 8 } else { 4 };
-        let mut bits = digits
+        let digit = |label: &&&str| {
+            u8::from_str_radix(label, radix)
+                .ok()
+                .filter(|digit| radix == 10 || *digit < 16)
+        };
+        let digits: Vec<u8> = labels
             .iter()
-            .zip(1_u32..)
-            .fold(0_u128, |bits, (digit, nth)| bits | u128::from(*digit) << (128 - width * nth));
+            .rev()
+            .take(most)
+            .map_while(|label| digit(&label))
+            .collect();
+        let width = if radix == 10 { 8 } else { 4 };
+        let mut bits = digits.iter().zip(1_u32..).fold(0_u128, |bits, (digit, nth)| {
+            bits | u128::from(*digit) << (128 - width * nth)
+        });
         let address = |bits: u128| {
             if radix == 10 {
                 IpAddr::V4(Ipv4Addr::from_bits((bits >> 96) as u32))
@@ -257,7 +268,11 @@ impl Pseudonyms {
         let count = u32::try_from(digits.len()).unwrap_or(0);
         for nth in (1..=count).rev() {
             let digit = (bits >> (128 - width * nth)) & ((1 << width) - 1);
-            hidden.push(if radix == 10 { digit.to_string() } else { format!("{digit:x}") });
+            hidden.push(if radix == 10 {
+                digit.to_string()
+            } else {
+                format!("{digit:x}")
+            });
         }
         hidden.push(suffix.to_owned());
         Some(Some(hidden.join(".")))
@@ -265,7 +280,11 @@ impl Pseudonyms {
 
     /// Whether an address of ours stands inside a name, as in `10-20-0-5.example.net`.
     fn holds_inside_address(&self, lower: &str) -> bool {
-        let digits = |part: &str| part.trim_matches(|letter: char| !letter.is_ascii_digit()).parse::<u8>().ok();
+        let digits = |part: &str| {
+            part.trim_matches(|letter: char| !letter.is_ascii_digit())
+                .parse::<u8>()
+                .ok()
+        };
         let numbers: Vec<Option<u8>> = lower.split(['.', '-', '_']).map(digits).collect();
         numbers.windows(4).any(|four| match four {
             [Some(a), Some(b), Some(c), Some(d)] => {
@@ -285,7 +304,9 @@ impl Pseudonyms {
 
     fn work_out_user(&mut self, text: &str) -> Option<String> {
         let trimmed = text.trim();
-        let account = trimmed.rsplit_once(['\\', '/']).map_or(trimmed, |(_, account)| account);
+        let account = trimmed
+            .rsplit_once(['\\', '/'])
+            .map_or(trimmed, |(_, account)| account);
         let account = account.split_once('@').map_or(account, |(account, _)| account);
         let lower = account.to_lowercase();
         if lower.is_empty() {
@@ -370,7 +391,9 @@ impl Pseudonyms {
             Some((kind, place)) => {
                 hidden.push_str(kind);
                 for part in place.split('/') {
-                    let (host, port) = part.split_once(':').map_or((part, None), |(host, port)| (host, Some(port)));
+                    let (host, port) = part
+                        .split_once(':')
+                        .map_or((part, None), |(host, port)| (host, Some(port)));
                     hidden.push('/');
                     hidden.push_str(&self.host(host, Ours::Always).unwrap_or_else(|| host.into()));
                     if let Some(port) = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {

@@ -1,5 +1,7 @@
 //! What becomes of each kind of field, by level.
 
+mod ours;
+
 use ingest_event::Timestamp;
 
 use super::*;
@@ -85,84 +87,53 @@ fn what_is_of_elsewhere_stays() {
         ("network.flow", field::DESTINATION_IP, "ff02::fb"),
         ("network.flow", field::NETWORK_TRANSPORT, "tcp"),
         ("network.dns", field::DNS_QUESTION_NAME, "www.example.org"),
-        ("network.dns", field::DNS_QUESTION_NAME, "9.113.0.203.in-addr.arpa"),
+        (
+            "network.dns",
+            field::DNS_QUESTION_NAME,
+            "9.113.0.203.in-addr.arpa",
+        ),
         ("network.dns", field::DNS_QUESTION_NAME, "vardedal.kommune.no"),
-        ("network.dns", field::DNS_QUESTION_NAME, "wpad.vardedal.kommune.no"),
+        (
+            "network.dns",
+            field::DNS_QUESTION_NAME,
+            "wpad.vardedal.kommune.no",
+        ),
         ("network.dns", field::DNS_ANSWERS_DATA, "10 mail.example.org"),
         ("network.dns", field::DNS_ANSWERS_DATA, "v=spf1"),
         ("network.tls", field::TLS_SERVER_NAME, "www.example.org"),
-        ("network.tls", field::TLS_SERVER_SUBJECT, "CN=www.example.org, O=Example"),
+        (
+            "network.tls",
+            field::TLS_SERVER_SUBJECT,
+            "CN=www.example.org, O=Example",
+        ),
         ("network.http", field::URL_ORIGINAL, "http://www.example.org/a/b"),
-        ("network.http", field::URL_ORIGINAL, "http://[2001:db8:21::9]:8080/a"),
+        (
+            "network.http",
+            field::URL_ORIGINAL,
+            "http://[2001:db8:21::9]:8080/a",
+        ),
         ("network.http", field::URL_PATH, "/a/b.php"),
-        ("network.http", field::USER_AGENT, "Mozilla/5.0 (X11; rv:1.2.3.4) x-y"),
+        (
+            "network.http",
+            field::USER_AGENT,
+            "Mozilla/5.0 (X11; rv:1.2.3.4) x-y",
+        ),
         ("network.ssh", field::SSH_CLIENT_BANNER, "SSH-2.0-OpenSSH_9.6"),
         ("network.smb", field::SMB_SHARE, "IPC$"),
-        ("network.kerberos", field::KERBEROS_SERVICE, "krbtgt/vardedal.kommune.no"),
+        (
+            "network.kerberos",
+            field::KERBEROS_SERVICE,
+            "krbtgt/vardedal.kommune.no",
+        ),
         ("system.auth", field::USER_NAME, "root"),
         ("system.auth", field::USER_NAME, "Administrator"),
         ("suricata.alert", "suricata.eve.alert.signature", "ET SCAN x.y.z"),
     ] {
-        assert_eq!(left(&mut disclosure, dataset, name, value, &[]).as_deref(), Some(value), "{name}");
-    }
-}
-
-/// Fields that leave under pseudonym: nothing of what is written in capitals here is left.
-#[test]
-fn what_is_ours_leaves_under_pseudonym() {
-    let mut disclosure = disclosure("[]");
-    let inside = &[(field::SOURCE_IP, "10.20.0.5"), (field::DESTINATION_IP, "fd00:20::7")][..];
-    for (dataset, name, value, beside, starts, ends) in [
-        ("network.flow", field::SOURCE_IP, "10.20.0.77", &[][..], "10.", ""),
-        ("network.flow", field::SOURCE_IP, "fd00:20::77", &[], "fd", ""),
-        ("network.flow", field::SOURCE_IP, "::ffff:10.20.0.77", &[], "10.", ""),
-        ("network.flow", field::SOURCE_IP, "fe80::20:77%eth0", &[], "fe80::", ""),
-        ("network.flow", field::DESTINATION_IP, "2001:db8:20::77", &[], "2001:db8:20", ""),
-        ("network.flow", "source.mac", "00:1b:21:aa:bb:cc", &[], "02:", ""),
-        ("network.dns", field::DNS_QUESTION_NAME, "secret.vardedal.kommune.no", &[], "h-", ".vardedal.kommune.no"),
-        ("network.dns", field::DNS_QUESTION_NAME, "_ldap._tcp.secret.local", &[], "_ldap._tcp.h-", ".local"),
-        ("network.dns", field::DNS_QUESTION_NAME, "secret", &[], "h-", ""),
-        ("network.dns", field::DNS_QUESTION_NAME, "77.0.20.10.in-addr.arpa", &[], "", ".10.in-addr.arpa"),
-        ("network.dns", field::DNS_QUESTION_NAME, "lb._dns-sd._udp.0.0.20.10.in-addr.arpa", &[], "", ".10.in-addr.arpa"),
-        ("network.dns", field::DNS_QUESTION_NAME, "10-20-0-77.nip.example.net", &[], "h-", ".net"),
-        ("network.dns", field::DNS_QUESTION_NAME, "secret.example.net", &[(field::DNS_RESOLVED_IP, "10.20.0.77")], "h-", ".net"),
-        ("network.dns", field::DNS_ANSWERS_DATA, "secret.example.net", &[(field::DNS_QUESTION_NAME, "77.0.20.10.in-addr.arpa")], "h-", ".net"),
-        ("network.dns", field::DNS_ANSWERS_DATA, "10 secret.vardedal.kommune.no", &[], "10 h-", ""),
-        ("network.tls", field::TLS_SERVER_NAME, "secret.example.net", inside, "h-", ".net"),
-        ("network.tls", field::TLS_SERVER_SUBJECT, "CN=secret.vardedal.kommune.no, O=Example", &[], "CN=h-", "O=Example"),
-        ("network.tls", field::TLS_SERVER_SUBJECT, "CN=secret", inside, "CN=h-", ""),
-        ("network.tls", "tls.client.subject", "CN=SECRET NORMANN, serialNumber=SECRET", &[], "CN=h-", ""),
-        ("network.http", field::URL_ORIGINAL, "http://10.20.0.77:8080/a?token=secret", &[], "http://10.", ":8080/a"),
-        ("network.http", field::URL_ORIGINAL, "http://www.example.org/a?token=secret#x", &[], "http://www.example.org/a", ""),
-        ("network.http", field::URL_ORIGINAL, "http://secret:secret@www.example.org/", &[], "http://www.example.org/", ""),
-        ("network.http", field::URL_ORIGINAL, "secret.local:443", &[], "h-", ".local:443"),
-        ("network.http", field::URL_ORIGINAL, "/users/secret/x", &[], "/users/u-", "/x"),
-        ("network.http", field::URL_PATH, "/~secret/10.20.0.77", &[], "/~u-", ""),
-        ("network.http", field::URL_DOMAIN, "10.20.0.77", &[], "10.", ""),
-        ("network.http", "http.request.referrer", "https://secret.local/?q=secret", &[], "https://h-", ".local/"),
-        ("network.http", field::USER_AGENT, "probe (10.20.0.77; 00:1b:21:aa:bb:cc; secret.local)", &[], "probe (10.", ".local)"),
-        ("network.smb", field::SMB_SHARE, r"\\SECRET\secret$", &[], r"\\h-", ""),
-        ("network.smb", field::NTLM_CLIENT_NAME, "SECRET", &[], "h-", ""),
-        ("network.kerberos", field::KERBEROS_REALM, "SECRET.LOCAL", &[], "h-", ".local"),
-        ("network.kerberos", field::KERBEROS_SERVICE, "cifs/SECRET.local@SECRET.LOCAL", &[], "cifs/h-", ".local"),
-        ("network.kerberos", field::KERBEROS_SERVICE, "SECRET$", &[], "h-", "$"),
-        ("network.dhcp", field::DHCP_HOST_NAME, "SECRETs iPhone", &[], "h-", ""),
-        ("system.auth", field::HOST_NAME, "secret", &[], "h-", ""),
-        ("system.auth", field::USER_NAME, "secret", &[], "u-", ""),
-        ("system.auth", field::USER_NAME, r"VARDEDAL\SECRET", &[], "u-", ""),
-        ("zeek.smtp", "email.from.address", "secret@secret.local", &[], "u-", ".local"),
-        ("system.auth", field::LOG_FILE_PATH, "/home/secret/10.20.0.77.log", &[], "/home/u-", ".log"),
-        ("zeek.notice", field::MESSAGE, "10.20.0.77 scanned [fd00:20::77]:22", &[], "10.", "]:22"),
-        ("system.auth", field::MESSAGE, "Failed password for secret from 10.20.0.77 port 22 ssh2", &[(field::USER_NAME, "secret")], "Failed password for u-", " port 22 ssh2"),
-        ("system.auth", field::MESSAGE, "Accepted publickey for secret from fd00:20::77 port 22 ssh2: RSA SHA256:SECRET", &[], "Accepted publickey for u-", "ssh2: RSA"),
-        ("suricata.alert", "suricata.eve.alert.signature_id", "10.20.0.77", &[], "10.", ""),
-    ] {
-        let hidden = left(&mut disclosure, dataset, name, value, beside).unwrap_or_else(|| panic!("{name} {value}"));
-        assert!(hidden.starts_with(starts) && hidden.ends_with(ends), "{name} {value}: {hidden}");
-        let lower = hidden.to_lowercase();
-        for told in ["secret", "20.0.77", "20::77", "77.0.20", "20-0-77", "20:77", "21:aa:bb"] {
-            assert!(!lower.contains(told), "{name} {value}: {hidden}");
-        }
+        assert_eq!(
+            left(&mut disclosure, dataset, name, value, &[]).as_deref(),
+            Some(value),
+            "{name}"
+        );
     }
 }
 
@@ -171,7 +142,11 @@ fn what_nobody_understands_does_not_leave() {
     let mut disclosure = disclosure("[]");
     for (dataset, name, value) in [
         ("system.syslog", field::MESSAGE, "user kari logged in"),
-        ("system.auth", field::MESSAGE, "session opened for user kari by (uid=0)"),
+        (
+            "system.auth",
+            field::MESSAGE,
+            "session opened for user kari by (uid=0)",
+        ),
         ("generic", field::MESSAGE, "kari"),
         ("network.smtp", field::SMTP_REPLY, "550 no mailbox kari"),
         ("network.http", field::URL_QUERY, "name=kari"),
@@ -185,7 +160,11 @@ fn what_nobody_understands_does_not_leave() {
         ("generic", field::EVENT_ID, "kari"),
         ("network.kerberos", field::KERBEROS_CLIENT_NAME, "kari"),
     ] {
-        assert_eq!(left(&mut disclosure, dataset, name, value, &[]), None, "{dataset} {name}");
+        assert_eq!(
+            left(&mut disclosure, dataset, name, value, &[]),
+            None,
+            "{dataset} {name}"
+        );
     }
     let mut draft = draft("Kari Normann", &[("kari", "kari")]);
     let disclosed = disclosure.apply(&mut draft);
@@ -206,7 +185,12 @@ fn a_rule_lets_more_or_less_out() {
         ("windows.x", field::USER_NAME, "kari", None),
         ("windows.x", "process.command_line", "whoami", Some("whoami")),
         ("network.http", field::URL_QUERY, "a=b", Some("a=b")),
-        ("network.http", field::URL_ORIGINAL, "http://example.org/?a=b", Some("http://example.org/?a=b")),
+        (
+            "network.http",
+            field::URL_ORIGINAL,
+            "http://example.org/?a=b",
+            Some("http://example.org/?a=b"),
+        ),
         ("network.dns", field::SOURCE_IP, "203.0.113.9", None),
         ("network.dns", field::DNS_QUESTION_NAME, "example.org", None),
         ("network.dns", field::NETWORK_COMMUNITY_ID, "1:x", None),
@@ -256,7 +240,11 @@ fn the_id_of_a_flow_follows_its_addresses() {
         draft.fields.set(field::DESTINATION_PORT, 0_u16);
         disclosure.apply(&mut draft);
         let id = draft.fields.text(field::NETWORK_COMMUNITY_ID).map(str::to_owned);
-        assert_eq!(id.as_deref() != Some("1:LQU9qZlK+B5F3KDmev6m5PMibrg="), is_new, "{source}");
+        assert_eq!(
+            id.as_deref() != Some("1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+            is_new,
+            "{source}"
+        );
         if is_new {
             assert_eq!(id, flow_id(&draft.fields), "{source}");
         }
@@ -275,7 +263,9 @@ fn numbers_and_lists_are_hidden_item_by_item() {
     let mut draft = draft("network.dns", &[]);
     draft.fields.set(field::USER_NAME, 4711_i64);
     let list = ["203.0.113.9", "10.20.0.77", "kari"].map(Value::from);
-    draft.fields.set(field::DNS_RESOLVED_IP, Value::List(list.to_vec()));
+    draft
+        .fields
+        .set(field::DNS_RESOLVED_IP, Value::List(list.to_vec()));
     disclosure.apply(&mut draft);
     let user = draft.fields.text(field::USER_NAME).expect("text");
     assert!(user.starts_with("u-"), "{user}");

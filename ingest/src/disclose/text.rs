@@ -75,7 +75,10 @@ impl Pseudonyms {
     /// The target of a request: the host by the rule for names, the path scanned, the query only if `with_query`; what
     /// stands before a host (`user:password@`) never.
     pub(super) fn url(&mut self, text: &str, ours: Ours, with_query: bool) -> String {
-        let end = text.find(['?', '#']).filter(|_| !with_query).unwrap_or(text.len());
+        let end = text
+            .find(['?', '#'])
+            .filter(|_| !with_query)
+            .unwrap_or(text.len());
         let text = text.get(..end).unwrap_or(text);
         if text.starts_with('/') || text == "*" {
             return self.path(text);
@@ -220,7 +223,8 @@ fn replace_word(text: &str, word: &str, with: &str) -> String {
 
 /// Runs of letters that words like addresses and names are made of, with where they begin.
 fn runs(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | ':' | '-' | '_' | '%' | '@' | '+');
+    let is_part =
+        |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | ':' | '-' | '_' | '%' | '@' | '+');
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = text.get(at..)?;

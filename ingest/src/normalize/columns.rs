@@ -20,7 +20,10 @@ impl Columns {
     /// For constants: the check is made when the table is compiled.
     pub(super) const fn declared(columns: &'static [Column]) -> Self {
         let mut at = 0;
-        #[expect(clippy::indexing_slicing, reason = "below the length; constants have no iterators")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "below the length; constants have no iterators"
+        )]
         while at < columns.len() {
             assert!(
                 is_declared(columns[at].1),

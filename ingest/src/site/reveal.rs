@@ -79,7 +79,9 @@ pub enum RevealError {
     #[error("reveal: {0}")]
     Incomplete(&'static str),
     /// The log was changed.
-    #[error("trust the log {path}: line {line} was changed, or one before it is missing; keep it, tell who runs the site, and move it away")]
+    #[error(
+        "trust the log {path}: line {line} was changed, or one before it is missing; keep it, tell who runs the site, and move it away"
+    )]
     Broken {
         /// The log.
         path: PathBuf,
@@ -113,7 +115,10 @@ pub fn record(
     now: Timestamp,
 ) -> Result<String, RevealError> {
     for (text, lacks) in [
-        (&request.asked_by[..], "the request must say who asks (`asked_by`)"),
+        (
+            &request.asked_by[..],
+            "the request must say who asks (`asked_by`)",
+        ),
         (&request.reason, "the request must give a reason (`reason`)"),
         (answered_by, "the person on site must give a name"),
     ] {
@@ -122,7 +127,9 @@ pub fn record(
         }
     }
     if request.pseudonyms.is_empty() || PSEUDONYMS_MAX < request.pseudonyms.len() {
-        return Err(RevealError::Incomplete("the request must name 1 to 100 pseudonyms"));
+        return Err(RevealError::Incomplete(
+            "the request must name 1 to 100 pseudonyms",
+        ));
     }
     let mut entry = Entry {
         at: now.to_string(),
@@ -281,11 +288,29 @@ mod tests {
     #[test]
     fn who_why_and_who_said_yes_must_be_told() {
         let state = tempfile::tempdir().expect("a folder");
-        let nobody = Request { asked_by: " ".to_owned(), ..request() };
-        let no_reason = Request { reason: String::new(), ..request() };
-        let nothing = Request { pseudonyms: Vec::new(), ..request() };
-        let much = Request { pseudonyms: vec![String::new(); PSEUDONYMS_MAX + 1], ..request() };
-        for (request, by) in [(nobody, "Ola"), (no_reason, "Ola"), (nothing, "Ola"), (much, "Ola"), (request(), " ")] {
+        let nobody = Request {
+            asked_by: " ".to_owned(),
+            ..request()
+        };
+        let no_reason = Request {
+            reason: String::new(),
+            ..request()
+        };
+        let nothing = Request {
+            pseudonyms: Vec::new(),
+            ..request()
+        };
+        let much = Request {
+            pseudonyms: vec![String::new(); PSEUDONYMS_MAX + 1],
+            ..request()
+        };
+        for (request, by) in [
+            (nobody, "Ola"),
+            (no_reason, "Ola"),
+            (nothing, "Ola"),
+            (much, "Ola"),
+            (request(), " "),
+        ] {
             let refused = record(state.path(), &request, by, true, Timestamp::EPOCH);
             assert!(matches!(refused, Err(RevealError::Incomplete(_))), "{refused:?}");
         }

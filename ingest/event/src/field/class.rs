@@ -112,7 +112,10 @@ pub const fn is_declared(name: &str) -> bool {
 
 const fn is_among(name: &str, declared: &[(&str, Class)]) -> bool {
     let mut at = 0;
-    #[expect(clippy::indexing_slicing, reason = "below the length; constants have no iterators")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "below the length; constants have no iterators"
+    )]
     while at < declared.len() {
         if is_same(name.as_bytes(), declared[at].0.as_bytes()) {
             return true;
@@ -127,7 +130,10 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
         return false;
     }
     let mut at = one.len();
-    #[expect(clippy::indexing_slicing, reason = "below the length of both; constants have no iterators")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "below the length of both; constants have no iterators"
+    )]
     while 0 < at {
         // From the end: names begin alike.
         at -= 1;

@@ -17,7 +17,10 @@ pub(crate) fn privacy(config: &Config, dataset: &str) -> anyhow::Result<ExitCode
     let key = match keys.last() {
         Some(key) => key.clone(),
         None => {
-            writeln!(out, "No key is made yet: these pseudonyms are examples of an example.\n")?;
+            writeln!(
+                out,
+                "No key is made yet: these pseudonyms are examples of an example.\n"
+            )?;
             keys::SiteKey::of(0, [0; 32])
         }
     };
@@ -130,7 +133,12 @@ pub(crate) fn answer(config: &Config, options: RevealOptions) -> anyhow::Result<
             writeln!(out, "{} is not known here", shown(&answer.pseudonym))?;
         }
         for (clear, key) in answer.stood_for {
-            writeln!(out, "{} is {} (key {key})", shown(&answer.pseudonym), shown(&clear))?;
+            writeln!(
+                out,
+                "{} is {} (key {key})",
+                shown(&answer.pseudonym),
+                shown(&clear)
+            )?;
         }
     }
     writeln!(out, "written down as {digest}")?;
@@ -142,6 +150,9 @@ fn ask(question: &str) -> anyhow::Result<String> {
     write!(err, "{question}: ")?;
     err.flush()?;
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("read the answer")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("read the answer")?;
     Ok(line.trim().to_owned())
 }
