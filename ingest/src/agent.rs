@@ -91,7 +91,7 @@ pub async fn run_with(
     }
     let topics = Topics::of(config.context.organization).context("name the topics")?;
     let home_networks = config.home_networks.clone();
-    let site = Site::open(&config.state, &config).context("start the sensor")?;
+    let site = Site::of(&config).context("start the sensor")?;
     // Work stops when told to, or when nothing is left to do.
     let stop = stop.child_token();
     let intake = Intake::new(

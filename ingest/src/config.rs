@@ -81,6 +81,10 @@ impl Config {
             &self.home_networks,
             &self.home_domains,
         )
+        .with_datasets(self.sources.iter().filter_map(|source| match source {
+            Source::File(file) => file.dataset.clone(),
+            Source::SyslogUdp(_) | Source::SyslogTcp(_) | Source::FlowExport(_) => None,
+        }))
     }
 }
 

@@ -54,8 +54,22 @@ const PAYLOAD: [&str; 13] = [
 /// PowerShell record), and whoever configures such a source decides what it writes.
 const LOOKED_AT: [&str; 4] = ["suricata.", "zeek.", "http.", "ftp."];
 
-/// The dataset of events whose own name for it is no name.
+/// The dataset of events whose own name for it nobody on site wrote down.
 const UNNAMED_DATASET: &str = "generic";
+
+/// How the datasets that readers make begin, and those of shippers of the usual logs; others must be configured.
+const DATASET_FAMILIES: [&str; 10] = [
+    "apache.",
+    "auditd.",
+    "linux.",
+    "network.",
+    "nginx.",
+    "suricata.",
+    "system.",
+    "varde.",
+    "windows.",
+    "zeek.",
+];
 
 /// Datasets whose treatment is remembered: all that our readers make, and no flood of made-up ones.
 const DATASETS_MAX: usize = 1_024;
@@ -91,6 +105,7 @@ pub struct Disclosure {
     treatments: HashMap<String, Treatment>,
     pseudonyms: Pseudonyms,
     id_key: [u8; 32],
+    datasets: Vec<String>,
 }
 
 /// What of an event decides about its other fields.
@@ -119,7 +134,15 @@ impl Disclosure {
             treatments: HashMap::new(),
             pseudonyms: Pseudonyms::new(key, Inside::new(home_networks), home_domains),
             id_key: key.derive("varde 2026 ids of events under pseudonym"),
+            datasets: Vec::new(),
         }
+    }
+
+    /// With these datasets, which the configuration gives to files.
+    #[must_use]
+    pub fn with_datasets(mut self, datasets: impl Iterator<Item = String>) -> Self {
+        self.datasets.extend(datasets);
+        self
     }
 
     /// The rules.
@@ -151,7 +174,7 @@ impl Disclosure {
             };
         }
         let is_network = draft.dataset.starts_with("network.");
-        if !is_dataset(&draft.dataset) {
+        if !self.is_dataset(&draft.dataset) {
             draft.dataset = Cow::Borrowed(UNNAMED_DATASET);
         }
         let withheld = withheld + self.hide(&treatment, is_network, &draft.dataset, &mut draft.fields);
@@ -192,6 +215,20 @@ impl Disclosure {
         }
         self.treatments.insert(dataset.to_owned(), treatment);
         treatment
+    }
+
+    /// Whether a dataset's name is one that somebody on site or here wrote: a stranger's record may say anything.
+    fn is_dataset(&self, name: &str) -> bool {
+        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        let is_configured = || {
+            let mut named = self
+                .policy
+                .datasets()
+                .chain(self.datasets.iter().map(String::as_str));
+            named.any(|pattern| policy::fits(pattern, name) && pattern != "*")
+        };
+        let is_ours = || DATASET_FAMILIES.iter().any(|family| name.starts_with(family));
+        (1..=64).contains(&name.len()) && name.bytes().all(is_word) && (is_ours() || is_configured())
     }
 
     /// How many fields were taken out.
@@ -388,14 +425,6 @@ fn hide_message(pseudonyms: &mut Pseudonyms, logins: Option<&[String]>, value: &
         }
         None => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
     })
-}
-
-/// Whether a dataset's name is one: a stranger's record may say anything.
-fn is_dataset(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ pub(crate) mod turns;
 
 use std::path::Path;
 
+use ingest_event::Zone;
 use thiserror::Error;
 
 use crate::config::Config;
 use crate::disclose::Disclosure;
 use crate::quarantine::Quarantine;
-use keys::KeyError;
+use keys::{KeyError, SiteKey};
 use known::KnownNames;
 pub use turns::TurnsError;
 
@@ -42,11 +43,33 @@ pub enum SiteError {
 }
 
 impl Site {
-    /// Opens it in `state`, and makes what is missing.
+    /// Opens that of a sensor, and makes what is missing.
     ///
     /// # Errors
     /// If the disk refuses, or others may read a key.
-    pub fn open(state: &Path, config: &Config) -> Result<Self, SiteError> {
+    pub fn of(config: &Config) -> Result<Self, SiteError> {
+        Self::in_state(&config.state, config)
+    }
+
+    /// The same, in another place than the configuration says.
+    ///
+    /// # Errors
+    /// As [`Site::of`].
+    pub fn in_state(state: &Path, config: &Config) -> Result<Self, SiteError> {
+        Self::begin(state, |key| config.disclosure(key))
+    }
+
+    /// Opens one with the default disclosure in the zone of offices, without networks or domains of its own.
+    ///
+    /// # Errors
+    /// As [`Site::of`].
+    pub fn open(state: &Path) -> Result<Self, SiteError> {
+        Self::begin(state, |key| {
+            Disclosure::new(Zone::Administration, &[], key, &[], &[])
+        })
+    }
+
+    fn begin(state: &Path, disclosure: impl FnOnce(&SiteKey) -> Disclosure) -> Result<Self, SiteError> {
         let keys = keys::open(state)?;
         let key = match keys.last() {
             Some(key) => key.clone(),
@@ -54,7 +77,7 @@ impl Site {
         };
         Ok(Self {
             quarantine: Quarantine::open(state)?,
-            disclosure: config.disclosure(&key),
+            disclosure: disclosure(&key),
             known: KnownNames::open(state, key.id())?,
             quarantine_key: key.derive("varde 2026 digests of what was refused"),
         })

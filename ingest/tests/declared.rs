@@ -2,11 +2,7 @@
 //! columns do not compile with another, and names that are written out in the code are looked for here, in the sources
 //! themselves, which are always at hand.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "what fails in a test's helper fails the test"
-)]
+#![expect(clippy::expect_used, reason = "what fails in a test's helper fails the test")]
 
 use std::collections::BTreeSet;
 use std::fs;

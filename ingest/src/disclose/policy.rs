@@ -216,7 +216,7 @@ fn whole(level: Level) -> Level {
 }
 
 /// Whether a dataset is what a pattern says: itself, or anything that begins as what stands before a final `*`.
-fn fits(pattern: &str, dataset: &str) -> bool {
+pub(super) fn fits(pattern: &str, dataset: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => dataset.starts_with(start),
         None => dataset == pattern,

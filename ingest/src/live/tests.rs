@@ -25,16 +25,16 @@ fn intake(spool_bytes_max: u64) -> (TempDir, Arc<Intake>) {
 }
 
 fn intake_in(directory: &std::path::Path, spool_bytes_max: u64) -> Arc<Intake> {
-    let text = "sensor: sensor-1\norganization: \"964965226\"\nstate: unused\n\
+    let text = "sensor: sensor-1\norganization: \"964965226\"\nstate: unused\nprivacy: [{ level: full }]\n\
                 bus: { embedded: { directory: unused } }\nsources: []\n";
-    let context = config::parse(text, "sensor.yml").expect("reads").context;
+    let config = config::parse(text, "sensor.yml").expect("reads");
     let spool = Spool::open(directory, spool_bytes_max).expect("opens");
     let metrics = Metrics::new().expect("registers");
-    let site = crate::site::Site::open(directory).expect("opens");
+    let site = crate::site::Site::in_state(directory, &config).expect("opens");
     Arc::new(Intake::new(
         spool,
         site,
-        context,
+        config.context,
         Vec::new(),
         Clock::System,
         metrics,
