@@ -1,7 +1,7 @@
 //! What may leave the building, and as what: the last stage before an event gets its id (D10).
 //!
 //! [`Disclosure::apply`] does with each field what [`policy`] says for its class ([`ingest_event::field::Class`]): it stays
-//! as it is, belongs to our own networks and leaves under pseudonym ([`pseudonym`]), or does not leave. It runs before the
+//! as it is, belongs to our own networks and leaves under pseudonym ([`Pseudonyms`]), or does not leave. It runs before the
 //! spool, so that nothing withheld reaches that disk either. [`disclose`] alone takes out what no configuration lets out:
 //! payload, and names of users that stand in packets.
 
@@ -370,6 +370,15 @@ fn hide_value(
         // Accounts that are numbers name people too.
         *value = Value::from(value.to_string());
     }
+    if !is_text(value)
+        && !matches!(
+            class,
+            Class::Envelope | Class::Traffic | Class::FlowId | Class::Text
+        )
+    {
+        // An address is a number as well, and nobody says so.
+        return false;
+    }
     let hidden = |hidden: Option<Arc<str>>| hidden.map_or(Hidden::Not, Hidden::By);
     texts(value, &mut |text| match class {
         Class::Envelope | Class::Traffic | Class::FlowId => Hidden::Not,
@@ -397,6 +406,11 @@ fn hide_value(
         Class::Text | Class::Message => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
         Class::Query | Class::PacketUser => Hidden::Withheld,
     })
+}
+
+/// Text, or nothing but texts.
+fn is_text(value: &Value) -> bool {
+    value.each().all(|item| matches!(item, Value::String(_)))
 }
 
 fn hide_host(pseudonyms: &mut Pseudonyms, facts: Facts, name: &str, text: &str) -> Option<Arc<str>> {

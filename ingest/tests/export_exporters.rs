@@ -237,7 +237,7 @@ impl Sensor {
         drop(free);
         let root = directory.display();
         let text = format!(
-            "sensor: sensor-1\norganization: \"964965226\"\n\
+            "sensor: sensor-1\norganization: \"964965226\"\nprivacy: [{{ level: full }}]\n\
              home_networks: [10.20.0.0/24, \"2001:db8:20::/64\"]\n\
              state: {root}/state\nbus: {{ embedded: {{ directory: {root}/bus }} }}\n\
              sources:\n  - flow_export: {{ listen: \"{address}\", exporters: [{exporters}] }}\n"

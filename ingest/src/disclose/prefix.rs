@@ -139,6 +139,13 @@ impl Inside {
         if address.is_loopback() || address.is_unspecified() || is_everybody(address) {
             return None;
         }
+        if let IpAddr::V6(six) = address
+            && let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = six.segments()
+        {
+            // An IPv4 address behind a translator (RFC 6052) is ours when it is.
+            let four = Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+            return self.keep(IpAddr::V4(four)).map(|keep| 96 + keep);
+        }
         self.networks
             .iter()
             .find(|(network, _)| network.contains(&address))
@@ -214,6 +221,8 @@ mod tests {
             ("fe80::1", Some(64)),
             ("2001:db8:20::5", Some(48)),
             ("2001:db8:21::5", None),
+            ("64:ff9b::10.20.0.5", Some(104)),
+            ("64:ff9b::203.0.113.1", None),
             ("::1", None),
             ("::", None),
             ("ff02::fb", None),

@@ -266,7 +266,20 @@ fn numbers_and_lists_are_hidden_item_by_item() {
     draft
         .fields
         .set(field::DNS_RESOLVED_IP, Value::List(list.to_vec()));
+    // As a number, an address is one too.
+    draft.fields.set(field::SOURCE_IP, 0x0a14_004d_i64);
+    draft.fields.set(
+        field::DNS_ANSWERS_DATA,
+        Value::List(vec![Value::from(0x0a14_004d_i64)]),
+    );
     disclosure.apply(&mut draft);
+    assert_eq!(
+        (
+            draft.fields.get(field::SOURCE_IP),
+            draft.fields.get(field::DNS_ANSWERS_DATA)
+        ),
+        (None, None)
+    );
     let user = draft.fields.text(field::USER_NAME).expect("text");
     assert!(user.starts_with("u-"), "{user}");
     let left: Vec<String> = draft
