@@ -83,7 +83,7 @@ impl Config {
         )
         .with_datasets(self.sources.iter().filter_map(|source| match source {
             Source::File(file) => file.dataset.clone(),
-            Source::SyslogUdp(_) | Source::SyslogTcp(_) | Source::FlowExport(_) => None,
+            Source::SyslogUdp(_) | Source::SyslogTcp(_) | Source::FlowExport(_) | Source::Capture(_) => None,
         }))
     }
 }

@@ -176,6 +176,12 @@ async fn no_byte_of_what_is_refused_leaves_the_building() {
     assert_eq!(summary.records_refused, 8);
     let told = published(directory.path(), "varde.quarantine.964965226").await;
     assert_eq!(told.len(), 8);
+    // Held open, or SQLite tidies its files up while they are read.
+    let _held = Bus::open(&BusConfig::Embedded {
+        directory: directory.path().join("bus"),
+    })
+    .await
+    .expect("opens");
     let mut files = 0;
     for entry in std::fs::read_dir(directory.path().join("bus")).expect("reads") {
         let bytes = match std::fs::read(entry.expect("reads").path()) {

@@ -73,7 +73,7 @@ impl Sensor {
             .unwrap();
         let root = folder.display();
         let text = format!(
-            "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\n\
+            "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\nprivacy: [{{ level: full }}]\n\
              exit_when_done: true\n{more}\nsources:\n  - {source}\n"
         );
         let config = config::parse(&text, "sensor.yml").unwrap();

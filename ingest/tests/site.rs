@@ -158,7 +158,7 @@ fn what_leaves_is_printed_from_the_configuration_and_what_was_refused_from_the_s
 
     let refused = said(&sensor(folder, &["quarantine"], ""));
     assert!(
-        refused.contains("bad_field") && refused.contains("kari"),
+        refused.contains("not_json") && refused.contains("kari"),
         "{refused}"
     );
     assert!(

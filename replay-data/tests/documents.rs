@@ -113,6 +113,7 @@ fn every_configuration_key_is_explained_in_its_section() {
     let document = text("docs/operating.md");
     for (source, heading, sample) in [
         ("ingest/src/config.rs", "### Sensor", "home_networks"),
+        ("ingest/src/disclose/policy.rs", "### Privacy", "messages"),
         ("detect/src/config.rs", "### Detector", "checkpoint_interval_ms"),
         ("alerting/src/config.rs", "### Alerting", "password_file"),
         ("ingest/bus/src/lib.rs", "### Bus", "embedded"),
