@@ -58,15 +58,19 @@ const LOOKED_AT: [&str; 4] = ["suricata.", "zeek.", "http.", "ftp."];
 const UNNAMED_DATASET: &str = "generic";
 
 /// How the datasets that readers make begin, and those of shippers of the usual logs; others must be configured.
-const DATASET_FAMILIES: [&str; 10] = [
+const DATASET_FAMILIES: [&str; 14] = [
     "apache.",
     "auditd.",
+    "cef.",
+    "leef.",
     "linux.",
+    "mail.",
     "network.",
     "nginx.",
     "suricata.",
     "system.",
     "varde.",
+    "web.",
     "windows.",
     "zeek.",
 ];
@@ -400,7 +404,10 @@ fn hide_value(
         Class::Url => Hidden::As(pseudonyms.url(text, facts.server, with_query)),
         Class::User => hidden(pseudonyms.user(text)),
         Class::Mail => pseudonyms.mail(text).map_or(Hidden::Not, Hidden::As),
-        Class::Text | Class::Message if name == field::LOG_FILE_PATH || name.starts_with("file.") => {
+        Class::Text | Class::Message
+            if [field::LOG_FILE_PATH, field::VARDE_HEARTBEAT_SOURCE_NAME].contains(&name)
+                || name.starts_with("file.") =>
+        {
             Hidden::As(pseudonyms.path(text))
         }
         Class::Text | Class::Message => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),

@@ -337,13 +337,7 @@ impl Intake {
     }
 
     /// Puts an event into an append.
-    fn event(
-        &self,
-        append: &mut Append<'_>,
-        source: &SourceIdentity,
-        draft: Draft,
-        observed: Timestamp,
-    ) {
+    fn event(&self, append: &mut Append<'_>, source: &SourceIdentity, draft: Draft, observed: Timestamp) {
         let stream = Stream::of_dataset(&draft.dataset);
         append.event(stream, draft.timestamp, |sequence| {
             let mut event = stamp(&self.context, source, draft, sequence, observed);

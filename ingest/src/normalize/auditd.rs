@@ -7,11 +7,11 @@
 
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value, field};
 
-use super::columns::{Column, Read, convert};
+use super::columns::{Columns, Read, convert};
 use super::{Normalized, Reject};
 
 /// Fields that get an ECS name beside their own.
-pub(super) const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: Columns = Columns::declared(&[
     ("node", field::HOST_NAME, Read::Lower),
     ("exe", "process.executable", Read::Plain),
     ("comm", "process.name", Read::Plain),
@@ -25,7 +25,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ("euid", "user.effective.id", Read::Text),
     ("acct", field::USER_NAME, Read::Plain),
     ("addr", field::SOURCE_IP, Read::Address),
-];
+]);
 
 /// Fields that the kernel writes in hexadecimal where they hold anything odd; `a0` and on too, in an `EXECVE` record.
 const ENCODED: [&str; 9] = [

@@ -6,11 +6,11 @@
 
 use ingest_event::{Fields, Timestamp, Value, field};
 
-use super::columns::{Column, Read, convert};
+use super::columns::{Columns, Read, convert};
 use super::time;
 
 /// Extensions of CEF.
-pub(super) const CEF: &[Column] = &[
+pub(super) const CEF: Columns = Columns::declared(&[
     ("src", field::SOURCE_IP, Read::Address),
     ("c6a2", field::SOURCE_IP, Read::Address),
     ("spt", field::SOURCE_PORT, Read::Port),
@@ -49,10 +49,10 @@ pub(super) const CEF: &[Column] = &[
     ("fileHash", "file.hash.sha256", Read::Lower),
     ("dvchost", field::HOST_NAME, Read::Plain),
     ("msg", field::MESSAGE, Read::Plain),
-];
+]);
 
 /// Attributes of LEEF.
-pub(super) const LEEF: &[Column] = &[
+pub(super) const LEEF: Columns = Columns::declared(&[
     ("src", field::SOURCE_IP, Read::Address),
     ("srcPort", field::SOURCE_PORT, Read::Port),
     ("srcMAC", "source.mac", Read::Plain),
@@ -72,7 +72,7 @@ pub(super) const LEEF: &[Column] = &[
     ("identHostName", field::HOST_NAME, Read::Plain),
     ("url", field::URL_ORIGINAL, Read::Plain),
     ("policy", "rule.name", Read::Plain),
-];
+]);
 
 /// The parts before the extensions of CEF, and before the attributes of LEEF.
 pub(super) const HEADER: [&str; 6] = [
@@ -169,7 +169,7 @@ fn set_header(header: &[String], fields: &mut Fields) {
     }
 }
 
-fn set(pairs: &[(&str, String)], columns: &[Column], prefix: &str, fields: &mut Fields) {
+fn set(pairs: &[(&str, String)], columns: Columns, prefix: &str, fields: &mut Fields) {
     for (key, value) in pairs {
         let column = columns.iter().find(|(from, _, _)| from == key);
         let read = column.and_then(|(_, to, read)| {

@@ -35,6 +35,13 @@ impl Columns {
     }
 }
 
+impl std::ops::Deref for Columns {
+    type Target = [Column];
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
 /// How a value is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {

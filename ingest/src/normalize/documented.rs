@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use ingest_event::field;
 
-use super::columns::{Column, Read};
+use super::columns::{Column, Columns, Read};
 use super::*;
 
 /// What logs in words say, which no table maps: the ECS name, and where it stands in the line.
@@ -102,7 +102,7 @@ fn quoted(value: &str) -> String {
 }
 
 fn mapped() -> Vec<Mapped> {
-    let eve = |title, dataset, columns: &[Column]| Mapped {
+    let eve = |title, dataset, columns: Columns| Mapped {
         title,
         dataset,
         format: Format::Eve,
@@ -114,7 +114,7 @@ fn mapped() -> Vec<Mapped> {
             )
         },
     };
-    let line = |title, dataset, format, columns: &[Column], line| Mapped {
+    let line = |title, dataset, format, columns: Columns, line| Mapped {
         title,
         dataset,
         format,
@@ -227,7 +227,7 @@ fn each_field_of_each_table_is_read() {
         }
     }
     for (log, columns) in zeek::tables::BY_LOG {
-        for (from, to, read) in columns.iter().chain(zeek::tables::COMMON) {
+        for (from, to, read) in columns.iter().chain(zeek::tables::COMMON.iter()) {
             for (written, expected) in samples(*read) {
                 let line = format!(r#"{{"ts":1772442900.1,"uid":"C1","{from}":{}}}"#, quoted(written));
                 check(
@@ -353,7 +353,12 @@ fn document() -> String {
             _ => {}
         }
     }
-    table(&mut out, "Zeek, every log", "any of Zeek's", zeek::tables::COMMON);
+    table(
+        &mut out,
+        "Zeek, every log",
+        "any of Zeek's",
+        &zeek::tables::COMMON,
+    );
     for (log, columns) in zeek::tables::BY_LOG {
         let dataset = match *log {
             "conn" => "`network.flow`".to_owned(),

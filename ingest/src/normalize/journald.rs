@@ -5,11 +5,11 @@
 
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value, field};
 
-use super::columns::{Column, Read, convert, whole};
+use super::columns::{Columns, Read, convert, whole};
 use super::{Normalized, Reject, syslog};
 
 /// Fields of the journal.
-pub(super) const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: Columns = Columns::declared(&[
     ("_HOSTNAME", field::HOST_NAME, Read::Plain),
     ("_PID", "process.pid", Read::Count),
     ("SYSLOG_PID", "process.pid", Read::Count),
@@ -19,7 +19,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ("_SYSTEMD_UNIT", "systemd.unit", Read::Plain),
     ("_TRANSPORT", "systemd.transport", Read::Plain),
     ("SYSLOG_IDENTIFIER", "log.syslog.appname", Read::Plain),
-];
+]);
 
 /// Whether a JSON line is of the journal.
 pub(super) fn is_journald(has: impl Fn(&str) -> bool) -> bool {
@@ -39,7 +39,7 @@ pub(super) fn normalize(native: &Fields) -> Result<Normalized, Reject> {
             )
         })?;
     let mut fields = Fields::new();
-    for (from, to, read) in COLUMNS {
+    for (from, to, read) in COLUMNS.iter() {
         if let Some(value) = native.get(from).filter(|_| fields.get(to).is_none()) {
             fields.set_some(*to, convert(*read, value.clone(), from)?);
         }

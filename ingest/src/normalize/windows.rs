@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value, field};
 use rustc_hash::FxHashMap;
 
-use super::columns::{Column, Read, convert};
+use super::columns::{Columns, Read, convert};
 use super::{Normalized, NormalizerOptions, Reject, time};
 
 /// What stands around an event's data, by its place in EVTX, and the name that collectors give it.
@@ -42,7 +42,7 @@ pub(super) const SYSTEM: &[(&str, &str)] = &[
 ];
 
 /// ECS names that are set beside Windows' own, where a value can be read so; the first that has a value holds.
-pub(super) const DATA: &[Column] = &[
+pub(super) const DATA: Columns = Columns::declared(&[
     ("Computer", field::HOST_NAME, Read::Lower),
     ("Hostname", field::HOST_NAME, Read::Lower),
     ("EventID", "event.code", Read::Text),
@@ -70,7 +70,7 @@ pub(super) const DATA: &[Column] = &[
     ("ParentProcessName", "process.parent.executable", Read::Plain),
     ("ParentCommandLine", "process.parent.command_line", Read::Plain),
     ("TargetFilename", "file.path", Read::Plain),
-];
+]);
 
 /// Digests as Sysmon lists them: `SHA1=…,MD5=…`.
 pub(super) const HASHES: &[(&str, &str)] = &[
@@ -130,7 +130,7 @@ pub(super) fn normalize(
     })?;
     fields.remove(field::TIMESTAMP);
     fields.remove("TimeCreated");
-    for (from, to, read) in DATA {
+    for (from, to, read) in DATA.iter() {
         let Some(value) = fields.get(from).filter(|_| fields.get(to).is_none()) else {
             continue;
         };
