@@ -259,6 +259,7 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("zeek.ssh.uid", Class::Traffic),
     ("zeek.ssl.uid", Class::Traffic),
     ("destination.domain", Class::Host),
+    ("error.code", Class::Traffic),
     ("file.pe.imphash", Class::Traffic),
     ("observer.product", Class::Text),
     ("observer.vendor", Class::Text),
@@ -273,6 +274,7 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("user.audit.id", Class::User),
     ("user.effective.id", Class::User),
     ("user.id", Class::User),
+    ("varde.encoding", Class::Traffic),
     // Windows' own names, which rules for it are written in.
     ("Channel", Class::Traffic),
     ("ClientAddress", Class::Address),
