@@ -248,7 +248,7 @@ async fn whatever_crashes_all_that_was_taken_in_arrives_once() {
     let disk = Disk::mount(&root.join("state"));
     let config = root.join("sensor.yml");
     let text = format!(
-        "sensor: sensor-1\norganization: \"964965226\"\nstate: {0}/state\ncanary_secs: 1\n\
+        "sensor: sensor-1\norganization: \"964965226\"\nstate: {0}/state\ncanary_secs: 1\nprivacy: [{{ level: full }}]\n\
          bus: {{ embedded: {{ directory: {0}/bus }} }}\nsources:\n  - file: {{ path: {0}/log, year: 2026, follow: true }}\n",
         root.display()
     );

@@ -30,7 +30,7 @@ fn written(directory: &Path, bus: &str, more: &str) -> String {
     let root = directory.display();
     let bus = bus.replace("ROOT", &root.to_string());
     format!(
-        "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\nbus: {{ {bus} }}\n{more}"
+        "sensor: sensor-1\norganization: \"964965226\"\nstate: {root}/state\ncanary_secs: 0\nprivacy: [{{ level: full }}]\nbus: {{ {bus} }}\n{more}"
     )
 }
 

@@ -72,6 +72,8 @@ names! {
     Traffic VARDE_HEARTBEAT_SOURCE_REFUSED = "varde.heartbeat.source.refused";
     /// Records turned away, by source.
     Traffic VARDE_HEARTBEAT_SOURCE_SHED = "varde.heartbeat.source.shed";
+    /// Datagrams that the kernel dropped, by source.
+    Traffic VARDE_HEARTBEAT_SOURCE_KERNEL_DROPS = "varde.heartbeat.source.kernel_drops";
     /// Seconds since the latest event, by source.
     Traffic VARDE_HEARTBEAT_SOURCE_LAG_SECS = "varde.heartbeat.source.lag_secs";
     /// Streams, in the order of the next lists.
