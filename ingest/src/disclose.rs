@@ -58,10 +58,11 @@ const LOOKED_AT: [&str; 4] = ["suricata.", "zeek.", "http.", "ftp."];
 const UNNAMED_DATASET: &str = "generic";
 
 /// How the datasets that readers make begin, and those of shippers of the usual logs; others must be configured.
-const DATASET_FAMILIES: [&str; 14] = [
+const DATASET_FAMILIES: [&str; 15] = [
     "apache.",
     "auditd.",
     "cef.",
+    "claimed.varde.",
     "leef.",
     "linux.",
     "mail.",
