@@ -7,6 +7,7 @@ mod file;
 mod heartbeat;
 mod intake;
 mod ledger;
+mod outline;
 mod publisher;
 mod source;
 
@@ -30,9 +31,9 @@ use crate::spool::Spool;
 use crate::stamp::SourceIdentity;
 
 pub use heartbeat::{HEARTBEAT_DATASET, SHED_DATASET};
-pub(crate) use intake::Outline;
 pub use intake::{Intake, Stopped};
 pub use ledger::{Account, SourceCounts};
+pub(crate) use outline::Outline;
 
 /// The dataset of canaries.
 pub const CANARY_DATASET: &str = "varde.canary";
@@ -133,8 +134,16 @@ pub async fn run_with(
     let publisher = publisher::run(&bus, &topics, &intake, &reading);
     let summary = supervise(sources, publisher, &config, &reading, &stop, &topics, &bus).await;
     stop.cancel();
-    while let Some(ended) = side.join_next().await {
-        ended.context("join a task")??;
+    let ending = async {
+        while let Some(ended) = side.join_next().await {
+            ended.context("join a task")??;
+        }
+        anyhow::Ok(())
+    };
+    // A question that is never asked to its end, or a disk that does not answer, holds nobody.
+    match tokio::time::timeout(STOP_MAX, ending).await {
+        Ok(ended) => ended?,
+        Err(_) => side.abort_all(),
     }
     summary?;
     Ok(intake.summary())

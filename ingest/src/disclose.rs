@@ -294,7 +294,8 @@ impl Disclosure {
         Facts {
             server: ours(is_ours),
             dns: ours(dns),
-            has_inside: source == Some(true) || destination == Some(true),
+            // Addresses that are not there as two plain ones may be ours all the same.
+            has_inside: source != Some(false) || destination != Some(false),
         }
     }
 
@@ -310,6 +311,11 @@ impl Disclosure {
         }
         if dataset == "zeek.notice" {
             return Some(Vec::new());
+        }
+        // Whatever else writes such words means something else by them.
+        let is_daemon = |name: &str| name.starts_with("sshd");
+        if dataset != "system.auth" || !fields.text("process.name").is_some_and(is_daemon) {
+            return None;
         }
         let user = login(message)?;
         let own = fields.text(field::USER_NAME);

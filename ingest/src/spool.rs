@@ -19,6 +19,7 @@ mod slots;
 mod stream;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -225,6 +226,20 @@ impl Spool {
             path: folder.clone(),
             source,
         })?;
+        // A folder is there after a power cut only if what it lies in was written too.
+        for made in [folder.as_path(), directory].iter().chain(&directory.parent()) {
+            let above = if made.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                made
+            };
+            File::open(above)
+                .and_then(|above| above.sync_all())
+                .map_err(|source| SpoolError::Directory {
+                    path: above.to_path_buf(),
+                    source,
+                })?;
+        }
         let (place_slots, kept) = Slots::open(&folder, "places");
         let (acknowledged_slots, acknowledged) = Slots::open(&folder, "acknowledged");
         let kept: Kept = kept
@@ -431,6 +446,13 @@ impl Spool {
         std::mem::take(&mut self.losses)
     }
 
+    /// What was asked for could not be told; it is told the next time.
+    pub fn losses_untold(&mut self, losses: Vec<Loss>) {
+        for loss in losses {
+            self.remember(loss);
+        }
+    }
+
     /// What was lost since this was asked last, for counting.
     pub fn fresh_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.fresh)
@@ -438,6 +460,10 @@ impl Spool {
 
     fn lose(&mut self, loss: Loss) {
         self.fresh.push(loss);
+        self.remember(loss);
+    }
+
+    fn remember(&mut self, loss: Loss) {
         let alike = |other: &&mut Loss| (other.stream, other.cause) == (loss.stream, loss.cause);
         match self.losses.iter_mut().find(alike) {
             Some(other) => other.add(loss),

@@ -46,13 +46,18 @@ pub(super) async fn beat(digest: String, intake: Arc<Intake>, stop: Cancellation
         let made = tokio::task::spawn_blocking(move || {
             let now = asked.clock().now();
             let mut records = vec![Record::Event(heartbeat(&asked, &digest, started, now, position))];
-            for (ordinal, loss) in (1..).zip(&asked.losses()) {
+            let losses = asked.losses();
+            for (ordinal, loss) in (1..).zip(&losses) {
                 records.push(Record::Event(shed(loss, now, position, ordinal)));
             }
-            records
+            (records, losses)
         });
-        let Ok(records) = made.await else { continue };
-        intake.say("heartbeat", &identity, records).await;
+        let Ok((records, losses)) = made.await else {
+            continue;
+        };
+        if !intake.say("heartbeat", &identity, records).await {
+            intake.losses_untold(losses);
+        }
     }
 }
 

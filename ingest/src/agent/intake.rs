@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Account, Ledger, SourceCounts};
+use super::outline::{Outline, merge};
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
 use crate::disclose::policy::Level;
@@ -174,7 +175,7 @@ impl Intake {
             let emptied = self.emptied.notified();
             tokio::pin!(emptied);
             emptied.as_mut().enable();
-            if !self.is_full.load(Ordering::Relaxed) {
+            if !self.is_full.load(Ordering::Relaxed) || self.makes_room_for(&records).await? {
                 break;
             }
             tokio::select! {
@@ -184,6 +185,21 @@ impl Intake {
         }
         self.spool(format, source, records, progress, Room::Wait).await?;
         Ok(())
+    }
+
+    /// Alerts do not wait behind logs and flows: the oldest of those go for them. Whether there is room then.
+    async fn makes_room_for(self: &Arc<Self>, records: &[Record]) -> anyhow::Result<bool> {
+        if Outline::of(records).stream != Stream::Alert {
+            return Ok(false);
+        }
+        let intake = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let mut spool = intake.lock();
+            while spool.is_full() && spool.shed(Stream::Log, Cause::Full) {}
+            intake.tell(&mut spool);
+            !spool.is_full()
+        });
+        Ok(made.await?)
     }
 
     /// Whether the records were taken; with [`Room::Make`] they may be turned away.
@@ -236,17 +252,24 @@ impl Intake {
 
     /// Takes in what the sensor says of itself, whether the spool is full or not: it is little. It costs nothing else its
     /// place; on a full disk it is missed.
-    pub(super) async fn say(self: &Arc<Self>, kind: &str, source: &SourceIdentity, records: Vec<Record>) {
+    /// Whether it was taken.
+    pub(super) async fn say(
+        self: &Arc<Self>,
+        kind: &str,
+        source: &SourceIdentity,
+        records: Vec<Record>,
+    ) -> bool {
         let outline = Outline::of(&records);
-        match self.spool(kind, source, records, None, Room::Wait).await {
-            Ok(true) => {}
-            Ok(false) => self.turn_away(kind, kind, source, outline),
-            Err(error) => {
-                let error = format!("{error:#}");
-                tracing::debug!(error, kind, "hand in what the sensor says of itself");
-                self.turn_away(kind, kind, source, outline);
-            }
+        let taken = self.spool(kind, source, records, None, Room::Wait).await;
+        if let Err(error) = &taken {
+            let error = format!("{error:#}");
+            tracing::debug!(error, kind, "hand in what the sensor says of itself");
         }
+        let taken = taken.unwrap_or(false);
+        if !taken {
+            self.turn_away(kind, kind, source, outline);
+        }
+        taken
     }
 
     /// Counts records that were read and could not be taken in.
@@ -458,6 +481,11 @@ impl Intake {
         losses
     }
 
+    /// What was given up could not be told: it is told with the next heartbeat.
+    pub(crate) fn losses_untold(&self, losses: Vec<Loss>) {
+        self.lock().losses_untold(losses);
+    }
+
     /// Whose records these are, for quarantine.
     #[cfg(test)]
     pub(crate) fn context(&self) -> &SensorContext {
@@ -501,48 +529,6 @@ impl Intake {
     }
 }
 
-/// Records by stream, before they are handed in.
-#[derive(Clone, Debug)]
-pub(crate) struct Outline {
-    /// The most important.
-    stream: Stream,
-    records: u64,
-    last: Option<Timestamp>,
-    /// As they are told if they are turned away.
-    parts: Vec<Loss>,
-}
-
-impl Outline {
-    pub(crate) fn of(records: &[Record]) -> Self {
-        let mut outline = Self {
-            stream: Stream::Quarantine,
-            records: records.len() as u64,
-            last: None,
-            parts: Vec::new(),
-        };
-        for record in records {
-            let (stream, times) = match record {
-                Record::Event(draft) => {
-                    outline.last = outline.last.max(Some(draft.timestamp));
-                    let at = draft.timestamp.as_nanos();
-                    (Stream::of_dataset(&draft.dataset), Some((at, at)))
-                }
-                Record::Refused(_) => (Stream::Quarantine, None),
-            };
-            outline.stream = outline.stream.min(stream);
-            let loss = Loss {
-                stream,
-                cause: Cause::TurnedAway,
-                records: 1,
-                times,
-                sequences: None,
-            };
-            merge(&mut outline.parts, loss);
-        }
-        outline
-    }
-}
-
 /// Takes a dataset of ours from a record that others wrote: whoever can write to a log must not make heartbeats, nor get
 /// past what waits.
 fn disown(record: &mut Record) {
@@ -550,15 +536,6 @@ fn disown(record: &mut Record) {
         && draft.dataset.starts_with(RESERVED)
     {
         draft.dataset = format!("claimed.{}", draft.dataset).into();
-    }
-}
-
-/// Adds a loss to those of its stream and cause.
-fn merge(losses: &mut Vec<Loss>, loss: Loss) {
-    let alike = |other: &&mut Loss| (other.stream, other.cause) == (loss.stream, loss.cause);
-    match losses.iter_mut().find(alike) {
-        Some(other) => other.add(loss),
-        None => losses.push(loss),
     }
 }
 

@@ -60,6 +60,9 @@ struct Options {
 const EXIT_USAGE: u8 = 64;
 const EXIT_CONFIG: u8 = 78;
 
+/// How long work that can't be interrupted may take at the end.
+const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
 fn main() -> ExitCode {
     let command = match Command::try_parse() {
         Ok(command) => command,
@@ -102,8 +105,15 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(config: config::Config) -> anyhow::Result<ExitCode> {
+/// Runs, and ends also where a disk does not answer any more.
+fn run(config: config::Config) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new().context("start")?;
+    let ended = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    ended
+}
+
+async fn serve(config: config::Config) -> anyhow::Result<ExitCode> {
     let bus = ingest_bus::Bus::open(&config.bus).await.context("open the bus")?;
     let stop = CancellationToken::new();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -107,6 +107,14 @@ const PRIVATE: [(IpAddr, u8, u32); 7] = [
     (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10, 64),
 ];
 
+/// Of a configured network no more bits stay than those of a common one: a network of one address would be no secret.
+const fn kept_max(network: &IpNet) -> u32 {
+    match network {
+        IpNet::V4(_) => 24,
+        IpNet::V6(_) => 64,
+    }
+}
+
 /// Which addresses are ours: those of private blocks and of the configured networks.
 #[derive(Clone, Debug, Default)]
 pub struct Inside {
@@ -121,9 +129,12 @@ impl Inside {
             .iter()
             .filter_map(|(address, length, keep)| Some((IpNet::new(*address, *length).ok()?, *keep)));
         // A private block comes before what is configured in it: the plan of the network is not told.
-        let own = home_networks
-            .iter()
-            .map(|network| (network.trunc(), u32::from(network.prefix_len())));
+        let own = home_networks.iter().map(|network| {
+            (
+                network.trunc(),
+                u32::from(network.prefix_len()).min(kept_max(network)),
+            )
+        });
         let mut own: Vec<_> = own.collect();
         // The largest first, so that all addresses of one block keep the same bits.
         own.sort_by_key(|(network, keep)| (*keep, network.network()));
@@ -158,6 +169,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_network_of_one_address_is_hidden_all_the_same() {
+        for (network, kept) in [
+            ("203.0.113.7/32", 24),
+            ("203.0.113.0/24", 24),
+            ("203.0.0.0/16", 16),
+            ("2001:db8::7/128", 64),
+            ("2001:db8::/32", 32),
+        ] {
+            let network: IpNet = network.parse().expect("a network");
+            assert_eq!(
+                Inside::new(&[network]).keep(network.addr()),
+                Some(kept),
+                "{network}"
+            );
+        }
+    }
 
     /// The key of the authors' sample, and of every implementation's tests since.
     const SAMPLE: [u8; 32] = [

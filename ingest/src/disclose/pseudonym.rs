@@ -12,6 +12,34 @@ use super::name::{self, HOST_PREFIX, SHARE_PREFIX, USER_PREFIX, hashed};
 use super::prefix::{Inside, PrefixCipher};
 use crate::site::keys::SiteKey;
 
+/// Kinds of Kerberos services, as they stand before the host (Microsoft's list of service classes, MIT's and Heimdal's own).
+const SERVICES: [&str; 24] = [
+    "afpserver",
+    "cifs",
+    "dns",
+    "exchangemdb",
+    "ftp",
+    "gc",
+    "host",
+    "hosts",
+    "http",
+    "imap",
+    "kadmin",
+    "krbtgt",
+    "ldap",
+    "mssqlsvc",
+    "nfs",
+    "pop",
+    "postgres",
+    "restrictedkrbhost",
+    "rpcss",
+    "smtp",
+    "ssh",
+    "termsrv",
+    "vnc",
+    "wsman",
+];
+
 /// Names made between two looks of the site's table; more than a batch has.
 const MADE_MAX: usize = 65_536;
 
@@ -389,7 +417,11 @@ impl Pseudonyms {
         let mut hidden = String::with_capacity(text.len());
         match service.split_once('/') {
             Some((kind, place)) => {
-                hidden.push_str(kind);
+                // `NAME/admin` is a person's, and looks the same.
+                match SERVICES.contains(&kind.to_lowercase().as_str()) {
+                    true => hidden.push_str(kind),
+                    false => hidden.push_str(&self.user(kind).unwrap_or_else(|| kind.into())),
+                }
                 for part in place.split('/') {
                     let (host, port) = part
                         .split_once(':')

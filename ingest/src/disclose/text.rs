@@ -120,7 +120,8 @@ impl Pseudonyms {
     /// A path with addresses and names of ours under pseudonym, and homes with the person's name hidden.
     pub(super) fn path(&mut self, text: &str) -> String {
         let text = self.scrub(text).unwrap_or_else(|| text.to_owned());
-        if !text.contains('~') && !HOMES.iter().any(|home| text.contains(home)) {
+        let lower = text.to_lowercase();
+        if !text.contains('~') && !HOMES.iter().any(|home| lower.contains(home)) {
             return text;
         }
         let mut out = String::with_capacity(text.len());

@@ -17,6 +17,9 @@ const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 /// Datagrams taken into one append to the spool, so that a flood is not held up by one sync each.
 const DATAGRAMS_PER_BATCH: usize = 1_000;
 
+/// After a stop so many batches are taken still: more than a socket of 16 MiB holds.
+const LAST_BATCHES: usize = 64;
+
 /// Of a label.
 const KIND: &str = "syslog_udp";
 
@@ -36,12 +39,15 @@ pub async fn serve_udp(
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut failures = Failures::new(KIND);
     let mut drops = Drops::of(KIND, &udp);
-    let (mut position, mut records) = (0, Vec::new());
+    let (mut position, mut records, mut last_batches) = (0, Vec::new(), 0);
     loop {
         let mut received = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
             received = udp.recv_from(&mut buffer) => received,
+            // What came before the stop is taken still, and no more than a socket holds.
+            () = stop.cancelled() => udp.try_recv_from(&mut buffer),
         };
+        let is_last = stop.is_cancelled() && (received.is_err() || LAST_BATCHES <= last_batches);
+        last_batches += usize::from(stop.is_cancelled());
         normalizer.arrived(intake.clock().now());
         while let Ok((bytes, from)) = received {
             failures.over();
@@ -56,6 +62,9 @@ pub async fn serve_udp(
         let records = std::mem::take(&mut records);
         intake.offer(KIND, "syslog", &identity, records).await?;
         drops.look(&intake, &identity);
+        if is_last {
+            return Ok(());
+        }
         if let Err(error) = received {
             tokio::time::sleep(failures.told(error, intake.metrics())?).await;
         }

@@ -10,6 +10,9 @@ use jiff::fmt::strtime;
 
 use super::{Normalized, Reject};
 
+/// A user's name may look like a time so often, and the line is still understood.
+const BRACKETS_MAX: usize = 8;
+
 /// The parts of a line.
 struct Line<'t> {
     host: Option<&'t str>,
@@ -82,33 +85,36 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// A user's name may hold blanks, so that the time is looked for by its bracket.
+/// A user's name may hold anything, so that the time is the bracket in front of the request that reads as one.
 fn parts(text: &str) -> Option<Line<'_>> {
-    let (before, after) = text.split_once(" [")?;
-    let (time, rest) = after.split_once("] ")?;
-    let mut words = before.split(' ').filter(|word| !word.is_empty());
-    let (first, second, third) = (words.next()?, words.next()?, words.next()?);
-    // With a virtual host in front there is one word more, and the client is an address.
-    let fourth = words.next();
-    let (host, client) = match fourth {
-        Some(_) if first.parse::<IpAddr>().is_err() && second.parse::<IpAddr>().is_ok() => {
-            (Some(first), second)
-        }
-        Some(_) | None => (None, first),
+    let mut brackets = text.match_indices("] \"").take(BRACKETS_MAX);
+    let (before, time, rest) = brackets.find_map(|(end, _)| {
+        let (before, time) = text.get(..end)?.rsplit_once(" [")?;
+        when(time)?;
+        Some((before, time, text.get(end + 2..)?))
+    })?;
+    let (first, behind) = word(before)?;
+    let (second, third) = word(behind)?;
+    // With a virtual host in front the client, which is an address then, comes second.
+    let (host, client, behind) = match first.parse::<IpAddr>().is_err() && second.parse::<IpAddr>().is_ok() {
+        true => (Some(first), second, third),
+        false => (None, first, behind),
     };
-    let ident = if host.is_some() { third } else { second };
     // Identity is a word (RFC 1413), nearly always `-`; the rest is the user.
-    let user = before
-        .rsplit_once(&format!(" {ident} "))
-        .map_or("-", |(_, user)| user);
-    let client = client.trim_matches(['[', ']']);
+    let (_, user) = word(behind)?;
     Some(Line {
         host,
-        client,
+        client: client.trim_matches(['[', ']']),
         user: user.trim(),
         time,
         rest,
     })
+}
+
+/// The first word, and what follows it.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    (!text.is_empty()).then(|| text.split_once(' ').unwrap_or((text, "")))
 }
 
 fn when(time: &str) -> Option<Timestamp> {

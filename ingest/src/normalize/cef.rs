@@ -47,7 +47,7 @@ pub(super) const CEF: Columns = Columns::declared(&[
     ("fname", "file.name", Read::Plain),
     ("filePath", "file.path", Read::Plain),
     ("fileHash", "file.hash.sha256", Read::Lower),
-    ("dvchost", field::HOST_NAME, Read::Plain),
+    ("dvchost", "observer.hostname", Read::Plain),
     ("msg", field::MESSAGE, Read::Plain),
 ]);
 
@@ -84,14 +84,12 @@ pub(super) const HEADER: [&str; 6] = [
     "event.severity",
 ];
 
+/// More extensions than any product writes; what follows the last stays its value.
+const EXTENSIONS_MAX: usize = 512;
+
 /// What a message says, if it is CEF or LEEF: the dataset, and its own time if it has one.
 pub(super) fn read(message: &str, fields: &mut Fields) -> Option<(&'static str, Option<Timestamp>)> {
-    // Some senders write a word before it.
-    let at = message
-        .find("CEF:")
-        .or_else(|| message.find("LEEF:"))
-        .filter(|at| *at <= 64)?;
-    let text = message.get(at..)?;
+    let text = message;
     if let Some(rest) = text.strip_prefix("CEF:") {
         return cef(rest, fields).map(|time| ("cef.log", time));
     }
@@ -170,6 +168,7 @@ fn set_header(header: &[String], fields: &mut Fields) {
 }
 
 fn set(pairs: &[(&str, String)], columns: Columns, prefix: &str, fields: &mut Fields) {
+    let mut seen: Vec<&str> = Vec::new();
     for (key, value) in pairs {
         let column = columns.iter().find(|(from, _, _)| from == key);
         let read = column.and_then(|(_, to, read)| {
@@ -177,7 +176,12 @@ fn set(pairs: &[(&str, String)], columns: Columns, prefix: &str, fields: &mut Fi
             Some((*to, value))
         });
         match read {
-            Some((to, value)) => fields.set(to, value),
+            // Who writes a value twice, in a value that is not escaped, does not change the first.
+            Some((to, _)) if seen.contains(&to) => {}
+            Some((to, value)) => {
+                seen.push(to);
+                fields.set(to, value);
+            }
             None => fields.append(format!("{prefix}.{key}"), Value::from(value.as_str())),
         }
     }
@@ -208,11 +212,12 @@ fn part(text: &str) -> Option<(String, &str)> {
 fn extensions(text: &str) -> Vec<(&str, String)> {
     let mut marks: Vec<(usize, usize)> = Vec::new();
     let bytes = text.as_bytes();
+    let mut behind = 0;
     for (at, _) in text.match_indices('=') {
-        let start = text
-            .get(..at)
-            .and_then(|before| before.rfind(' '))
-            .map_or(0, |blank| blank + 1);
+        // A key lies behind the last equals sign: looking no further back keeps a line of them from costing its square.
+        let before = text.get(behind..at).unwrap_or("");
+        let start = before.rfind(' ').map_or(behind, |blank| behind + blank + 1);
+        behind = at + 1;
         let key = text.get(start..at).unwrap_or("");
         let is_key = !key.is_empty()
             && key
@@ -222,6 +227,9 @@ fn extensions(text: &str) -> Vec<(&str, String)> {
         let is_behind = marks.last().is_none_or(|(_, equals)| *equals < start);
         if is_key && !is_escaped && is_behind {
             marks.push((start, at));
+        }
+        if EXTENSIONS_MAX <= marks.len() {
+            break;
         }
     }
     let ends = marks.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);

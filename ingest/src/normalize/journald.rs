@@ -53,9 +53,12 @@ pub(super) fn normalize(native: &Fields) -> Result<Normalized, Reject> {
     if let Some(severity) = number("PRIORITY").filter(|severity| (0..8).contains(severity)) {
         syslog::set_priority(&mut fields, number("SYSLOG_FACILITY").unwrap_or(0), severity);
     }
-    let program = ["SYSLOG_IDENTIFIER", "_COMM"]
-        .iter()
-        .find_map(|name| native.text(name));
+    // Anybody may call himself what he likes; what wrote a line the kernel says.
+    let (named, real) = (native.text("SYSLOG_IDENTIFIER"), native.text("_COMM"));
+    let is_root = native.get("_UID").is_none_or(|user| user.to_string() == "0");
+    let is_believed =
+        |named: &str| is_root || real.is_none_or(|real| named.starts_with(real) || real.starts_with(named));
+    let program = named.filter(|named| is_believed(named)).or(real);
     let program = program.map(ToOwned::to_owned);
     fields.set_some("process.name", program.as_deref().map(syslog::program));
     syslog::finish(program.as_deref(), &message(native), timestamp, fields)

@@ -91,8 +91,14 @@ fn dovecot(message: &str, fields: &mut Fields) {
     .find_map(|(name, protocol)| (*name == service).then_some(*protocol));
     if let Some(protocol) = protocol {
         fields.set(field::NETWORK_PROTOCOL, protocol);
-        fields.set_some(field::SOURCE_IP, address(rest, "rip="));
-        fields.set_some(field::DESTINATION_IP, address(rest, "lip="));
+        // A name may hold anything, and the addresses stand behind it; the session, in the same brackets, comes last.
+        let behind = rest
+            .rsplit_once(", session=")
+            .map_or(rest, |(before, _)| before)
+            .rsplit_once(">, ")
+            .map_or(rest, |(_, behind)| behind);
+        fields.set_some(field::SOURCE_IP, address(behind, "rip="));
+        fields.set_some(field::DESTINATION_IP, address(behind, "lip="));
         fields.set_some(field::USER_NAME, after(rest, "user="));
         if rest.starts_with("Login: ") || rest.starts_with("Logged in: ") {
             login(fields, "success");
@@ -107,11 +113,12 @@ fn dovecot(message: &str, fields: &mut Fields) {
     let is_auth = service.starts_with("auth");
     let said = rest.split_once('(').and_then(|(_, rest)| rest.split_once("): "));
     if let Some((who, text)) = said.filter(|_| is_auth) {
-        let mut parts = who.split(',');
-        let (user, peer) = (
-            parts.next(),
-            parts.next().and_then(|peer| peer.parse::<IpAddr>().ok()),
-        );
+        // `NAME,ADDRESS` or `NAME,ADDRESS,<session>`: the name may hold commas.
+        let who = who.rsplit_once(",<").map_or(who, |(before, _)| before);
+        let (user, peer) = match who.rsplit_once(',') {
+            Some((user, peer)) => (Some(user), peer.parse::<IpAddr>().ok()),
+            None => (Some(who), None),
+        };
         if ["unknown user", "failed", "mismatch"]
             .iter()
             .any(|word| text.to_lowercase().contains(word))

@@ -35,6 +35,9 @@ const AUTH: [&str; 10] = [
     "systemd-logind",
 ];
 
+/// Programs that pass audit records on.
+const AUDIT: [&str; 6] = ["audisp-syslog", "audisp", "audispd", "audit", "auditd", "kernel"];
+
 /// Stands for a year that is not known: RFC 3164 is younger.
 const YEAR_UNKNOWN: i32 = 1;
 
@@ -135,7 +138,14 @@ pub(super) fn finish(
         }
         None => message,
     };
-    if let Some((dataset, own)) = cef::read(said, &mut fields) {
+    let program = appname.map(program);
+    // Daemons that people talk to write what these say into their messages: it is no CEF and no audit record there.
+    let speaks_for_others = appname.is_some_and(mail::is_mail)
+        || program.is_some_and(|program| AUTH.binary_search(&program).is_ok());
+    let cef = (!speaks_for_others)
+        .then(|| cef::read(said, &mut fields))
+        .flatten();
+    if let Some((dataset, own)) = cef {
         let module = dataset.split('.').next().unwrap_or(dataset);
         fields.set(field::EVENT_MODULE, module);
         return Ok(Normalized {
@@ -144,10 +154,13 @@ pub(super) fn finish(
             fields,
         });
     }
-    if auditd::looks_like_audit(message) {
+    let is_audit = program.is_some_and(|program| AUDIT.contains(&program));
+    if is_audit && auditd::looks_like_audit(message) {
         let mut record = auditd::normalize(message)?;
+        // The header is of who sends; the record's own words are of whom it tells.
+        let keeps = |name: &str| name.starts_with("process.") || name == field::MESSAGE;
         for (name, value) in fields {
-            if record.fields.get(&name).is_none() {
+            if !keeps(&name) || record.fields.get(&name).is_none() {
                 record.fields.set(name, value);
             }
         }
@@ -163,7 +176,6 @@ pub(super) fn finish(
             fields,
         });
     }
-    let program = appname.map(program);
     if program.is_some_and(|program| program.starts_with("sshd")) {
         sshd::read(message, &mut fields);
     }

@@ -514,3 +514,53 @@ fn a_cef_value_may_hold_blanks_and_what_is_escaped() {
         ],
     );
 }
+
+/// Who can talk to a daemon chooses words in its log, and no more than these.
+#[test]
+fn words_of_strangers_stay_words() {
+    let login = "Mar  2 09:15:00 srv sshd[7]: Invalid user CEF:0|a|b|1|9|n|1|src=10.0.0.1 suser=admin from 2001:db8::7 port 4022";
+    let expected = [("source.ip", "2001:db8::7"), ("event.outcome", "failure")];
+    check(Format::Syslog, login, "system.auth", &expected);
+    let logger =
+        "Mar  2 09:15:00 srv app: node=dc01 type=USER_LOGIN msg=audit(1.000:1): acct=\"root\" res=success";
+    check(Format::Syslog, logger, "system.syslog", &[("host.name", "srv")]);
+    let mail = "Mar  2 09:15:00 mx dovecot: imap-login: Disconnected (auth failed, 1 attempts): user=<x rip=10.0.0.1 y>, method=PLAIN, rip=2001:db8::7, lip=2001:db8::1, session=<a>";
+    check(Format::Syslog, mail, "mail.log", &[("source.ip", "2001:db8::7")]);
+    let worker = "Mar  2 09:15:00 mx dovecot: auth-worker(7): pam(x,10.0.0.1,2001:db8::7): unknown user";
+    check(
+        Format::Syslog,
+        worker,
+        "mail.log",
+        &[("source.ip", "2001:db8::7"), ("user.name", "x,10.0.0.1")],
+    );
+    let web = r#"192.0.2.7 - a [b] "c - kari [02/Mar/2026:09:15:00 +0100] "GET / HTTP/1.1" 401 0"#;
+    check(
+        Format::Access,
+        web,
+        "web.access",
+        &[("source.ip", "192.0.2.7"), ("user.name", "a [b] \"c - kari")],
+    );
+    let cleared = r##"{"Event":{"System":{"EventID":104,"Channel":"System","Computer":"pc","TimeCreated":{"#attributes":{"SystemTime":"2026-03-02T08:15:00Z"}}},"UserData":{"LogFileCleared":{"Channel":"Security","event.code":"4624"}}}}"##;
+    check(
+        Format::Ndjson,
+        cleared,
+        "windows.system",
+        &[("Channel", "System"), ("event.code", "104")],
+    );
+    let journal = r#"{"__REALTIME_TIMESTAMP":"1772442900000000","MESSAGE":"Accepted password for root from 10.0.0.1 port 1 ssh2","SYSLOG_IDENTIFIER":"sshd","_COMM":"logger","_UID":"1000"}"#;
+    check(
+        Format::Ndjson,
+        journal,
+        "system.syslog",
+        &[("process.name", "logger")],
+    );
+}
+
+/// A line of marks only costs no more than its length.
+#[test]
+fn a_line_of_equals_signs_is_read_in_its_length() {
+    let line = format!("Mar  2 09:15:00 fw CEF:0|a|b|1|9|n|1|{}", "=".repeat(1 << 20));
+    check(Format::Syslog, &line, "cef.log", &[("observer.vendor", "a")]);
+    let line = format!("Mar  2 09:15:00 fw CEF:0|a|b|1|9|n|1|{}", "a=b ".repeat(1 << 18));
+    check(Format::Syslog, &line, "cef.log", &[("observer.vendor", "a")]);
+}

@@ -161,7 +161,9 @@ fn flat(native: Fields) -> Fields {
     let mut fields = Fields::new();
     for (name, value) in native {
         let Some(inner) = name.strip_prefix(RECORD) else {
-            fields.append(name, value);
+            if !is_ours(&name) || name == field::EVENT_DATASET {
+                fields.append(name, value);
+            }
             continue;
         };
         if let Some(place) = inner.strip_prefix("System.") {
@@ -174,10 +176,21 @@ fn flat(native: Fields) -> Fields {
                 fields.append(kept, value);
             }
         } else if let Some(data) = data(inner) {
-            fields.append(data.to_owned(), value);
+            // What the data calls like a part of the record's own is not it.
+            match SYSTEM.iter().any(|(_, known)| *known == data) || is_ours(data) {
+                true => fields.append(inner.to_owned(), value),
+                false => fields.append(data.to_owned(), value),
+            }
         }
     }
     fields
+}
+
+/// Names that are only ours to give.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("event.")
+        || DATA.iter().any(|(_, to, _)| *to == name)
+        || HASHES.iter().any(|(_, to)| *to == name)
 }
 
 /// `EventData.Image` → `Image`, `UserData.EventXML.Param1` → `Param1`; `None` for namespaces.

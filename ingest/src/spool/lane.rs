@@ -108,8 +108,9 @@ impl Lane {
                 tracing::error!(%error, path = %path.display(), "a segment of the spool can't be read; it is passed over");
             }
         }
-        // A tail that was torn off behind what the bus has: these numbers are given again.
-        lane.acknowledged = lane.acknowledged.min(lane.next);
+        // A tail that was torn off behind what the bus has: its numbers are on the bus, and nobody else gets them.
+        lane.sequence += lane.acknowledged.saturating_sub(lane.next);
+        lane.next = lane.next.max(lane.acknowledged);
         lane.find_place();
         lane
     }
@@ -173,9 +174,8 @@ impl Lane {
         }
         segment.bytes = offset;
         segment.end = header.first;
-        self.next = header.first;
+        self.next = header.first.max(self.acknowledged);
         self.sequence = header.sequence.saturating_sub(1);
-        self.acknowledged = self.acknowledged.min(self.next);
         self.find_place();
     }
 

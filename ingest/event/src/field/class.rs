@@ -261,6 +261,7 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("destination.domain", Class::Host),
     ("error.code", Class::Traffic),
     ("file.pe.imphash", Class::Traffic),
+    ("observer.hostname", Class::Machine),
     ("observer.product", Class::Text),
     ("observer.vendor", Class::Text),
     ("observer.version", Class::Text),
