@@ -121,6 +121,10 @@ fn of_dataset(disclosure: &mut Disclosure, dataset: String, own: &[&str]) -> Ove
         let seen = example(name, class);
         let mut fields = Fields::new();
         fields.set(name, seen);
+        if name == field::MESSAGE && dataset == "system.auth" {
+            // Whose words they are decides whether they are understood.
+            fields.set("process.name", "sshd");
+        }
         let mut draft = Draft {
             timestamp: Timestamp::EPOCH,
             dataset: dataset.clone().into(),

@@ -148,6 +148,11 @@ fn what_nobody_understands_does_not_leave() {
             "session opened for user kari by (uid=0)",
         ),
         ("generic", field::MESSAGE, "kari"),
+        (
+            "system.auth",
+            field::MESSAGE,
+            "Failed payment of kari for order from 203.0.113.9",
+        ),
         ("network.smtp", field::SMTP_REPLY, "550 no mailbox kari"),
         ("network.http", field::URL_QUERY, "name=kari"),
         ("network.flow", field::SOURCE_IP, "kari"),
