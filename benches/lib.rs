@@ -23,4 +23,6 @@ pub mod replay;
 pub mod rita;
 #[cfg(feature = "services")]
 pub mod scan;
+#[cfg(feature = "export")]
+pub mod sensor;
 pub mod workload;

@@ -1,0 +1,272 @@
+//! What the sensor's promises cost: captures to the bytes of events, under pseudonym beside the same in full, and through
+//! the synced spool beside the same without one.
+//!
+//! Everything between is the sensor's own: packets, withholding, stamp, wire form, key, spool. The captures are those of
+//! others where they are at hand (`VARDE_CAPTURES`, by default `../shared/captures`), else those of the bundled cases.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use ingest::capture::{CaptureOptions, CaptureReader};
+use ingest::disclose::Disclosure;
+use ingest::disclose::policy::{DisclosureRule, Level};
+use ingest::publish;
+use ingest::record::{Draft, Record};
+use ingest::site::keys::SiteKey;
+use ingest::spool::{Room, Spool, Stream};
+use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, stamp};
+use ingest_event::{Marking, Purpose, Timestamp, Zone, encode};
+use ipnet::IpNet;
+
+use crate::measure::{Against, Bar, Contender, Row, by_turns, rate};
+
+const BENCH: &str = "sensor";
+
+const ROUNDS: usize = 9;
+
+/// What is promised under pseudonym, of the speed in full.
+const PSEUDONYMS_BAR: f64 = 0.9;
+
+/// What is promised with the spool, of the speed without.
+const SPOOL_BAR: f64 = 0.85;
+
+/// Events of one append: as many as a source of files hands in at once.
+const BATCH: usize = 512;
+
+/// Larger than all of it.
+const SPOOL_BYTES_MAX: u64 = 1 << 30;
+
+/// Captures larger than this are left out, so that the small ones count too.
+const CAPTURE_BYTES_MAX: u64 = 32 << 20;
+
+/// Runs all works.
+///
+/// # Errors
+/// If there are no captures, a spool can't be made, or two contenders make different events.
+pub fn run() -> anyhow::Result<Vec<Row>> {
+    let home: Vec<IpNet> = vec![
+        "10.0.0.0/8".parse()?,
+        "192.168.0.0/16".parse()?,
+        "fd00::/8".parse()?,
+    ];
+    let (name, captures) = captures()?;
+    let mut plain = || pass(&captures, &home, Level::Full, None);
+    let mut hidden = || pass(&captures, &home, Level::Pseudonymised, None);
+    let mut spooled = || {
+        let folder = tempfile::tempdir().ok();
+        let spool = folder
+            .as_ref()
+            .and_then(|folder| Spool::open(folder.path(), SPOOL_BYTES_MAX).ok());
+        spool.map_or(0, |mut spool| {
+            pass(&captures, &home, Level::Full, Some(&mut spool))
+        })
+    };
+    let figures = by_turns(
+        ROUNDS,
+        &mut [
+            ("in full", &mut plain),
+            ("under pseudonym", &mut hidden),
+            ("spooled", &mut spooled),
+        ],
+    )?;
+    let [(plain, expected), (hidden, events), (spooled, kept)] = figures.as_slice() else {
+        anyhow::bail!("three contenders ran");
+    };
+    anyhow::ensure!(
+        expected == events && expected == kept,
+        "{expected} events in full, {events} under pseudonym, {kept} from the spool"
+    );
+    let row = |work, ours, at_least| Row {
+        bench: BENCH,
+        work,
+        corpus: name.clone(),
+        unit: "events/s",
+        ours: rate(*events, ours),
+        floor: None,
+        peer: Some(Contender {
+            name: "the same in full, without a spool".to_owned(),
+            figure: rate(*expected, *plain),
+        }),
+        bar: Some(Bar {
+            against: Against::Peer,
+            at_least,
+        }),
+        checked: format!(
+            "{events} events of {} captures, the same number by all",
+            captures.len()
+        ),
+    };
+    Ok(vec![
+        row("captures to events under pseudonym", *hidden, PSEUDONYMS_BAR),
+        row(
+            "captures to events, spooled, synced and taken out",
+            *spooled,
+            SPOOL_BAR,
+        ),
+    ])
+}
+
+/// Every capture to bytes, and through the spool if there is one; how many events that were.
+fn pass(captures: &[Vec<u8>], home: &[IpNet], level: Level, mut spool: Option<&mut Spool>) -> u64 {
+    let rule = DisclosureRule {
+        level: Some(level),
+        ..DisclosureRule::default()
+    };
+    let mut disclosure = Disclosure::new(Zone::Administration, &[rule], &SiteKey::of(1, [7; 32]), home, &[]);
+    let Some(context) = context() else { return 0 };
+    let source = SourceIdentity {
+        name: "bench".to_owned(),
+        content: b"bench".to_vec(),
+        path: Some("bench".to_owned()),
+    };
+    let source = if level == Level::Full {
+        source
+    } else {
+        disclosure.source(&source)
+    };
+    let (mut events, mut records, mut batch) = (0, Vec::new(), Vec::with_capacity(BATCH));
+    for capture in captures {
+        let options = CaptureOptions {
+            home_networks: home.to_vec(),
+            ..CaptureOptions::default()
+        };
+        let Ok(mut reader) = CaptureReader::new(capture.as_slice(), options) else {
+            continue;
+        };
+        loop {
+            let goes_on = reader.read(&mut records).unwrap_or(false);
+            for record in records.drain(..) {
+                let Record::Event(mut draft) = record else {
+                    continue;
+                };
+                disclosure.apply(&mut draft);
+                batch.push(draft);
+                if BATCH <= batch.len() {
+                    events += hand_in(&context, &source, &mut batch, home, spool.as_deref_mut());
+                }
+            }
+            drop(disclosure.pseudonyms().made());
+            if !goes_on {
+                break;
+            }
+        }
+    }
+    events + hand_in(&context, &source, &mut batch, home, spool)
+}
+
+/// A batch to bytes; through the spool, what comes out of it again counts.
+fn hand_in(
+    context: &SensorContext,
+    source: &SourceIdentity,
+    batch: &mut Vec<Draft>,
+    home: &[IpNet],
+    spool: Option<&mut Spool>,
+) -> u64 {
+    let written = |draft: Draft, sequence| {
+        let event = stamp(context, source, draft, sequence, Timestamp::EPOCH);
+        let mut value = Vec::with_capacity(512);
+        encode(&event, &mut value);
+        (publish::key(&event, home), value)
+    };
+    let Some(spool) = spool else {
+        let count = batch.len() as u64;
+        for (sequence, draft) in (1..).zip(batch.drain(..)) {
+            std::hint::black_box(written(draft, sequence));
+        }
+        return count;
+    };
+    let mut append = spool.append(Room::Wait);
+    for draft in batch.drain(..) {
+        let stream = Stream::of_dataset(&draft.dataset);
+        append.event(stream, draft.timestamp, |sequence| written(draft, sequence));
+    }
+    if append.commit().is_err() {
+        return 0;
+    }
+    let mut count = 0;
+    loop {
+        let out = spool.oldest();
+        let Some(stream) = out.first().map(|entry| entry.stream) else {
+            return count;
+        };
+        count += out.len() as u64;
+        std::hint::black_box(&out);
+        if spool.published(stream).is_err() {
+            return count;
+        }
+    }
+}
+
+fn context() -> Option<SensorContext> {
+    Some(SensorContext {
+        sensor: "bench".parse().ok()?,
+        organization: "964965226".parse().ok()?,
+        zone: Zone::Administration,
+        marking: Marking::Unmarked,
+        purpose: Purpose::Training,
+        exercise: false,
+        envelope: EnvelopeTrust::Own,
+    })
+}
+
+/// The captures in memory, and what they are called.
+fn captures() -> anyhow::Result<(String, Vec<Vec<u8>>)> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let others =
+        env::var_os("VARDE_CAPTURES").map_or_else(|| here.join("../../shared/captures"), PathBuf::from);
+    let (name, root) = if others.is_dir() {
+        ("captures of others", others)
+    } else {
+        ("captures of the cases", here.join("../replay-data/cases"))
+    };
+    let mut folders = vec![root];
+    let mut paths = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if path.is_dir() {
+                folders.push(path);
+            } else if matches!(ending, Some("pcap" | "pcapng" | "cap" | "trace"))
+                && fs::metadata(&path)?.len() <= CAPTURE_BYTES_MAX
+            {
+                paths.push(path);
+            }
+        }
+    }
+    paths.sort();
+    let read: Result<Vec<_>, _> = paths.iter().map(fs::read).collect();
+    let read = read?;
+    anyhow::ensure!(!read.is_empty(), "no capture was found");
+    Ok((name.to_owned(), read))
+}
+
+/// Addresses of our own that were not seen before: what the cipher alone does. Told beside the table.
+///
+/// # Errors
+/// If a contender counts differently in two rounds.
+pub fn cipher() -> anyhow::Result<[f64; 2]> {
+    const ADDRESSES: u32 = 50_000;
+    let cipher = ingest::disclose::PrefixCipher::new(&[7; 32]);
+    let each = |keep: u32, make: fn(u32) -> std::net::IpAddr| {
+        let cipher = &cipher;
+        move || {
+            let turned = (0..ADDRESSES).map(|number| cipher.encrypt(make(number), keep));
+            turned
+                .filter(|address| !std::hint::black_box(address).is_loopback())
+                .count() as u64
+        }
+    };
+    let mut four = each(8, |number| {
+        std::net::Ipv4Addr::from_bits(0x0a00_0000 | number.wrapping_mul(37)).into()
+    });
+    let mut six = each(8, |number| {
+        std::net::Ipv6Addr::from_bits(0xfd_u128 << 120 | u128::from(number).wrapping_mul(0x1_0001_0001))
+            .into()
+    });
+    let figures = by_turns(ROUNDS, &mut [("IPv4", &mut four), ("IPv6", &mut six)])?;
+    match figures.as_slice() {
+        [(four, count), (six, _)] => Ok([rate(*count, *four), rate(*count, *six)]),
+        _ => anyhow::bail!("two contenders ran"),
+    }
+}
