@@ -244,6 +244,76 @@ async fn a_full_spool_is_passed_by_one_batch_however_many_hand_in() {
     assert_eq!(spooled(&intake).len(), 1);
 }
 
+async fn what_came_before_a_stop_is_taken(address: &str) {
+    let (_directory, intake) = intake(1 << 20);
+    let udp = UdpSocket::bind((address, 0)).await.expect("binds");
+    let at = udp.local_addr().expect("bound");
+    let sender = UdpSocket::bind((address, 0)).await.expect("binds");
+    for _ in 0..3 {
+        sender.send_to(MESSAGE, at).await.expect("sends");
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    serve_udp(udp, 0, Arc::clone(&intake), stop)
+        .await
+        .expect("ends well");
+    assert_eq!(read(&intake), 3, "{address}");
+}
+
+#[tokio::test]
+async fn datagrams_that_came_before_a_stop_are_not_left_in_the_socket() {
+    what_came_before_a_stop_is_taken("127.0.0.1").await;
+    what_came_before_a_stop_is_taken("::1").await;
+}
+
+/// What waits in a full spool goes for alerts, also for those that could wait at their source; for logs it does not.
+#[tokio::test]
+async fn alerts_do_not_wait_behind_logs() {
+    let (_directory, intake) = intake(1);
+    let record = |dataset: &'static str, position| {
+        crate::record::Record::Event(crate::record::Draft {
+            timestamp: ingest_event::Timestamp::EPOCH,
+            dataset: dataset.into(),
+            fields: ingest_event::Fields::new(),
+            position,
+            ordinal: 0,
+        })
+    };
+    let identity = super::socket("test", 1, ingest_event::Timestamp::EPOCH);
+    let log = vec![record("system.auth", 1)];
+    intake
+        .hand_in("syslog", &identity, log, None)
+        .await
+        .expect("taken");
+    let hand_in = |dataset| {
+        let (intake, identity, records) = (Arc::clone(&intake), identity.clone(), vec![record(dataset, 2)]);
+        tokio::spawn(async move { intake.hand_in("eve", &identity, records, None).await })
+    };
+    let waiting = hand_in("system.syslog");
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "a log waits");
+    waiting.abort();
+    let _ = waiting.await;
+    hand_in("suricata.alert").await.expect("joins").expect("taken");
+    let said: Vec<_> = spooled(&intake)
+        .iter()
+        .map(|event| event.text("event.dataset").map(ToOwned::to_owned))
+        .collect();
+    assert_eq!(said, [Some("suricata.alert".to_owned())]);
+    let losses = intake.losses();
+    let shed: Vec<_> = losses
+        .iter()
+        .map(|loss| (loss.cause.as_str(), loss.records))
+        .collect();
+    assert_eq!(shed, [("full", 1)]);
+    assert!(intake.losses().is_empty());
+    // What could not be told is told the next time.
+    intake.losses_untold(losses.clone());
+    assert_eq!(intake.losses().len(), losses.len());
+}
+
 /// B22: several sensors of one process have one figure.
 #[test]
 fn bytes_in_the_spool_are_the_sum_of_all_sensors() {

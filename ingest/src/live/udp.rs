@@ -39,15 +39,12 @@ pub async fn serve_udp(
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut failures = Failures::new(KIND);
     let mut drops = Drops::of(KIND, &udp);
-    let (mut position, mut records, mut last_batches) = (0, Vec::new(), 0);
+    let (mut position, mut records) = (0, Vec::new());
     loop {
         let mut received = tokio::select! {
+            () = stop.cancelled() => break,
             received = udp.recv_from(&mut buffer) => received,
-            // What came before the stop is taken still, and no more than a socket holds.
-            () = stop.cancelled() => udp.try_recv_from(&mut buffer),
         };
-        let is_last = stop.is_cancelled() && (received.is_err() || LAST_BATCHES <= last_batches);
-        last_batches += usize::from(stop.is_cancelled());
         normalizer.arrived(intake.clock().now());
         while let Ok((bytes, from)) = received {
             failures.over();
@@ -62,13 +59,29 @@ pub async fn serve_udp(
         let records = std::mem::take(&mut records);
         intake.offer(KIND, "syslog", &identity, records).await?;
         drops.look(&intake, &identity);
-        if is_last {
-            return Ok(());
-        }
         if let Err(error) = received {
             tokio::time::sleep(failures.told(error, intake.metrics())?).await;
         }
     }
+    // What came before the stop is taken still, from the socket itself: it does not wait.
+    let udp = udp.into_std()?;
+    normalizer.arrived(intake.clock().now());
+    for _ in 0..LAST_BATCHES {
+        while records.len() < DATAGRAMS_PER_BATCH
+            && let Ok((bytes, from)) = udp.recv_from(&mut buffer)
+        {
+            position += 1;
+            let message = buffer.get(..bytes).unwrap_or_default();
+            one(&mut normalizer, message, from, position, &mut records);
+        }
+        if records.is_empty() {
+            break;
+        }
+        let records = std::mem::take(&mut records);
+        intake.offer(KIND, "syslog", &identity, records).await?;
+    }
+    drops.look(&intake, &identity);
+    Ok(())
 }
 
 /// One datagram is one message, whatever line ends are in it; those behind it are no part of it.

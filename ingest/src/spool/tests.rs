@@ -331,6 +331,25 @@ fn a_torn_tail_is_cut() {
     }
 }
 
+/// What the bus has keeps its numbers, though the disk lost it: what comes next gets others, and leaves once.
+#[test]
+fn numbers_on_the_bus_are_given_to_nobody_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, places) = three_frames(directory.path());
+    let mut spool = open(directory.path());
+    assert_eq!(drain(&mut spool).len(), 6);
+    drop(spool);
+    let whole = fs::read(&path).expect("reads");
+    fs::write(&path, &whole[..places[2] as usize]).expect("writes");
+    let mut spool = open(directory.path());
+    add(&mut spool, Stream::Log, 1);
+    drop(spool);
+    let mut spool = open(directory.path());
+    assert_eq!(drain(&mut spool), names(Stream::Log, 7..=7));
+    drop(spool);
+    assert_eq!(drain(&mut open(directory.path())), Vec::<String>::new());
+}
+
 /// Records of one append in two streams are there both or not at all.
 #[test]
 fn an_append_of_which_one_stream_was_written_never_happened() {
