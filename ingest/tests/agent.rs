@@ -269,7 +269,7 @@ async fn syslog_over_tcp_and_udp_of_both_families_reaches_the_bus() {
     );
 }
 
-/// B4: told to stop, it stops, also when the spool is full and the bus away: what waits in it waits on.
+/// Told to stop, it stops, also when the spool is full and the bus away: what waits in it waits on.
 #[tokio::test]
 async fn a_stop_ends_with_a_full_spool_and_the_bus_away() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -315,7 +315,7 @@ async fn a_stop_ends_with_a_full_spool_and_the_bus_away() {
     ended.expect("it stops").expect("joins").expect("ends well");
 }
 
-/// B5: a source that fails is started again, and the others go on meanwhile.
+/// A source that fails is started again, and the others go on meanwhile.
 #[tokio::test]
 async fn a_source_that_fails_is_started_again_and_ends_nobody_else() {
     let directory = tempfile::tempdir().expect("a directory");

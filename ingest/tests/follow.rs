@@ -102,7 +102,7 @@ async fn a_file_that_is_cut_and_begins_with_the_same_line_is_read_again_too() {
     check(directory.path(), &["one", "one", "two", "three", "four"]).await;
 }
 
-/// B1: what was rotated away while the sensor was down is read first, however often.
+/// What was rotated away while the sensor was down is read first, however often.
 #[tokio::test]
 async fn what_was_rotated_away_while_the_sensor_was_down_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -126,7 +126,7 @@ async fn what_was_rotated_away_while_the_sensor_was_down_is_read() {
     check(directory.path(), &["one", "two", "three", "four", "five"]).await;
 }
 
-/// B1: two rotations between two looks.
+/// Two rotations between two looks.
 #[tokio::test]
 async fn two_rotations_at_once_lose_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -174,7 +174,7 @@ async fn inode_reuse() {
     check(directory.path(), &["one", "two", "three"]).await;
 }
 
-/// B10: as `copytruncate`, but the new content is longer before anybody looks; and what was in the copy only.
+/// As `copytruncate`, but the new content is longer before anybody looks; and what was in the copy only.
 #[tokio::test]
 async fn copytruncate_to_a_longer_file() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -123,7 +123,7 @@ impl Failures {
 mod tests {
     use super::*;
 
-    /// B13: an error that lasts is told, counted and ends in a new socket, not in a busy loop without a word.
+    /// An error that lasts is told, counted and ends in a new socket, not in a busy loop without a word.
     #[test]
     fn a_failure_that_lasts_is_counted_and_handed_on() {
         let metrics = Metrics::new().expect("registers");

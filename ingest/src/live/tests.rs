@@ -161,7 +161,6 @@ async fn datagram_is_one_message(address: &str) {
     assert_eq!(event.text("log.source.address"), Some(address), "who sent it");
 }
 
-/// B16 and B14.
 #[tokio::test]
 async fn a_datagram_is_one_message_and_says_who_sent_it() {
     datagram_is_one_message("127.0.0.1").await;
@@ -213,14 +212,13 @@ async fn reset_keeps_the_last_message(address: &str) {
     serving.await.expect("joins").expect("ends well");
 }
 
-/// B23.
 #[tokio::test]
 async fn what_came_before_a_reset_is_kept() {
     reset_keeps_the_last_message("127.0.0.1").await;
     reset_keeps_the_last_message("::1").await;
 }
 
-/// B8: of many that hand in at once only one gets past the question whether there is room.
+/// Of many that hand in at once only one gets past the question whether there is room.
 #[tokio::test]
 async fn a_full_spool_is_passed_by_one_batch_however_many_hand_in() {
     let (_directory, intake) = intake(1);
@@ -314,7 +312,7 @@ async fn alerts_do_not_wait_behind_logs() {
     assert_eq!(intake.losses().len(), losses.len());
 }
 
-/// B22: several sensors of one process have one figure.
+/// Several sensors of one process have one figure.
 #[test]
 fn bytes_in_the_spool_are_the_sum_of_all_sensors() {
     let metrics = Metrics::new().expect("registers");

@@ -29,7 +29,7 @@ async fn count_of(bus: &Bus, name: &str) -> usize {
     seen
 }
 
-/// B6: each record that is too large costs one attempt, and the others go out once.
+/// Each record that is too large costs one attempt, and the others go out once.
 #[tokio::test]
 async fn records_that_are_too_large_are_put_aside_alone() {
     const COUNT: usize = 300;
@@ -80,7 +80,7 @@ async fn records_that_are_too_large_are_put_aside_alone() {
     assert!(intake.account().is_balanced(), "{:?}", intake.account());
 }
 
-/// B5: what somebody has to mend first is waited for, longer each time and not for ever.
+/// What somebody has to mend first is waited for, longer each time and not for ever.
 #[test]
 fn a_refusal_is_told_and_tried_again_with_growing_pauses() {
     let topic = Topic::parse("varde.events.964965226").expect("a name");

@@ -122,7 +122,7 @@ fn made_up_exporters_fill_nothing_for_good() {
     assert!(run.collector.domains.len() <= DOMAINS_MAX);
 }
 
-/// B2: 4 MiB of sets with records of eight bytes are half a million flows.
+/// 4 MiB of sets with records of eight bytes are half a million flows.
 #[test]
 fn what_waited_for_a_template_comes_back_in_bites() {
     const RECORDS: usize = 8_000;

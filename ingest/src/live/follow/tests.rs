@@ -8,7 +8,7 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
 
-/// B8: a batch is bounded in bytes, too; a thousand lines of a megabyte each would be one otherwise.
+/// A batch is bounded in bytes, too; a thousand lines of a megabyte each would be one otherwise.
 #[test]
 fn a_look_takes_a_megabyte_and_a_line() {
     let directory = tempfile::tempdir().expect("a directory");
