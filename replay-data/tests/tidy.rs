@@ -75,7 +75,11 @@ fn dependencies_follow_the_data() {
         ("ingest-event", &[][..]),
         ("ingest-bus", &[]),
         ("ingest-ring", &[]),
-        ("ingest", &["ingest-event", "ingest-bus", "ingest-ring"]),
+        ("ingest-trust", &["ingest-event"]),
+        (
+            "ingest",
+            &["ingest-event", "ingest-bus", "ingest-ring", "ingest-trust"],
+        ),
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),
         ("detect-models", &[]),
@@ -130,6 +134,7 @@ fn pure_crates_stay_pure() {
     ];
     for name in [
         "ingest-event",
+        "ingest-trust",
         "detect-alert",
         "detect-rules",
         "detect-models",
@@ -162,6 +167,7 @@ fn pure_crates_stay_pure() {
 fn pure_crates_read_no_clock_and_no_file() {
     for folder in [
         "ingest/event/src",
+        "ingest/trust/src",
         "detect/alert/src",
         "detect/models/src",
         "detect/engine/src",

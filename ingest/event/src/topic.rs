@@ -15,6 +15,12 @@ pub const SIGNALS: &str = "varde.signals";
 /// State of the correlate stage by event partition and partition of the signals, compacted.
 pub const CHECKPOINTS: &str = "varde.checkpoints";
 
+/// Who is who among sensors: codes, requests, decisions, status; compacted (decision 0013).
+pub const SENSORS: &str = "varde.sensors";
+
+/// Signed bundles for sensors and the parts of their files; compacted (decision 0013).
+pub const CONTROL: &str = "varde.control";
+
 /// The events of one organisation: the only topic its sensors may write to.
 #[must_use]
 pub fn events(organization: OrganizationNumber) -> String {
