@@ -9,6 +9,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use thiserror::Error;
 
 use crate::topic::Topic;
+use crate::uplink::UplinkError;
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,9 @@ pub enum Cause {
     /// From the file system or from starting a thread.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// From the way to a gateway.
+    #[error(transparent)]
+    Uplink(#[from] UplinkError),
     /// The bus was closed, or its worker thread is gone, while the operation was under way.
     #[error("the bus is closed")]
     Closed,
@@ -44,6 +48,7 @@ impl Cause {
             Cause::Kafka(error) => kafka_class(error),
             Cause::Sqlite(error) => sqlite_class(error),
             Cause::Io(_) => ErrorClass::Transient,
+            Cause::Uplink(error) => error.class(),
             Cause::Closed => ErrorClass::Permanent,
         }
     }
@@ -84,15 +89,30 @@ pub enum OpenError {
         /// The number this version knows.
         expected: i64,
     },
+    /// An address that no gateway has.
+    #[error("open the gateway {url:?}: write https://host:port, as https://gateway.cert.example:8443")]
+    Gateway {
+        /// What was written.
+        url: String,
+    },
+    /// A gateway where another bus is needed.
+    #[error("open the bus")]
+    NotThrough {
+        /// What was wanted of it.
+        #[source]
+        source: Cause,
+    },
 }
 
 impl OpenError {
     /// What the caller can do.
     pub fn class(&self) -> ErrorClass {
         match self {
-            OpenError::Client { .. } | OpenError::Reserved { .. } | OpenError::Version { .. } => {
-                ErrorClass::Permanent
-            }
+            OpenError::Client { .. }
+            | OpenError::Reserved { .. }
+            | OpenError::Version { .. }
+            | OpenError::Gateway { .. }
+            | OpenError::NotThrough { .. } => ErrorClass::Permanent,
             OpenError::Storage { source, .. } => source.class(),
         }
     }
@@ -142,7 +162,8 @@ impl TopicError {
 /// Why records were not published.
 #[derive(Debug, Error)]
 pub enum PublishError {
-    /// A record is larger than its topic takes. Nothing of the call was written.
+    /// A record is larger than its topic takes. Nothing of the call was written; through a gateway, records before it may
+    /// have been.
     #[error("publish record {index} to {topic}: it has {bytes} bytes, the topic takes {max}")]
     TooLarge {
         /// The topic.
@@ -168,8 +189,8 @@ pub enum PublishError {
         /// The topic.
         topic: Topic,
     },
-    /// The log did not take the records. On Kafka some of them may be durable, so whoever tries again may repeat
-    /// them; embedded, none is.
+    /// The log did not take the records. On Kafka and through a gateway some of them may be durable, so whoever tries
+    /// again may repeat them; embedded, none is.
     #[error("publish to {topic}")]
     Append {
         /// The topic.

@@ -1,8 +1,9 @@
 //! The bus: durable topics of bytes with partitions, positions, a producer and a consumer with groups.
 //!
 //! Two adapters keep the same promises, held by one contract suite (`tests/contract.rs`): [`kafka`] for more than one
-//! machine, [`embedded`] (one SQLite file) for `varde up`, a pilot on one machine, and fast tests. The bus carries
-//! bytes and imports no noun of the workspace.
+//! machine, [`embedded`] (one SQLite file) for `varde up`, a pilot on one machine, and fast tests. A third, [`uplink`], is
+//! the way of sensors to `varde-gateway`: it publishes and can do nothing else. The bus carries bytes and imports no
+//! noun of the workspace.
 //!
 //! The promises: a publish that returned is durable; order holds within a partition, and equal keys share a partition;
 //! delivery is at least once, from the committed position; a commit that returned is durable.
@@ -16,6 +17,7 @@ pub mod kafka;
 mod partition;
 mod record;
 mod topic;
+pub mod uplink;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ pub use topic::{
 
 use embedded::{EmbeddedBus, EmbeddedConsumer, EmbeddedProducer};
 use kafka::{KafkaBus, KafkaConfig, KafkaConsumer, KafkaProducer};
+use uplink::{UplinkBus, UplinkError, UplinkProducer};
 
 /// Which bus, and where; in every service's configuration under `bus`, for example
 /// `{ kafka: { bootstrap: "127.0.0.1:9092" } }` or `{ embedded: { directory: /var/lib/varde/bus } }`.
@@ -42,6 +45,13 @@ pub enum BusConfig {
     /// A log in a directory of this machine, made when it is not there.
     Embedded {
         /// Where the file is kept.
+        directory: PathBuf,
+    },
+    /// A gateway, for sensors.
+    Gateway {
+        /// `https://host:port`.
+        url: String,
+        /// Where key, certificate and authority are: [`uplink::KEY_FILE`] and its neighbours.
         directory: PathBuf,
     },
 }
@@ -66,6 +76,8 @@ pub enum Bus {
     Kafka(KafkaBus),
     /// The embedded log.
     Embedded(EmbeddedBus),
+    /// A gateway.
+    Gateway(UplinkBus),
 }
 
 impl Bus {
@@ -74,14 +86,17 @@ impl Bus {
         match config {
             BusConfig::Kafka(config) => KafkaBus::open(config).map(Bus::Kafka),
             BusConfig::Embedded { directory } => EmbeddedBus::open(directory).await.map(Bus::Embedded),
+            BusConfig::Gateway { url, directory } => UplinkBus::open(url, directory).map(Bus::Gateway),
         }
     }
 
     /// Makes topics that are missing and brings the settings of the others in line; the same call twice is harmless.
+    /// Through a gateway nothing: it makes them itself.
     pub async fn ensure_topics(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
         match self {
             Bus::Kafka(bus) => bus.ensure_topics(specs).await,
             Bus::Embedded(bus) => bus.ensure_topics(specs).await,
+            Bus::Gateway(_) => Ok(()),
         }
     }
 
@@ -90,6 +105,9 @@ impl Bus {
         match self {
             Bus::Kafka(bus) => bus.topics(prefix).await,
             Bus::Embedded(bus) => bus.topics(prefix).await,
+            Bus::Gateway(_) => Err(TopicError::List {
+                source: Cause::Uplink(UplinkError::NotThrough("listing topics")),
+            }),
         }
     }
 
@@ -98,6 +116,7 @@ impl Bus {
         match self {
             Bus::Kafka(bus) => bus.producer().map(Producer::Kafka),
             Bus::Embedded(bus) => Ok(Producer::Embedded(bus.producer())),
+            Bus::Gateway(bus) => Ok(Producer::Gateway(bus.producer())),
         }
     }
 
@@ -107,6 +126,9 @@ impl Bus {
         match self {
             Bus::Kafka(bus) => bus.consumer(group, subscription).map(Consumer::Kafka),
             Bus::Embedded(bus) => bus.consumer(group, subscription).map(Consumer::Embedded),
+            Bus::Gateway(_) => Err(OpenError::NotThrough {
+                source: Cause::Uplink(UplinkError::NotThrough("reading")),
+            }),
         }
     }
 
@@ -121,6 +143,7 @@ impl Bus {
         match self {
             Bus::Kafka(bus) => bus.latest(topic, starts).await,
             Bus::Embedded(bus) => bus.latest(topic, starts).await,
+            Bus::Gateway(_) => Err(unread()),
         }
     }
 
@@ -129,7 +152,14 @@ impl Bus {
         match self {
             Bus::Kafka(bus) => bus.end_positions(topic).await,
             Bus::Embedded(bus) => bus.end_positions(topic).await,
+            Bus::Gateway(_) => Err(unread()),
         }
+    }
+}
+
+fn unread() -> PollError {
+    PollError::Read {
+        source: Cause::Uplink(UplinkError::NotThrough("reading")),
     }
 }
 
@@ -140,16 +170,20 @@ pub enum Producer {
     Kafka(KafkaProducer),
     /// To the embedded log.
     Embedded(EmbeddedProducer),
+    /// To a gateway.
+    Gateway(UplinkProducer),
 }
 
 impl Producer {
     /// Publishes records and resolves when all of them are durable, with their places in the order given. Records of
     /// one call that land in the same partition keep their order there. While the log is away or behind, this waits
-    /// (back-pressure) instead of dropping. A call that is cancelled may or may not have been published.
+    /// (back-pressure) instead of dropping. A call that is cancelled may or may not have been published. A gateway tells
+    /// no places and does not wait: it says that the log is away, and earlier records of the call may be durable.
     pub async fn publish(&self, topic: &Topic, records: Vec<Record>) -> Result<Vec<Position>, PublishError> {
         match self {
             Producer::Kafka(producer) => producer.publish(topic, records).await,
             Producer::Embedded(producer) => producer.publish(topic, records).await,
+            Producer::Gateway(producer) => producer.publish(topic, records).await,
         }
     }
 }

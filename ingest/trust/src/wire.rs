@@ -66,6 +66,9 @@ pub struct Refused {
     /// The record that will never be taken, from 0, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<usize>,
+    /// What a record may have, with [`Reason::TooLarge`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_bytes_max: Option<usize>,
 }
 
 /// The reasons.
