@@ -14,7 +14,7 @@ use ingest::publish;
 use ingest::record::{Draft, Record};
 use ingest::site::keys::SiteKey;
 use ingest::spool::{Room, Spool, Stream};
-use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, stamp};
+use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, locate, stamp};
 use ingest_event::{Marking, Purpose, Timestamp, Zone, encode};
 use ipnet::IpNet;
 
@@ -119,6 +119,7 @@ fn pass(captures: &[Vec<u8>], home: &[IpNet], level: Level, mut spool: Option<&m
         content: b"bench".to_vec(),
         path: Some("bench".to_owned()),
     };
+    let clear = source.clone();
     let source = if level == Level::Full {
         source
     } else {
@@ -139,6 +140,7 @@ fn pass(captures: &[Vec<u8>], home: &[IpNet], level: Level, mut spool: Option<&m
                 let Record::Event(mut draft) = record else {
                     continue;
                 };
+                locate(&mut draft, &clear);
                 disclosure.apply(&mut draft);
                 batch.push(draft);
                 if BATCH <= batch.len() {

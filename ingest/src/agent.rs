@@ -252,6 +252,7 @@ fn canary_draft(now: Timestamp, position: u64) -> Draft {
     Draft {
         timestamp: now,
         dataset: CANARY_DATASET.into(),
+        trusted: None,
         fields,
         position,
         ordinal: 0,

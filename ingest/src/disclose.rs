@@ -12,6 +12,7 @@ pub mod policy;
 mod prefix;
 mod pseudonym;
 mod text;
+mod words;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use ingest_event::{Fields, Value, Zone, field};
 use ipnet::IpNet;
 
 use crate::capture::flow_id;
+use crate::normalize::known::{self, GENERIC};
 use crate::normalize::login;
 use crate::record::Draft;
 use crate::site::keys::SiteKey;
@@ -54,26 +56,25 @@ const PAYLOAD: [&str; 13] = [
 /// PowerShell record), and whoever configures such a source decides what it writes.
 const LOOKED_AT: [&str; 4] = ["suricata.", "zeek.", "http.", "ftp."];
 
-/// The dataset of events whose own name for it nobody on site wrote down.
-const UNNAMED_DATASET: &str = "generic";
+/// Datasets of what looks at networks itself, and of Windows' own logs: what stands in their fields no program chose.
+const PROBES: [&str; 5] = ["network.", "suricata.", "varde.", "windows.", "zeek."];
 
-/// How the datasets that readers make begin, and those of shippers of the usual logs; others must be configured.
-const DATASET_FAMILIES: [&str; 15] = [
-    "apache.",
-    "auditd.",
-    "cef.",
-    "claimed.varde.",
-    "leef.",
-    "linux.",
-    "mail.",
-    "network.",
-    "nginx.",
-    "suricata.",
-    "system.",
-    "varde.",
-    "web.",
-    "windows.",
-    "zeek.",
+/// What names one certificate among all.
+const PRINTS: [&str; 4] = [
+    "file.x509.serial_number",
+    field::TLS_SERVER_SHA1,
+    field::TLS_SERVER_SHA256,
+    field::TLS_SERVER_X509_SERIAL,
+];
+
+/// Whom a certificate is for.
+const NAMED: [&str; 6] = [
+    "file.x509.alternative_names",
+    "file.x509.subject.distinguished_name",
+    field::TLS_SERVER_NAME,
+    field::TLS_SERVER_SUBJECT,
+    field::TLS_SERVER_X509_NAMES,
+    field::TLS_SERVER_X509_SUBJECT_NAME,
 ];
 
 /// Datasets whose treatment is remembered: all that our readers make, and no flood of made-up ones.
@@ -120,6 +121,8 @@ struct Facts {
     server: Ours,
     /// When the names of a DNS message are.
     dns: Ours,
+    /// The certificate is.
+    certificate: bool,
     /// Either end is ours.
     has_inside: bool,
 }
@@ -163,7 +166,11 @@ impl Disclosure {
 
     /// Does with an event what its dataset and zone are due.
     pub fn apply(&mut self, draft: &mut Draft) -> Disclosed {
-        let treatment = self.treatment(&draft.dataset);
+        let mut treatment = self.treatment(&draft.dataset);
+        if let Some(trusted) = &draft.trusted {
+            // What a line says of itself may let less out, never more.
+            treatment = treatment.least(&self.treatment(trusted));
+        }
         if treatment.level == Level::Nothing {
             return Disclosed {
                 level: Level::Nothing,
@@ -178,11 +185,8 @@ impl Disclosure {
                 withheld,
             };
         }
-        let is_network = draft.dataset.starts_with("network.");
-        if !self.is_dataset(&draft.dataset) {
-            draft.dataset = Cow::Borrowed(UNNAMED_DATASET);
-        }
-        let withheld = withheld + self.hide(&treatment, is_network, &draft.dataset, &mut draft.fields);
+        self.name(draft);
+        let withheld = withheld + self.hide(&treatment, draft);
         if !draft.dataset.starts_with("varde.") {
             draft.fields.set(field::VARDE_DISCLOSURE, said.as_str());
             if said == Level::Pseudonymised {
@@ -202,11 +206,15 @@ impl Disclosure {
     #[must_use]
     pub fn source(&mut self, source: &SourceIdentity) -> SourceIdentity {
         SourceIdentity {
-            name: self.pseudonyms.path(&source.name),
+            name: match &source.path {
+                Some(_) => self.pseudonyms.file(&source.name).to_string(),
+                None => self.pseudonyms.path(&source.name),
+            },
             content: blake3::keyed_hash(&self.id_key, &source.content)
                 .as_bytes()
                 .to_vec(),
-            path: source.path.as_deref().map(|path| self.pseudonyms.path(path)),
+            // What of it may leave is in the event already.
+            path: None,
         }
     }
 
@@ -222,24 +230,33 @@ impl Disclosure {
         treatment
     }
 
-    /// Whether a dataset's name is one that somebody on site or here wrote: a stranger's record may say anything.
-    fn is_dataset(&self, name: &str) -> bool {
-        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-        let is_configured = || {
-            let mut named = self
+    /// Takes a dataset's name that nobody on site or here spelled out: it may be any text. A line's own word for it leaves
+    /// where the line bears it out.
+    fn name(&self, draft: &mut Draft) {
+        let is_spelled = |name: &str| {
+            let mut configured = self
                 .policy
                 .datasets()
                 .chain(self.datasets.iter().map(String::as_str));
-            named.any(|pattern| policy::fits(pattern, name) && pattern != "*")
+            known::is_dataset(name) || configured.any(|configured| configured == name)
         };
-        let is_ours = || DATASET_FAMILIES.iter().any(|family| name.starts_with(family));
-        (1..=64).contains(&name.len()) && name.bytes().all(is_word) && (is_ours() || is_configured())
+        let is_held = match &draft.trusted {
+            None => draft.dataset.starts_with("varde.") || is_spelled(&draft.dataset),
+            Some(trusted) => *trusted == draft.dataset || known::bears_out(&draft.fields, &draft.dataset),
+        };
+        if !is_held {
+            let trusted = draft.trusted.clone().filter(|name| is_spelled(name));
+            draft.dataset = trusted.unwrap_or(Cow::Borrowed(GENERIC));
+        }
     }
 
     /// How many fields were taken out.
-    fn hide(&mut self, treatment: &Treatment, is_network: bool, dataset: &str, fields: &mut Fields) -> u64 {
+    fn hide(&mut self, treatment: &Treatment, draft: &mut Draft) -> u64 {
+        let is_probe = draft.trusted.is_none() && PROBES.iter().any(|start| draft.dataset.starts_with(start));
+        let has_words = !draft.dataset.starts_with("network.");
+        let said = said(draft, treatment);
+        let fields = &mut draft.fields;
         let facts = self.facts(fields);
-        let logins = self.understood(dataset, treatment, fields);
         let with_query = treatment.queries == Level::Full;
         let pseudonyms = &mut self.pseudonyms;
         let before = fields.len();
@@ -247,21 +264,29 @@ impl Disclosure {
             let class = class(name);
             let level = treatment.of(class);
             let Some(class) = class.filter(|_| level == Level::Pseudonymised) else {
-                if name == field::MESSAGE && level < Level::Pseudonymised && logins.is_some() {
-                    return hide_message(pseudonyms, logins.as_deref(), value);
+                if name == field::MESSAGE && level < Level::Pseudonymised && said != Said::Anything {
+                    return hide_message(pseudonyms, said, level, value);
                 }
-                if class == Some(Class::Traffic) && !is_network {
+                if class == Some(Class::Traffic) && (!is_probe || has_words) {
                     // A stranger's number may be a stranger's text.
                     return texts(value, &mut |text| {
-                        pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As)
+                        let hidden = match is_probe {
+                            true => pseudonyms.scrub(text),
+                            false => pseudonyms.scrub_all(text),
+                        };
+                        hidden.map_or(Hidden::Not, Hidden::As)
                     });
                 }
                 // The id that an event brought along is a stranger's word.
                 return level == Level::Full && name != field::EVENT_ID;
             };
             if name == field::MESSAGE {
-                return hide_message(pseudonyms, logins.as_deref(), value);
+                return hide_message(pseudonyms, said, level, value);
             }
+            let class = match class {
+                Class::Word if is_probe => Class::Text,
+                class => class,
+            };
             hide_value(pseudonyms, facts, class, name, with_query, value)
         });
         let withheld = before - fields.len();
@@ -290,36 +315,28 @@ impl Disclosure {
         let dns = answers.any(|address| self.pseudonyms.address(address).is_some())
             || is_reverse
                 && question.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
+        let certificate = is_ours || self.names_ours(fields);
         let ours = |is_ours| if is_ours { Ours::Always } else { Ours::ByName };
         Facts {
             server: ours(is_ours),
             dns: ours(dns),
+            certificate,
             // Addresses that are not there as two plain ones may be ours all the same.
             has_inside: source != Some(false) || destination != Some(false),
         }
     }
 
-    /// The users that a message names, if it is one that is understood to its last word and may leave under pseudonym.
-    fn understood(&self, dataset: &str, treatment: &Treatment, fields: &Fields) -> Option<Vec<String>> {
-        let message = fields.text(field::MESSAGE)?;
-        let may_leave = treatment.level == Level::Pseudonymised
-            && [treatment.users, treatment.names, treatment.addresses]
-                .iter()
-                .all(|level| Level::Pseudonymised <= *level);
-        if !may_leave {
-            return None;
+    /// Whether a certificate with a print or a number is for one of ours.
+    fn names_ours(&mut self, fields: &Fields) -> bool {
+        if !PRINTS.iter().any(|name| fields.get(name).is_some()) {
+            return false;
         }
-        if dataset == "zeek.notice" {
-            return Some(Vec::new());
-        }
-        // Whatever else writes such words means something else by them.
-        let is_daemon = |name: &str| name.starts_with("sshd");
-        if dataset != "system.auth" || !fields.text("process.name").is_some_and(is_daemon) {
-            return None;
-        }
-        let user = login(message)?;
-        let own = fields.text(field::USER_NAME);
-        Some([user, own].into_iter().flatten().map(str::to_owned).collect())
+        let named = NAMED
+            .iter()
+            .filter_map(|name| fields.get(name))
+            .flat_map(Value::each);
+        let mut texts = named.filter_map(Value::as_str);
+        texts.any(|text| self.pseudonyms.certificate(text, false) != text)
     }
 
     /// The Community ID of the flow as its addresses leave; without them, none.
@@ -384,7 +401,7 @@ fn hide_value(
     if !is_text(value)
         && !matches!(
             class,
-            Class::Envelope | Class::Traffic | Class::FlowId | Class::Text
+            Class::Envelope | Class::Traffic | Class::FlowId | Class::Text | Class::Word
         )
     {
         // An address is a number as well, and nobody says so.
@@ -403,6 +420,10 @@ fn hide_value(
         Class::Machine => hidden(pseudonyms.host(text, Ours::Always)),
         Class::Service => Hidden::As(pseudonyms.service(text)),
         Class::Share => Hidden::As(pseudonyms.share(text)),
+        Class::Certificate if PRINTS.contains(&name) => match facts.certificate {
+            true => Hidden::As(pseudonyms.print(text)),
+            false => Hidden::Not,
+        },
         Class::Certificate => {
             let is_ours = facts.server == Ours::Always || name.starts_with("tls.client.");
             Hidden::As(pseudonyms.certificate(text, is_ours))
@@ -412,11 +433,16 @@ fn hide_value(
         Class::User => hidden(pseudonyms.user(text)),
         Class::Mail => pseudonyms.mail(text).map_or(Hidden::Not, Hidden::As),
         Class::Text | Class::Message
-            if [field::LOG_FILE_PATH, field::VARDE_HEARTBEAT_SOURCE_NAME].contains(&name)
-                || name.starts_with("file.") =>
+            if [field::LOG_FILE_PATH, field::VARDE_HEARTBEAT_SOURCE_NAME].contains(&name) =>
         {
-            Hidden::As(pseudonyms.path(text))
+            // Sources that are no files have no folders.
+            match text.contains(['/', '\\']) || name == field::LOG_FILE_PATH {
+                true => Hidden::By(pseudonyms.file(text)),
+                false => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
+            }
         }
+        Class::Text | Class::Message if name.starts_with("file.") => Hidden::As(pseudonyms.path(text)),
+        Class::Word => pseudonyms.scrub_all(text).map_or(Hidden::Not, Hidden::As),
         Class::Text | Class::Message => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
         Class::Query | Class::PacketUser => Hidden::Withheld,
     })
@@ -443,15 +469,45 @@ fn hide_host(pseudonyms: &mut Pseudonyms, facts: Facts, name: &str, text: &str) 
     pseudonyms.host(text, ours)
 }
 
+/// What a message may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// A login daemon's, understood to its last word or not at all.
+    Login,
+    /// A notice of Zeek's.
+    Notice,
+    /// Anything.
+    Anything,
+}
+
+/// Whose words the message is, and whether they may leave under pseudonym.
+fn said(draft: &Draft, treatment: &Treatment) -> Said {
+    let may_leave = treatment.level == Level::Pseudonymised
+        && [treatment.users, treatment.names, treatment.addresses]
+            .iter()
+            .all(|level| Level::Pseudonymised <= *level);
+    // Whatever else writes such words means something else by them.
+    let is_daemon = |name: &str| name.starts_with("sshd");
+    match draft.dataset.as_ref() {
+        "zeek.notice" if may_leave && draft.trusted.is_none() => Said::Notice,
+        "system.auth" if may_leave && draft.fields.text("process.name").is_some_and(is_daemon) => Said::Login,
+        _ => Said::Anything,
+    }
+}
+
 /// A login that is understood leaves with its user hidden; other messages, where they may leave, with what looks like an
 /// address or a name of ours hidden.
-fn hide_message(pseudonyms: &mut Pseudonyms, logins: Option<&[String]>, value: &mut Value) -> bool {
-    texts(value, &mut |text| match logins {
-        Some(users) => {
-            let users: Vec<&str> = users.iter().map(String::as_str).collect();
-            Hidden::As(pseudonyms.login(text, &users))
+fn hide_message(pseudonyms: &mut Pseudonyms, said: Said, level: Level, value: &mut Value) -> bool {
+    texts(value, &mut |text| {
+        if said == Said::Login
+            && let Some(pieces) = login(text)
+        {
+            return Hidden::As(pseudonyms.login(&pieces));
         }
-        None => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
+        if level < Level::Pseudonymised && said != Said::Notice {
+            return Hidden::Withheld;
+        }
+        pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As)
     })
 }
 

@@ -11,6 +11,7 @@ mod cef;
 mod columns;
 mod eve;
 mod journald;
+pub(crate) mod known;
 mod mail;
 mod ndjson;
 mod network;
@@ -30,7 +31,7 @@ use crate::source::Format;
 
 pub(crate) use network::is_everybody;
 pub use network::{direction, is_home};
-pub(crate) use sshd::login;
+pub(crate) use sshd::{Piece, login};
 pub use syslog::looks_like_syslog;
 
 /// How a line was written that was not UTF-8.
@@ -185,15 +186,20 @@ impl Normalizer {
         }
         match self.normalize(line) {
             Ok(None) => {}
-            Ok(Some(Normalized {
-                timestamp,
-                dataset,
-                fields,
-            })) => {
+            Ok(Some((
+                Normalized {
+                    timestamp,
+                    dataset,
+                    fields,
+                },
+                shape,
+            ))) => {
                 self.last = Some(timestamp);
+                let trusted = self.trusted(&dataset, shape, &fields);
                 out.push(Record::Event(Draft {
                     timestamp,
                     dataset,
+                    trusted,
                     fields,
                     position,
                     ordinal: 0,
@@ -205,9 +211,11 @@ impl Normalizer {
         }
     }
 
-    fn normalize(&mut self, line: &[u8]) -> Result<Option<Normalized>, Reject> {
+    /// The event, and what the line is if it is JSON.
+    fn normalize(&mut self, line: &[u8]) -> Result<Option<(Normalized, Option<JsonShape>)>, Reject> {
         let text = self.text(line)?;
         let text = text.as_ref();
+        let mut shape = None;
         let mut normalized = match self.format {
             Format::Syslog => syslog::normalize(text, &self.options, self.last)?,
             Format::ZeekTsv => match self.zeek.line(text, &self.options)? {
@@ -217,7 +225,10 @@ impl Normalizer {
             Format::Access => access::normalize(text)?,
             Format::Auditd => auditd::normalize(text)?,
             Format::Eve | Format::ZeekJson | Format::Ecs | Format::Ndjson | Format::Evtx => {
-                self.json(flatten(line)?)?
+                let fields = flatten(line)?;
+                let seen = shape_of(&fields);
+                shape = Some(seen);
+                self.json(fields, seen)?
             }
             // Packets have no lines.
             Format::Pcap | Format::Pcapng => return Ok(None),
@@ -226,7 +237,25 @@ impl Normalizer {
             normalized.fields.set(ENCODING, WINDOWS_1252);
         }
         network::complete(&mut normalized.fields, &self.options.home_networks);
-        Ok(Some(normalized))
+        Ok(Some((normalized, shape)))
+    }
+
+    /// The dataset that this input stands for, where a line's own word for its dataset is all there is: any program may
+    /// write JSON that looks like Suricata's, and call itself what it likes. `None` where the input is known to be what
+    /// the line says it is.
+    fn trusted(&self, dataset: &str, shape: Option<JsonShape>, fields: &Fields) -> Option<Cow<'static, str>> {
+        let configured = self.options.dataset.as_deref();
+        let is_made_here = match (shape?, self.format) {
+            (JsonShape::Eve | JsonShape::Other, Format::Eve)
+            | (JsonShape::Zeek | JsonShape::Other, Format::ZeekJson) => true,
+            (_, Format::Evtx) => dataset == windows::dataset(fields.text("Channel")),
+            (JsonShape::Eve | JsonShape::Zeek, _)
+            | (JsonShape::Ecs | JsonShape::Journald | JsonShape::Windows | JsonShape::Other, _) => false,
+        };
+        (!is_made_here).then(|| match configured {
+            Some(configured) => Cow::Owned(configured.to_owned()),
+            None => Cow::Borrowed(known::GENERIC),
+        })
     }
 
     /// The line as text. Old devices and programs write Latin-1 or Windows-1252 instead of UTF-8: what is read as that says so,
@@ -255,8 +284,8 @@ impl Normalizer {
         }
     }
 
-    fn json(&self, fields: Fields) -> Result<Normalized, Reject> {
-        match (shape(&fields), self.format) {
+    fn json(&self, fields: Fields, shape: JsonShape) -> Result<Normalized, Reject> {
+        match (shape, self.format) {
             (JsonShape::Eve, _) | (JsonShape::Other, Format::Eve) => eve::normalize(fields),
             (JsonShape::Zeek, _) | (JsonShape::Other, Format::ZeekJson) => {
                 zeek::normalize_json(fields, &self.options)
@@ -286,10 +315,10 @@ pub fn looks_like_audit(line: &[u8]) -> bool {
 /// What a JSON line is; `None` if it is no JSON object.
 #[must_use]
 pub fn json_shape(line: &[u8]) -> Option<JsonShape> {
-    flatten(line).ok().map(|fields| shape(&fields))
+    flatten(line).ok().map(|fields| shape_of(&fields))
 }
 
-fn shape(fields: &Fields) -> JsonShape {
+fn shape_of(fields: &Fields) -> JsonShape {
     let has = |name: &str| fields.get(name).is_some();
     if has("event_type") && has("timestamp") {
         return JsonShape::Eve;

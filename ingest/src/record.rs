@@ -20,6 +20,9 @@ pub struct Draft {
     pub timestamp: Timestamp,
     /// Which kind of event, for example `network.flow`.
     pub dataset: Cow<'static, str>,
+    /// The dataset that the source itself stands for, configured or `generic`, where `dataset` may be what a line says of
+    /// itself: what may leave is decided by both. `None` where the reader made the name.
+    pub trusted: Option<Cow<'static, str>>,
     /// What was seen, by ECS name.
     pub fields: Fields,
     /// Line, packet or message number in its source, from 1.

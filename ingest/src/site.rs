@@ -88,8 +88,7 @@ impl Site {
     /// # Errors
     /// If the disk refuses.
     pub fn remember(&mut self) -> Result<(), TurnsError> {
-        let made = self.disclosure.pseudonyms().made();
-        self.known.remember(made)
+        known::remember(&mut self.known, self.disclosure.pseudonyms())
     }
 
     /// The key of the digests of what was refused.

@@ -48,8 +48,15 @@ pub struct SourceIdentity {
     pub name: String,
     /// Names the content, whatever it is called; goes into the ids.
     pub content: Vec<u8>,
-    /// What goes into `log.file.path`; `None` for what is no file.
+    /// What [`locate`] puts into `log.file.path`; `None` for what is no file.
     pub path: Option<String>,
+}
+
+/// Says where a draft comes from, if it does not say so itself: before what may leave is decided, for a path may tell.
+pub fn locate(draft: &mut Draft, source: &SourceIdentity) {
+    if draft.fields.get(field::LOG_FILE_PATH).is_none() {
+        draft.fields.set_some(field::LOG_FILE_PATH, source.path.clone());
+    }
 }
 
 /// Makes the event.
@@ -64,11 +71,13 @@ pub fn stamp(
     let Draft {
         timestamp,
         dataset,
+        trusted: _,
         mut fields,
         position,
         ordinal,
     } = draft;
-    // The fields take part, so that two files that begin alike do not share ids.
+    // The fields take part, so that two files that begin alike do not share ids; what the file is called does not.
+    let path = fields.remove(field::LOG_FILE_PATH);
     let said = serde_json::to_vec(&fields).unwrap_or_default();
     let id = EventId::derive(&[
         context.sensor.as_str().as_bytes(),
@@ -101,9 +110,7 @@ pub fn stamp(
             }
         }
     }
-    if fields.get(field::LOG_FILE_PATH).is_none() {
-        fields.set_some(field::LOG_FILE_PATH, source.path.clone());
-    }
+    fields.set_some(field::LOG_FILE_PATH, path);
     event.fields = fields;
     event
 }
@@ -208,9 +215,10 @@ mod tests {
         fields.set(field::ORGANIZATION_ID, "958935420");
         fields.set(field::VARDE_ZONE, "no such zone");
         fields.set("source.ip", "2001:db8::1");
-        let draft = Draft {
+        let mut draft = Draft {
             timestamp: Timestamp::EPOCH,
             dataset: "x.y".into(),
+            trusted: None,
             fields,
             position,
             ordinal: 0,
@@ -220,6 +228,7 @@ mod tests {
             content: b"start".to_vec(),
             path: Some(path.to_owned()),
         };
+        locate(&mut draft, &source);
         stamp(&context, &source, draft, 7, Timestamp::EPOCH)
     }
 

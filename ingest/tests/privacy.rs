@@ -345,6 +345,7 @@ fn pseudonym(disclosure: &mut Disclosure, address: IpAddr) -> IpAddr {
     let mut draft = ingest::record::Draft {
         timestamp: Timestamp::EPOCH,
         dataset: "network.flow".into(),
+        trusted: None,
         fields: Fields::new(),
         position: 1,
         ordinal: 0,

@@ -28,7 +28,7 @@ use ingest::{
     record::{Draft, Record},
     source::{self, FileOptions},
     spool::{Entry, Room, Spool, Stream},
-    stamp::{EnvelopeTrust, SensorContext, SourceIdentity, stamp},
+    stamp::{EnvelopeTrust, SensorContext, SourceIdentity, locate, stamp},
 };
 use ingest_bus::{Bus, BusConfig, Delivery, PollLimit, Subscription, Topic};
 use ingest_event::{Event, Marking, Purpose, Timestamp, Zone};
@@ -230,6 +230,7 @@ fn spool(case: &Case, read: &Reading, directory: &std::path::Path) -> (Entry, Ev
     let mut last = None;
     let mut append = spool.append(Room::Wait);
     for mut draft in read.drafts.iter().cloned() {
+        locate(&mut draft, &read.identity);
         disclose(&mut draft.fields);
         let stream = Stream::of_dataset(&draft.dataset);
         append.event(stream, draft.timestamp, |sequence| {

@@ -12,7 +12,7 @@ use ingest::disclose::{Disclosure, disclose};
 use ingest::record::Record;
 use ingest::site::keys::SiteKey;
 use ingest::source::{FileOptions, open};
-use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, put_aside, stamp};
+use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, locate, put_aside, stamp};
 use ingest_event::{
     Event, KeptRecord, Marking, OrganizationNumber, Purpose, SensorId, Timestamp, Zone, encode,
 };
@@ -250,6 +250,7 @@ impl<'a> Stamper<'a> {
     fn stamp(&mut self, record: Record, identity: &SourceIdentity, batch: &mut Batch) {
         match record {
             Record::Event(mut draft) => {
+                locate(&mut draft, identity);
                 if let Some(disclosure) = &mut self.disclosure
                     && disclosure.apply(&mut draft).level == Level::Nothing
                 {

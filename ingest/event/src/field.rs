@@ -4,7 +4,7 @@
 
 mod class;
 
-pub use class::{Class, OTHERS, PREFIXES, class, is_declared};
+pub use class::{Class, OTHERS, class, is_declared};
 
 /// Makes a constant of each name, and the list of all with their classes: a name without a class does not compile.
 macro_rules! names {
@@ -107,7 +107,7 @@ names! {
     /// The original message of a log line.
     Message MESSAGE = "message";
     /// What was done.
-    Text EVENT_ACTION = "event.action";
+    Word EVENT_ACTION = "event.action";
     /// Who saw it, beside our own capture: `suricata`, `zeek`, `netflow`, `ipfix`, `sflow`, …
     Traffic EVENT_MODULE = "event.module";
     /// `success`, `failure` or `unknown`.
@@ -229,11 +229,11 @@ names! {
     /// Until when.
     Traffic TLS_SERVER_NOT_AFTER = "tls.server.not_after";
     /// SHA-1 of the server's certificate, in lower case.
-    Traffic TLS_SERVER_SHA1 = "tls.server.hash.sha1";
+    Certificate TLS_SERVER_SHA1 = "tls.server.hash.sha1";
     /// SHA-256 of it.
-    Traffic TLS_SERVER_SHA256 = "tls.server.hash.sha256";
+    Certificate TLS_SERVER_SHA256 = "tls.server.hash.sha256";
     /// Serial number in hexadecimal digits.
-    Traffic TLS_SERVER_X509_SERIAL = "tls.server.x509.serial_number";
+    Certificate TLS_SERVER_X509_SERIAL = "tls.server.x509.serial_number";
     /// The common name of the subject.
     Certificate TLS_SERVER_X509_SUBJECT_NAME = "tls.server.x509.subject.common_name";
     /// The common name of the issuer.

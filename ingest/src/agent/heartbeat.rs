@@ -140,6 +140,7 @@ pub(super) fn heartbeat(
     Draft {
         timestamp: now,
         dataset: HEARTBEAT_DATASET.into(),
+        trusted: None,
         fields,
         position,
         ordinal: 0,
@@ -164,6 +165,7 @@ pub(super) fn shed(loss: &Loss, now: Timestamp, position: u64, ordinal: u32) -> 
     Draft {
         timestamp: now,
         dataset: SHED_DATASET.into(),
+        trusted: None,
         fields,
         position,
         ordinal,

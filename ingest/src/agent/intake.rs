@@ -22,7 +22,7 @@ use crate::site::Site;
 use crate::spool::{
     Append, Cause, Destination, Entry, Held, Loss, Progress, Room, Spool, SpoolError, Stream,
 };
-use crate::stamp::{SensorContext, SourceIdentity, put_aside, stamp};
+use crate::stamp::{SensorContext, SourceIdentity, locate, put_aside, stamp};
 
 /// Ends the key of a canary's record, so that the publisher knows one without reading it.
 pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
@@ -386,6 +386,7 @@ impl Intake {
         for mut record in records {
             let mut level = Level::Full;
             if let Record::Event(draft) = &mut record {
+                locate(draft, source);
                 let disclosed = site.disclosure.apply(draft);
                 fields += disclosed.withheld;
                 level = disclosed.level;

@@ -323,6 +323,7 @@ impl Flow {
         Draft {
             timestamp: self.first,
             dataset: DATASET.into(),
+            trusted: None,
             fields,
             position: self.position,
             // A packet begins at most one record of a flow; what else it says has the numbers after.

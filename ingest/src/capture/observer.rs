@@ -310,6 +310,7 @@ fn draft(statement: Statement, flow: &Flow, home: &[IpNet]) -> Draft {
     Draft {
         timestamp: mark.timestamp,
         dataset,
+        trusted: None,
         fields,
         position: mark.position,
         ordinal: mark.ordinal,

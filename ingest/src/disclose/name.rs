@@ -19,6 +19,18 @@ pub(super) const USER_PREFIX: &str = "u-";
 /// What begins the pseudonym of a share.
 pub(super) const SHARE_PREFIX: &str = "s-";
 
+/// What begins the pseudonym of any other word.
+pub(super) const WORD_PREFIX: &str = "w-";
+
+/// What begins the pseudonym of a print or a number of a certificate.
+pub(super) const PRINT_PREFIX: &str = "c-";
+
+/// Top-level domains beside those of countries, which have two letters; sorted.
+const PUBLIC_DOMAINS: [&str; 16] = [
+    "app", "arpa", "biz", "cloud", "com", "dev", "edu", "eu", "gov", "info", "int", "mil", "net", "online",
+    "org", "site",
+];
+
 /// Labels that name no machine of anybody.
 const OPEN_LABELS: [&str; 6] = [
     "autodiscover",
@@ -77,6 +89,12 @@ const INSIDE_DOMAINS: [&str; 10] = [
 /// Whether a label stays as it is: it names a service, or nobody's machine.
 pub(super) fn is_open_label(label: &str) -> bool {
     label.starts_with('_') || OPEN_LABELS.binary_search(&label).is_ok()
+}
+
+/// Whether a last label is a top-level domain that says nothing of a machine.
+pub(super) fn is_public_domain(label: &str) -> bool {
+    let is_country = label.len() == 2 && label.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_country || PUBLIC_DOMAINS.binary_search(&label).is_ok()
 }
 
 /// Whether an account is one that every machine has.
@@ -154,7 +172,12 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_for_their_search() {
-        assert!(OPEN_LABELS.is_sorted() && NOBODYS_ACCOUNTS.is_sorted() && NOBODYS_SHARES.is_sorted());
+        assert!(
+            OPEN_LABELS.is_sorted()
+                && PUBLIC_DOMAINS.is_sorted()
+                && NOBODYS_ACCOUNTS.is_sorted()
+                && NOBODYS_SHARES.is_sorted()
+        );
     }
 
     #[test]

@@ -128,6 +128,8 @@ fn of_dataset(disclosure: &mut Disclosure, dataset: String, own: &[&str]) -> Ove
         let mut draft = Draft {
             timestamp: Timestamp::EPOCH,
             dataset: dataset.clone().into(),
+            // As files of its own kind have it.
+            trusted: None,
             fields,
             position: 1,
             ordinal: 0,
@@ -165,6 +167,7 @@ fn done(treatment: &Treatment, class: Class, leaves: bool) -> &'static str {
             "ours under pseudonym"
         }
         (Level::Pseudonymised, Class::FlowId) => "computed from the pseudonyms",
+        (Level::Pseudonymised, Class::Word) => "words that no machine has under pseudonym",
         (Level::Pseudonymised, Class::Text | Class::Message) => "what looks like ours under pseudonym",
         (Level::Pseudonymised, _) => "under pseudonym",
         (Level::Counts | Level::Nothing, Class::Message) if leaves => {
@@ -179,6 +182,12 @@ fn example(name: &str, class: Class) -> &'static str {
     match name {
         field::DESTINATION_IP | field::DNS_RESOLVED_IP => return "203.0.113.9",
         field::VARDE_TUNNEL_SOURCE_IP => return "fd00:20::15",
+        field::TLS_SERVER_SHA1
+        | field::TLS_SERVER_SHA256
+        | field::TLS_SERVER_X509_SERIAL
+        | "file.x509.serial_number" => {
+            return "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567";
+        }
         field::URL_PATH => return "/users/kari/plan",
         field::MESSAGE => return "Failed password for kari from 10.20.0.15 port 50022 ssh2",
         field::LOG_FILE_PATH => return "/var/log/auth.log",
@@ -201,6 +210,7 @@ fn example(name: &str, class: Class) -> &'static str {
         Class::Query => "q=kari",
         Class::User | Class::PacketUser => "kari",
         Class::Mail => "kari@example.org",
+        Class::Word => "sshd",
         Class::Text => "probe 1.2 at 10.20.0.15",
         Class::Message => "kari said hello",
     }

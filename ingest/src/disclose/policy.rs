@@ -177,8 +177,22 @@ impl Treatment {
             Class::User | Class::Mail => self.users,
             Class::PacketUser => Level::Nothing,
             // Machines' own words leave with the names that stand in them.
-            Class::Text => self.names.min(self.addresses),
+            Class::Text | Class::Word => self.names.min(self.addresses),
             Class::Message => self.messages,
+        }
+    }
+
+    /// Of two, for each group the one that lets less out.
+    #[must_use]
+    pub fn least(&self, other: &Self) -> Self {
+        Self {
+            level: self.level.min(other.level),
+            addresses: self.addresses.min(other.addresses),
+            names: self.names.min(other.names),
+            users: self.users.min(other.users),
+            messages: self.messages.min(other.messages),
+            queries: self.queries.min(other.queries),
+            others: self.others.min(other.others),
         }
     }
 

@@ -96,8 +96,8 @@ fn address_of(bits: u128, width: u32) -> IpAddr {
 }
 
 /// Blocks that belong to nobody's public network, with how many of their bits stay: RFC 1918, RFC 6598, RFC 3927, RFC
-/// 4193, and link-local addresses, of which the interface is hidden.
-const PRIVATE: [(IpAddr, u8, u32); 7] = [
+/// 4193, RFC 8215, and link-local addresses, of which the interface is hidden.
+const PRIVATE: [(IpAddr, u8, u32); 8] = [
     (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8, 8),
     (IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12, 12),
     (IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), 16, 16),
@@ -105,6 +105,7 @@ const PRIVATE: [(IpAddr, u8, u32); 7] = [
     (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16, 16),
     (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7, 8),
     (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10, 64),
+    (IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0)), 48, 48),
 ];
 
 /// Of a configured network no more bits stay than those of a common one: a network of one address would be no secret.
@@ -150,18 +151,41 @@ impl Inside {
         if address.is_loopback() || address.is_unspecified() || is_everybody(address) {
             return None;
         }
-        if let IpAddr::V6(six) = address
-            && let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = six.segments()
-        {
-            // An IPv4 address behind a translator (RFC 6052) is ours when it is.
-            let four = Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-            return self.keep(IpAddr::V4(four)).map(|keep| 96 + keep);
-        }
-        self.networks
+        let own = self
+            .networks
             .iter()
-            .find(|(network, _)| network.contains(&address))
-            .map(|(_, keep)| *keep)
+            .find(|(network, _)| network.contains(&address));
+        if let Some((_, keep)) = own {
+            return Some(*keep);
+        }
+        let IpAddr::V6(six) = address else { return None };
+        // An address that carries one of ours is ours: what stands before the carried one stays, and its block.
+        carried(six).find_map(|(before, four)| Some(before + self.keep(IpAddr::V4(four))?))
     }
+}
+
+/// The IPv4 addresses that an IPv6 address carries, each with the number of bits before it.
+fn carried(six: Ipv6Addr) -> impl Iterator<Item = (u32, Ipv4Addr)> {
+    let joined = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    let [a, b, c, d, e, f, high, low] = six.segments();
+    let last = (96, joined(high, low));
+    let found: [Option<(u32, Ipv4Addr)>; 2] = match [a, b, c, d, e, f] {
+        // Behind a translator (RFC 6052), as compatible or mapped (RFC 4291), translated (RFC 2765).
+        [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] => {
+            [Some(last), None]
+        }
+        // 6to4 (RFC 3056).
+        [0x2002, high, low, ..] => [Some((16, joined(high, low))), None],
+        // Teredo (RFC 4380): its server, and the client with all bits turned.
+        [0x2001, 0, high, low, ..] => [
+            Some((32, joined(high, low))),
+            Some((96, Ipv4Addr::from_bits(!last.1.to_bits()))),
+        ],
+        // ISATAP (RFC 5214), for private and for public addresses.
+        [.., 0 | 0x200, 0x5efe] => [Some(last), None],
+        _ => [None, None],
+    };
+    found.into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -252,6 +276,21 @@ mod tests {
             ("2001:db8:21::5", None),
             ("64:ff9b::10.20.0.5", Some(104)),
             ("64:ff9b::203.0.113.1", None),
+            ("64:ff9b:1::10.20.0.5", Some(48)),
+            ("::10.20.0.5", Some(104)),
+            ("::203.0.113.1", None),
+            ("::ffff:10.20.0.5", Some(104)),
+            ("::ffff:0:10.20.0.5", Some(104)),
+            ("::ffff:0:203.0.113.1", None),
+            ("2002:a14:5::1", Some(24)),
+            ("2002:cb00:7101::1", None),
+            // The client behind the address translator, and the server.
+            ("2001:0:cb00:7101:0:ffff:f5eb:fffa", Some(104)),
+            ("2001:0:a14:5:0:ffff:34ff:8efe", Some(40)),
+            ("2001:0:cb00:7101:0:ffff:34ff:8efe", None),
+            ("2001:db8:99::5efe:10.20.0.5", Some(104)),
+            ("2001:db8:99::200:5efe:198.51.100.7", Some(112)),
+            ("2001:db8:99::5efe:203.0.113.1", None),
             ("::1", None),
             ("::", None),
             ("ff02::fb", None),

@@ -87,6 +87,7 @@ pub struct Pseudonyms {
     addresses: Cache<Address>,
     hosts: [Cache<Option<Arc<str>>>; 3],
     accounts: Cache<Option<Arc<str>>>,
+    pub(super) files: Cache<Arc<str>>,
     made: Vec<Made>,
 }
 
@@ -113,6 +114,7 @@ impl Pseudonyms {
             addresses: Cache::default(),
             hosts: Default::default(),
             accounts: Cache::default(),
+            files: Cache::default(),
             made: Vec::new(),
         }
     }
@@ -123,9 +125,34 @@ impl Pseudonyms {
         &self.key_id
     }
 
-    /// Takes out the names made since the last look.
+    /// Takes out the names made since the last look. Names that had no room come again when they are seen again.
     pub fn made(&mut self) -> Vec<Made> {
+        if MADE_MAX <= self.made.len() {
+            self.forget();
+        }
         std::mem::take(&mut self.made)
+    }
+
+    /// Makes each name anew when it is seen again, so that it is in [`Pseudonyms::made`] once more.
+    pub fn forget(&mut self) {
+        self.hosts = Default::default();
+        self.accounts = Cache::default();
+        self.files = Cache::default();
+    }
+
+    /// The pseudonym of a word that is nobody's but its writer's.
+    pub(super) fn any_word(&mut self, lower: &str) -> String {
+        let hidden = hashed(&self.names, name::WORD_PREFIX, lower);
+        self.remember(&hidden, lower);
+        hidden
+    }
+
+    /// The pseudonym of the print or number of a certificate of ours: logs of certificates that all may read would name
+    /// the machine.
+    pub(super) fn print(&mut self, text: &str) -> String {
+        let hidden = hashed(&self.names, name::PRINT_PREFIX, &text.to_lowercase());
+        self.remember(&hidden, text);
+        hidden
     }
 
     /// The address that a pseudonym of this key stands for; `None` for what is no address of ours.
@@ -157,7 +184,11 @@ impl Pseudonyms {
                 return Address::No;
             };
             let Some(keep) = inside.keep(address) else {
-                return Address::Open;
+                // Behind `%` anything may stand.
+                return match text.contains('%') {
+                    true => Address::Ours(address.to_string().into()),
+                    false => Address::Open,
+                };
             };
             let cipher = if address.is_ipv4() { &*four } else { six };
             Address::Ours(cipher.encrypt(address, keep).to_string().into())
@@ -191,6 +222,18 @@ impl Pseudonyms {
         if lower.is_empty() {
             return None;
         }
+        if let Some((place, port)) = lower.rsplit_once(':')
+            && is_port(port)
+            && (!place.contains(':') || place.ends_with(']'))
+        {
+            let hidden = self.work_out_host(place, ours)?;
+            let is_six = hidden.contains(':');
+            return Some(if is_six {
+                format!("[{hidden}]:{port}")
+            } else {
+                format!("{hidden}:{port}")
+            });
+        }
         let bare = lower.trim_start_matches('[').trim_end_matches(']');
         if parse(bare).is_some() {
             return self.address(bare).map(|pseudonym| pseudonym.to_string());
@@ -213,7 +256,13 @@ impl Pseudonyms {
         let suffix = match suffix {
             Some(suffix) => suffix,
             None if is_alone => String::new(),
-            None => lower.rsplit('.').next().unwrap_or_default().to_owned(),
+            // What is no top-level domain may be anybody's name.
+            None => lower
+                .rsplit('.')
+                .next()
+                .filter(|label| name::is_public_domain(label))
+                .unwrap_or_default()
+                .to_owned(),
         };
         let head = lower
             .strip_suffix(&suffix)
@@ -229,7 +278,7 @@ impl Pseudonyms {
     }
 
     /// The pseudonym of one label; `$` at the end of a machine's account stays.
-    fn label(&mut self, label: &str) -> String {
+    pub(super) fn label(&mut self, label: &str) -> String {
         if name::is_open_label(label) {
             return label.to_owned();
         }
@@ -443,6 +492,10 @@ impl Pseudonyms {
         }
         hidden
     }
+}
+
+fn is_port(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// An address in any of its spellings: in brackets, with the interface behind it, IPv4 inside IPv6.

@@ -1,6 +1,8 @@
 //! What becomes of each kind of field, by level.
 
+mod claims;
 mod ours;
+mod strangers;
 
 use ingest_event::Timestamp;
 
@@ -24,6 +26,7 @@ fn draft(dataset: &'static str, fields: &[(&'static str, &str)]) -> Draft {
     let mut draft = Draft {
         timestamp: Timestamp::EPOCH,
         dataset: dataset.into(),
+        trusted: None,
         fields: Fields::new(),
         position: 1,
         ordinal: 0,

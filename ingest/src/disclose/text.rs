@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use super::name::is_public_domain;
 use super::pseudonym::{Ours, Pseudonyms};
+use super::words::{is_number, is_word};
+use crate::normalize::Piece;
 
 /// Segments of a path after which a person's name follows.
 const HOMES: [&str; 5] = ["home", "profile", "profiles", "user", "users"];
@@ -24,14 +27,34 @@ impl Pseudonyms {
     /// A text with addresses, hardware addresses, mail addresses and names of our domains under pseudonym; `None` where
     /// nothing changes.
     pub(super) fn scrub(&mut self, text: &str) -> Option<String> {
+        if let Some(decoded) = decoded(text) {
+            // What is written as `%70%63` is read as well; where nothing of ours is behind it, it stays as it was written.
+            return self.scrub(&decoded);
+        }
+        self.scrub_words(text, false)
+    }
+
+    /// The same, with each word that no machine has under pseudonym too.
+    pub(super) fn scrub_all(&mut self, text: &str) -> Option<String> {
+        let decoded = decoded(text);
+        self.scrub_words(decoded.as_deref().unwrap_or(text), true)
+    }
+
+    fn scrub_words(&mut self, text: &str, is_strict: bool) -> Option<String> {
         let mut out: Option<String> = None;
         let mut done = 0;
         for (start, run) in runs(text) {
             let core = run.trim_matches(['.', ':', '-', '_', '%', '+']);
-            if !core.contains(['.', ':', '@', '-']) && core.len() != 12 {
-                continue;
-            }
-            let Some(hidden) = self.word(core) else { continue };
+            let may_be_ours = core.contains(['.', ':', '@', '-']) || core.len() == 12;
+            // `user@kari.service` is a unit, and no mail address.
+            let last = core.rsplit('.').next().unwrap_or(core);
+            let is_unit = is_strict && core.contains('@') && !is_public_domain(&last.to_lowercase());
+            let hidden = (may_be_ours && !is_unit).then(|| self.word(core)).flatten();
+            let hidden = match is_strict {
+                true => hidden.or_else(|| self.words(core)),
+                false => hidden,
+            };
+            let Some(hidden) = hidden else { continue };
             let at = start + run.find(core).unwrap_or(0);
             let out = out.get_or_insert_with(|| String::with_capacity(text.len() + 16));
             out.push_str(text.get(done..at).unwrap_or_default());
@@ -42,6 +65,68 @@ impl Pseudonyms {
             out.push_str(text.get(done..).unwrap_or_default());
             out
         })
+    }
+
+    /// Its letters and digits word by word, those under pseudonym that no machine has; `None` where all stay.
+    fn words(&mut self, run: &str) -> Option<String> {
+        let is_part = |letter: char| letter.is_alphanumeric();
+        let mut out = String::with_capacity(run.len());
+        let (mut rest, mut is_changed) = (run, false);
+        while !rest.is_empty() {
+            let end = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            // One letter is nobody's name, and an account's number is.
+            let is_open = word.chars().count() <= 1 || is_word(word) || is_number(word);
+            let is_account = is_number(word)
+                && ["user@", "user-", "dir@"]
+                    .iter()
+                    .any(|before| out.ends_with(before));
+            if is_open && !is_account {
+                out.push_str(word);
+            } else {
+                is_changed = true;
+                out.push_str(&self.any_word(&word.to_lowercase()));
+            }
+            let between = after.find(is_part).unwrap_or(after.len());
+            let (marks, next) = after.split_at(between);
+            out.push_str(marks);
+            rest = next;
+        }
+        is_changed.then_some(out)
+    }
+
+    /// Where a file is that the sensor reads: folders and names of files that every machine has stay, any other may be that
+    /// of a machine or a person.
+    pub(super) fn file(&mut self, text: &str) -> Arc<str> {
+        let mut cache = std::mem::take(&mut self.files);
+        let answer = cache.get_or(text, || self.work_out_file(text).into());
+        self.files = cache;
+        answer
+    }
+
+    fn work_out_file(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut is_home = false;
+        for piece in text.split_inclusive(['/', '\\']) {
+            let name = piece.trim_end_matches(['/', '\\']);
+            if is_home && !name.is_empty() {
+                out.push_str(&self.user(name).unwrap_or_else(|| name.into()));
+            } else if is_common_file(name) {
+                out.push_str(name);
+            } else {
+                let (stem, end) = match name.rsplit_once('.') {
+                    Some((stem, end)) if is_word(end) && !stem.is_empty() => {
+                        (stem, name.get(stem.len()..).unwrap_or(""))
+                    }
+                    Some(_) | None => (name, ""),
+                };
+                out.push_str(&self.host(stem, Ours::Always).unwrap_or_else(|| stem.into()));
+                out.push_str(end);
+            }
+            out.push_str(piece.get(name.len()..).unwrap_or_default());
+            is_home = HOMES.contains(&name.to_lowercase().as_str());
+        }
+        out
     }
 
     fn word(&mut self, word: &str) -> Option<String> {
@@ -119,11 +204,15 @@ impl Pseudonyms {
 
     /// A path with addresses and names of ours under pseudonym, and homes with the person's name hidden.
     pub(super) fn path(&mut self, text: &str) -> String {
-        let text = self.scrub(text).unwrap_or_else(|| text.to_owned());
-        let lower = text.to_lowercase();
-        if !text.contains('~') && !HOMES.iter().any(|home| lower.contains(home)) {
-            return text;
+        let plain = decoded(text);
+        let plain = plain.as_deref().unwrap_or(text);
+        let lower = plain.to_lowercase();
+        let has_home = plain.contains('~') || HOMES.iter().any(|home| lower.contains(home));
+        let hidden = self.scrub(plain);
+        if !has_home {
+            return hidden.unwrap_or_else(|| text.to_owned());
         }
+        let text = hidden.unwrap_or_else(|| plain.to_owned());
         let mut out = String::with_capacity(text.len());
         let mut follows = false;
         for piece in text.split_inclusive(['/', '\\', '?']) {
@@ -185,41 +274,69 @@ impl Pseudonyms {
         format!("{star}{hidden}")
     }
 
-    /// What a login daemon said, which is understood to its last word: `user` hidden wherever it stands, the rest
-    /// scrubbed, the print of a key cut off.
-    pub(super) fn login(&mut self, text: &str, users: &[&str]) -> String {
-        let text = text
-            .find("SHA256:")
-            .or_else(|| text.find("MD5:"))
-            .and_then(|at| text.get(..at))
-            .unwrap_or(text)
-            .trim_end();
-        let mut text = self.scrub(text).unwrap_or_else(|| text.to_owned());
-        for user in users.iter().filter(|user| !user.is_empty()) {
-            if let Some(hidden) = self.user(user) {
-                text = replace_word(&text, user, &hidden);
+    /// What a login daemon said, which is understood to its last word.
+    pub(super) fn login(&mut self, pieces: &[Piece<'_>]) -> String {
+        let mut told = String::with_capacity(128);
+        for piece in pieces {
+            match piece {
+                Piece::Words(words) => told.push_str(words),
+                Piece::User(user) => told.push_str(&self.user(user).unwrap_or_else(|| (*user).into())),
+                Piece::Address(address) => {
+                    told.push_str(&self.address(address).unwrap_or_else(|| (*address).into()));
+                }
             }
         }
-        text
+        told.truncate(told.trim_end().len());
+        told
     }
 }
 
-/// Replaces each place where `word` stands by itself.
-fn replace_word(text: &str, word: &str, with: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+/// Whether the name of a file or folder is one that says nothing: of words that every machine has, with a date or a number
+/// behind them.
+fn is_common_file(name: &str) -> bool {
+    let parts = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    let is_digits = |part: &&&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = parts.iter().filter(is_digits).count();
+    let is_dated = parts.iter().any(|part| part.len() == 4 && part.starts_with("20"));
+    let is_drive = name.len() == 2 && name.ends_with(':');
+    name.is_ascii()
+        && (numbers <= 1
+            || is_dated && numbers <= 9
+            || parts.first().is_some_and(|part| is_word(part)) && numbers <= 6)
+        && (is_drive || parts.iter().all(|part| is_digits(&part) || is_word(part)))
+}
+
+/// How often a text may be encoded in itself.
+const ENCODED_MAX: usize = 3;
+
+/// The text with `%70` and its like read; `None` where there is none.
+fn decoded(text: &str) -> Option<String> {
+    let mut found: Option<String> = None;
+    for _ in 0..ENCODED_MAX {
+        let current = found.as_deref().unwrap_or(text);
+        let Some(next) = decoded_once(current) else { break };
+        found = Some(next);
+    }
+    found
+}
+
+fn decoded_once(text: &str) -> Option<String> {
+    let digits = |at: usize| u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok();
+    let mut bytes = Vec::new();
     let mut done = 0;
-    for (at, found) in text.match_indices(word) {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
-        let is_alone = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-        if is_alone(before) && is_alone(after) {
-            out.push_str(text.get(done..at).unwrap_or_default());
-            out.push_str(with);
-            done = at + found.len();
+    for (at, _) in text.match_indices('%') {
+        if let Some(byte) = digits(at).filter(|_| done <= at) {
+            bytes.extend_from_slice(text.as_bytes().get(done..at)?);
+            bytes.push(byte);
+            done = at + 3;
         }
     }
-    out.push_str(text.get(done..).unwrap_or_default());
-    out
+    if done == 0 {
+        return None;
+    }
+    bytes.extend_from_slice(text.as_bytes().get(done..)?);
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Runs of letters that words like addresses and names are made of, with where they begin.

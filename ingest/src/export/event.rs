@@ -87,6 +87,7 @@ pub fn draft(origin: &Origin, record: &FlowRecord, home: &[IpNet]) -> Draft {
     Draft {
         timestamp: record.start,
         dataset: DATASET.into(),
+        trusted: None,
         fields,
         position: u64::from(origin.sequence),
         ordinal: record.offset,

@@ -272,6 +272,7 @@ async fn alerts_do_not_wait_behind_logs() {
         crate::record::Record::Event(crate::record::Draft {
             timestamp: ingest_event::Timestamp::EPOCH,
             dataset: dataset.into(),
+            trusted: None,
             fields: ingest_event::Fields::new(),
             position,
             ordinal: 0,

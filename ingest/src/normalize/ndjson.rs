@@ -9,13 +9,11 @@ use std::borrow::Cow;
 use ingest_event::{Fields, QuarantineReason, Timestamp, Value, field};
 
 use super::columns::{Read, bad, convert};
+use super::known::GENERIC;
 use super::{Normalized, NormalizerOptions, Reject, time, windows};
 
 /// True where a line had no time of its own.
 pub(super) const TIMESTAMP_MISSING: &str = "varde.timestamp_missing";
-
-/// The dataset of a line that does not say its own, when the configuration names none.
-const DATASET: &str = "generic";
 
 /// Where other JSON logs keep their time, in the order of trust: the event's own before the collector's.
 const TIME_NAMES: [&str; 12] = [
@@ -125,6 +123,6 @@ fn dataset(fields: &mut Fields, options: &NormalizerOptions) -> Cow<'static, str
     match (fields.remove(field::EVENT_DATASET), &options.dataset) {
         (Some(Value::String(own)), _) if !own.is_empty() => Cow::Owned(own),
         (_, Some(configured)) => Cow::Owned(configured.clone()),
-        (_, None) => Cow::Borrowed(DATASET),
+        (_, None) => Cow::Borrowed(GENERIC),
     }
 }

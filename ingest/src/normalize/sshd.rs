@@ -3,9 +3,13 @@
 //! The texts are those of OpenSSH's `auth.c`, `auth2.c` and `packet.c`. A user name is whatever the other side sent, so
 //! the address is looked for from the end: a user called `root from 192.0.2.1 port 22` deceives nobody.
 
+mod grammar;
+
 use std::net::IpAddr;
 
 use ingest_event::{Fields, Value, field};
+
+pub(crate) use grammar::Piece;
 
 /// Who came from where.
 #[derive(Debug, Default, PartialEq)]
@@ -48,15 +52,9 @@ fn unrepeat<'a>(message: &'a str, fields: &mut Fields) -> &'a str {
     }
 }
 
-/// The account that a message about a login names, `None` inside where it names none; `None` for any other message. What
-/// else stands in such a message are addresses and words of the daemon.
-pub(crate) fn login(message: &str) -> Option<Option<&str>> {
-    let message = unrepeat(message, &mut Fields::new());
-    let message = ["error: ", "fatal: "]
-        .iter()
-        .find_map(|level| message.strip_prefix(level))
-        .unwrap_or(message);
-    understand(message).map(|(_, _, peer)| peer.user)
+/// The parts of a message about a login, if it is one that is understood to its last word.
+pub(crate) fn login(message: &str) -> Option<Vec<Piece<'_>>> {
+    grammar::parse(message)
 }
 
 fn understand(message: &str) -> Option<(&'static str, Option<&'static str>, Peer<'_>)> {

@@ -15,7 +15,7 @@ use thiserror::Error;
 /// The directory of keys in the sensor's state.
 const FOLDER: &str = "keys";
 
-/// How many epochs are read: a key a month for eighty years. What is beyond is no key of ours.
+/// The last epoch: a key a month for eighty years.
 const EPOCHS_MAX: u16 = 999;
 
 /// Why keys can't be used.
@@ -115,16 +115,34 @@ pub fn open(state: &Path) -> Result<Vec<SiteKey>, KeyError> {
 /// # Errors
 /// If one can't be read, or others may read it.
 pub fn read(state: &Path) -> Result<Vec<SiteKey>, KeyError> {
-    let mut keys = Vec::new();
-    for epoch in 1..=EPOCHS_MAX {
-        let path = path(state, epoch);
-        match read_one(&path) {
-            Ok(secret) => keys.push(SiteKey { epoch, secret }),
-            Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(error),
-        }
+    let folder = state.join(FOLDER);
+    let failed = |source| KeyError::File {
+        path: folder.clone(),
+        source,
+    };
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    // By what is there: one that was moved away must not hide those behind it, or the next is made under its number.
+    let mut epochs = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        let epoch = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".key")?.parse::<u16>().ok());
+        epochs.extend(epoch.filter(|epoch| name == *format!("{epoch:04}.key")));
     }
-    Ok(keys)
+    epochs.sort_unstable();
+    let key = |epoch: &u16| {
+        let secret = read_one(&path(state, *epoch))?;
+        Ok(SiteKey {
+            epoch: *epoch,
+            secret,
+        })
+    };
+    epochs.iter().map(key).collect()
 }
 
 /// Begins a new epoch: makes its key and returns when it is on the disk.
@@ -216,6 +234,20 @@ mod tests {
             let metadata = fs::metadata(state.path().join(FOLDER).join(folder)).expect("there");
             assert_eq!(metadata.permissions().mode() & 0o077, 0, "{folder}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_gone_hides_none_behind_it() {
+        let state = tempfile::tempdir().expect("a folder");
+        open(state.path()).expect("made");
+        rotate(state.path()).expect("made");
+        let third = rotate(state.path()).expect("made");
+        fs::remove_file(path(state.path(), 2)).expect("removed");
+        fs::write(state.path().join(FOLDER).join("README"), "no key").expect("written");
+        let keys = open(state.path()).expect("read");
+        assert_eq!(keys.iter().map(SiteKey::epoch).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(keys.last(), Some(&third));
+        assert_eq!(rotate(state.path()).expect("made").epoch(), 4);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::turns::{self, Turns, TurnsError};
-use crate::disclose::Made;
+use crate::disclose::{Made, Pseudonyms};
 
 /// The folder in the sensor's state.
 const FOLDER: &str = "pseudonyms";
@@ -46,18 +46,24 @@ impl KnownNames {
     /// # Errors
     /// If the disk refuses.
     pub fn open(state: &Path, key: String) -> Result<Self, TurnsError> {
+        Self::with_room(state, key, FILE_BYTES_MAX)
+    }
+
+    /// With another room for each of the two files.
+    pub(super) fn with_room(state: &Path, key: String, bytes_max: u64) -> Result<Self, TurnsError> {
         Ok(Self {
-            turns: Turns::open(folder(state), FILE_BYTES_MAX)?,
+            turns: Turns::open(folder(state), bytes_max)?,
             written: HashSet::new(),
             key,
         })
     }
 
-    /// Writes down what is new.
+    /// Writes down what is new. True when the oldest names have gone: those that are still seen must be made again before the
+    /// next ones go, or they fall out though they are in use.
     ///
     /// # Errors
-    /// If the disk refuses; the names are tried again when they are made again.
-    pub fn remember(&mut self, made: Vec<Made>) -> Result<(), TurnsError> {
+    /// If the disk refuses; the names must be made again then too.
+    pub fn remember(&mut self, made: Vec<Made>) -> Result<bool, TurnsError> {
         let mut lines = Vec::new();
         let mut new = Vec::new();
         for Made { pseudonym, clear } in made {
@@ -74,15 +80,28 @@ impl KnownNames {
             new.push(known.pseudonym);
         }
         if lines.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let has_turned = self.turns.add(&lines)?;
         if has_turned || WRITTEN_MAX < self.written.len() + new.len() {
             self.written.clear();
         }
         self.written.extend(new);
-        Ok(())
+        Ok(has_turned)
     }
+}
+
+/// Writes down what new pseudonyms stand for; where the oldest lines went, or the disk refused, names are made again when
+/// they are seen again.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn remember(known: &mut KnownNames, pseudonyms: &mut Pseudonyms) -> Result<(), TurnsError> {
+    let remembered = known.remember(pseudonyms.made());
+    if !matches!(remembered, Ok(false)) {
+        pseudonyms.forget();
+    }
+    remembered.map(|_| ())
 }
 
 /// The lines about any of these pseudonyms.
@@ -109,7 +128,43 @@ fn folder(state: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use ingest_event::{Fields, Timestamp, Zone};
+
     use super::*;
+    use crate::disclose::Disclosure;
+    use crate::record::Draft;
+    use crate::site::keys::SiteKey;
+
+    /// What is still in use is in the table however much has gone through it.
+    #[test]
+    fn a_name_that_is_seen_again_and_again_does_not_fall_out() {
+        let state = tempfile::tempdir().expect("a folder");
+        let key = SiteKey::of(1, [7; 32]);
+        let mut known = KnownNames::with_room(state.path(), key.id(), 4_000).expect("opens");
+        let mut site = Disclosure::new(Zone::Administration, &[], &key, &[], &[]);
+        let mut hot = String::new();
+        for round in 0..400 {
+            let mut draft = Draft {
+                timestamp: Timestamp::EPOCH,
+                dataset: "system.auth".into(),
+                trusted: None,
+                fields: Fields::new(),
+                position: 1,
+                ordinal: 0,
+            };
+            draft.fields.set("host.name", "hot");
+            draft.fields.set("user.name", format!("user-{round}"));
+            site.apply(&mut draft);
+            hot = draft.fields.text("host.name").expect("left").to_owned();
+            remember(&mut known, site.pseudonyms()).expect("written");
+        }
+        let found = find(state.path(), std::slice::from_ref(&hot)).expect("read");
+        assert_eq!(
+            found.first().map(|known| known.clear.as_str()),
+            Some("hot"),
+            "{hot}"
+        );
+    }
 
     #[test]
     fn a_name_is_written_once_and_found_after_a_restart() {

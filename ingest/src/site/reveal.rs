@@ -3,10 +3,12 @@
 //!
 //! Who asks, why, who said yes, and for what is written before anything is answered; what the answer was is not. Each line
 //! carries the digest of the one before it, so that a line that is changed or taken out shows, and the last digest is
-//! printed, so that whoever asked can hold the site to it. The log is `state/reveal.ndjson`.
+//! printed, so that whoever asked can hold the site to it. The log is `state/reveal.ndjson`; beside it `state/reveal.last`
+//! holds the digest of its last line, so that lines cut off at the end show as well. One answer at a time: the log is
+//! locked from the check of the chain until the new line is on the disk.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,9 @@ use crate::config::Config;
 
 /// The log in the sensor's state.
 const FILE: &str = "reveal.ndjson";
+
+/// The digest of its last line.
+const LAST: &str = "reveal.last";
 
 /// Pseudonyms in one request: more is a survey, not a question about an incident.
 pub const PSEUDONYMS_MAX: usize = 100;
@@ -88,6 +93,14 @@ pub enum RevealError {
         /// The first line that does not fit.
         line: usize,
     },
+    /// Lines are missing at its end.
+    #[error(
+        "trust the log {path}: it does not end with the line whose digest is in {LAST}; keep both, tell who runs the site, and move them away"
+    )]
+    Cut {
+        /// The log.
+        path: PathBuf,
+    },
     /// The log or the table of names can't be read or written.
     #[error("use {path}")]
     File {
@@ -131,6 +144,22 @@ pub fn record(
             "the request must name 1 to 100 pseudonyms",
         ));
     }
+    let path = state.join(FILE);
+    let failed = |source| RevealError::File {
+        path: path.clone(),
+        source,
+    };
+    let mut log = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    // Held until the file is closed: two answers at once would both follow the same line.
+    log.lock().map_err(failed)?;
+    let chain = check(state, &path, &mut log)?;
     let mut entry = Entry {
         at: now.to_string(),
         answered_by: answered_by.trim().to_owned(),
@@ -138,24 +167,37 @@ pub fn record(
         asked_by: request.asked_by.trim().to_owned(),
         reason: request.reason.trim().to_owned(),
         pseudonyms: request.pseudonyms.clone(),
-        previous: verify(state)?,
+        previous: chain.last,
         digest: String::new(),
     };
     entry.digest = digest(&entry);
     let mut line = serde_json::to_vec(&entry).unwrap_or_default();
     line.push(b'\n');
-    let path = state.join(FILE);
-    let written = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| {
-            file.write_all(&line)?;
-            file.sync_all()
-        });
-    written.map_err(|source| RevealError::File { path, source })?;
+    // A line that a crash tore was never answered to; the new one takes its place.
+    log.set_len(chain.bytes).map_err(failed)?;
+    log.seek(SeekFrom::Start(chain.bytes)).map_err(failed)?;
+    log.write_all(&line).map_err(failed)?;
+    log.sync_all().map_err(failed)?;
+    note(state, &entry.digest)?;
     Ok(entry.digest)
+}
+
+/// Notes the digest of the last line; whole or not at all.
+fn note(state: &Path, digest: &str) -> Result<(), RevealError> {
+    let (path, new) = (state.join(LAST), state.join("reveal.last.new"));
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(digest.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(state)?.sync_all()
+    })();
+    written.map_err(|source| RevealError::File { path, source })
 }
 
 /// Checks the whole log; the digest of its last line.
@@ -168,21 +210,64 @@ pub fn verify(state: &Path) -> Result<String, RevealError> {
         path: path.clone(),
         source,
     };
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BEGINNING.to_owned()),
-        Err(error) => return Err(failed(error)),
+    match File::open(&path) {
+        Ok(mut log) => {
+            log.lock_shared().map_err(failed)?;
+            Ok(check(state, &path, &mut log)?.last)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !state.join(LAST).exists() => {
+            Ok(BEGINNING.to_owned())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RevealError::Cut { path }),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A log whose lines all fit.
+struct Chain {
+    /// The digest of its last line.
+    last: String,
+    /// Its length up to there.
+    bytes: u64,
+}
+
+fn check(state: &Path, path: &Path, log: &mut File) -> Result<Chain, RevealError> {
+    let failed = |source| RevealError::File {
+        path: path.to_owned(),
+        source,
     };
-    let mut last = BEGINNING.to_owned();
-    for (line, text) in (1..).zip(BufReader::new(file).lines()) {
-        let entry = serde_json::from_str::<Entry>(&text.map_err(failed)?).ok();
-        let entry = entry.filter(|entry| entry.previous == last && entry.digest == digest(entry));
+    let mut text = Vec::new();
+    log.read_to_end(&mut text).map_err(failed)?;
+    let mut chain = Chain {
+        last: BEGINNING.to_owned(),
+        bytes: 0,
+    };
+    let mut before = chain.last.clone();
+    for (line, text) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
+        // The last one without its end was torn in writing, before anything was told.
+        let Some(whole) = text.strip_suffix(b"\n") else {
+            break;
+        };
+        let entry = serde_json::from_slice::<Entry>(whole).ok();
+        let entry = entry.filter(|entry| entry.previous == chain.last && entry.digest == digest(entry));
         let Some(entry) = entry else {
+            let path = path.to_owned();
             return Err(RevealError::Broken { path, line });
         };
-        last = entry.digest;
+        before = std::mem::replace(&mut chain.last, entry.digest);
+        chain.bytes += text.len() as u64;
     }
-    Ok(last)
+    let noted = match fs::read_to_string(state.join(LAST)) {
+        Ok(noted) => noted,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => BEGINNING.to_owned(),
+        Err(error) => return Err(failed(error)),
+    };
+    // The note comes after the line: a crash between them leaves it one line behind.
+    if ![&chain.last, &before].contains(&&noted) {
+        let path = path.to_owned();
+        return Err(RevealError::Cut { path });
+    }
+    Ok(chain)
 }
 
 /// Of everything but the digest itself.
@@ -269,20 +354,72 @@ mod tests {
         let path = state.path().join(FILE);
         let whole = std::fs::read_to_string(&path).expect("read");
         let lines: Vec<&str> = whole.lines().collect();
+        let cut = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         for (changed, at) in [
-            (whole.replacen("incident 17", "incident 18", 1), 1),
-            (whole.replacen("\"approved\":false", "\"approved\":true", 1), 2),
-            (lines[1..].join("\n"), 1),
-            ([lines[0], lines[2]].join("\n"), 2),
-            (format!("{whole}{{}}\n"), 4),
+            (whole.replacen("incident 17", "incident 18", 1), Some(1)),
+            (
+                whole.replacen("\"approved\":false", "\"approved\":true", 1),
+                Some(2),
+            ),
+            (cut(&lines[1..]), Some(1)),
+            (cut(&[lines[0], lines[2]]), Some(2)),
+            (format!("{whole}{{}}\n"), Some(4)),
+            // What is missing at the end fits, and shows all the same.
+            (cut(&lines[..2]), None),
+            (whole[..whole.len() - 5].to_owned(), None),
+            (String::new(), None),
         ] {
             std::fs::write(&path, changed).expect("written");
             let refused = record(state.path(), &request(), "Ola", true, Timestamp::EPOCH);
-            assert!(
-                matches!(refused, Err(RevealError::Broken { line, .. }) if line == at),
-                "{refused:?}"
-            );
+            match at {
+                Some(at) => assert!(
+                    matches!(refused, Err(RevealError::Broken { line, .. }) if line == at),
+                    "{refused:?}"
+                ),
+                None => assert!(matches!(refused, Err(RevealError::Cut { .. })), "{refused:?}"),
+            }
         }
+        std::fs::remove_file(&path).expect("removed");
+        assert!(matches!(verify(state.path()), Err(RevealError::Cut { .. })));
+    }
+
+    #[test]
+    fn a_line_that_a_crash_tore_spoils_nothing() {
+        let state = tempfile::tempdir().expect("a folder");
+        let path = state.path().join(FILE);
+        for torn in [
+            "",
+            "{\"at\":\"1970",
+            "{\"at\":\"1970-01-01T00:00:00Z\",\"answered_by\":\"Ola\"}",
+        ] {
+            let first = record(state.path(), &request(), "Ola", true, Timestamp::EPOCH).expect("written");
+            let mut file = OpenOptions::new().append(true).open(&path).expect("open");
+            file.write_all(torn.as_bytes()).expect("written");
+            assert_eq!(verify(state.path()).expect("whole"), first, "{torn}");
+            record(state.path(), &request(), "Kari", false, Timestamp::EPOCH).expect("written");
+            // Between the line and its note.
+            note(state.path(), &first).expect("noted");
+            record(state.path(), &request(), "Kari", true, Timestamp::EPOCH).expect("written");
+        }
+        let text = std::fs::read_to_string(&path).expect("read");
+        assert_eq!(text.lines().count(), 9, "{text}");
+    }
+
+    #[test]
+    fn two_answers_at_once_follow_each_other() {
+        let state = tempfile::tempdir().expect("a folder");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..8 {
+                        record(state.path(), &request(), "Ola", true, Timestamp::EPOCH).expect("written");
+                    }
+                });
+            }
+        });
+        verify(state.path()).expect("whole");
+        let text = std::fs::read_to_string(state.path().join(FILE)).expect("read");
+        assert_eq!(text.lines().count(), 32);
     }
 
     #[test]

@@ -18,6 +18,10 @@ const HEADER_BYTES: usize = 4096;
 /// A chunk.
 const CHUNK_BYTES: usize = 65_536;
 
+/// What the records of one chunk may become: a hundred times the chunk. Templates that are used over and over make more of
+/// less, and a chunk that was made for it fills the memory.
+const CHUNK_LINES_BYTES_MAX: usize = 100 * CHUNK_BYTES;
+
 /// How a chunk that was written to begins.
 const CHUNK: &[u8] = b"ElfChnk\0";
 
@@ -29,6 +33,8 @@ pub(super) struct EvtxReader<R> {
     /// Chunks read.
     chunks: u64,
     has_header: bool,
+    /// What the records of one chunk may become.
+    lines_bytes_max: usize,
 }
 
 impl<R: Read> EvtxReader<R> {
@@ -39,6 +45,7 @@ impl<R: Read> EvtxReader<R> {
             normalizer,
             chunks: 0,
             has_header: false,
+            lines_bytes_max: CHUNK_LINES_BYTES_MAX,
         }
     }
 
@@ -103,13 +110,24 @@ impl<R: Read> EvtxReader<R> {
             Ok(parsed) => parsed,
             Err(error) => return out.push(broken(&format!("can't be read ({error})"))),
         };
+        let mut bytes = 0;
         for record in parsed.iter() {
             let json = record.and_then(|record| {
                 let id = record.event_record_id;
                 Ok((id, record.into_json_bytes()?.data))
             });
             match json {
-                Ok((id, line)) => self.normalizer.line(&line, id, out),
+                Ok((id, line)) => {
+                    bytes += line.len();
+                    if self.lines_bytes_max < bytes {
+                        let detail = "a chunk of an event log becomes more than a hundred times its size; its other \
+                                      records were left out, look at the log on site";
+                        let reason = QuarantineReason::TooLarge;
+                        out.push(Record::Refused(Refusal::new(reason, detail, number, CHUNK)));
+                        return;
+                    }
+                    self.normalizer.line(&line, id, out);
+                }
                 Err(error) => out.push(broken(&format!("has a record that can't be read ({error})"))),
             }
         }
@@ -134,4 +152,54 @@ fn cut(number: u64, raw: &[u8]) -> Record {
     let detail =
         format!("the event log ends in the middle of chunk {number}, copy it again; all before it was read");
     Record::Refused(Refusal::new(QuarantineReason::Truncated, detail, number, raw))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
+
+    use super::*;
+    use crate::normalize::{NormalizerOptions, YearRule};
+    use crate::source::Format;
+
+    fn first_log(folder: &Path) -> Option<PathBuf> {
+        let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+            .ok()?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        paths.iter().find_map(|path| match path.is_dir() {
+            true => first_log(path),
+            false => path
+                .extension()
+                .is_some_and(|end| end == "evtx")
+                .then(|| path.clone()),
+        })
+    }
+
+    #[test]
+    fn a_chunk_becomes_no_more_than_its_room() {
+        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
+        let root = env::var_os("VARDE_CAPTURES").map_or_else(beside, PathBuf::from);
+        let Some(path) = first_log(&root.join("sigma")) else {
+            println!("skipped: captures not found at {}", root.display());
+            return;
+        };
+        let options = NormalizerOptions {
+            dataset: None,
+            home_networks: Vec::new(),
+            year: YearRule::Unknown,
+            utc_offset_secs: 0,
+        };
+        let input = fs::File::open(&path).expect("opens");
+        let mut reader = EvtxReader::new(input, Normalizer::new(Format::Evtx, options));
+        reader.lines_bytes_max = 100;
+        let mut out = Vec::new();
+        while reader.read(&mut out).expect("reads") {}
+        assert_eq!(out.len() as u64, reader.chunks, "{}", path.display());
+        let is_too_large = |record: &Record| matches!(record, Record::Refused(refusal) if refusal.reason == QuarantineReason::TooLarge);
+        assert!(out.iter().all(is_too_large), "{out:?}");
+    }
 }

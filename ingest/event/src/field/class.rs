@@ -1,7 +1,7 @@
 //! What each field tells about whom: what may leave the building is decided by it, field by field.
 //!
 //! A constant of [`crate::field`] can't be made without its class; names that sources bring along and that have no constant
-//! are [`OTHERS`] and [`PREFIXES`]. A name that is in none of them is a stranger's, and is withheld.
+//! are [`OTHERS`]. A name that is in neither is a stranger's, and is withheld.
 
 use super::DECLARED;
 
@@ -38,6 +38,8 @@ pub enum Class {
     PacketUser,
     /// A person by a mail address.
     Mail,
+    /// What programs, units and actions are called in logs; anybody may choose it.
+    Word,
     /// What programs say of themselves; addresses and names may stand in it.
     Text,
     /// What a program logged; anything may stand in it.
@@ -46,7 +48,7 @@ pub enum Class {
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Envelope,
         Self::Traffic,
         Self::FlowId,
@@ -62,6 +64,7 @@ impl Class {
         Self::User,
         Self::PacketUser,
         Self::Mail,
+        Self::Word,
         Self::Text,
         Self::Message,
     ];
@@ -85,6 +88,7 @@ impl Class {
             Self::User => "user",
             Self::PacketUser => "user in packets",
             Self::Mail => "mail address",
+            Self::Word => "word",
             Self::Text => "text",
             Self::Message => "message",
         }
@@ -98,10 +102,7 @@ pub fn class(name: &str) -> Option<Class> {
     use std::sync::LazyLock;
     static BY_NAME: LazyLock<HashMap<&'static str, Class>> =
         LazyLock::new(|| DECLARED.iter().chain(OTHERS).copied().collect());
-    BY_NAME.get(name).copied().or_else(|| {
-        let prefix = PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix));
-        prefix.map(|(_, class)| *class)
-    })
+    BY_NAME.get(name).copied()
 }
 
 /// Whether a name is declared; in constants, so that a table with another one does not compile.
@@ -174,7 +175,7 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("file.x509.not_before", Class::Traffic),
     ("file.x509.public_key_algorithm", Class::Traffic),
     ("file.x509.public_key_size", Class::Traffic),
-    ("file.x509.serial_number", Class::Traffic),
+    ("file.x509.serial_number", Class::Certificate),
     ("file.x509.signature_algorithm", Class::Traffic),
     ("file.x509.subject.distinguished_name", Class::Certificate),
     ("host.hostname", Class::Machine),
@@ -189,29 +190,55 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("icmp.code", Class::Traffic),
     ("icmp.type", Class::Traffic),
     ("log.level", Class::Traffic),
-    ("log.syslog.appname", Class::Text),
+    ("log.syslog.appname", Class::Word),
     ("log.syslog.facility.code", Class::Traffic),
     ("log.syslog.facility.name", Class::Traffic),
     ("log.syslog.hostname", Class::Machine),
-    ("log.syslog.msgid", Class::Text),
+    ("log.syslog.msgid", Class::Word),
     ("log.syslog.priority", Class::Traffic),
-    ("log.syslog.procid", Class::Text),
+    ("log.syslog.procid", Class::Word),
     ("log.syslog.severity.code", Class::Traffic),
     ("log.syslog.severity.name", Class::Traffic),
     ("log.syslog.version", Class::Traffic),
     ("observer.ingress.interface.name", Class::Traffic),
     ("process.command_line", Class::Message),
     ("process.executable", Class::Message),
-    ("process.name", Class::Text),
+    ("process.name", Class::Word),
     ("process.parent.command_line", Class::Message),
     ("process.parent.executable", Class::Message),
-    ("process.parent.name", Class::Text),
+    ("process.parent.name", Class::Word),
     ("process.pid", Class::Traffic),
     ("server.ip", Class::Address),
     ("source.mac", Class::Mac),
     ("suricata.eve.alert.action", Class::Traffic),
     ("suricata.eve.alert.category", Class::Text),
     ("suricata.eve.alert.gid", Class::Traffic),
+    // Words of whoever wrote the rule; its keys are those that rule sets use.
+    ("suricata.eve.alert.metadata.affected_product", Class::Text),
+    ("suricata.eve.alert.metadata.attack_target", Class::Text),
+    ("suricata.eve.alert.metadata.attack_type", Class::Text),
+    ("suricata.eve.alert.metadata.confidence", Class::Text),
+    ("suricata.eve.alert.metadata.created_at", Class::Text),
+    ("suricata.eve.alert.metadata.cve", Class::Text),
+    ("suricata.eve.alert.metadata.deployment", Class::Text),
+    ("suricata.eve.alert.metadata.former_category", Class::Text),
+    ("suricata.eve.alert.metadata.impact_flag", Class::Text),
+    ("suricata.eve.alert.metadata.malware_family", Class::Text),
+    ("suricata.eve.alert.metadata.mitre_tactic_id", Class::Text),
+    ("suricata.eve.alert.metadata.mitre_tactic_name", Class::Text),
+    ("suricata.eve.alert.metadata.mitre_technique_id", Class::Text),
+    ("suricata.eve.alert.metadata.mitre_technique_name", Class::Text),
+    ("suricata.eve.alert.metadata.performance_impact", Class::Text),
+    ("suricata.eve.alert.metadata.policy", Class::Text),
+    ("suricata.eve.alert.metadata.reviewed_at", Class::Text),
+    ("suricata.eve.alert.metadata.ruleset", Class::Text),
+    ("suricata.eve.alert.metadata.service", Class::Text),
+    ("suricata.eve.alert.metadata.severity", Class::Text),
+    ("suricata.eve.alert.metadata.signature_deployment", Class::Text),
+    ("suricata.eve.alert.metadata.signature_severity", Class::Text),
+    ("suricata.eve.alert.metadata.tag", Class::Text),
+    ("suricata.eve.alert.metadata.tls_state", Class::Text),
+    ("suricata.eve.alert.metadata.updated_at", Class::Text),
     ("suricata.eve.alert.rev", Class::Traffic),
     ("suricata.eve.alert.severity", Class::Traffic),
     ("suricata.eve.alert.signature", Class::Text),
@@ -230,6 +257,23 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("suricata.eve.icmp_type", Class::Traffic),
     ("suricata.eve.pcap_cnt", Class::Traffic),
     ("suricata.eve.pkt_src", Class::Traffic),
+    // Flags of packets.
+    ("suricata.eve.tcp.ack", Class::Traffic),
+    ("suricata.eve.tcp.cwr", Class::Traffic),
+    ("suricata.eve.tcp.ecn", Class::Traffic),
+    ("suricata.eve.tcp.fin", Class::Traffic),
+    ("suricata.eve.tcp.psh", Class::Traffic),
+    ("suricata.eve.tcp.rst", Class::Traffic),
+    ("suricata.eve.tcp.state", Class::Traffic),
+    ("suricata.eve.tcp.syn", Class::Traffic),
+    ("suricata.eve.tcp.tc_gap", Class::Traffic),
+    ("suricata.eve.tcp.tc_max_regions", Class::Traffic),
+    ("suricata.eve.tcp.tcp_flags", Class::Traffic),
+    ("suricata.eve.tcp.tcp_flags_tc", Class::Traffic),
+    ("suricata.eve.tcp.tcp_flags_ts", Class::Traffic),
+    ("suricata.eve.tcp.ts_gap", Class::Traffic),
+    ("suricata.eve.tcp.ts_max_regions", Class::Traffic),
+    ("suricata.eve.tcp.urg", Class::Traffic),
     ("suricata.eve.tx_id", Class::Traffic),
     ("tls.client.issuer", Class::Certificate),
     ("tls.client.subject", Class::Certificate),
@@ -262,16 +306,16 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("error.code", Class::Traffic),
     ("file.pe.imphash", Class::Traffic),
     ("observer.hostname", Class::Machine),
-    ("observer.product", Class::Text),
-    ("observer.vendor", Class::Text),
-    ("observer.version", Class::Text),
+    ("observer.product", Class::Word),
+    ("observer.vendor", Class::Word),
+    ("observer.version", Class::Word),
     ("process.parent.pid", Class::Traffic),
     ("process.title", Class::Message),
     ("process.working_directory", Class::Message),
-    ("rule.name", Class::Text),
+    ("rule.name", Class::Word),
     ("source.domain", Class::Host),
     ("systemd.transport", Class::Traffic),
-    ("systemd.unit", Class::Text),
+    ("systemd.unit", Class::Word),
     ("user.audit.id", Class::User),
     ("user.effective.id", Class::User),
     ("user.id", Class::User),
@@ -316,14 +360,6 @@ pub const OTHERS: &[(&str, Class)] = &[
     ("WorkstationName", Class::Machine),
 ];
 
-/// Families of names that one word declares.
-pub const PREFIXES: &[(&str, Class)] = &[
-    // Words of whoever wrote Suricata's rule.
-    ("suricata.eve.alert.metadata.", Class::Text),
-    // Flags of packets.
-    ("suricata.eve.tcp.", Class::Traffic),
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -340,6 +376,8 @@ mod tests {
             ("source.ip", Some(Class::Address)),
             ("user.name", Some(Class::User)),
             ("suricata.eve.alert.metadata.tag", Some(Class::Text)),
+            ("suricata.eve.alert.metadata.kari", None),
+            ("suricata.eve.tcp.kari", None),
             ("suricata.eve.alert.payload", None),
             ("made.up", None),
             ("", None),

@@ -15,6 +15,7 @@ fn draft(dataset: &'static str, at: Timestamp, position: u64) -> Record {
     Record::Event(Draft {
         timestamp: at,
         dataset: dataset.into(),
+        trusted: None,
         fields: Fields::new(),
         position,
         ordinal: 0,
