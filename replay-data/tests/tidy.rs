@@ -76,6 +76,7 @@ fn dependencies_follow_the_data() {
         ("ingest-bus", &[]),
         ("ingest-ring", &[]),
         ("ingest-trust", &["ingest-event"]),
+        ("ingest-gateway", &["ingest-event", "ingest-bus", "ingest-trust"]),
         (
             "ingest",
             &["ingest-event", "ingest-bus", "ingest-ring", "ingest-trust"],

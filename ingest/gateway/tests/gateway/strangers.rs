@@ -1,0 +1,183 @@
+//! Who is not let in, and who can't keep others out.
+
+use std::time::Duration;
+
+use ingest_trust::Authority;
+use ingest_trust::registry::Entry;
+use reqwest::Identity;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpSocket;
+
+use crate::station::{Station, believing, now, record, said, send, send_bytes};
+
+const MONTH: Duration = Duration::from_hours(30 * 24);
+
+#[tokio::test]
+async fn without_a_certificate_of_this_authority_nothing_is_written_or_read() {
+    let station = Station::new().await;
+    let sensor = station.sensor("964965226", "s1").await;
+    let gateway = station.gateway("127.0.0.1:0");
+    let events = [record("964965226", "x")];
+
+    let nobody = believing(&station.authority).build().expect("a client");
+    for path in ["records/events", "records/quarantine", "status"] {
+        let url = format!("{}/v1/{path}", gateway.url());
+        let answer = nobody.post(url).body("x").send().await.expect("answers");
+        assert_eq!(said(answer).await, (403, "certificate".to_owned()), "{path}");
+    }
+    for path in ["control", "parts/00"] {
+        let url = format!("{}/v1/{path}", gateway.url());
+        let answer = nobody.get(url).send().await.expect("answers");
+        assert_eq!(said(answer).await, (403, "certificate".to_owned()), "{path}");
+    }
+    assert_eq!(
+        gateway
+            .metric("ingest_gateway_refused_total{reason=\"certificate\"}")
+            .await,
+        5
+    );
+
+    // The same key and name, vouched for by somebody else; out of date; and the gateway's own certificate.
+    let request = ingest_trust::Request::parse(&sensor.key.request().expect("a request")).expect("good");
+    let forger = Authority::generate("Varde test", now()).expect("an authority");
+    let forged = forger
+        .issue(&request, &sensor.subject, now(), MONTH)
+        .expect("issued");
+    let stale = station.certificate(&sensor, now().saturating_sub(MONTH));
+    let (server, key) = station
+        .authority
+        .issue_server(&["127.0.0.1"], now())
+        .expect("issued");
+    let server = Identity::from_pkcs8_pem(server.as_bytes(), &key).expect("an identity");
+    let as_server = believing(&station.authority)
+        .identity(server)
+        .build()
+        .expect("a client");
+    for (what, client) in [
+        ("another authority's", sensor.client(&station.authority, &forged)),
+        ("out of date", sensor.client(&station.authority, &stale)),
+        ("a server's", as_server),
+    ] {
+        let sent = send(&client, &gateway, "events", &events).await;
+        assert!(sent.is_err(), "{what}: {sent:?}");
+    }
+    let name = "ingest_gateway_handshakes_refused_total{reason=\"certificate\"}";
+    assert!(3 <= gateway.metric(name).await, "each is counted");
+    assert_eq!(station.all("varde.events.964965226").await, []);
+
+    // A certificate of this authority for a key that the centre does not know.
+    let unknown = crate::station::Sensor::new(sensor.subject.clone());
+    let client = unknown.client(&station.authority, &station.certificate(&unknown, now()));
+    let sent = send(&client, &gateway, "events", &events).await.expect("answers");
+    assert_eq!(said(sent).await, (403, "certificate".to_owned()));
+}
+
+#[tokio::test]
+async fn who_is_revoked_writes_nothing_more_on_a_connection_that_stands() {
+    let station = Station::new().await;
+    let sensor = station.sensor("964965226", "s1").await;
+    let beside = station.sensor("964965226", "s2").await;
+    let gateway = station.gateway("127.0.0.1:0");
+    let (client, other) = (
+        sensor.enrolled(&station.authority),
+        beside.enrolled(&station.authority),
+    );
+    let events = [record("964965226", "x")];
+    let sent = send(&client, &gateway, "events", &events).await.expect("answers");
+    assert_eq!(sent.status(), 204);
+    let mut revoked = station.known(&sensor);
+    revoked.revoked = true;
+    station.write(Entry::Known(revoked)).await;
+    let start = std::time::Instant::now();
+    let refused = loop {
+        let answer = send(&client, &gateway, "events", &events).await.expect("answers");
+        if answer.status() != 204 {
+            break said(answer).await;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "still let in after a minute"
+        );
+    };
+    assert_eq!(refused, (403, "revoked".to_owned()));
+    let written = station.all("varde.events.964965226").await.len();
+    for _ in 0..5 {
+        let answer = send(&client, &gateway, "events", &events).await.expect("answers");
+        assert_eq!(said(answer).await, (403, "revoked".to_owned()));
+    }
+    assert_eq!(station.all("varde.events.964965226").await.len(), written);
+    let sent = send(&other, &gateway, "events", &events).await.expect("answers");
+    assert_eq!(sent.status(), 204, "the others go on");
+}
+
+#[tokio::test]
+async fn a_key_under_another_organisations_name_is_refused() {
+    let station = Station::new().await;
+    let sensor = station.sensor("964965226", "s1").await;
+    let gateway = station.gateway("127.0.0.1:0");
+    let mut claims = crate::station::Sensor::new(crate::station::subject("958935420", "s1"));
+    claims.key = ingest_trust::SensorKey::from_pem(&sensor.key.to_pem().expect("PEM")).expect("a key");
+    let client = claims.client(&station.authority, &station.certificate(&claims, now()));
+    let sent = send(&client, &gateway, "events", &[record("958935420", "x")]).await;
+    assert_eq!(
+        said(sent.expect("answers")).await,
+        (403, "certificate".to_owned())
+    );
+    assert_eq!(station.all("varde.events.958935420").await, []);
+}
+
+/// Connections of one source that say nothing; the gateway takes so many and closes the others.
+#[tokio::test]
+async fn handshakes_that_never_end_stop_nobody() {
+    let station = Station::new().await;
+    let sensor = station.sensor("964965226", "s1").await;
+    let gateway = station.gateway("127.0.0.1:0");
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind("127.0.0.2:0".parse().expect("an address"))
+            .expect("bound");
+        held.push(socket.connect(gateway.address).await.expect("connects"));
+    }
+    let client = sensor.enrolled(&station.authority);
+    let sent = send(&client, &gateway, "events", &[record("964965226", "x")]).await;
+    assert_eq!(sent.expect("answers").status(), 204);
+    gateway
+        .until("ingest_gateway_handshakes_refused_total{reason=\"source\"}", 68)
+        .await;
+    let last = held.last_mut().expect("some");
+    assert_eq!(last.read(&mut [0; 8]).await.unwrap_or(0), 0, "it was closed");
+}
+
+#[tokio::test]
+async fn requests_for_certificates_are_bounded() {
+    let station = Station::new().await;
+    let gateway = station.gateway("127.0.0.1:0");
+    let client = believing(&station.authority).build().expect("a client");
+    let url = format!("{}/v1/certificate", gateway.url());
+    let ask = |body: Vec<u8>| client.post(&url).body(body).send();
+    assert_eq!(
+        said(ask(b"{}".to_vec()).await.expect("answers")).await,
+        (400, "request".to_owned())
+    );
+    let large = said(ask(vec![b' '; 20_000]).await.expect("answers")).await;
+    assert_eq!(large, (400, "body".to_owned()));
+    let mut answers = 0;
+    // 60 in a minute; the minute may change in between.
+    loop {
+        let answer = ask(b"{}".to_vec()).await.expect("answers");
+        answers += 1;
+        if answer.status() == 429 {
+            assert_eq!(answer.headers()["retry-after"], "60");
+            break;
+        }
+        assert!(answers < 200, "nobody said stop");
+    }
+    // Others are not held up by that.
+    let nobody = believing(&station.authority).build().expect("a client");
+    let answer = send_bytes(&nobody, &gateway, "events", Vec::new())
+        .await
+        .expect("answers");
+    assert_eq!(said(answer).await, (403, "certificate".to_owned()));
+}
