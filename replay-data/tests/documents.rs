@@ -114,6 +114,7 @@ fn every_configuration_key_is_explained_in_its_section() {
     for (source, heading, sample) in [
         ("ingest/src/config.rs", "### Sensor", "home_networks"),
         ("ingest/src/disclose/policy.rs", "### Privacy", "messages"),
+        ("ingest/gateway/src/config.rs", "### Gateway", "listen_metrics"),
         ("detect/src/config.rs", "### Detector", "checkpoint_interval_ms"),
         ("alerting/src/config.rs", "### Alerting", "password_file"),
         ("ingest/bus/src/lib.rs", "### Bus", "embedded"),
@@ -140,6 +141,7 @@ fn metrics_in_the_document_are_those_in_the_code() {
         "ingest/src/metrics.rs",
         "ingest/src/metrics/capture.rs",
         "ingest/src/metrics/export.rs",
+        "ingest/gateway/src/metrics.rs",
         "detect/src/metrics.rs",
         "alerting/src/metrics.rs",
     ] {
@@ -182,7 +184,24 @@ fn exit_codes_and_quarantine_reasons_are_all_there() {
 fn topics_are_made_as_the_document_says() {
     let topics = section(&text("docs/operating.md"), "## Topics");
     let organization = "964965226".parse().expect("an organisation number");
-    for spec in ingest::publish::Topics::of(organization).expect("names").specs() {
+    let by_gateway = ingest_gateway::topics::OfOrganization::of(organization).expect("names");
+    let by_sensor = ingest::publish::Topics::of(organization).expect("names");
+    assert_eq!(by_gateway.specs(), by_sensor.specs(), "both make the same");
+    for spec in [
+        ingest_gateway::topics::sensors(),
+        ingest_gateway::topics::control(),
+    ] {
+        let spec = spec.expect("a name");
+        let row = format!(
+            "| `{}` | gateway, `varde sensors` | {} | newest per key (compacted) | {} KiB |",
+            spec.topic,
+            spec.partitions,
+            spec.max_record_bytes >> 10
+        );
+        assert_eq!(spec.cleanup, Cleanup::Compact);
+        assert!(topics.contains(&row), "no {row}");
+    }
+    for spec in by_sensor.specs() {
         let name = spec.topic.as_str().replace("964965226", "<organisation number>");
         let Cleanup::Delete { retention } = spec.cleanup else {
             panic!("{name} is kept by time");
@@ -221,6 +240,7 @@ fn samples_of_configurations_load() {
             "alerting.yml",
             "bus.yml",
             "detector.yml",
+            "gateway.yml",
             "responders.yml",
             "sensor.yml"
         ]
@@ -228,6 +248,7 @@ fn samples_of_configurations_load() {
     let path = |name: &str| folder.path().join(name);
     ingest::config::load(&path("sensor.yml")).expect("a sensor's configuration");
     detect::config::Config::read(&path("detector.yml")).expect("a detector's configuration");
+    ingest_gateway::config::Config::read(&path("gateway.yml")).expect("a gateway's configuration");
     let bus = detect::config::Config::read(&path("bus.yml")).expect("a bus");
     let mut config =
         alerting::config::Config::read(&path("alerting.yml")).expect("an alerting configuration");
