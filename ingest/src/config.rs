@@ -16,6 +16,7 @@
 //!   - capture: { interface: eth1, filter: "not port 22" }
 //!   - syslog_udp: { listen: 0.0.0.0:5514 }
 //!   - syslog_tcp: { listen: "[::]:5514" }
+//!   - eve_socket: { path: /run/suricata/varde.sock }
 //!   - flow_export: { listen: "[::]:2055" }
 //! ```
 
@@ -83,7 +84,12 @@ impl Config {
         )
         .with_datasets(self.sources.iter().filter_map(|source| match source {
             Source::File(file) => file.dataset.clone(),
-            Source::SyslogUdp(_) | Source::SyslogTcp(_) | Source::FlowExport(_) | Source::Capture(_) => None,
+            Source::SyslogUdp(_)
+            | Source::SyslogTcp(_)
+            | Source::SyslogTls(_)
+            | Source::EveSocket(_)
+            | Source::FlowExport(_)
+            | Source::Capture(_) => None,
         }))
     }
 }
@@ -100,6 +106,10 @@ pub enum Source {
     SyslogUdp(SyslogSource),
     /// Syslog over TCP, octet counting or lines (RFC 6587).
     SyslogTcp(SyslogSource),
+    /// Syslog over TLS (RFC 5425).
+    SyslogTls(SyslogTlsSource),
+    /// Suricata's EVE on a Unix socket.
+    EveSocket(EveSocketSource),
     /// NetFlow v5 and v9, IPFIX and sFlow v5 in datagrams, all on one port.
     FlowExport(FlowExportSource),
 }
@@ -113,6 +123,8 @@ impl Source {
             Self::Capture(_) => "capture",
             Self::SyslogUdp(_) => "syslog_udp",
             Self::SyslogTcp(_) => "syslog_tcp",
+            Self::SyslogTls(_) => "syslog_tls",
+            Self::EveSocket(_) => "eve_socket",
             Self::FlowExport(_) => "flow_export",
         }
     }
@@ -122,7 +134,7 @@ impl Source {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct FileSource {
-    /// Where it is.
+    /// Where it is; with `follow` it may be a folder of logs.
     pub path: PathBuf,
     /// The dataset of records that do not say theirs.
     #[serde(default)]
@@ -183,6 +195,46 @@ pub struct SyslogSource {
     /// Seconds east of UTC of times that don't say.
     #[serde(default)]
     pub utc_offset_secs: i32,
+}
+
+/// A port for syslog over TLS.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogTlsSource {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The sensor's certificate and those above it, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM without a password.
+    pub key: PathBuf,
+    /// Who signs certificates of senders, PEM; any sender may come where it is missing.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// Seconds east of UTC of times that don't say.
+    #[serde(default)]
+    pub utc_offset_secs: i32,
+}
+
+/// A socket that Suricata writes to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct EveSocketSource {
+    /// Where the sensor opens it.
+    pub path: PathBuf,
+    /// How Suricata writes to it.
+    #[serde(default)]
+    pub kind: SocketKind,
+}
+
+/// How a Unix socket is written to.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketKind {
+    /// Lines in a stream: `filetype: unix_stream`.
+    #[default]
+    Stream,
+    /// A record each: `filetype: unix_dgram`.
+    Datagram,
 }
 
 /// A port for flow export.

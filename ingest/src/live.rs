@@ -1,20 +1,27 @@
-//! Sources without an end: packets of an interface, syslog over UDP and TCP, flow export over UDP, and files that grow.
+//! Sources without an end: packets of an interface, syslog over UDP, TCP and TLS, Suricata's socket, flow export over UDP,
+//! and files that grow.
 //!
 //! TCP and files wait while the spool is full; UDP and packets cannot wait, so what they bring is shed and counted.
 
 mod capture;
+mod eve_socket;
 mod export;
+mod folder;
 mod follow;
 mod framing;
 mod receive;
 mod tcp;
+mod tls;
 mod udp;
 
 pub use capture::{interface_of, open_rings, serve_capture};
+pub use eve_socket::serve_eve;
 pub use export::serve_export;
+pub use folder::{follow_folder, is_folder};
 pub use follow::follow;
 pub use framing::{Frame, Framing, MESSAGE_BYTES_MAX};
 pub use tcp::serve_tcp;
+pub use tls::{check_tls, serve_tls};
 pub use udp::serve_udp;
 
 use std::net::IpAddr;

@@ -68,6 +68,9 @@ fn next_pause(pause: Duration, started: Timestamp, now: Timestamp) -> Duration {
 
 async fn run(source: Source, intake: Arc<Intake>, stop: CancellationToken) -> anyhow::Result<()> {
     match source {
+        Source::File(file) if file.follow && live::is_folder(&file.path) => {
+            live::follow_folder(file, intake, stop).await
+        }
         Source::File(file) if file.follow => live::follow(file, intake, stop).await,
         Source::File(file) => file::read(file, intake, stop).await,
         Source::Capture(capture) => live::serve_capture(capture, intake, stop).await,
@@ -82,6 +85,14 @@ async fn run(source: Source, intake: Arc<Intake>, stop: CancellationToken) -> an
                 .with_context(|| format!("listen on tcp {listen}"))?;
             live::serve_tcp(listener, syslog.utc_offset_secs, intake, stop).await
         }
+        Source::SyslogTls(syslog) => {
+            let listen = syslog.listen;
+            let listener = TcpListener::bind(listen)
+                .await
+                .with_context(|| format!("listen on tcp {listen}"))?;
+            live::serve_tls(listener, syslog, intake, stop).await
+        }
+        Source::EveSocket(eve) => live::serve_eve(eve, intake, stop).await,
         Source::FlowExport(export) => {
             let socket = udp(export.listen).await?;
             live::serve_export(socket, export.exporters, intake, stop).await

@@ -151,9 +151,19 @@ fn check(config: &config::Config) -> anyhow::Result<ExitCode> {
                 }
             }
         }
+        if let config::Source::SyslogTls(syslog) = source
+            && let Err(error) = live::check_tls(syslog)
+        {
+            tracing::error!("{error:#}");
+            code = ExitCode::FAILURE;
+        }
         let config::Source::File(file) = source else {
             continue;
         };
+        if file.follow && file.path.is_dir() {
+            tracing::info!(path = %file.path.display(), "is a folder; its logs are followed");
+            continue;
+        }
         match source::open(&file.path, &source::FileOptions::default()) {
             Ok(open) => tracing::info!(path = open.path(), format = open.format().as_str(), "readable"),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! Syslog over TCP: a bounded number of connections, each read no faster than the spool takes.
+//! Syslog over TCP, by itself or inside TLS ([`super::tls`]): a bounded number of connections, each read no faster than the spool takes.
 //!
 //! A connection that has sent nothing for [`IDLE_MAX`] is closed and counted, so that silent ones can't keep the places
 //! of others. What it had sent of a message is taken as one, as at the end of a stream.
@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ingest_event::QuarantineReason;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::tls::Greeter;
 use super::{Frame, Framing, MESSAGE_BYTES_MAX, sent_by, socket, syslog};
 use crate::agent::{Intake, Outline};
 use crate::record::{Record, Refusal};
@@ -45,11 +46,42 @@ pub async fn serve_tcp(
     intake: Arc<Intake>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let limits = Limits {
-        connections: CONNECTIONS_MAX,
-        idle: IDLE_MAX,
-    };
-    serve(listener, limits, utc_offset_secs, intake, stop).await
+    serve(
+        listener,
+        Door::Plain,
+        Limits::default(),
+        utc_offset_secs,
+        intake,
+        stop,
+    )
+    .await
+}
+
+/// How senders come in.
+#[derive(Clone)]
+pub(super) enum Door {
+    /// As they are.
+    Plain,
+    /// Over TLS.
+    Tls(Arc<Greeter>),
+}
+
+impl Door {
+    /// Of a label.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Plain => KIND,
+            Self::Tls(_) => "syslog_tls",
+        }
+    }
+
+    /// Of a source's name.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Plain => "tcp",
+            Self::Tls(_) => "tls",
+        }
+    }
 }
 
 /// What others' connections may take.
@@ -61,14 +93,24 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS_MAX,
+            idle: IDLE_MAX,
+        }
+    }
+}
+
 pub(super) async fn serve(
     listener: TcpListener,
+    door: Door,
     limits: Limits,
     utc_offset_secs: i32,
     intake: Arc<Intake>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let identity = Arc::new(socket("tcp", listener.local_addr()?, intake.clock().now()));
+    let identity = Arc::new(socket(door.name(), listener.local_addr()?, intake.clock().now()));
     let places = Arc::new(Semaphore::new(limits.connections));
     let position = Arc::new(AtomicU64::new(0));
     let mut connections = tokio::task::JoinSet::new();
@@ -85,6 +127,7 @@ pub(super) async fn serve(
         match accepted {
             Ok((stream, from)) => {
                 let reader = Connection {
+                    kind: door.kind(),
                     sender: from.ip(),
                     idle: limits.idle,
                     utc_offset_secs,
@@ -92,9 +135,9 @@ pub(super) async fn serve(
                     position: Arc::clone(&position),
                     intake: Arc::clone(&intake),
                 };
-                let stop = stop.clone();
+                let (stop, door) = (stop.clone(), door.clone());
                 connections.spawn(async move {
-                    if let Err(error) = reader.read(stream, stop).await {
+                    if let Err(error) = reader.enter(door, stream, stop).await {
                         tracing::warn!(error = format!("{error:#}"), "syslog connection ended");
                     }
                     drop(place);
@@ -102,7 +145,8 @@ pub(super) async fn serve(
             }
             // Out of file descriptors, or the peer is gone already: the next one may do, after a pause.
             Err(error) => {
-                intake.metrics().receive_errors.with_label_values(&[KIND]).inc();
+                let errors = &intake.metrics().receive_errors;
+                errors.with_label_values(&[door.kind()]).inc();
                 tracing::warn!(%error, "accept syslog connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -113,6 +157,7 @@ pub(super) async fn serve(
 }
 
 struct Connection {
+    kind: &'static str,
     sender: IpAddr,
     idle: Duration,
     utc_offset_secs: i32,
@@ -122,7 +167,26 @@ struct Connection {
 }
 
 impl Connection {
-    async fn read(self, mut stream: TcpStream, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn enter(self, door: Door, stream: TcpStream, stop: CancellationToken) -> anyhow::Result<()> {
+        let greeter = match door {
+            Door::Plain => return self.read(stream, stop).await,
+            Door::Tls(greeter) => greeter,
+        };
+        let greeted = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            greeted = greeter.greet(stream) => greeted,
+        };
+        match greeted {
+            Ok(stream) => self.read(stream, stop).await,
+            Err(error) => {
+                let errors = &self.intake.metrics().receive_errors;
+                errors.with_label_values(&[self.kind]).inc();
+                Err(error)
+            }
+        }
+    }
+
+    async fn read(self, mut stream: impl AsyncRead + Unpin, stop: CancellationToken) -> anyhow::Result<()> {
         let mut normalizer = syslog(self.intake.home_networks(), self.utc_offset_secs);
         let (mut framing, mut frames, mut buffer) = (Framing::default(), Vec::new(), vec![0; READ_BYTES]);
         loop {
@@ -165,7 +229,8 @@ impl Connection {
             let handed = self.intake.hand_in("syslog", &self.identity, records, None).await;
             if let Err(error) = handed {
                 // Nobody sends them again.
-                self.intake.turn_away(KIND, "syslog", &self.identity, outline);
+                self.intake
+                    .turn_away(self.kind, "syslog", &self.identity, outline);
                 return Err(error);
             }
             if count == 0 {

@@ -63,7 +63,14 @@ async fn silence_ends(address: &str) {
             idle: Duration::from_millis(20),
         },
     );
-    let serving = tokio::spawn(tcp::serve(listener, limits, 0, Arc::clone(&intake), stop.clone()));
+    let serving = tokio::spawn(tcp::serve(
+        listener,
+        tcp::Door::Plain,
+        limits,
+        0,
+        Arc::clone(&intake),
+        stop.clone(),
+    ));
     // It has the only place, and says half a message.
     let mut silent = TcpStream::connect(at).await.expect("connects");
     silent

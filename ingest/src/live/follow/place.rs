@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::live::folder::is_day;
 use crate::source::{is_compressed, peel};
 use crate::spool::{Mark, Progress};
 
@@ -183,7 +184,7 @@ fn passed(input: &mut impl Read, offset: u64) -> io::Result<Trail> {
     Ok(trail)
 }
 
-/// Files beside a followed one that have its name and a number or a date, as rotation makes them, the one changed
+/// Files beside a followed one, or in folders by the day beside its folder, that have its name and a number or a date, as rotation makes them, the one changed
 /// longest ago first: `eve.json.1`, `eve.json-20260302.gz`, `eve-2026-03-02.json`.
 pub(super) fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
@@ -194,10 +195,10 @@ pub(super) fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
     } else {
         folder
     };
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = entries
+    let mut found: Vec<_> = std::iter::once(folder.to_path_buf())
+        .chain(days_beside(folder))
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let is_one = entry
@@ -205,12 +206,29 @@ pub(super) fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
                 .to_str()
                 .is_some_and(|other| is_rotation_of(name, other));
             let metadata = entry.metadata().ok().filter(|metadata| metadata.is_file())?;
-            (is_one && metadata.len() != 0).then(|| (folder.join(entry.file_name()), metadata))
+            (is_one && metadata.len() != 0).then(|| (entry.path(), metadata))
         })
         .collect();
     // Of two that were changed in one tick the one with the higher number is older.
     found.sort_by(|(one, older), (other, newer)| (modified(older), other).cmp(&(modified(newer), one)));
     found
+}
+
+/// The newest folders by the day beside a folder, into which ZeekControl moves what was rotated: the place of a file that
+/// was read last is in one of them after a night without the sensor.
+fn days_beside(folder: &Path) -> Vec<PathBuf> {
+    const DAYS: usize = 3;
+    let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    let mut days: Vec<PathBuf> = beside
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_day))
+        .map(|entry| entry.path())
+        .filter(|path| path != folder)
+        .collect();
+    days.sort();
+    days.split_off(days.len().saturating_sub(DAYS))
 }
 
 fn is_rotation_of(name: &str, other: &str) -> bool {
