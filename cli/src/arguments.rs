@@ -9,6 +9,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ingest_event::{OrganizationNumber, SensorId};
 use ipnet::IpNet;
 
+use crate::sensors::arguments::SensorsCommand;
+
 /// Options of `varde replay` that take one value or more.
 const SEVERAL: [&str; 3] = ["rules", "indicators", "home"];
 
@@ -86,6 +88,13 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: ModelsCommand,
+    },
+    /// Enrol sensors, decide who is let in, and hand out what they are to run.
+    #[command(after_help = EXIT_CODES)]
+    Sensors {
+        /// What to do.
+        #[command(subcommand)]
+        command: SensorsCommand,
     },
 }
 

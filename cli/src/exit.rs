@@ -16,7 +16,7 @@ pub enum Exit {
     Usage,
     /// 65 (`EX_DATAERR`): an input can't be read.
     Input,
-    /// 70 (`EX_SOFTWARE`): a part of `varde up` failed.
+    /// 70 (`EX_SOFTWARE`): a part of `varde up` failed, or the bus of `varde sensors` is away.
     Failed,
     /// 78 (`EX_CONFIG`): rules, indicators or a configuration are wrong.
     Configuration,

@@ -7,6 +7,7 @@
 //! | `varde rules` | [`rules`] | checks rules, tests them against their examples, explains them |
 //! | `varde indicators` | [`indicators`] | checks indicator files |
 //! | `varde models` | [`models`] | trains and checks models, computes their verdicts again |
+//! | `varde sensors` | [`sensors`] | the centre's side of trust: authority, codes, decisions, signed bundles |
 //!
 //! Alerts and reports go to standard output, everything else to standard error; neither is written to but through
 //! the `Write`rs in [`Terminal`], so that a test reads what a person would see. No service's work is done here.
@@ -21,6 +22,7 @@ pub mod load;
 pub mod models;
 pub mod replay;
 pub mod rules;
+pub mod sensors;
 mod terminal;
 mod text;
 pub mod up;
@@ -68,6 +70,7 @@ pub fn run(command: Command, terminal: &mut Terminal<'_>) -> Exit {
         Command::Indicators {
             command: IndicatorsCommand::Check(arguments),
         } => indicators::check(&arguments, terminal),
+        Command::Sensors { command } => sensors::run(&command, terminal),
         Command::Models { command } => match command {
             ModelsCommand::Train(arguments) => models::train(&arguments, terminal),
             ModelsCommand::Check(arguments) => models::check(&arguments, terminal),

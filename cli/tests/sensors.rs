@@ -1,0 +1,328 @@
+//! `varde sensors` beside a running gateway: from nothing to a sensor that is let in, told what to run, and revoked.
+//!
+//! The command is a process of its own each time and shares the embedded bus with the gateway, as on a small machine.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what fails in a test's support fails the test"
+)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ingest_bus::{Bus, BusConfig};
+use ingest_gateway::config::Config;
+use ingest_gateway::{clock, service};
+use ingest_trust::wire::{Ask, Certified, RefusedBundle, Report};
+use ingest_trust::{EnrolmentCode, Manifest, SensorKey};
+use reqwest::{Certificate, Client, Identity, Response};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// The minute within which a decision holds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Centre {
+    folder: TempDir,
+}
+
+/// What a command ended with: exit code, standard output, standard error.
+type Said = (Option<i32>, String, String);
+
+impl Centre {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn varde(&self, words: &str) -> Said {
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_varde"))
+            .current_dir(self.folder.path())
+            .arg("sensors")
+            .args(words.split_whitespace())
+            .output()
+            .expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// A command that does what it should; what it printed.
+    #[track_caller]
+    fn done(&self, words: &str) -> String {
+        let (code, out, err) = self.varde(words);
+        assert_eq!(code, Some(0), "{words}: {out}{err}");
+        out
+    }
+
+    /// A command that does not, and says why.
+    #[track_caller]
+    fn fails(&self, words: &str, code: i32, part: &str) {
+        let (found, out, err) = self.varde(words);
+        assert_eq!(found, Some(code), "{words}: {out}{err}");
+        assert!(err.contains(part), "{words}: {err}");
+    }
+
+    fn list(&self) -> Json {
+        serde_json::from_str(&self.done("list --json --embedded bus")).expect("JSON")
+    }
+
+    fn authority(&self) -> reqwest::ClientBuilder {
+        let pem = fs::read(self.path("ca/authority.crt")).expect("there");
+        let root = Certificate::from_pem(&pem).expect("a certificate");
+        Client::builder().tls_certs_only([root]).no_proxy()
+    }
+}
+
+async fn start(centre: &Centre, stop: CancellationToken) -> String {
+    let text = format!(
+        "bus: {{ embedded: {{ directory: {} }} }}\ndirectory: {}\nlisten: 127.0.0.1:0\n",
+        centre.path("bus").display(),
+        centre.path("ca").display()
+    );
+    fs::write(centre.path("gateway.yml"), text).expect("written");
+    let config = Config::read(&centre.path("gateway.yml")).expect("a configuration");
+    let bus = BusConfig::Embedded {
+        directory: centre.path("bus"),
+    };
+    let bus = Bus::open(&bus).await.expect("a bus");
+    let (tell, told) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let ready = |running: service::Running| tell.send(running.address).expect("heard");
+        service::run(config, bus, clock::machine(), stop, ready)
+            .await
+            .expect("runs");
+    });
+    format!("https://{}", told.await.expect("it starts"))
+}
+
+fn ask(key: &SensorKey, code: Option<&EnrolmentCode>) -> Ask {
+    Ask {
+        request: key.request().expect("a request"),
+        secret: code.map(EnrolmentCode::secret),
+        host: "pumphouse".to_owned(),
+        program: "0.1.0".to_owned(),
+    }
+}
+
+/// Asks until the answer has a status. The gateway looks at the bus every five seconds and lets an address ask 60 times a
+/// minute, so there is a pause between two asks.
+async fn until(status: u16, mut send: impl AsyncFnMut() -> Response) -> Response {
+    let start = Instant::now();
+    loop {
+        let answer = send().await;
+        if answer.status() == status {
+            return answer;
+        }
+        let (found, said) = (answer.status(), answer.text().await.unwrap_or_default());
+        assert!(start.elapsed() < PATIENCE, "{found}, not {status}: {said}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn client(centre: &Centre, key: &SensorKey, certificate: &str) -> Client {
+    let key = key.to_pem().expect("PEM");
+    let identity = Identity::from_pkcs8_pem(certificate.as_bytes(), &key).expect("an identity");
+    centre.authority().identity(identity).build().expect("a client")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_is_enrolled_told_what_to_run_replaced_and_revoked() {
+    let centre = Centre::new();
+    centre.done("authority ca --host 127.0.0.1 localhost");
+    let stop = CancellationToken::new();
+    let url = start(&centre, stop.clone()).await;
+    let enrol = "enrol --gateway 127.0.0.1:8443 --authority ca/authority.crt --organization 964965226 --bus gateway.yml";
+    let code: EnrolmentCode = centre.done(enrol).parse().expect("a code");
+    assert_eq!(code.gateway, "127.0.0.1:8443");
+
+    let stranger = centre.authority().build().expect("a client");
+    let post = async |ask: Ask| {
+        let sent = stranger.post(format!("{url}/v1/certificate")).json(&ask).send();
+        sent.await.expect("answers")
+    };
+    let key = SensorKey::generate().expect("a key");
+    let fingerprint = key.fingerprint().expect("a name");
+    until(202, async || post(ask(&key, Some(&code))).await).await;
+    let waiting = centre.list()["waiting"][0].clone();
+    assert_eq!(waiting["spoken"], fingerprint.spoken().as_str());
+    assert_eq!(
+        (&waiting["host"], &waiting["organization"]),
+        (&"pumphouse".into(), &"964965226".into())
+    );
+    let (_, table, _) = centre.varde("list --embedded bus");
+    assert!(
+        table.contains(&fingerprint.spoken()) && table.contains("1 sensor waits"),
+        "{table}"
+    );
+
+    let start = &fingerprint.spoken()[..9];
+    let approve = |start: &str, name: &str| {
+        format!("approve {start} --organization 964965226 --sensor {name} --zone school --embedded bus")
+    };
+    centre.fails(&approve("1a2b", "s1"), 64, "8 digits");
+    centre.fails(&approve("00000000", "s1"), 64, "nobody waits");
+    centre.done(&approve(start, "s1"));
+    let answer = until(200, async || post(ask(&key, None)).await).await;
+    let certified: Certified = answer.json().await.expect("certified");
+    assert_eq!(
+        (certified.sensor.as_str(), certified.organization.as_str()),
+        ("s1", "964965226")
+    );
+    let sensor = client(&centre, &key, &certified.certificate);
+
+    publishes(&centre, &url, &sensor, &certified).await;
+
+    // New hardware under the same name.
+    let code: EnrolmentCode = centre.done(enrol).parse().expect("a code");
+    let new = SensorKey::generate().expect("a key");
+    until(202, async || post(ask(&new, Some(&code))).await).await;
+    let start = new.fingerprint().expect("a name").spoken();
+    centre.fails(&approve(&start, "s1"), 64, "--replace");
+    centre.done(&format!("{} --replace", approve(&start, "s1")));
+    assert_eq!(
+        centre.list()["sensors"].as_array().map(Vec::len),
+        Some(1),
+        "not twice"
+    );
+    let answer = until(200, async || post(ask(&new, None)).await).await;
+    let certified: Certified = answer.json().await.expect("certified");
+    let replaced = client(&centre, &new, &certified.certificate);
+    let control = async |client: &Client| {
+        client
+            .get(format!("{url}/v1/control"))
+            .send()
+            .await
+            .expect("answers")
+    };
+    assert_eq!(control(&replaced).await.status(), 200);
+    assert_eq!(control(&sensor).await.status(), 403, "the former key is refused");
+
+    centre.fails("revoke s2 --embedded bus", 64, "no sensor s2");
+    centre.done("revoke s1 --embedded bus");
+    until(403, async || control(&replaced).await).await;
+    assert_eq!(centre.list()["sensors"][0]["revoked"], true);
+    stop.cancel();
+}
+
+/// Publishes two bundles; the sensor reads the newest, and says how it fares.
+async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Certified) {
+    fs::create_dir_all(centre.path("bundle/rules")).expect("made");
+    let put = |name: &str, text: &str| fs::write(centre.path("bundle").join(name), text).expect("written");
+    put("configuration.yml", "home_networks: [10.0.0.0/8]\n");
+    put("rules/a.yml", "title: A\n");
+    let publish = "publish bundle --key ca/bundles.key --embedded bus";
+    let first: u64 = centre
+        .done(&format!("{publish} --all"))
+        .trim()
+        .parse()
+        .expect("a version");
+    put("rules/a.yml", "title: B\n");
+    centre.fails(&format!("{publish} --sensor s1 s2"), 64, "no sensor s2");
+    let second = centre.done(&format!("{publish} --sensor s1 --program 0.2.0"));
+    let second: u64 = second.trim().parse().expect("a version");
+    assert!(first < second);
+    put("secret.txt", "x");
+    centre.fails(&format!("{publish} --all"), 65, "secret.txt");
+
+    let get = async |path: &str| sensor.get(format!("{url}{path}")).send().await.expect("answers");
+    let start = Instant::now();
+    let manifest = loop {
+        let envelope = get("/v1/control").await.bytes().await.expect("bytes");
+        match Manifest::open(&envelope, &certified.keys) {
+            Ok(manifest) if manifest.version == second => break manifest,
+            other => assert!(start.elapsed() < PATIENCE, "{other:?}"),
+        }
+    };
+    let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["configuration.yml", "rules/a.yml"]);
+    let part = get(&format!("/v1/parts/{}", manifest.files[1].parts[0])).await;
+    assert_eq!(part.text().await.expect("text"), "title: B\n");
+
+    let report = Report {
+        program: "0.1.0".to_owned(),
+        configuration: "c0ffee".to_owned(),
+        bundle: first,
+        wanted: second,
+        refused: Some(RefusedBundle {
+            version: second,
+            detail: "went back: drops doubled".to_owned(),
+        }),
+        ..Report::default()
+    };
+    let sent = sensor.post(format!("{url}/v1/status")).json(&report).send().await;
+    assert_eq!(sent.expect("answers").status(), 204);
+    let line = centre.list()["sensors"][0].clone();
+    assert_eq!(line["desired"]["bundle"], second);
+    assert_eq!(line["desired"]["program"], "0.2.0");
+    assert_eq!(line["actual"]["bundle"], first);
+    assert_eq!(line["zone"], "school");
+    let (_, table, _) = centre.varde("list --embedded bus");
+    for part in [
+        format!("{first}, wanted {second}"),
+        "0.1.0, wanted 0.2.0".to_owned(),
+        format!("refused bundle {second}: went back: drops doubled"),
+    ] {
+        assert!(table.contains(&part), "{part} is not in\n{table}");
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
+
+#[test]
+fn keys_are_for_nobody_else_and_nothing_is_written_over() {
+    let centre = Centre::new();
+    centre.done("authority ca");
+    for (name, expected) in [
+        ("authority.key", 0o600),
+        ("gateway.key", 0o600),
+        ("bundles.key", 0o600),
+        ("authority.crt", 0o644),
+        ("gateway.crt", 0o644),
+        ("bundles.pub", 0o644),
+    ] {
+        assert_eq!(mode(&centre.path("ca").join(name)), expected, "{name}");
+    }
+    assert_eq!(mode(&centre.path("ca")), 0o700);
+    let read = |name: &str| fs::read(centre.path("ca").join(name)).expect("there");
+    let (authority, gateway) = (read("authority.key"), read("gateway.crt"));
+    centre.fails("authority ca", 64, "is there already");
+    assert_eq!(
+        (read("authority.key"), read("gateway.crt")),
+        (authority.clone(), gateway.clone())
+    );
+    centre.done("authority ca --gateway-only --host gateway.cert.example");
+    assert_eq!(
+        (read("authority.key"), read("gateway.crt.old")),
+        (authority, gateway)
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let centre = Centre::new();
+    centre.fails("list", 64, "--embedded");
+    centre.fails("list --bus none.yml", 65, "none.yml");
+    fs::write(centre.path("bad.yml"), "bus: { nats: {} }\n").expect("written");
+    centre.fails("list --bus bad.yml", 78, "bad.yml");
+    centre.fails(
+        "enrol --gateway host --authority none.crt --embedded bus",
+        65,
+        "none.crt",
+    );
+    assert!(
+        centre
+            .done("list --embedded bus")
+            .contains("No sensor is known yet")
+    );
+}
