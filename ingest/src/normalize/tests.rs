@@ -1,3 +1,5 @@
+mod trust;
+
 use super::*;
 use proptest::prelude::*;
 
