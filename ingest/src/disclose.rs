@@ -206,9 +206,10 @@ impl Disclosure {
     #[must_use]
     pub fn source(&mut self, source: &SourceIdentity) -> SourceIdentity {
         SourceIdentity {
-            name: match &source.path {
-                Some(_) => self.pseudonyms.file(&source.name).to_string(),
-                None => self.pseudonyms.path(&source.name),
+            // Files, and sockets that have a name in a folder.
+            name: match source.path.is_some() || source.name.contains('/') {
+                true => self.pseudonyms.file(&source.name).to_string(),
+                false => self.pseudonyms.path(&source.name),
             },
             content: blake3::keyed_hash(&self.id_key, &source.content)
                 .as_bytes()

@@ -75,7 +75,7 @@ const PLACES: &str = "\
     var log logs srv opt usr bin sbin libexec tmp run data mnt media home lib local etc root hosts remote messages secure debug eve conn \
     current spool archive old stats fast capture captures pcap pcapng dump csv tsv txt gz zst bz2 xz zip evtx winevt \
     programdata program files system32 inetpub logfiles w3svc daily archives events ndjson jsonl ssl x509 weird files \
-    notice wire input inputs sensor export exporter heartbeat canary";
+    notice wire input inputs sensor export exporter heartbeat canary sock";
 
 static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let lists = [PROGRAMS, ACTIONS, NAMES, PLACES];

@@ -224,6 +224,29 @@ fn where_a_file_lies_does_not_leave_with_counts() {
     }
 }
 
+#[test]
+fn what_a_source_is_called_tells_no_machine() {
+    for (name, expected) in [
+        ("eve:/run/suricata/varde.sock", true),
+        ("eve:/run/pc12/varde.sock", false),
+        ("udp:0.0.0.0:514", true),
+        ("tcp:[::]:514", true),
+        ("udp:10.20.0.5:514", false),
+        ("tcp:[fd00:20::5]:514", false),
+    ] {
+        let source = SourceIdentity {
+            name: name.to_owned(),
+            content: Vec::new(),
+            path: None,
+        };
+        let told = disclosure("[]").source(&source).name;
+        assert_eq!(told == name, expected, "{name}: {told}");
+        for secret in TOLD {
+            assert!(!told.contains(secret), "{name}: {told}");
+        }
+    }
+}
+
 /// Logs of certificates are open to all: print and number would name the machine.
 #[test]
 fn the_print_of_a_certificate_of_ours_does_not_leave() {
