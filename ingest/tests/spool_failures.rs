@@ -296,6 +296,61 @@ fn full_disk() {
     assert!(0 < seen && spool.bytes() == 0);
 }
 
+/// What comes over TCP waits while the disk is full, and nothing of it is turned away.
+async fn waits_for_the_disk(folder: &Path, address: &str) {
+    const LINES: u64 = 100;
+    let root = folder.join(address.replace(':', "-"));
+    fs::create_dir(&root).expect("makes");
+    let free = std::net::TcpListener::bind((address, 0)).expect("binds");
+    let listen = free.local_addr().expect("bound");
+    drop(free);
+    let more = format!("sources:\n  - syslog_tcp: {{ listen: \"{listen}\" }}\n");
+    let config = config::parse(&written(&root, AWAY, &more), "sensor.yml").expect("reads");
+    let bus = Bus::open(&config.bus).await.expect("opens");
+    let (metrics, stop) = (Metrics::new().expect("registers"), CancellationToken::new());
+    let run = agent::run_with(config, bus, Clock::System, metrics.clone(), stop.clone());
+    let running = tokio::spawn(run);
+    let mut sender = loop {
+        match std::net::TcpStream::connect(listen) {
+            Ok(sender) => break sender,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let mut ballast = fs::File::create(root.join("ballast")).expect("creates");
+    while ballast.write_all(&[1; 4_096]).is_ok() {}
+    for number in 0..LINES {
+        let line = format!("<38>Mar  2 08:15:00 gate app: {number}\n");
+        sender.write_all(line.as_bytes()).expect("sends");
+    }
+    while metrics.spool_failures.get() == 0 {
+        assert!(!running.is_finished(), "the sensor ended");
+        tokio::task::yield_now().await;
+    }
+    drop(ballast);
+    fs::remove_file(root.join("ballast")).expect("removes");
+    let read = || metrics.records_read.with_label_values(&["syslog"]).get();
+    while read() < LINES {
+        assert!(!running.is_finished(), "the sensor ended");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read(), LINES, "{address}");
+    assert_eq!(metrics.records_shed.with_label_values(&["syslog_tcp"]).get(), 0);
+    stop.cancel();
+    running.await.expect("joins").expect("ends well");
+    fs::remove_dir_all(&root).expect("removes");
+}
+
+#[tokio::test]
+async fn what_comes_over_tcp_waits_for_a_full_disk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    if !on_a_small_disk("what_comes_over_tcp_waits_for_a_full_disk", directory.path()) {
+        return;
+    }
+    let folder = PathBuf::from(std::env::var_os("VARDE_SMALL_DISK").expect("is set"));
+    waits_for_the_disk(&folder, "127.0.0.1").await;
+    waits_for_the_disk(&folder, "::1").await;
+}
+
 /// Sends and appends ten of each, as they come in a minute.
 fn a_minute(directory: &Path, listen: std::net::SocketAddr, minute: u64) {
     let sender = std::net::UdpSocket::bind((listen.ip(), 0)).expect("binds");

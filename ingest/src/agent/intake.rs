@@ -1,28 +1,29 @@
 //! Where sources hand in what they read: withheld, stamped, encoded and spooled in one transaction.
 
+mod batch;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ingest_event::{QuarantineReason, QuarantineRecord, Timestamp, encode, field};
+use ingest_event::{QuarantineReason, QuarantineRecord, Timestamp};
 use ipnet::IpNet;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::batch::Batch;
 use super::ledger::{Account, Ledger, SourceCounts};
 use super::outline::{Outline, merge};
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
 use crate::disclose::policy::Level;
 use crate::metrics::Metrics;
-use crate::publish;
-use crate::record::{Draft, Record, Refusal};
+use crate::record::{Record, Refusal};
 use crate::site::Site;
-use crate::spool::{
-    Append, Cause, Destination, Entry, Held, Loss, Progress, Room, Spool, SpoolError, Stream,
-};
-use crate::stamp::{SensorContext, SourceIdentity, locate, put_aside, stamp};
+use crate::spool::{Cause, Destination, Entry, Held, Loss, Progress, Room, Spool, SpoolError, Stream};
+use crate::stamp::{SensorContext, SourceIdentity, locate, put_aside};
 
 /// Ends the key of a canary's record, so that the publisher knows one without reading it.
 pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
@@ -32,6 +33,9 @@ const OWN: [&str; 2] = ["canary", "heartbeat"];
 
 /// How far what the sensor says of itself may go beyond a full spool: days of it.
 const OWN_BYTES_MAX: u64 = 4 << 20;
+
+/// How soon a full disk is tried again.
+const DISK_LOOK: Duration = Duration::from_secs(1);
 
 /// Datasets that only Varde's own parts write begin with this.
 const RESERVED: &str = "varde.";
@@ -171,55 +175,80 @@ impl Intake {
             turn = self.turn.lock() => turn,
             () = self.stop.cancelled() => return Err(Stopped.into()),
         };
+        let mut batch = Batch::new(format, source, records, progress);
+        loop {
+            self.wait_for_room(batch.outline.stream).await?;
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            let (taken, back) = self.spool(batch, Room::Wait).await?;
+            match taken {
+                Ok(_) => return Ok(()),
+                Err(SpoolError::NoRoom) => batch = back,
+                Err(error) => return Err(error.into()),
+            }
+            if batch.outline.stream == Stream::Alert && self.gives_way(Cause::Disk).await? {
+                continue;
+            }
+            tracing::warn!("the disk is full; what can wait, waits");
+            tokio::select! {
+                () = emptied => {}
+                // Somebody else may have made room on the disk, and nobody tells.
+                () = tokio::time::sleep(DISK_LOOK) => {}
+                () = self.stop.cancelled() => return Err(Stopped.into()),
+            }
+        }
+    }
+
+    /// Waits until the spool is not full; for alerts room is made.
+    async fn wait_for_room(self: &Arc<Self>, stream: Stream) -> anyhow::Result<()> {
         loop {
             let emptied = self.emptied.notified();
             tokio::pin!(emptied);
             emptied.as_mut().enable();
-            if !self.is_full.load(Ordering::Relaxed) || self.makes_room_for(&records).await? {
-                break;
+            let is_full = self.is_full.load(Ordering::Relaxed);
+            if !is_full || stream == Stream::Alert && self.gives_way(Cause::Full).await? {
+                return Ok(());
             }
             tokio::select! {
                 () = emptied => {}
                 () = self.stop.cancelled() => return Err(Stopped.into()),
             }
         }
-        self.spool(format, source, records, progress, Room::Wait).await?;
-        Ok(())
     }
 
-    /// Alerts do not wait behind logs and flows: the oldest of those go for them. Whether there is room then.
-    async fn makes_room_for(self: &Arc<Self>, records: &[Record]) -> anyhow::Result<bool> {
-        if Outline::of(records).stream != Stream::Alert {
-            return Ok(false);
-        }
+    /// Alerts do not wait behind logs and flows: the oldest of those go for them. Whether there is room then, or, on a
+    /// full disk, more of it.
+    async fn gives_way(self: &Arc<Self>, cause: Cause) -> anyhow::Result<bool> {
         let intake = Arc::clone(self);
         let made = tokio::task::spawn_blocking(move || {
             let mut spool = intake.lock();
-            while spool.is_full() && spool.shed(Stream::Log, Cause::Full) {}
+            let mut is_more = cause == Cause::Disk && spool.shed(Stream::Log, cause);
+            if cause == Cause::Full {
+                while spool.is_full() && spool.shed(Stream::Log, cause) {}
+                is_more = !spool.is_full();
+            }
             intake.tell(&mut spool);
-            !spool.is_full()
+            is_more
         });
         Ok(made.await?)
     }
 
-    /// Whether the records were taken; with [`Room::Make`] they may be turned away.
+    /// Whether a batch was taken, and the batch; with [`Room::Make`] it may be turned away.
     async fn spool(
         self: &Arc<Self>,
-        format: &str,
-        source: &SourceIdentity,
-        records: Vec<Record>,
-        progress: Option<(String, Progress)>,
+        mut batch: Batch,
         room: Room,
-    ) -> anyhow::Result<bool> {
-        let (intake, source, format) = (Arc::clone(self), source.clone(), format.to_owned());
-        let taken = tokio::task::spawn_blocking(move || {
-            let taken = intake.take(&format, &source, records, progress, room);
+    ) -> anyhow::Result<(Result<bool, SpoolError>, Batch)> {
+        let intake = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || {
+            let taken = intake.take(&mut batch, room);
             if taken.is_err() {
                 intake.metrics.spool_failures.inc();
             }
-            taken
+            (taken, batch)
         });
-        Ok(taken.await??)
+        Ok(asked.await?)
     }
 
     /// Takes records in without waiting for room, which is made by shedding the oldest of what is no more important; where
@@ -237,8 +266,9 @@ impl Intake {
         if records.is_empty() {
             return Ok(());
         }
-        let outline = Outline::of(&records);
-        match self.spool(format, source, records, None, Room::Make).await {
+        let batch = Batch::new(format, source, records, None);
+        let outline = batch.outline.clone();
+        match self.attempt(batch, Room::Make).await {
             Ok(true) => {}
             Ok(false) => self.turn_away(kind, format, source, outline),
             Err(error) => {
@@ -250,6 +280,12 @@ impl Intake {
         Ok(())
     }
 
+    /// One attempt, for what is not kept if it fails.
+    async fn attempt(self: &Arc<Self>, batch: Batch, room: Room) -> anyhow::Result<bool> {
+        let (taken, _) = self.spool(batch, room).await?;
+        Ok(taken?)
+    }
+
     /// Takes in what the sensor says of itself, whether the spool is full or not: it is little. It costs nothing else its
     /// place; on a full disk it is missed.
     /// Whether it was taken.
@@ -259,8 +295,9 @@ impl Intake {
         source: &SourceIdentity,
         records: Vec<Record>,
     ) -> bool {
-        let outline = Outline::of(&records);
-        let taken = self.spool(kind, source, records, None, Room::Wait).await;
+        let batch = Batch::new(kind, source, records, None);
+        let outline = batch.outline.clone();
+        let taken = self.attempt(batch, Room::Wait).await;
         if let Err(error) = &taken {
             let error = format!("{error:#}");
             tracing::debug!(error, kind, "hand in what the sensor says of itself");
@@ -289,92 +326,46 @@ impl Intake {
         }
     }
 
-    fn take(
-        &self,
-        format: &str,
-        source: &SourceIdentity,
-        mut records: Vec<Record>,
-        progress: Option<(String, Progress)>,
-        room: Room,
-    ) -> Result<bool, SpoolError> {
-        let observed = self.clock.now();
-        if !OWN.contains(&format) {
-            records.iter_mut().for_each(disown);
-        }
-        let outline = Outline::of(&records);
-        let mut refused = Vec::new();
-        let (records, source, hidden) = self.disclose(source, records);
-        // What may not leave is neither published nor lost: it is not accounted for.
-        let read = records.len() as u64;
+    fn take(&self, batch: &mut Batch, room: Room) -> Result<bool, SpoolError> {
+        batch.prepare(self);
         let mut spool = self.lock();
         if room == Room::Make {
-            while spool.is_full() && spool.shed(outline.stream, Cause::Full) {}
+            while spool.is_full() && spool.shed(batch.outline.stream, Cause::Full) {}
             if spool.is_full() {
                 self.tell(&mut spool);
                 return Ok(false);
             }
         }
+        let format = batch.format.as_str();
         if OWN.contains(&format) && spool.is_over_by(OWN_BYTES_MAX) {
             self.tell(&mut spool);
             return Ok(false);
         }
         let mut append = spool.append(room);
-        for record in records {
-            match record {
-                (Record::Event(draft), level) => {
-                    let source = if level == Level::Full { &source } else { &hidden };
-                    self.event(&mut append, source, draft, observed);
-                }
-                (Record::Refused(refusal), _) => {
-                    refused.push(refusal.reason);
-                    let record = self.keep(&hidden, refusal, observed);
-                    let value = serde_json::to_vec(&record).unwrap_or_default();
-                    append.quarantine(observed, self.context.sensor.as_str().as_bytes(), &value);
-                }
-            }
-        }
-        if let Some((key, progress)) = progress {
-            append.progress(&key, progress);
-        }
+        batch.fill(&mut append, self.context.sensor.as_str().as_bytes());
         let committed = append.commit();
         if committed.is_ok() {
             let counts = SourceCounts {
-                read,
-                refused: refused.len() as u64,
-                last: outline.last,
+                read: batch.read(),
+                refused: batch.refused().count() as u64,
+                last: batch.outline.last,
                 ..SourceCounts::default()
             };
-            self.ledger.add(&source.name, counts);
+            self.ledger.add(&batch.source.name, counts);
         }
         self.tell(&mut spool);
         drop(spool);
         committed?;
         let counter = &self.metrics.records_read;
-        counter.with_label_values(&[format]).inc_by(outline.records);
-        for reason in refused {
+        counter
+            .with_label_values(&[&batch.format])
+            .inc_by(batch.outline.records);
+        for reason in batch.refused() {
             let refused = &self.metrics.records_refused;
             refused.with_label_values(&[reason.as_str()]).inc();
         }
         self.filled.notify_one();
         Ok(true)
-    }
-
-    /// Puts an event into an append.
-    fn event(&self, append: &mut Append<'_>, source: &SourceIdentity, draft: Draft, observed: Timestamp) {
-        let stream = Stream::of_dataset(&draft.dataset);
-        append.event(stream, draft.timestamp, |sequence| {
-            let mut event = stamp(&self.context, source, draft, sequence, observed);
-            // Not a part of what was seen, so not of the id.
-            event.fields.set(field::VARDE_STREAM, stream.as_str());
-            let mut value = Vec::with_capacity(512);
-            encode(&event, &mut value);
-            let key = if event.dataset == CANARY_DATASET {
-                [event.organization.as_str().as_bytes(), CANARY_KEY].concat()
-            } else {
-                publish::key(&event, &self.home_networks)
-            };
-            (key, value)
-        });
     }
 
     /// Withholds and hides what may not leave: what is left, with how much of it that is, and the source in clear and
@@ -419,21 +410,21 @@ impl Intake {
         let Some(last) = batch.last() else { return Ok(()) };
         let mut spool = self.lock();
         let published = spool.published(last.stream);
-        let events = batch
-            .iter()
-            .filter(|entry| entry.destination == Destination::Events);
-        self.ledger
-            .published
-            .fetch_add(events.count() as u64, Ordering::Relaxed);
+        for entry in batch.iter().filter(|entry| entry.stream != Stream::Quarantine) {
+            match entry.destination {
+                Destination::Events => self.ledger.published.fetch_add(1, Ordering::Relaxed),
+                // Put aside on its way: until now it was held.
+                Destination::Quarantine => self.ledger.refused.fetch_add(1, Ordering::Relaxed),
+            };
+        }
         self.tell(&mut spool);
         drop(spool);
         self.emptied.notify_waiters();
         published
     }
 
-    /// One more event is put aside on its way.
+    /// One more event is put aside on its way; it is held until the bus has what became of it.
     pub(super) fn refused(&self, reason: QuarantineReason) {
-        self.ledger.refused.fetch_add(1, Ordering::Relaxed);
         self.metrics
             .records_refused
             .with_label_values(&[reason.as_str()])

@@ -26,6 +26,9 @@ const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 /// some more: as many as have room in it, and as many that waited for its template ([`crate::export::RESUMED_MAX`]).
 const EVENTS_PER_BATCH: usize = 4_000;
 
+/// After a stop so many batches are taken still: more than a socket of 16 MiB holds.
+const LAST_BATCHES: usize = 64;
+
 /// Of a label and of records' format.
 const KIND: &str = "flow_export";
 
@@ -75,10 +78,8 @@ pub async fn serve_export(
             udp.try_recv_from(&mut buffer)
         } else {
             tokio::select! {
-                () = stop.cancelled() => {
-                    reader.keep(Last::Yes).await?;
-                    return Ok(());
-                }
+                biased;
+                () = stop.cancelled() => break,
                 received = udp.recv_from(&mut buffer) => received,
             }
         };
@@ -100,10 +101,29 @@ pub async fn serve_export(
             tokio::time::sleep(failures.told(error, reader.intake.metrics())?).await;
         }
         if stop.is_cancelled() {
-            reader.keep(Last::Yes).await?;
-            return Ok(());
+            break;
         }
     }
+    // What came before the stop is taken still, from the socket itself: it does not wait. So is what waited for a template.
+    let udp = udp.into_std()?;
+    for _ in 0..LAST_BATCHES {
+        let before = reader.collector.counts();
+        reader.resume();
+        while reader.records.len() < EVENTS_PER_BATCH
+            && let Ok((bytes, from)) = udp.recv_from(&mut buffer)
+        {
+            reader.read(from.ip(), buffer.get(..bytes).unwrap_or_default());
+        }
+        let metrics = &reader.intake.metrics().export;
+        metrics.advance(before, reader.collector.counts());
+        if reader.records.is_empty() && !reader.collector.is_resuming() {
+            break;
+        }
+        let records = std::mem::take(&mut reader.records);
+        reader.intake.offer(KIND, KIND, &identity, records).await?;
+    }
+    drops.look(&reader.intake, &identity);
+    reader.keep(Last::Yes).await
 }
 
 struct Reader {

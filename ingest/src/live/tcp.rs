@@ -11,7 +11,7 @@ use std::time::Duration;
 use ingest_event::QuarantineReason;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::tls::Greeter;
@@ -32,6 +32,12 @@ const KIND: &str = "syslog_tcp";
 
 /// After a connection that could not be accepted, so that a lasting failure is no busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// After a stop so many reads are made still of each connection: more than its buffer in the kernel holds.
+const LAST_READS: usize = 128;
+
+/// And so long each is waited for: what is in the kernel is there at once.
+const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -113,6 +119,15 @@ pub(super) async fn serve(
     let identity = Arc::new(socket(door.name(), listener.local_addr()?, intake.clock().now()));
     let places = Arc::new(Semaphore::new(limits.connections));
     let position = Arc::new(AtomicU64::new(0));
+    let reader = |sender| Connection {
+        kind: door.kind(),
+        sender,
+        idle: limits.idle,
+        utc_offset_secs,
+        identity: Arc::clone(&identity),
+        position: Arc::clone(&position),
+        intake: Arc::clone(&intake),
+    };
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let place = tokio::select! {
@@ -126,22 +141,8 @@ pub(super) async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, from)) => {
-                let reader = Connection {
-                    kind: door.kind(),
-                    sender: from.ip(),
-                    idle: limits.idle,
-                    utc_offset_secs,
-                    identity: Arc::clone(&identity),
-                    position: Arc::clone(&position),
-                    intake: Arc::clone(&intake),
-                };
-                let (stop, door) = (stop.clone(), door.clone());
-                connections.spawn(async move {
-                    if let Err(error) = reader.enter(door, stream, stop).await {
-                        tracing::warn!(error = format!("{error:#}"), "syslog connection ended");
-                    }
-                    drop(place);
-                });
+                let reader = reader(from.ip());
+                connections.spawn(reader.serve(door.clone(), stream, stop.clone(), place));
             }
             // Out of file descriptors, or the peer is gone already: the next one may do, after a pause.
             Err(error) => {
@@ -151,6 +152,16 @@ pub(super) async fn serve(
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+    // Those that had connected before the stop wait in the listener itself; what they sent is taken, too.
+    let listener = listener.into_std()?;
+    while let Ok(place) = Arc::clone(&places).try_acquire_owned()
+        && let Ok((stream, from)) = listener.accept()
+    {
+        stream.set_nonblocking(true)?;
+        let stream = TcpStream::from_std(stream)?;
+        let reader = reader(from.ip());
+        connections.spawn(reader.serve(door.clone(), stream, stop.clone(), place));
     }
     while connections.join_next().await.is_some() {}
     Ok(())
@@ -167,6 +178,13 @@ struct Connection {
 }
 
 impl Connection {
+    async fn serve(self, door: Door, stream: TcpStream, stop: CancellationToken, place: OwnedSemaphorePermit) {
+        if let Err(error) = self.enter(door, stream, stop).await {
+            tracing::warn!(error = format!("{error:#}"), "syslog connection ended");
+        }
+        drop(place);
+    }
+
     async fn enter(self, door: Door, stream: TcpStream, stop: CancellationToken) -> anyhow::Result<()> {
         let greeter = match door {
             Door::Plain => return self.read(stream, stop).await,
@@ -189,9 +207,16 @@ impl Connection {
     async fn read(self, mut stream: impl AsyncRead + Unpin, stop: CancellationToken) -> anyhow::Result<()> {
         let mut normalizer = syslog(self.intake.home_networks(), self.utc_offset_secs);
         let (mut framing, mut frames, mut buffer) = (Framing::default(), Vec::new(), vec![0; READ_BYTES]);
+        let mut last_reads = LAST_READS;
         loop {
             let count = tokio::select! {
-                () = stop.cancelled() => 0,
+                biased;
+                // What had come before the stop is taken still.
+                () = stop.cancelled() => {
+                    last_reads = last_reads.saturating_sub(1);
+                    let read = tokio::time::timeout(LAST_WAIT, stream.read(&mut buffer));
+                    if last_reads == 0 { 0 } else { read.await.map_or(0, Result::unwrap_or_default) }
+                }
                 read = tokio::time::timeout(self.idle, stream.read(&mut buffer)) => match read {
                     Ok(Ok(count)) => count,
                     // Reset by the other end: what it had sent is here and counts all the same.

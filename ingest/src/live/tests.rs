@@ -271,6 +271,55 @@ async fn datagrams_that_came_before_a_stop_are_not_left_in_the_socket() {
     what_came_before_a_stop_is_taken("::1").await;
 }
 
+async fn connections_before_a_stop_are_read(address: &str) {
+    let (_directory, intake) = intake(1 << 20);
+    let listener = TcpListener::bind((address, 0)).await.expect("binds");
+    let at = listener.local_addr().expect("bound");
+    let mut senders = Vec::new();
+    for _ in 0..3 {
+        let mut sender = TcpStream::connect(at).await.expect("connects");
+        sender.write_all(&MESSAGE.repeat(10_000)).await.expect("sends");
+        senders.push(sender);
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    super::serve_tcp(listener, 0, Arc::clone(&intake), stop)
+        .await
+        .expect("ends well");
+    assert_eq!(read(&intake), 30_000, "{address}");
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_stop_is_not_left_in_connections() {
+    connections_before_a_stop_are_read("127.0.0.1").await;
+    connections_before_a_stop_are_read("::1").await;
+}
+
+async fn exports_before_a_stop_are_taken(address: &str) {
+    let (_directory, intake) = intake(1 << 20);
+    let udp = UdpSocket::bind((address, 0)).await.expect("binds");
+    let at = udp.local_addr().expect("bound");
+    let sender = UdpSocket::bind((address, 0)).await.expect("binds");
+    let template = ipfix(2, &[1, 44, 0, 2, 0, 8, 0, 4, 0, 12, 0, 4]);
+    let record = ipfix(300, &[192, 0, 2, 1, 198, 51, 100, 2]);
+    for datagram in [&template, &record, &record] {
+        sender.send_to(datagram, at).await.expect("sends");
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    super::serve_export(udp, Vec::new(), Arc::clone(&intake), stop)
+        .await
+        .expect("ends well");
+    let read = &intake.metrics().records_read;
+    assert_eq!(read.with_label_values(&["flow_export"]).get(), 2, "{address}");
+}
+
+#[tokio::test]
+async fn flow_exports_that_came_before_a_stop_are_not_left_in_the_socket() {
+    exports_before_a_stop_are_taken("127.0.0.1").await;
+    exports_before_a_stop_are_taken("::1").await;
+}
+
 /// What waits in a full spool goes for alerts, also for those that could wait at their source; for logs it does not.
 #[tokio::test]
 async fn alerts_do_not_wait_behind_logs() {

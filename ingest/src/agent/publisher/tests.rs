@@ -29,6 +29,36 @@ async fn count_of(bus: &Bus, name: &str) -> usize {
     seen
 }
 
+/// What was put aside on its way is held until the bus has it, and counted as refused only then.
+#[test]
+fn what_is_put_aside_on_its_way_is_counted_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = "sensor: sensor-1\norganization: \"964965226\"\nstate: unused\n\
+                bus: { embedded: { directory: unused } }\nsources: []\n";
+    let context = config::parse(text, "sensor.yml").expect("reads").context;
+    let mut spool = Spool::open(directory.path(), 1 << 30).expect("opens");
+    let mut append = spool.append(Room::Wait);
+    append.event(Stream::Log, Timestamp::EPOCH, |_| {
+        (b"key".to_vec(), b"long".to_vec())
+    });
+    append.commit().expect("commits");
+    let (metrics, site) = (
+        Metrics::new().expect("registers"),
+        crate::site::Site::open(directory.path()),
+    );
+    let site = site.expect("opens");
+    let intake = Intake::new(spool, site, context, Vec::new(), Clock::System, metrics);
+    let mut batch = intake.oldest();
+    put_entry_aside(&intake, &mut batch[0], "too large");
+    let account = intake.account();
+    assert_eq!((account.refused, account.held), (0, 1));
+    assert!(account.is_balanced(), "{account:?}");
+    intake.published(&batch).expect("notes");
+    let account = intake.account();
+    assert_eq!((account.refused, account.held), (1, 0));
+    assert!(account.is_balanced(), "{account:?}");
+}
+
 /// Each record that is too large costs one attempt, and the others go out once.
 #[tokio::test]
 async fn records_that_are_too_large_are_put_aside_alone() {

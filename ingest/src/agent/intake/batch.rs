@@ -1,0 +1,125 @@
+//! A batch between its source and the spool: disclosed and stamped once, however often the spool has to be asked.
+//!
+//! Only what is new with each attempt, the sequence numbers, is put in by [`Batch::fill`].
+
+use ingest_event::{Event, QuarantineReason, Timestamp, encode};
+
+use super::{CANARY_DATASET, CANARY_KEY, Intake, OWN, disown};
+use crate::agent::outline::Outline;
+use crate::disclose::policy::Level;
+use crate::publish;
+use crate::record::{Draft, Record};
+use crate::spool::{Append, Progress, Stream};
+use crate::stamp::{SourceIdentity, stamp};
+
+/// Records on their way into the spool.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) format: String,
+    pub(super) source: SourceIdentity,
+    pub(super) outline: Outline,
+    /// None once they are prepared.
+    records: Option<Vec<Record>>,
+    progress: Option<(String, Progress)>,
+    events: Vec<Prepared>,
+    refused: Vec<(QuarantineReason, Vec<u8>)>,
+    observed: Timestamp,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    stream: Stream,
+    key: Vec<u8>,
+    event: Event,
+}
+
+impl Batch {
+    pub(super) fn new(
+        format: &str,
+        source: &SourceIdentity,
+        mut records: Vec<Record>,
+        progress: Option<(String, Progress)>,
+    ) -> Self {
+        if !OWN.contains(&format) {
+            records.iter_mut().for_each(disown);
+        }
+        Self {
+            format: format.to_owned(),
+            source: source.clone(),
+            outline: Outline::of(&records),
+            records: Some(records),
+            progress,
+            events: Vec::new(),
+            refused: Vec::new(),
+            observed: Timestamp::EPOCH,
+        }
+    }
+
+    /// Withholds what may not leave and stamps the rest, the first time.
+    pub(super) fn prepare(&mut self, intake: &Intake) {
+        let Some(records) = self.records.take() else {
+            return;
+        };
+        self.observed = intake.clock.now();
+        let (records, source, hidden) = intake.disclose(&self.source, records);
+        for record in records {
+            match record {
+                (Record::Event(draft), level) => {
+                    let source = if level == Level::Full { &source } else { &hidden };
+                    self.events.push(intake.prepared(source, draft, self.observed));
+                }
+                (Record::Refused(refusal), _) => {
+                    let reason = refusal.reason;
+                    let record = intake.keep(&hidden, refusal, self.observed);
+                    self.refused
+                        .push((reason, serde_json::to_vec(&record).unwrap_or_default()));
+                }
+            }
+        }
+    }
+
+    /// Records that are accounted for: what may not leave is neither published nor lost.
+    pub(super) fn read(&self) -> u64 {
+        (self.events.len() + self.refused.len()) as u64
+    }
+
+    /// Why records of it were refused.
+    pub(super) fn refused(&self) -> impl Iterator<Item = QuarantineReason> {
+        self.refused.iter().map(|(reason, _)| *reason)
+    }
+
+    /// Puts all of it into an append.
+    pub(super) fn fill(&mut self, append: &mut Append<'_>, sensor: &[u8]) {
+        for Prepared { stream, key, event } in &mut self.events {
+            append.event(*stream, event.timestamp, |sequence| {
+                event.sequence = sequence;
+                let mut value = Vec::with_capacity(512);
+                encode(event, &mut value);
+                (key.clone(), value)
+            });
+        }
+        for (_, value) in &self.refused {
+            append.quarantine(self.observed, sensor, value);
+        }
+        if let Some((key, progress)) = &self.progress {
+            append.progress(key, progress.clone());
+        }
+    }
+}
+
+impl Intake {
+    fn prepared(&self, source: &SourceIdentity, draft: Draft, observed: Timestamp) -> Prepared {
+        let stream = Stream::of_dataset(&draft.dataset);
+        let mut event = stamp(&self.context, source, draft, 0, observed);
+        // Not a part of what was seen, so not of the id.
+        event
+            .fields
+            .set(ingest_event::field::VARDE_STREAM, stream.as_str());
+        let key = if event.dataset == CANARY_DATASET {
+            [event.organization.as_str().as_bytes(), CANARY_KEY].concat()
+        } else {
+            publish::key(&event, &self.home_networks)
+        };
+        Prepared { stream, key, event }
+    }
+}
