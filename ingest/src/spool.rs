@@ -14,7 +14,10 @@
 mod append;
 mod drain;
 mod frame;
+mod kept;
 mod lane;
+mod loss;
+mod recover;
 mod slots;
 mod stream;
 
@@ -28,10 +31,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use frame::Header;
+use kept::{Kept, Note, Remembered};
 use lane::Lane;
 use slots::Slots;
 
 pub use append::Append;
+pub use loss::{Cause, Loss};
 pub use stream::{STREAMS, Stream};
 
 /// The spool's folder in the state directory.
@@ -52,6 +57,10 @@ const SEGMENTS_MIN: u64 = 64;
 
 /// Sources whose places are kept: far more than a sensor has. The one that was moved longest ago goes.
 const PLACES_MAX: usize = 4_096;
+
+/// Numbers that are left out where it is not known which were given: more than a sensor reads between two times that it
+/// writes them down.
+const JUMP: u64 = 1 << 32;
 
 /// One batch in so many is of the least important stream that waits, so that none starves.
 const SHARE: u32 = 16;
@@ -119,35 +128,6 @@ pub struct Held {
     pub oldest: Option<i64>,
 }
 
-/// Why records are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The spool had reached `spool_bytes_max`.
-    Full,
-    /// The spool had reached `spool_bytes_max`, and nothing in it was less important: it was not let in.
-    TurnedAway,
-    /// The disk had no room.
-    Disk,
-    /// What the disk gave back was not what had been written.
-    Damaged,
-}
-
-/// Records that are gone without having been published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loss {
-    /// Which.
-    pub stream: Stream,
-    /// Why.
-    pub cause: Cause,
-    /// How many.
-    pub records: u64,
-    /// Of which time, in nanoseconds since 1970, where it is known.
-    pub times: Option<(i64, i64)>,
-    /// First and last sequence number, where they were given.
-    pub sequences: Option<(u64, u64)>,
-}
-
 /// What an append may do where there is no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
@@ -184,30 +164,25 @@ pub struct Spool {
     lanes: [Lane; STREAMS],
     bytes_max: u64,
     segment_bytes: u64,
-    /// The last append's number.
+    /// The last append's number, also of one that failed.
     commit: u64,
+    /// That of the last one that is whole.
+    whole: u64,
     /// By source, with the append that moved it.
     places: BTreeMap<String, (u64, Progress)>,
     place_slots: Slots,
-    acknowledged_slots: Slots,
+    note_slots: Slots,
     /// Not told yet: one for each stream and cause.
     losses: Vec<Loss>,
+    /// Being told.
+    telling: Vec<Loss>,
+    /// How often these two have changed.
+    changes: u64,
     /// Not counted yet.
     fresh: Vec<Loss>,
     turns: u32,
     set_aside: Option<PathBuf>,
-}
-
-/// What is written before segments are deleted.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    commit: u64,
-    /// Next record and last sequence number of each stream.
-    streams: [(u64, u64); STREAMS],
-    places: Vec<(String, u64, Progress)>,
-    /// Not told yet.
-    #[serde(default)]
-    losses: Vec<Loss>,
+    damaged: u64,
 }
 
 impl Spool {
@@ -240,85 +215,50 @@ impl Spool {
                     source,
                 })?;
         }
-        let (place_slots, kept) = Slots::open(&folder, "places");
-        let (acknowledged_slots, acknowledged) = Slots::open(&folder, "acknowledged");
-        let kept: Kept = kept
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        let acknowledged: [u64; STREAMS] = acknowledged
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        let lanes = Stream::ALL.map(|stream| {
-            let (next, sequence) = kept.streams.get(stream.index()).copied().unwrap_or_default();
-            let acknowledged = acknowledged.get(stream.index()).copied().unwrap_or_default();
-            Lane::open(&folder, stream, next, sequence, acknowledged)
-        });
+        let remembered = Remembered::read(&folder);
+        let lanes = Stream::ALL.map(|stream| Lane::open(&folder, stream, remembered.of(stream)));
+        let last = lanes
+            .iter()
+            .filter_map(Lane::last_commit)
+            .map(|(commit, _)| commit);
+        let is_behind = remembered.is_behind(last.max().unwrap_or(0));
+        let (changes, losses) = remembered.losses();
+        let Remembered {
+            place_slots,
+            note_slots,
+            kept,
+            note,
+            damaged,
+            ..
+        } = remembered;
         let mut spool = Self {
             directory: directory.to_path_buf(),
             lanes,
             bytes_max,
             segment_bytes: (bytes_max / SEGMENTS_MIN).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
-            commit: kept.commit,
+            commit: kept.note.commit,
+            whole: kept.note.commit.max(note.commit),
             places: kept
                 .places
                 .into_iter()
                 .map(|(source, commit, place)| (source, (commit, place)))
                 .collect(),
             place_slots,
-            acknowledged_slots,
-            losses: kept.losses,
+            note_slots,
+            losses,
+            telling: Vec::new(),
+            changes,
             fresh: Vec::new(),
             turns: 0,
             set_aside: None,
+            damaged,
         };
-        spool.recover();
+        spool.recover(kept.note.commit);
+        if is_behind {
+            spool.jump();
+        }
         spool.set_aside = drain::drain(directory, &mut spool);
         Ok(spool)
-    }
-
-    /// Takes back an append of which only some frames were written, and takes over the places in the others.
-    fn recover(&mut self) {
-        let kept = self.commit;
-        let last = self
-            .lanes
-            .iter()
-            .filter_map(Lane::last_commit)
-            .map(|(commit, _)| commit)
-            .max();
-        self.commit = self.commit.max(last.unwrap_or(0));
-        let has = |lane: &Lane| {
-            lane.last_commit()
-                .is_some_and(|(commit, _)| commit == self.commit)
-        };
-        let streams = self
-            .lanes
-            .iter()
-            .filter(|lane| has(lane))
-            .filter_map(Lane::last_commit)
-            .next();
-        let is_whole = Stream::ALL.iter().zip(&self.lanes).all(|(stream, lane)| {
-            let is_in = streams.is_some_and(|(_, streams)| streams >> stream.index() & 1 == 1);
-            // Behind damage it may have been whole and acknowledged: rather twice than never.
-            !is_in || has(lane) || lane.is_tail_damaged
-        });
-        if kept < self.commit && !is_whole {
-            let commit = self.commit;
-            for lane in &mut self.lanes {
-                if lane.last_commit().is_some_and(|(last, _)| last == commit) {
-                    lane.undo_last();
-                }
-            }
-        }
-        let Self { lanes, places, .. } = self;
-        for lane in lanes.iter() {
-            lane.places(kept, |commit, moved| {
-                for (source, place) in moved {
-                    if places.get(&source).is_none_or(|(before, _)| *before < commit) {
-                        places.insert(source, (commit, place));
-                    }
-                }
-            });
-        }
     }
 
     /// The state directory that it is in.
@@ -333,10 +273,17 @@ impl Spool {
         self.set_aside.as_deref()
     }
 
-    /// Bytes that wait on disk.
+    /// How many of the things that it remembers besides what waits were found damaged when it was opened.
+    #[must_use]
+    pub const fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Bytes that wait on disk, and those that should be gone and can't be deleted.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.held().bytes).sum()
+        let of = |lane: &Lane| lane.held().bytes + lane.spent_bytes();
+        self.lanes.iter().map(of).sum()
     }
 
     /// What waits in a stream.
@@ -382,6 +329,13 @@ impl Spool {
     /// [`BATCH_BYTES`]; now and then of the least important one. They are on their way until [`Spool::published`].
     pub fn oldest(&mut self) -> Vec<Entry> {
         self.turns = self.turns.wrapping_add(1);
+        // What could not be deleted before.
+        if let Err(error) = self.delete_spent() {
+            tracing::debug!(
+                error = format!("{:#}", anyhow::Error::new(error)),
+                "make room in the spool"
+            );
+        }
         let mut order = Stream::ALL;
         if self.turns.is_multiple_of(SHARE) {
             order.reverse();
@@ -390,7 +344,7 @@ impl Spool {
             let Some(lane) = self
                 .lanes
                 .get_mut(stream.index())
-                .filter(|lane| lane.held().bytes != 0)
+                .filter(|lane| lane.held().bytes != 0 || lane.held().records != 0)
             else {
                 continue;
             };
@@ -414,9 +368,7 @@ impl Spool {
             let losses = lane.acknowledge();
             losses.into_iter().for_each(|loss| self.lose(loss));
         }
-        let acknowledged: Vec<_> = self.lanes.iter().map(|lane| lane.acknowledged).collect();
-        let noted = serde_json::to_vec(&acknowledged).map_err(io::Error::from);
-        let noted = noted.and_then(|bytes| self.acknowledged_slots.note(&bytes));
+        let noted = self.write_note();
         self.delete_spent()?;
         noted.map_err(SpoolError::Write)
     }
@@ -428,29 +380,47 @@ impl Spool {
             let lane = self.lanes.get_mut(stream.index()).filter(|_| than <= stream);
             if let Some(loss) = lane.and_then(|lane| lane.shed(cause)) {
                 self.lose(loss);
-                if let Err(error) = self.delete_spent() {
-                    tracing::error!(
-                        error = format!("{:#}", anyhow::Error::new(error)),
-                        "make room in the spool"
-                    );
-                    return false;
-                }
-                return true;
+                return self.delete_spent().unwrap_or_else(|error| {
+                    let error = format!("{:#}", anyhow::Error::new(error));
+                    tracing::error!(error, "make room in the spool");
+                    false
+                });
             }
         }
         false
     }
 
-    /// What was lost and not told yet; whoever asks tells it.
+    /// What was lost and not told yet; whoever asks tells it, and says so by [`Spool::losses_told`].
     pub fn losses(&mut self) -> Vec<Loss> {
-        std::mem::take(&mut self.losses)
+        let losses = std::mem::take(&mut self.losses);
+        self.telling.extend_from_slice(&losses);
+        losses
+    }
+
+    /// What was asked for is told: it is not told again after a crash.
+    pub fn losses_told(&mut self) {
+        self.telling.clear();
+        self.changes += 1;
+        self.try_note();
     }
 
     /// What was asked for could not be told; it is told the next time.
     pub fn losses_untold(&mut self, losses: Vec<Loss>) {
+        self.telling.clear();
         for loss in losses {
             self.remember(loss);
         }
+    }
+
+    /// Remembers what was not let in, until it is told.
+    pub fn turned_away(&mut self, losses: Vec<Loss>) {
+        if losses.is_empty() {
+            return;
+        }
+        for loss in losses {
+            self.remember(loss);
+        }
+        self.try_note();
     }
 
     /// What was lost since this was asked last, for counting.
@@ -464,6 +434,7 @@ impl Spool {
     }
 
     fn remember(&mut self, loss: Loss) {
+        self.changes += 1;
         let alike = |other: &&mut Loss| (other.stream, other.cause) == (loss.stream, loss.cause);
         match self.losses.iter_mut().find(alike) {
             Some(other) => other.add(loss),
@@ -471,13 +442,16 @@ impl Spool {
         }
     }
 
-    /// Deletes segments that are read or shed, once what is known from them only is written elsewhere.
-    fn delete_spent(&mut self) -> Result<(), SpoolError> {
+    /// Deletes segments that are read or shed, once what is known from them only is written elsewhere. Whether all are gone.
+    fn delete_spent(&mut self) -> Result<bool, SpoolError> {
+        let mut is_gone = true;
         if self.lanes.iter().any(Lane::has_spent) {
             self.keep().map_err(SpoolError::Write)?;
-            self.lanes.iter_mut().for_each(Lane::delete_spent);
+            for lane in &mut self.lanes {
+                is_gone &= lane.delete_spent();
+            }
         }
-        Ok(())
+        Ok(is_gone)
     }
 
     /// Writes places and numbers to where no segment is needed for them.
@@ -490,12 +464,7 @@ impl Spool {
             self.places.remove(&source);
         }
         let kept = Kept {
-            commit: self.commit,
-            streams: Stream::ALL.map(|stream| {
-                let lane = self.lanes.get(stream.index());
-                lane.map_or((0, 0), |lane| (lane.next, lane.sequence))
-            }),
-            losses: self.losses.clone(),
+            note: self.note(),
             places: self
                 .places
                 .iter()
@@ -503,6 +472,33 @@ impl Spool {
                 .collect(),
         };
         self.place_slots.write(&serde_json::to_vec(&kept)?)
+    }
+
+    fn note(&self) -> Note {
+        let of = |stream: Stream| self.lanes.get(stream.index());
+        let mut losses = self.telling.clone();
+        losses.extend_from_slice(&self.losses);
+        Note {
+            commit: self.whole,
+            streams: Stream::ALL.map(|stream| of(stream).map_or((0, 0), |lane| (lane.next, lane.sequence))),
+            acknowledged: Stream::ALL.map(|stream| of(stream).map_or(0, |lane| lane.acknowledged)),
+            gaps: Stream::ALL.map(|stream| of(stream).map_or_else(Vec::new, |lane| lane.gaps.clone())),
+            losses,
+            changes: self.changes,
+        }
+    }
+
+    /// Without waiting for the disk.
+    fn write_note(&mut self) -> io::Result<()> {
+        let note = serde_json::to_vec(&self.note())?;
+        self.note_slots.note(&note)
+    }
+
+    /// The same where it is no failure if it can't be noted: damage that comes later is then told from a torn write no more.
+    fn try_note(&mut self) {
+        if let Err(error) = self.write_note() {
+            tracing::warn!(%error, "note how far the spool is written");
+        }
     }
 
     /// Writes the frames of an append, all or none.
@@ -542,50 +538,18 @@ impl Spool {
     }
 }
 
-impl Loss {
-    /// Adds another one of the same stream and cause.
-    pub fn add(&mut self, other: Self) {
-        fn span<T: Ord + Copy>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {
-            match (one, other) {
-                (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
-                (one, other) => one.or(other),
-            }
-        }
-        self.records += other.records;
-        self.times = span(self.times, other.times);
-        self.sequences = span(self.sequences, other.sequences);
-    }
-}
-
-impl Cause {
-    /// In events and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::TurnedAway => "turned_away",
-            Self::Disk => "disk",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
 /// How many records a spool has been given so far, in all streams: looked at from outside, while a sensor writes it.
 #[must_use]
 pub fn records_given(directory: &Path) -> u64 {
     let folder = directory.join(FOLDER);
-    let (_, kept) = Slots::open(&folder, "places");
-    let kept: Kept = kept
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default();
+    let remembered = Remembered::read(&folder);
     Stream::ALL
         .into_iter()
         .map(|stream| {
-            let (next, _) = kept.streams.get(stream.index()).copied().unwrap_or_default();
             let end = lane::segments(&folder, stream)
                 .pop()
                 .map_or(1, |(first, path)| lane::end_of(first, &path));
-            next.max(end).saturating_sub(1)
+            remembered.of(stream).next.max(end).saturating_sub(1)
         })
         .sum()
 }

@@ -55,8 +55,17 @@ pub(super) async fn beat(digest: String, intake: Arc<Intake>, stop: Cancellation
         let Ok((records, losses)) = made.await else {
             continue;
         };
-        if !intake.say("heartbeat", &identity, records).await {
-            intake.losses_untold(losses);
+        let is_told = intake.say("heartbeat", &identity, records).await;
+        let asked = Arc::clone(&intake);
+        let noted = tokio::task::spawn_blocking(move || {
+            if is_told {
+                asked.losses_told();
+            } else {
+                asked.losses_untold(losses);
+            }
+        });
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "note what was told");
         }
     }
 }

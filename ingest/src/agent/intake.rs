@@ -60,7 +60,8 @@ pub struct Intake {
     metrics: Metrics,
     folder: PathBuf,
     ledger: Ledger,
-    /// What was turned away and not told yet; one for each stream.
+    /// What was turned away and the spool does not know of yet; one for each stream. Asked on threads that may not wait
+    /// for a disk.
     turned_away: Mutex<Vec<Loss>>,
     /// No more is waited for once this is cancelled.
     stop: CancellationToken,
@@ -102,7 +103,10 @@ impl Intake {
             filled: Notify::new(),
             emptied: Notify::new(),
         };
-        intake.tell(&mut intake.lock());
+        let mut spool = intake.lock();
+        intake.metrics.spool_failures.inc_by(spool.damaged());
+        intake.tell(&mut spool);
+        drop(spool);
         intake
     }
 
@@ -269,7 +273,7 @@ impl Intake {
         let batch = Batch::new(format, source, records, None);
         let outline = batch.outline.clone();
         match self.attempt(batch, Room::Make).await {
-            Ok(true) => {}
+            Ok(true) => return Ok(()),
             Ok(false) => self.turn_away(kind, format, source, outline),
             Err(error) => {
                 let error = format!("{error:#}");
@@ -277,6 +281,8 @@ impl Intake {
                 self.turn_away(kind, format, source, outline);
             }
         }
+        let intake = Arc::clone(self);
+        tokio::task::spawn_blocking(move || intake.remember_turned_away(&mut intake.lock())).await?;
         Ok(())
     }
 
@@ -324,6 +330,12 @@ impl Intake {
         for loss in outline.parts {
             merge(&mut turned_away, loss);
         }
+    }
+
+    /// What was turned away is known after a crash, too, until it is told.
+    fn remember_turned_away(&self, spool: &mut Spool) {
+        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        spool.turned_away(std::mem::take(&mut turned_away));
     }
 
     fn take(&self, batch: &mut Batch, room: Room) -> Result<bool, SpoolError> {
@@ -400,6 +412,7 @@ impl Intake {
     /// The oldest records that wait.
     pub(crate) fn oldest(&self) -> Vec<Entry> {
         let mut spool = self.lock();
+        self.remember_turned_away(&mut spool);
         let batch = spool.oldest();
         self.tell(&mut spool);
         batch
@@ -467,10 +480,14 @@ impl Intake {
 
     /// What was given up and not told yet.
     pub(crate) fn losses(&self) -> Vec<Loss> {
-        let mut losses = self.lock().losses();
-        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-        losses.append(&mut turned_away);
-        losses
+        let mut spool = self.lock();
+        self.remember_turned_away(&mut spool);
+        spool.losses()
+    }
+
+    /// What was given up is told.
+    pub(crate) fn losses_told(&self) {
+        self.lock().losses_told();
     }
 
     /// What was given up could not be told: it is told with the next heartbeat.

@@ -126,24 +126,33 @@ impl Append<'_> {
             frames.push((*stream, header, frame));
         }
         let most_important = used.first().copied().unwrap_or(Stream::Quarantine);
+        // Also if it fails: what can't be taken back is then told from what counts.
+        spool.commit = commit;
         loop {
             match spool.write(&frames) {
                 Ok(()) => break,
-                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                    return Err(SpoolError::Write(error));
-                }
+                Err(error) if !is_full(&error) => return Err(SpoolError::Write(error)),
                 Err(_) if room == Room::Make && spool.shed(most_important, Cause::Disk) => {
                     // What was shed may have been behind what was to be written.
                 }
                 Err(_) => return Err(SpoolError::NoRoom),
             }
         }
-        spool.commit = commit;
         for (source, place) in places {
             spool.places.insert(source, (commit, place));
         }
+        spool.whole = commit;
+        spool.try_note();
         Ok(())
     }
+}
+
+/// Whether others may make room: on the disk, or in what one user may have of it.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 impl Part {

@@ -2,23 +2,25 @@
 //!
 //! What is kept in memory is one small entry a segment, however much waits.
 
+mod scan;
+
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::frame::{self, HEADER_BYTES, Header};
-use super::{BATCH_BYTES, BATCH_RECORDS, Cause, Entry, Held, Loss, Progress, Stream};
+use super::frame::{self, Header};
+use super::{BATCH_BYTES, BATCH_RECORDS, Cause, Entry, Held, Loss, Stream};
+use scan::{Found, body, found};
+
+pub(super) use scan::{Known, end_of, segments};
 
 /// Ends the names of segments.
 const EXTENSION: &str = ".segment";
 
 /// A segment that is read to its end and still written to is deleted from this size on: not for every canary anew.
 const SPENT_BYTES: u64 = 256 << 10;
-
-/// Bytes looked at at once for the next frame behind damage.
-const SEARCH_BYTES: usize = 64 << 10;
 
 /// One file of frames.
 #[derive(Clone, Debug)]
@@ -42,7 +44,7 @@ pub(super) struct Lane {
     stream: Stream,
     segments: VecDeque<Segment>,
     /// Of the last segment; none where the next append begins a new one.
-    writer: Option<File>,
+    pub(super) writer: Option<File>,
     reader: Option<(u64, File)>,
     /// The next record's number.
     pub(super) next: u64,
@@ -54,7 +56,9 @@ pub(super) struct Lane {
     offset: u64,
     flight: Option<Flight>,
     /// Segments that are read to their end or shed, to be deleted once the places in them are kept elsewhere.
-    spent: Vec<PathBuf>,
+    spent: Vec<(PathBuf, u64)>,
+    /// Numbers that nobody has and that are accounted for: first, and behind the last.
+    pub(super) gaps: Vec<(u64, u64)>,
     /// The frame written last, for undoing it at the start.
     last: Option<(Header, u64)>,
     /// Whether bytes behind it were no frame, and were as many as one has.
@@ -73,87 +77,49 @@ struct Flight {
     losses: Vec<Loss>,
 }
 
-/// A frame, or what is in its place.
-enum Found {
-    Frame(Header),
-    /// Damage, up to the next frame.
-    Damage(u64),
-    /// Damage up to the end.
-    End,
-}
-
 impl Lane {
-    /// Opens what is there. Never fails: what can't be read is passed over and told.
-    pub(super) fn open(folder: &Path, stream: Stream, next: u64, sequence: u64, acknowledged: u64) -> Self {
-        let mut lane = Self {
+    fn empty(folder: &Path, stream: Stream) -> Self {
+        Self {
             folder: folder.to_path_buf(),
             stream,
             segments: VecDeque::new(),
             writer: None,
             reader: None,
-            next: next.max(1),
-            sequence,
-            acknowledged: acknowledged.max(1),
+            next: 1,
+            sequence: 0,
+            acknowledged: 1,
             offset: 0,
             flight: None,
             spent: Vec::new(),
+            gaps: Vec::new(),
             last: None,
             is_tail_damaged: false,
-        };
-        let files = segments(folder, stream);
-        let last = files.last().cloned();
-        for (first, path) in files {
-            let is_last = last.as_ref().is_some_and(|(number, _)| *number == first);
-            if let Err(error) = lane.scan(first, &path, is_last) {
-                tracing::error!(%error, path = %path.display(), "a segment of the spool can't be read; it is passed over");
-            }
         }
-        // A tail that was torn off behind what the bus has: its numbers are on the bus, and nobody else gets them.
-        lane.sequence += lane.acknowledged.saturating_sub(lane.next);
-        lane.next = lane.next.max(lane.acknowledged);
-        lane.find_place();
-        lane
     }
 
-    /// Takes stock of a segment: headers only.
-    fn scan(&mut self, first: u64, path: &Path, is_last: bool) -> io::Result<()> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let length = file.metadata()?.len();
-        let mut segment = Segment::new(path.to_path_buf(), first);
-        let mut offset = 0;
-        while offset < length {
-            match found(&file, offset, length)? {
-                // Not one of ours: numbers go on. What lay on the disk before may show behind a torn write.
-                Found::Frame(header) if header.first < segment.end || self.is_older(&header) => break,
-                Found::Frame(header) => {
-                    segment.add(&header);
-                    self.last = Some((header, offset));
-                    offset += header.bytes();
-                }
-                Found::Damage(next) => offset = next,
-                Found::End => break,
-            }
-        }
-        if is_last && offset < length {
-            // Torn while it was written, so nobody was told that it is safe; or damaged later, which can't be told apart.
-            tracing::warn!(bytes = length - offset, path = %path.display(), "the torn end of a spool's segment is cut");
-            self.is_tail_damaged = HEADER_BYTES as u64 <= length - offset;
-            file.set_len(offset)?;
-        }
-        segment.bytes = offset;
-        self.next = self.next.max(segment.end);
-        if let Some((_, last)) = segment.sequences {
-            self.sequence = self.sequence.max(last);
-        }
-        if is_last {
-            self.writer = Some(file);
-        }
-        self.segments.push_back(segment);
-        Ok(())
+    fn path_of(&self, first: u64) -> PathBuf {
+        self.folder
+            .join(format!("{}-{first:020}{EXTENSION}", self.stream.as_str()))
     }
 
-    fn is_older(&self, header: &Header) -> bool {
-        self.last.is_some_and(|(last, _)| header.commit <= last.commit)
+    /// Leaves out so many numbers, which may have been given already; the first and the last sequence number of them.
+    pub(super) fn jump(&mut self, numbers: u64) -> (u64, u64) {
+        let (first, sequence) = (self.next, self.sequence);
+        self.next += numbers;
+        self.sequence += numbers;
+        self.gap(first, self.next);
+        self.writer = None;
+        (sequence + 1, self.sequence)
+    }
+
+    /// These numbers are accounted for, though nobody has them.
+    fn gap(&mut self, first: u64, end: u64) {
+        let acknowledged = self.acknowledged;
+        self.gaps.retain(|(_, end)| acknowledged < *end);
+        match self.gaps.last_mut() {
+            Some((_, before)) if *before == first => *before = end,
+            Some(_) | None => self.gaps.push((first, end)),
+        }
     }
 
     /// The append of its last frame and the streams that it is in.
@@ -177,47 +143,6 @@ impl Lane {
         self.next = header.first.max(self.acknowledged);
         self.sequence = header.sequence.saturating_sub(1);
         self.find_place();
-    }
-
-    /// Finds the frame of the first record that was not acknowledged.
-    fn find_place(&mut self) {
-        self.offset = 0;
-        if let Some(segment) = self.segments.front()
-            && segment.first < self.acknowledged
-            && let Ok(file) = File::open(&segment.path)
-        {
-            while let Ok(Found::Frame(header)) = found(&file, self.offset, segment.bytes)
-                && header.end() <= self.acknowledged
-            {
-                self.offset += header.bytes();
-            }
-        }
-    }
-
-    /// Hands out the places of sources in frames of appends after `commit`.
-    pub(super) fn places(&self, commit: u64, mut take: impl FnMut(u64, Vec<(String, Progress)>)) {
-        for segment in &self.segments {
-            let Ok(file) = File::open(&segment.path) else {
-                continue;
-            };
-            let mut offset = 0;
-            while let Ok(found) = found(&file, offset, segment.bytes) {
-                offset = match found {
-                    Found::Frame(header) => {
-                        if commit < header.commit
-                            && header.places_bytes != 0
-                            && let Ok(body) = body(&file, offset, &header)
-                            && let Some(places) = frame::places(&header, &body)
-                        {
-                            take(header.commit, places);
-                        }
-                        offset + header.bytes()
-                    }
-                    Found::Damage(next) => next,
-                    Found::End => break,
-                };
-            }
-        }
     }
 
     /// What waits.
@@ -247,20 +172,31 @@ impl Lane {
 
     /// Begins a new segment.
     pub(super) fn begin_segment(&mut self) -> io::Result<()> {
-        let name = format!("{}-{:020}{EXTENSION}", self.stream.as_str(), self.next);
-        let path = self.folder.join(name);
+        let path = self.path_of(self.next);
+        // One of that name has no records, and its places are kept; or nobody knows what it is.
+        let is_known = self.segments.iter().any(|segment| segment.path == path)
+            || self.spent.iter().any(|(spent, _)| *spent == path);
         let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600);
+        options.read(true).write(true).mode(0o600);
+        if is_known {
+            options.create(true).truncate(true);
+        } else {
+            options.create_new(true);
+        }
         let file = options.open(&path)?;
         // Else a power cut may forget the file, whatever was synced in it.
         File::open(&self.folder)?.sync_all()?;
-        self.segments.retain(|segment| segment.first != self.next);
-        self.segments.push_back(Segment::new(path, self.next));
+        let next = self.next;
+        self.spent.retain(|(spent, _)| *spent != path);
+        if self.segments.front().is_some_and(|segment| segment.first == next) {
+            self.offset = 0;
+        }
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.segment == next) {
+            flight.offset = 0;
+        }
+        self.reader = None;
+        self.segments.retain(|segment| segment.first != next);
+        self.segments.push_back(Segment::new(path, next));
         self.writer = Some(file);
         Ok(())
     }
@@ -410,7 +346,7 @@ impl Lane {
 
     fn spend_front(&mut self) {
         if let Some(segment) = self.segments.pop_front() {
-            self.spent.push(segment.path);
+            self.spent.push((segment.path, segment.bytes));
         }
         if self.segments.is_empty() {
             self.writer = None;
@@ -432,10 +368,12 @@ impl Lane {
         if self.segments.len() == index {
             self.writer = None;
         }
-        self.spent.push(segment.path);
+        self.gap(segment.first, segment.end);
+        self.spent.push((segment.path, segment.bytes));
         Some(Loss {
             stream: self.stream,
-            cause,
+            // A segment without bytes is what damage left of one.
+            cause: if segment.bytes == 0 { Cause::Damaged } else { cause },
             records,
             times: segment.times,
             sequences: segment.sequences,
@@ -447,14 +385,23 @@ impl Lane {
         !self.spent.is_empty()
     }
 
-    /// Deletes what is spent.
-    pub(super) fn delete_spent(&mut self) {
+    /// Bytes of what is to be deleted.
+    pub(super) fn spent_bytes(&self) -> u64 {
+        self.spent.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Deletes what is spent; whether all of it is gone. What can't be deleted stays on the account.
+    pub(super) fn delete_spent(&mut self) -> bool {
         self.reader = None;
-        for path in self.spent.drain(..) {
-            if let Err(error) = std::fs::remove_file(&path) {
+        self.spent.retain(|(path, _)| match std::fs::remove_file(path) {
+            Ok(()) => false,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "delete a segment of the spool");
+                true
             }
-        }
+        });
+        self.spent.is_empty()
     }
 }
 
@@ -487,85 +434,4 @@ impl Segment {
             self.times = Some((earliest.min(header.earliest), latest.max(header.latest)));
         }
     }
-}
-
-/// The segments of a stream in a folder, by their first number.
-pub(super) fn segments(folder: &Path, stream: Stream) -> Vec<(u64, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?;
-            let number = name
-                .strip_prefix(stream.as_str())?
-                .strip_prefix('-')?
-                .parse()
-                .ok()?;
-            Some((number, path))
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-/// The number behind the last record in a segment that somebody else may be writing.
-pub(super) fn end_of(first: u64, path: &Path) -> u64 {
-    let mut end = first;
-    if let Ok(file) = File::open(path)
-        && let Ok(metadata) = file.metadata()
-    {
-        let mut offset = 0;
-        while let Ok(Found::Frame(header)) = found(&file, offset, metadata.len()) {
-            end = header.end();
-            offset += header.bytes();
-        }
-    }
-    end
-}
-
-/// What is at a place of a segment.
-fn found(file: &File, offset: u64, length: u64) -> io::Result<Found> {
-    if let Some(header) = header(file, offset, length)? {
-        return Ok(Found::Frame(header));
-    }
-    let mut at = offset + 1;
-    let mut bytes = vec![0; SEARCH_BYTES];
-    while at < length {
-        let most = usize::try_from(length - at)
-            .unwrap_or(SEARCH_BYTES)
-            .min(SEARCH_BYTES);
-        let chunk = bytes.get_mut(..most).unwrap_or_default();
-        file.read_exact_at(chunk, at)?;
-        match frame::find(chunk) {
-            Some(place) => {
-                at += place as u64;
-                if header(file, at, length)?.is_some() {
-                    return Ok(Found::Damage(at));
-                }
-                at += 1;
-            }
-            // The mark may lie across two chunks.
-            None if most < SEARCH_BYTES => break,
-            None => at += most as u64 - 3,
-        }
-    }
-    Ok(Found::End)
-}
-
-/// The header at a place, if there is a whole one and its body has room before the end.
-fn header(file: &File, offset: u64, length: u64) -> io::Result<Option<Header>> {
-    if length < offset + HEADER_BYTES as u64 {
-        return Ok(None);
-    }
-    let mut bytes = [0; HEADER_BYTES];
-    file.read_exact_at(&mut bytes, offset)?;
-    Ok(Header::decode(&bytes).filter(|header| offset + header.bytes() <= length))
-}
-
-fn body(file: &File, offset: u64, header: &Header) -> io::Result<Vec<u8>> {
-    let mut body = vec![0; usize::try_from(header.body_bytes()).unwrap_or_default()];
-    file.read_exact_at(&mut body, offset + HEADER_BYTES as u64)?;
-    Ok(body)
 }

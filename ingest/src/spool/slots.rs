@@ -22,8 +22,8 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Those of a name in a folder, with what they hold.
-    pub(super) fn open(folder: &Path, name: &str) -> (Self, Option<Vec<u8>>) {
+    /// Those of a name in a folder, with what they hold, and whether something newer may be lost to damage.
+    pub(super) fn open(folder: &Path, name: &str) -> (Self, Option<Vec<u8>>, bool) {
         let paths = [folder.join(format!("{name}-0")), folder.join(format!("{name}-1"))];
         for path in &paths {
             // Without it a full disk may leave no room to make room.
@@ -31,12 +31,20 @@ impl Slots {
                 tracing::debug!(%error, path = %path.display(), "reserve room");
             }
         }
-        let newest = paths
-            .iter()
-            .filter_map(|path| read(path))
+        let slots = paths.each_ref().map(|path| read(path));
+        let mut is_damaged = slots.iter().any(|slot| matches!(slot, Slot::Damaged));
+        let never = slots.iter().filter(|slot| matches!(slot, Slot::Never)).count();
+        let newest = slots
+            .into_iter()
+            .filter_map(|slot| match slot {
+                Slot::Whole(generation, held) => Some((generation, held)),
+                Slot::Never | Slot::Damaged => None,
+            })
             .max_by_key(|(generation, _)| *generation);
         let (generation, held) = newest.map_or((0, None), |(generation, held)| (generation, Some(held)));
-        (Self { paths, generation }, held)
+        // From the second time on both have been written.
+        is_damaged |= 1 < generation && never != 0;
+        (Self { paths, generation }, held, is_damaged)
     }
 
     /// Writes the older one anew; durable when it returns.
@@ -85,8 +93,24 @@ fn reserve(path: &Path) -> io::Result<()> {
     file.write_all_at(&vec![0; missing], length)
 }
 
-fn read(path: &Path) -> Option<(u64, Vec<u8>)> {
-    let bytes = std::fs::read(path).ok()?;
+/// What is in a file.
+enum Slot {
+    /// Nothing yet.
+    Never,
+    Whole(u64, Vec<u8>),
+    Damaged,
+}
+
+fn read(path: &Path) -> Slot {
+    match std::fs::read(path) {
+        Ok(bytes) if bytes.iter().take(HEADER_BYTES).all(|byte| *byte == 0) => Slot::Never,
+        Ok(bytes) => whole(&bytes).map_or(Slot::Damaged, |(generation, body)| Slot::Whole(generation, body)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Slot::Never,
+        Err(_) => Slot::Damaged,
+    }
+}
+
+fn whole(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
     let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
     let length = u32::from_le_bytes(header.get(4..8)?.try_into().ok()?) as usize;
     let generation = u64::from_le_bytes(header.get(8..)?.try_into().ok()?);

@@ -1,5 +1,7 @@
 //! What is written, read, shed and damaged, on a real disk.
 
+mod damage;
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
@@ -50,7 +52,7 @@ fn drain(spool: &mut Spool) -> Vec<String> {
         out.extend(
             batch
                 .into_iter()
-                .map(|entry| String::from_utf8(entry.value).expect("text")),
+                .map(|entry| String::from_utf8_lossy(&entry.value).into_owned()),
         );
         spool.published(stream).expect("notes");
     }
@@ -256,6 +258,13 @@ fn what_is_on_its_way_is_not_shed() {
     assert_eq!(shed + left, 800);
 }
 
+/// Nothing notes that an append was whole, as after a crash before anybody was told so.
+fn forget_notes(directory: &Path) {
+    for slot in 0..2 {
+        fs::remove_file(directory.join(FOLDER).join(format!("acknowledged-{slot}"))).expect("removes");
+    }
+}
+
 /// Three frames of two records each; where each begins, and the end.
 fn three_frames(directory: &Path) -> (PathBuf, Vec<u64>) {
     let mut spool = open(directory);
@@ -278,10 +287,7 @@ fn a_flipped_bit_costs_its_frame() {
         let mut damaged = whole.clone();
         damaged[byte as usize] ^= 1 << (byte % 8);
         fs::write(&path, &damaged).expect("writes");
-        for slot in 0..2 {
-            fs::remove_file(directory.path().join(FOLDER).join(format!("acknowledged-{slot}")))
-                .expect("removes");
-        }
+        forget_notes(directory.path());
         let mut spool = open(directory.path());
         assert_eq!(spool.held(Stream::Log).records, 6, "byte {byte}");
         let expected = [names(Stream::Log, 1..=2), names(Stream::Log, 5..=6)].concat();
@@ -307,6 +313,7 @@ fn a_torn_tail_is_cut() {
     let whole = fs::read(&path).expect("reads");
     for cut in places[2]..places[3] {
         for zeros in [false, true] {
+            forget_notes(directory.path());
             let mut torn = whole[..cut as usize].to_vec();
             // As a file system may leave it: the length is there, the bytes are not.
             torn.resize(if zeros { whole.len() } else { torn.len() }, 0);
@@ -377,6 +384,7 @@ fn an_append_of_which_one_stream_was_written_never_happened() {
     let path = files(directory.path(), Stream::Flow).pop().expect("one");
     let file = OpenOptions::new().write(true).open(&path).expect("opens");
     file.set_len(before).expect("cuts");
+    forget_notes(directory.path());
     let mut spool = open(directory.path());
     assert_eq!(spool.progress("source").offset, 2);
     assert_eq!(
@@ -400,7 +408,8 @@ fn what_is_no_spool_at_all_is_passed_over() {
     assert_eq!(spool.progress("source").offset, 2, "frames say it, too");
     assert_eq!(drain(&mut spool).len(), 6);
     add(&mut spool, Stream::Flow, 1);
-    assert_eq!(drain(&mut spool), ["flow 1"]);
+    // Nobody knows which numbers were given.
+    assert_eq!(drain(&mut spool), [format!("flow {}", JUMP + 1)]);
     drop(spool);
     let file = OpenOptions::new().write(true).open(&path).expect("opens");
     file.write_all_at(&[0; 100], 0).expect("writes");

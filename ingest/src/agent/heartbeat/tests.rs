@@ -118,6 +118,10 @@ async fn a_heartbeat_tells_what_became_of_every_record() {
     assert_eq!(list(&told, field::VARDE_SHED_CAUSE), ["turned_away"]);
     assert_eq!(list(&told, field::EVENT_START), ["2026-03-02T08:15:00Z"]);
     assert!(intake.losses().is_empty(), "told once");
+    drop(intake);
+    // Killed before it was told: it is known still.
+    let killed = Spool::open(directory.path(), 1 << 30).expect("opens").losses();
+    assert_eq!(killed, losses);
     // Another configuration has another digest.
     let other = config::parse(&TEXT.replace("sensor-1", "sensor-2"), "sensor.yml").expect("reads");
     assert_ne!(super::digest(&other), digest);
