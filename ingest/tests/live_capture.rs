@@ -395,17 +395,25 @@ fn an_interface_that_is_deleted_does_not_end_the_sensor() {
         sensor.until("another ring", |sensor| sensor.capture("interfaces") == 1);
         let again = replay(&capture, &["--topspeed"]);
         sensor.saw(sent + again);
-        // Down is as good as gone.
+        // Down is as good as gone; what had come just before it is not.
+        replay(&capture, &["--topspeed"]);
         ip("link set far down");
         sensor.until("the second loss", |sensor| {
             sensor.capture("interfaces_lost_total") == 2
         });
         let found = sensor.stop(folder);
-        assert!(
-            found
-                .iter()
-                .any(|event| event.text("event.dataset") == Some("network.http"))
-        );
+        let number = |event: &Fields, name| -> u64 {
+            let said = event.get(name).map(ToString::to_string);
+            said.map_or(0, |said| said.parse().unwrap())
+        };
+        let packets: u64 = found
+            .iter()
+            .filter(|event| event.text("event.dataset") == Some("network.flow"))
+            .filter(|event| number(event, "destination.port") == 8080)
+            .map(|event| number(event, "source.packets") + number(event, "destination.packets"))
+            .sum();
+        // Five of each family, three times.
+        assert_eq!(packets, 30);
     });
 }
 

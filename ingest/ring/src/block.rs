@@ -3,6 +3,10 @@
 //! The kernel writes it, and a kernel is believed no more than a file: every offset is checked, so that whatever the bytes
 //! are, each step goes forward and stays inside. Layouts are those of `linux/if_packet.h`, in the machine's byte order.
 
+/// Of the start of a block, up to the word that says who has it, nothing is read here: the kernel may look at that word
+/// at any time.
+pub const STATUS_END: usize = 12;
+
 /// Where a block says how many frames it has, and where the first one is.
 const NUMBER_OF_FRAMES: usize = 12;
 const FIRST_FRAME: usize = 16;
@@ -54,14 +58,15 @@ pub struct Walk<'a> {
     unread: u32,
 }
 
-/// Goes through the frames of a block that the kernel has handed over.
+/// Goes through the frames of a block that the kernel has handed over; `block` is what lies behind its
+/// first [`STATUS_END`] bytes.
 #[must_use]
 pub fn walk(block: &[u8]) -> Walk<'_> {
-    let left = u32_at(block, NUMBER_OF_FRAMES).unwrap_or(0);
-    let first = u32_at(block, FIRST_FRAME).map_or(usize::MAX, |at| at as usize);
+    let left = u32_at(block, NUMBER_OF_FRAMES - STATUS_END).unwrap_or(0);
+    let first = u32_at(block, FIRST_FRAME - STATUS_END).map_or(usize::MAX, |at| at as usize);
     let mut walk = Walk {
         block,
-        at: first,
+        at: first.saturating_sub(STATUS_END),
         left,
         unread: 0,
     };

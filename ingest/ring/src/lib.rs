@@ -8,6 +8,6 @@ mod block;
 mod filter;
 mod ring;
 
-pub use block::{RawFrame, Walk, walk};
+pub use block::{RawFrame, STATUS_END, Walk, walk};
 pub use filter::{Filter, FilterError};
 pub use ring::{Block, Group, OpenError, Ring, RingError, RingOptions, Statistics};

@@ -27,7 +27,7 @@ use rustix::{
 use thiserror::Error;
 
 use crate::{
-    block::{Walk, walk},
+    block::{STATUS_END, Walk, walk},
     filter::{Filter, Instruction},
 };
 
@@ -41,7 +41,11 @@ const RETIRE_MS: u32 = 50;
 const FRAME_BYTES: usize = 2048;
 
 /// Where a block says who has it.
-const STATUS_AT: usize = 8;
+const STATUS_AT: usize = STATUS_END - size_of::<u32>();
+
+/// When the interface is gone, so often the kernel is given time to hand over the block that it had begun: it may take
+/// it two rounds to see that nothing more comes.
+const LAST_LOOKS: u32 = 4;
 
 /// How an interface is listened to.
 #[derive(Clone, Debug)]
@@ -138,6 +142,8 @@ pub struct Ring {
     region: Region,
     filter: Option<Filter>,
     next: usize,
+    /// The interface is gone; what the kernel had begun may still come.
+    is_lost: bool,
 }
 
 /// Blocks in memory that the kernel writes to.
@@ -211,6 +217,7 @@ impl Ring {
             region,
             filter: options.filter,
             next: 0,
+            is_lost: false,
         })
     }
 
@@ -237,37 +244,57 @@ impl Ring {
     /// The next block, or none if none came within the time.
     ///
     /// # Errors
-    /// [`RingError::Lost`] when the interface is gone: blocks that were handed over come first.
+    /// [`RingError::Lost`] when the interface is gone: blocks that were handed over come first, and the one that the
+    /// kernel had begun.
     pub fn next_block(&mut self, patience: Duration) -> Result<Option<Block<'_>>, RingError> {
-        if !self.region.is_ours(self.next) {
-            let fd = self.socket.as_fd();
-            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::ERR)];
-            let timeout = Timespec {
-                tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(patience.subsec_nanos()),
-            };
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(RingError::System(error.into())),
-            }
-            let is_wrong = fds
-                .iter()
-                .any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP));
-            // What was handed over in the meantime comes first.
-            if is_wrong && !self.region.is_ours(self.next) {
-                match sockopt::socket_error(&self.socket) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(Errno::NETDOWN | Errno::NODEV | Errno::NXIO)) => return Err(RingError::Lost),
-                    Ok(Err(error)) | Err(error) => return Err(RingError::System(error.into())),
+        if !self.region.is_ours(self.next) && !self.is_lost {
+            self.wait(patience)?;
+        }
+        if self.is_lost {
+            for _ in 0..LAST_LOOKS {
+                if self.region.is_ours(self.next) {
+                    break;
                 }
+                // The socket has nothing to say any more, so there is nothing to wait on.
+                std::thread::sleep(Duration::from_millis(RETIRE_MS.into()));
             }
-            if !self.region.is_ours(self.next) {
-                return Ok(None);
-            }
+        }
+        if !self.region.is_ours(self.next) {
+            return if self.is_lost {
+                Err(RingError::Lost)
+            } else {
+                Ok(None)
+            };
         }
         let at = self.next;
         self.next = (at + 1) % self.region.blocks;
         Ok(Some(self.region.block(at)))
+    }
+
+    /// Waits until there may be a block, or the interface is gone.
+    fn wait(&mut self, patience: Duration) -> Result<(), RingError> {
+        let fd = self.socket.as_fd();
+        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::ERR)];
+        let timeout = Timespec {
+            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(RingError::System(error.into())),
+        }
+        let is_wrong = fds
+            .iter()
+            .any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP));
+        // What was handed over in the meantime comes first.
+        if is_wrong && !self.region.is_ours(self.next) {
+            match sockopt::socket_error(&self.socket) {
+                Ok(Ok(())) => {}
+                Ok(Err(Errno::NETDOWN | Errno::NODEV | Errno::NXIO)) => self.is_lost = true,
+                Ok(Err(error)) | Err(error) => return Err(RingError::System(error.into())),
+            }
+        }
+        Ok(())
     }
 
     /// How many blocks it has.
@@ -340,8 +367,11 @@ impl Region {
         let at = block % self.blocks * BLOCK_BYTES;
         // SAFETY: inside of the mapping, which outlives the borrow of `self`. The kernel writes to no block that it handed
         // over, until `Block::drop` hands it back, and its writes before were acquired with the status. The word of
-        // the status lies in the slice, but nobody writes it meanwhile.
-        let bytes = unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(at), BLOCK_BYTES) };
+        // the status, which is written while this is borrowed, lies before the slice.
+        let bytes = unsafe {
+            let start = self.start.as_ptr().add(at + STATUS_END);
+            std::slice::from_raw_parts(start, BLOCK_BYTES - STATUS_END)
+        };
         Block {
             bytes,
             status: self.status(block),

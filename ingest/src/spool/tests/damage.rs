@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What is done to a segment, and its name.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// What was lost, by cause.
 fn lost(spool: &mut Spool) -> Vec<(Cause, u64)> {
     let losses = spool.losses();
@@ -70,7 +73,7 @@ fn a_damaged_end_is_counted() {
 /// The same in the middle: a segment that ends too early, one that is gone, and one that can't be read.
 #[test]
 fn what_is_missing_between_segments_is_counted() {
-    let damages: [(&str, &dyn Fn(&Path)); 3] = [
+    let damages: [Damage<'_>; 3] = [
         ("ends early", &|path| {
             fs::write(path, &fs::read(path).expect("reads")[..100]).expect("writes");
         }),
