@@ -1,8 +1,9 @@
-//! The sensor is killed again and again while it spools, with torn writes in between and its disk full at times: what it
-//! had taken in arrives, and once by id.
+//! The sensor is killed again and again while it spools, its power is cut, writes are torn and its disk is full at times:
+//! what it had taken in arrives, once by id, and after every round everything that was given a number is on the bus,
+//! in the spool, or told to be gone.
 //!
 //! Twenty rounds; `VARDE_CRASH_ROUNDS` says how many others, `VARDE_CRASH_SEED` which ones. The state directory is a
-//! small file system in memory, mounted in a namespace of its own; without the rights for that, disks do not fill up.
+//! small disk (`disk`) in a namespace of its own; without the rights for that, disks do not fill up and power stays on.
 
 #![expect(
     clippy::expect_used,
@@ -11,25 +12,32 @@
     reason = "what fails in a test's helper fails the test; what was skipped is told"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "spool_crash/account.rs"]
+mod account;
+#[path = "spool_crash/disk.rs"]
+mod disk;
+
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ingest::spool::{FOLDER, records_given};
-use ingest_bus::{Bus, BusConfig, PollError, PollLimit, Subscription, Topic};
-use ingest_event::codec::flatten;
+use account::Account;
+use disk::Disk;
+use ingest::spool::{FOLDER, Stream};
 
-/// Lines that are written before each round.
-const LINES: u64 = 400;
+/// Lines that the file gets before each round, and that are sent over TCP in it.
+const LINES: u64 = 200;
+
+/// One line of the file in so many can't be read.
+const BROKEN: u64 = 50;
 
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Size of the file system of the state directory.
-const DISK: &str = "size=3m";
 
 /// Numbers that look random and are the same for a seed (xorshift).
 struct Dice(u64);
@@ -43,275 +51,244 @@ impl Dice {
     }
 }
 
-/// Keeps a file system in memory mounted, in a mount namespace that nobody else sees.
-struct Disk {
-    holder: Option<Child>,
-    /// As the sensor sees it.
-    inside: PathBuf,
+/// A sensor that runs, and what it says.
+struct Sensor {
+    process: Child,
+    log: PathBuf,
+    metrics: SocketAddr,
 }
 
-impl Disk {
-    fn mount(inside: &Path) -> Self {
-        fs::create_dir_all(inside).expect("a folder");
-        let script = format!(
-            "mount -t tmpfs -o {DISK} tmpfs '{}' && echo ready && exec cat",
-            inside.display()
-        );
-        let mut holder = Command::new("unshare")
-            .args(["--mount", "--propagation", "private", "sh", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("starts unshare");
-        let mut said = String::new();
-        let output = holder.stdout.take().expect("piped");
-        BufReader::new(output).read_line(&mut said).expect("reads");
-        let is_mounted = said == "ready\n";
-        if !is_mounted {
-            holder.wait().expect("ends");
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "no rights to mount: run as root"
-            );
-            println!("skipped: full disks, no rights to mount one");
-        }
-        Self {
-            holder: is_mounted.then_some(holder),
-            inside: inside.to_path_buf(),
-        }
-    }
-
-    /// As this process sees it.
-    fn outside(&self) -> PathBuf {
-        let Some(holder) = &self.holder else {
-            return self.inside.clone();
-        };
-        let root = PathBuf::from(format!("/proc/{}/root", holder.id()));
-        root.join(self.inside.strip_prefix("/").expect("an absolute path"))
-    }
-
-    fn sensor(&self, config: &Path, log: &Path) -> Child {
-        let program = env!("CARGO_BIN_EXE_varde-sensor");
-        let mut command = match &self.holder {
-            Some(holder) => {
-                let mut command = Command::new("nsenter");
-                command
-                    .arg(format!("--mount=/proc/{}/ns/mnt", holder.id()))
-                    .arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
-        let stderr = fs::File::create(log).expect("creates");
-        command
+impl Sensor {
+    fn start(disk: &Disk, root: &Path, metrics: SocketAddr) -> Self {
+        let log = root.join("sensor.log");
+        let process = disk
+            .command(env!("CARGO_BIN_EXE_varde-sensor"))
             .args(["run", "--config"])
-            .arg(config)
+            .arg(root.join("sensor.yml"))
             .stdout(Stdio::null())
-            .stderr(stderr)
+            .stderr(fs::File::create(&log).expect("creates"))
             .spawn()
-            .expect("starts")
-    }
-
-    /// Leaves no byte on it.
-    fn fill(&self) {
-        let mut ballast = fs::File::create(self.outside().join("ballast")).expect("creates");
-        for bytes in [64 << 10, 1] {
-            let piece = vec![1; bytes];
-            while ballast.write_all(&piece).is_ok() {}
+            .expect("starts");
+        Self {
+            process,
+            log,
+            metrics,
         }
     }
 
-    fn free(&self) {
-        fs::remove_file(self.outside().join("ballast")).expect("removes");
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
-}
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        if let Some(holder) = &mut self.holder {
-            // The end of its input ends it, and the namespace with it.
-            drop(holder.stdin.take());
-            let _ = holder.wait();
+    /// Waits until something is there, while the sensor runs.
+    fn until<T>(&mut self, what: &str, mut there: impl FnMut(&Self) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(it) = there(self) {
+                return it;
+            }
+            assert!(started.elapsed() < PATIENCE, "{what} never came: {}", self.said());
+            if let Some(status) = self.process.try_wait().expect("waits") {
+                panic!(
+                    "{what}: the sensor ended by itself with {status}: {}",
+                    self.said()
+                );
+            }
+            std::thread::yield_now();
         }
     }
-}
 
-/// Waits until something holds, while the sensor runs.
-fn until(what: &str, sensor: &mut Child, log: &Path, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        let said = || fs::read_to_string(log).unwrap_or_default();
-        assert!(started.elapsed() < PATIENCE, "{what} never came: {}", said());
-        if let Some(status) = sensor.try_wait().expect("waits") {
-            panic!("{what}: the sensor ended by itself with {status}: {}", said());
-        }
-        std::thread::yield_now();
+    /// Lines over TCP that it has taken in: whoever asks is told so only after they are safe.
+    fn taken(&self) -> Option<u64> {
+        let mut stream = TcpStream::connect(self.metrics).ok()?;
+        let ask = "GET /metrics HTTP/1.1\r\nHost: sensor\r\nConnection: close\r\n\r\n";
+        stream.write_all(ask.as_bytes()).ok()?;
+        let mut said = String::new();
+        stream.read_to_string(&mut said).ok()?;
+        let figure = said
+            .lines()
+            .find_map(|line| line.strip_prefix("ingest_records_read_total{format=\"syslog\"} "));
+        figure.map_or(Some(0), |figure| figure.trim().parse().ok())
+    }
+
+    fn kill(mut self) {
+        self.process.kill().expect("kills");
+        self.process.wait().expect("ends");
+    }
+
+    fn stop(mut self) {
+        let stopped = Command::new("kill")
+            .args(["-TERM", &self.process.id().to_string()])
+            .status();
+        assert!(stopped.expect("runs").success());
+        assert!(self.process.wait().expect("ends").success(), "{}", self.said());
     }
 }
 
+/// Flows, and some lines that can't be read. No alerts: for them others would be shed on a full disk.
 fn append(path: &Path, numbers: std::ops::Range<u64>) {
     let mut lines = String::new();
     for number in numbers {
         // What differs from line to line does not compress away.
-        let noise = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        lines.push_str(&format!(
-            "Mar  2 08:15:00 gate app: {noise:x}{:x} {number}\n",
-            !noise.rotate_left(31)
-        ));
+        let noise = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1;
+        let line = if number % BROKEN == BROKEN - 1 {
+            format!("{{ broken {noise}\n")
+        } else {
+            format!(
+                "{{\"timestamp\":\"2026-03-02T08:15:00Z\",\"event_type\":\"flow\",\"src_ip\":\"2001:db8::7\",\"dest_ip\":\"192.0.2.1\",\"flow_id\":{noise}}}\n"
+            )
+        };
+        lines.push_str(&line);
     }
     let file = OpenOptions::new().create(true).append(true).open(path);
     file.expect("opens").write_all(lines.as_bytes()).expect("writes");
 }
 
-/// What a write that was torn by the crash leaves behind the last frame: a part of a frame with a bit flipped, or what
-/// lay on the disk before.
-fn tear(state: &Path, dice: &mut Dice) -> bool {
-    let entries = fs::read_dir(state.join(FOLDER)).expect("reads");
-    let mut segments: Vec<_> = entries.map(|entry| entry.expect("reads").path()).collect();
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
-    segments.sort();
-    let Some(newest) = segments
-        .iter()
-        .rev()
-        .find(|path| path.to_string_lossy().contains("/log-"))
-    else {
-        return false;
-    };
-    let whole = fs::read(newest).expect("reads");
-    let mut torn = whole[..dice.below(whole.len() as u64 + 1) as usize].to_vec();
-    torn.truncate(4_096);
-    if !torn.is_empty() {
-        let byte = dice.below(torn.len() as u64) as usize;
-        torn[byte] ^= 1 << dice.below(8);
+/// What writes that were torn by the crash leave: behind the last frame of any stream a part of a frame with a bit
+/// flipped, and in the slots that were to be written next something else than what was there.
+fn tear(state: &Path, dice: &mut Dice) -> u64 {
+    let folder = state.join(FOLDER);
+    let mut torn = 0;
+    for stream in Stream::ALL {
+        let entries = fs::read_dir(&folder).expect("reads");
+        let mut segments: Vec<_> = entries.map(|entry| entry.expect("reads").path()).collect();
+        let start = format!("{}-", stream.as_str());
+        segments.retain(|path| {
+            let name = path.file_name().expect("has one").to_string_lossy().into_owned();
+            name.starts_with(&start) && name.ends_with(".segment")
+        });
+        segments.sort();
+        let Some(newest) = segments.last().filter(|_| dice.below(2) == 0) else {
+            continue;
+        };
+        let whole = fs::read(newest).expect("reads");
+        let mut part = whole[..dice.below(whole.len() as u64 + 1) as usize].to_vec();
+        part.truncate(4_096);
+        if !part.is_empty() {
+            let byte = dice.below(part.len() as u64) as usize;
+            part[byte] ^= 1 << dice.below(8);
+        }
+        let mut file = OpenOptions::new().append(true).open(newest).expect("opens");
+        // On a full disk it is torn all the more.
+        let _ = file.write_all(&part);
+        torn += u64::from(!part.is_empty());
     }
-    let mut file = OpenOptions::new().append(true).open(newest).expect("opens");
-    // On a full disk it is torn all the more.
-    let _ = file.write_all(&torn);
-    !torn.is_empty()
+    for name in ["places", "acknowledged"] {
+        if dice.below(4) != 0 {
+            continue;
+        }
+        let older = [0, 1].map(|slot| folder.join(format!("{name}-{slot}")));
+        let older = older.into_iter().min_by_key(|path| {
+            let generation = fs::read(path)
+                .ok()
+                .and_then(|bytes| bytes.get(8..16)?.try_into().ok());
+            generation.map_or(0, u64::from_le_bytes)
+        });
+        let older = older.expect("two");
+        let file = OpenOptions::new().write(true).open(older).expect("opens");
+        let noise: Vec<u8> = (0..=dice.below(600)).map(|_| dice.below(256) as u8 | 1).collect();
+        file.write_all_at(&noise, 0).expect("writes");
+        torn += 1;
+    }
+    torn
 }
 
-/// Lines on the bus by id, with their numbers in the stream.
-async fn arrived(bus: &Path) -> BTreeMap<String, (u64, u64)> {
-    let bus = Bus::open(&BusConfig::Embedded {
-        directory: bus.to_path_buf(),
-    })
-    .await
-    .expect("opens");
-    let topic = Topic::parse("varde.events.964965226").expect("a name");
-    let ends = match bus.end_positions(&topic).await {
-        Err(PollError::UnknownTopic { .. }) => return BTreeMap::new(),
-        ends => ends.expect("reads"),
-    };
-    let wanted: u64 = ends.iter().map(|position| position.offset).sum();
-    let mut consumer = bus
-        .consumer("test", Subscription::Topics(vec![topic]))
-        .expect("opens");
-    let (mut seen, mut by_id) = (0, BTreeMap::new());
-    while seen < wanted {
-        let limit = PollLimit {
-            records: 5_000,
-            bytes: 64 << 20,
-            wait: Duration::from_secs(5),
-        };
-        let batch = consumer.poll(limit).await.expect("polls");
-        seen += batch.deliveries.len() as u64;
-        for delivery in &batch.deliveries {
-            let event = flatten(&delivery.record.value).expect("JSON");
-            if event.text("varde.stream") != Some("log") {
-                continue;
-            }
-            let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).expect("a number");
-            let line = number(event.text("message").and_then(|text| text.rsplit(' ').next()));
-            let sequence = number(event.get("event.sequence").map(ToString::to_string).as_deref());
-            let id = event.text("event.id").expect("has one").to_owned();
-            let first = *by_id.entry(id).or_insert((line, sequence));
-            assert_eq!(first, (line, sequence), "what is repeated is the same");
-        }
-    }
-    by_id
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    listener.local_addr().expect("bound")
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .map_or(default, |text| text.parse().expect("a number"))
 }
 
 #[tokio::test]
 async fn whatever_crashes_all_that_was_taken_in_arrives_once() {
-    let number = |name: &str, default| {
-        std::env::var(name)
-            .ok()
-            .map_or(default, |text| text.parse().expect("a number"))
-    };
-    let (rounds, seed): (u64, u64) = (number("VARDE_CRASH_ROUNDS", 20), number("VARDE_CRASH_SEED", 1));
+    let (rounds, seed) = (number("VARDE_CRASH_ROUNDS", 20), number("VARDE_CRASH_SEED", 1));
     println!("seed {seed}, {rounds} rounds");
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let directory = tempfile::tempdir().expect("a directory");
     let root = directory.path();
-    let (lines, log, bus) = (root.join("log"), root.join("sensor.log"), root.join("bus"));
-    let disk = Disk::mount(&root.join("state"));
-    let config = root.join("sensor.yml");
+    let disk = Disk::mount(root);
+    let (listen, metrics) = (free(), free());
     let text = format!(
-        "sensor: sensor-1\norganization: \"964965226\"\nstate: {0}/state\ncanary_secs: 1\nprivacy: [{{ level: full }}]\n\
-         bus: {{ embedded: {{ directory: {0}/bus }} }}\nsources:\n  - file: {{ path: {0}/log, year: 2026, follow: true }}\n",
+        "sensor: sensor-1\norganization: \"964965226\"\nstate: {0}/state\ncanary_secs: 1\nlisten: \"{metrics}\"\nprivacy: [{{ level: full }}]\n\
+         bus: {{ embedded: {{ directory: {0}/bus }} }}\nsources:\n  - file: {{ path: {0}/eve.json, follow: true }}\n  - syslog_tcp: {{ listen: \"{listen}\" }}\n",
         root.display()
     );
-    fs::write(&config, text).expect("writes");
-    let state = disk.outside();
-    let (mut torn, mut filled) = (0, 0);
+    fs::write(root.join("sensor.yml"), text).expect("writes");
+    let file = root.join("eve.json");
+    let mut account = Account::open(&root.join("bus")).await;
+    let (mut torn, mut filled, mut cut) = (0, 0, 0);
+    let mut safe = BTreeSet::new();
     for round in 0..rounds {
-        append(&lines, round * LINES..(round + 1) * LINES);
-        let before = records_given(&state);
-        let is_filled = disk.holder.is_some() && dice.below(4) == 0;
+        append(&file, round * LINES..(round + 1) * LINES);
+        let is_filled = disk.is_mounted() && dice.below(4) == 0;
         if is_filled {
             disk.fill();
             filled += 1;
         }
-        let mut sensor = disk.sensor(&config, &log);
+        let mut sensor = Sensor::start(&disk, root, metrics);
+        let mut sender = sensor.until("a connection", |_| TcpStream::connect(listen).ok());
+        for line in round * LINES..(round + 1) * LINES {
+            let noise = line.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let line = format!("<38>Mar  2 08:15:00 gate app: {noise:x} {line}\n");
+            sender.write_all(line.as_bytes()).expect("sends");
+        }
         if is_filled {
-            until("a full disk", &mut sensor, &log, || {
-                fs::read_to_string(&log).is_ok_and(|said| said.contains("the disk is full"))
-            });
+            let is_full = |sensor: &Sensor| sensor.said().contains("the disk is full").then_some(());
+            sensor.until("a full disk", is_full);
             disk.free();
         }
-        // Somewhere in what this round brings; some of it may be there already.
-        let target = before + 1 + dice.below(LINES / 2);
-        until("the round's records", &mut sensor, &log, || {
-            target <= records_given(&state)
+        let target = dice.below(LINES + 1);
+        let taken = sensor.until("the round's lines", |sensor| {
+            sensor.taken().filter(|taken| target <= *taken)
         });
-        sensor.kill().expect("kills");
-        sensor.wait().expect("ends");
+        sensor.kill();
+        safe.extend(round * LINES..round * LINES + taken);
+        if disk.is_mounted() && dice.below(3) == 0 {
+            disk.cut_power();
+            cut += 1;
+        }
         if dice.below(2) == 0 {
-            torn += u64::from(tear(&state, &mut dice));
+            torn += tear(&disk.outside(), &mut dice);
         }
+        let all = account.check(&disk.outside(), round).await;
+        let missing: Vec<_> = safe.iter().filter(|line| !all.lines.contains_key(line)).collect();
+        assert!(missing.is_empty(), "round {round}: safe and gone: {missing:?}");
     }
-    let total = rounds * LINES;
-    let mut sensor = disk.sensor(&config, &log);
+    let of_file = rounds * LINES - rounds * LINES / BROKEN;
+    let mut sensor = Sensor::start(&disk, root, metrics);
     let started = Instant::now();
-    let by_id = loop {
-        let by_id = arrived(&bus).await;
-        if total <= by_id.len() as u64 {
-            break by_id;
+    loop {
+        account.read().await;
+        let is_there = |line| account.published.lines.contains_key(line);
+        let is_whole = of_file <= account.published.of_file.len() as u64;
+        if is_whole && safe.iter().all(is_there) && account.refused().await as u64 == rounds * LINES / BROKEN
+        {
+            break;
         }
-        let said = || fs::read_to_string(&log).unwrap_or_default();
+        let came = account.published.of_file.len();
         assert!(
             started.elapsed() < PATIENCE,
-            "{} of {total} came: {}",
-            by_id.len(),
-            said()
+            "{came} of {of_file} came: {}",
+            sensor.said()
         );
-        assert!(
-            sensor.try_wait().expect("waits").is_none(),
-            "it ended: {}",
-            said()
-        );
-    };
-    let stopped = Command::new("kill")
-        .args(["-TERM", &sensor.id().to_string()])
-        .status();
-    assert!(stopped.expect("runs").success());
-    assert!(sensor.wait().expect("ends").success());
-    println!("{torn} torn writes, {filled} full disks");
-    let arrived: BTreeSet<u64> = by_id.values().map(|(line, _)| *line).collect();
-    assert_eq!(arrived.len() as u64, total, "every line");
-    assert_eq!(by_id.len() as u64, total, "and each once by id");
-    let sequences: BTreeSet<u64> = by_id.values().map(|(_, sequence)| *sequence).collect();
-    assert_eq!(sequences.len() as u64, total, "one number each");
-    assert_eq!(sequences.last().copied(), Some(total), "without gaps");
+        let ended = sensor.process.try_wait().expect("waits");
+        assert!(ended.is_none(), "it ended: {}", sensor.said());
+    }
+    sensor.stop();
+    account.check(&disk.outside(), rounds).await;
+    println!(
+        "{torn} torn writes, {filled} full disks, {cut} power cuts, {} times numbers left out; {} lines of a file and {} over TCP arrived, {} of them safe before a crash",
+        account.jumps,
+        account.published.of_file.len(),
+        account.published.lines.len(),
+        safe.len()
+    );
+    assert_eq!(account.published.of_file.len() as u64, of_file, "each once by id");
+    let is_once = |ids: &BTreeSet<String>| ids.len() == 1;
+    assert!(account.published.lines.values().all(is_once), "each once by id");
 }

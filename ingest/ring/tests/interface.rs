@@ -193,6 +193,32 @@ fn an_interface_that_goes_away_is_told_after_what_came_before() {
     );
 }
 
+/// Also the block that the kernel had only begun to fill.
+#[test]
+fn what_came_just_before_an_interface_goes_down_is_read() {
+    inside("what_came_just_before_an_interface_goes_down_is_read", || {
+        for to in ["127.0.0.1:0", "[::1]:0"] {
+            loopback();
+            let mut ring = Ring::open("lo", options(Group::Alone, Some("udp"))).unwrap();
+            ring.start().unwrap();
+            send(to, 7_000..7_010);
+            ip("link set lo down");
+            let mut found = 0;
+            let told = loop {
+                match ring.next_block(PATIENCE) {
+                    Ok(Some(block)) => {
+                        found += block.frames().filter(|frame| !frame.is_double).count();
+                    }
+                    Ok(None) => panic!("{to}: nothing was told"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(told, RingError::Lost), "{to}: {told:?}");
+            assert_eq!(found, 10, "{to}");
+        }
+    });
+}
+
 #[test]
 fn what_is_no_ethernet_is_refused() {
     inside("what_is_no_ethernet_is_refused", || {
