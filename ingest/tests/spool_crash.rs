@@ -238,8 +238,11 @@ async fn whatever_crashes_all_that_was_taken_in_arrives_once() {
             sender.write_all(line.as_bytes()).expect("sends");
         }
         if is_filled {
-            let is_full = |sensor: &Sensor| sensor.said().contains("the disk is full").then_some(());
-            sensor.until("a full disk", is_full);
+            // Unless all of it found room in what was there already.
+            let is_over = |sensor: &Sensor| {
+                (sensor.said().contains("the disk is full") || sensor.taken() == Some(LINES)).then_some(())
+            };
+            sensor.until("a full disk", is_over);
             disk.free();
         }
         let target = dice.below(LINES + 1);
@@ -261,6 +264,8 @@ async fn whatever_crashes_all_that_was_taken_in_arrives_once() {
     }
     let of_file = rounds * LINES - rounds * LINES / BROKEN;
     let mut sensor = Sensor::start(&disk, root, metrics);
+    // Before it answers it does not heed signals.
+    sensor.until("an answer", Sensor::taken);
     let started = Instant::now();
     loop {
         account.read().await;

@@ -69,7 +69,7 @@ pub struct Intake {
     is_full: AtomicBool,
     /// What this intake has added to the figure of bytes in the spool, which several share in one process.
     told_bytes: AtomicI64,
-    /// Held by the one source that waits for room, or hands in: the limit is passed by one batch at most.
+    /// Held by the one source that waits for room, or hands in: the limit is passed by one batch at most, but for alerts.
     turn: tokio::sync::Mutex<()>,
     /// Something was spooled.
     pub(super) filled: Notify,
@@ -174,24 +174,32 @@ impl Intake {
         if records.is_empty() && progress.is_none() {
             return Ok(());
         }
-        let _turn = tokio::select! {
-            biased;
-            turn = self.turn.lock() => turn,
-            () = self.stop.cancelled() => return Err(Stopped.into()),
-        };
         let mut batch = Batch::new(format, source, records, progress);
+        let stream = batch.outline.stream;
+        // Alerts don't stand in line behind what waits for room.
+        let mut turn = None;
+        if stream != Stream::Alert {
+            turn = tokio::select! {
+                biased;
+                turn = self.turn.lock() => Some(turn),
+                () = self.stop.cancelled() => return Err(Stopped.into()),
+            };
+        }
         loop {
-            self.wait_for_room(batch.outline.stream).await?;
+            self.wait_for_room(stream).await?;
             let emptied = self.emptied.notified();
             tokio::pin!(emptied);
             emptied.as_mut().enable();
             let (taken, back) = self.spool(batch, Room::Wait).await?;
             match taken {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    drop(turn);
+                    return Ok(());
+                }
                 Err(SpoolError::NoRoom) => batch = back,
                 Err(error) => return Err(error.into()),
             }
-            if batch.outline.stream == Stream::Alert && self.gives_way(Cause::Disk).await? {
+            if stream == Stream::Alert && self.gives_way(Cause::Disk).await? {
                 continue;
             }
             tracing::warn!("the disk is full; what can wait, waits");
@@ -334,8 +342,10 @@ impl Intake {
 
     /// What was turned away is known after a crash, too, until it is told.
     fn remember_turned_away(&self, spool: &mut Spool) {
-        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-        spool.turned_away(std::mem::take(&mut turned_away));
+        let turned_away =
+            std::mem::take(&mut *self.turned_away.lock().unwrap_or_else(PoisonError::into_inner));
+        // That lock is not held while this waits for the disk.
+        spool.turned_away(turned_away);
     }
 
     fn take(&self, batch: &mut Batch, room: Room) -> Result<bool, SpoolError> {

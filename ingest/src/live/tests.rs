@@ -349,9 +349,9 @@ async fn alerts_do_not_wait_behind_logs() {
         tokio::task::yield_now().await;
     }
     assert!(!waiting.is_finished(), "a log waits");
+    hand_in("suricata.alert").await.expect("joins").expect("taken");
     waiting.abort();
     let _ = waiting.await;
-    hand_in("suricata.alert").await.expect("joins").expect("taken");
     let said: Vec<_> = spooled(&intake)
         .iter()
         .map(|event| event.text("event.dataset").map(ToOwned::to_owned))
