@@ -178,7 +178,13 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, door: Door, stream: TcpStream, stop: CancellationToken, place: OwnedSemaphorePermit) {
+    async fn serve(
+        self,
+        door: Door,
+        stream: TcpStream,
+        stop: CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) {
         if let Err(error) = self.enter(door, stream, stop).await {
             tracing::warn!(error = format!("{error:#}"), "syslog connection ended");
         }
