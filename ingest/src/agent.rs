@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use ingest_bus::{Bus, ErrorClass};
 use ingest_event::{Fields, Timestamp};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,7 @@ use crate::site::Site;
 use crate::spool::Spool;
 use crate::stamp::SourceIdentity;
 
-pub use heartbeat::{HEARTBEAT_DATASET, SHED_DATASET};
+pub use heartbeat::{Bundles, HEARTBEAT_DATASET, SHED_DATASET};
 pub use intake::{Intake, Stopped};
 pub use ledger::{Account, SourceCounts};
 pub(crate) use outline::Outline;
@@ -48,6 +49,9 @@ const TOPICS_RETRY: Duration = Duration::from_secs(2);
 /// system that does not answer. What they had not handed in is read again by the next run.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
+/// Between looks whether the last source has let go.
+const ALONE_LOOK: Duration = Duration::from_millis(20);
+
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentSummary {
@@ -59,6 +63,15 @@ pub struct AgentSummary {
     pub events_published: u64,
     /// Sources that could not be opened or read to their end.
     pub sources_failed: u64,
+}
+
+/// What a sensor is told from outside while it runs.
+#[derive(Clone, Debug)]
+pub struct Steered {
+    /// Whether it may publish; what comes while it may not is spooled.
+    pub open: watch::Receiver<bool>,
+    /// What it says of its bundles.
+    pub bundles: watch::Receiver<Bundles>,
 }
 
 /// Runs until told to stop, or, with `exit_when_done`, until all files are read and published.
@@ -83,6 +96,22 @@ pub async fn run_with(
     bus: Bus,
     clock: Clock,
     metrics: Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<AgentSummary> {
+    run_steered(config, bus, clock, metrics, None, stop).await
+}
+
+/// As [`run_with`], told from outside whether to publish. When it returns, nothing of it uses the state any more: it may
+/// be run again at once.
+///
+/// # Errors
+/// As [`run`]; also if a source does not end, and could still write into the spool.
+pub async fn run_steered(
+    config: Config,
+    bus: Bus,
+    clock: Clock,
+    metrics: Metrics,
+    steered: Option<Steered>,
     stop: CancellationToken,
 ) -> anyhow::Result<AgentSummary> {
     let spool = Spool::open(&config.state, config.spool_bytes_max).context("start the sensor")?;
@@ -123,7 +152,9 @@ pub async fn run_with(
     }
     if let Some(every) = config.canary_every {
         side.spawn(canary(every, Arc::clone(&intake), stop.clone()));
-        let beating = heartbeat::beat(heartbeat::digest(&config), Arc::clone(&intake), stop.clone());
+        let digest = heartbeat::digest(&config);
+        let bundles = steered.as_ref().map(|steered| steered.bundles.clone());
+        let beating = heartbeat::beat(digest, bundles, Arc::clone(&intake), stop.clone());
         side.spawn(async move {
             beating.await;
             Ok(())
@@ -132,6 +163,8 @@ pub async fn run_with(
     let sources = start(&config, &intake, &stop);
     let reading = CancellationToken::new();
     let publisher = publisher::run(&bus, &topics, &intake, &reading);
+    let open = steered.as_ref().map(|steered| steered.open.clone());
+    let publisher = while_open(open, publisher);
     let summary = supervise(sources, publisher, &config, &reading, &stop, &topics, &bus).await;
     stop.cancel();
     let ending = async {
@@ -146,7 +179,49 @@ pub async fn run_with(
         Err(_) => side.abort_all(),
     }
     summary?;
-    Ok(intake.summary())
+    let summary = intake.summary();
+    if steered.is_some() {
+        alone(&intake).await?;
+    }
+    Ok(summary)
+}
+
+/// Waits until nobody else has the intake: two of them must never write into one spool.
+async fn alone(intake: &Arc<Intake>) -> anyhow::Result<()> {
+    let waiting = async {
+        while 1 < Arc::strong_count(intake) {
+            tokio::time::sleep(ALONE_LOOK).await;
+        }
+    };
+    tokio::time::timeout(STOP_MAX, waiting)
+        .await
+        .context("end a source that does not answer; the sensor has to start anew")
+}
+
+/// Goes on with `work` only while it is open. What is under way when it closes, stays where it is.
+async fn while_open<T>(open: Option<watch::Receiver<bool>>, work: impl Future<Output = T>) -> T {
+    let Some(mut open) = open else {
+        return work.await;
+    };
+    tokio::pin!(work);
+    loop {
+        // Without anybody to open or close, it stays as it is.
+        if *open.borrow_and_update() {
+            tokio::select! {
+                biased;
+                Ok(()) = open.changed() => {}
+                done = &mut work => return done,
+            }
+        } else if open.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Tells versions of a configuration apart, as heartbeats do.
+#[must_use]
+pub fn configuration_digest(config: &Config) -> String {
+    heartbeat::digest(config)
 }
 
 /// Waits for sources and publisher in the right order: the publisher goes on until all that was read is out, unless

@@ -19,6 +19,10 @@
 //!   - eve_socket: { path: /run/suricata/varde.sock }
 //!   - flow_export: { listen: "[::]:2055" }
 //! ```
+//!
+//! With an `enrolment` code all else may be left out: see [`Plan`].
+
+mod plan;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -26,17 +30,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ingest_bus::BusConfig;
-use ingest_event::{Marking, OrganizationNumber, Purpose, SensorId, Zone};
 use ingest_ring::Filter;
 use ipnet::IpNet;
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::capture::VlanRule;
+use crate::control::overlay::Overlay;
 use crate::disclose::Disclosure;
 use crate::disclose::policy::DisclosureRule;
 use crate::site::keys::SiteKey;
-use crate::stamp::{EnvelopeTrust, SensorContext};
+use crate::stamp::SensorContext;
+
+pub use plan::Plan;
 
 /// What the spool may take of the disk unless configured otherwise: a day of a small municipality's logs.
 pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
@@ -280,42 +286,26 @@ pub enum ConfigError {
     },
 }
 
-/// The file as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    sensor: String,
-    organization: String,
-    #[serde(default)]
-    zone: Option<Zone>,
-    #[serde(default)]
-    marking: Option<Marking>,
-    #[serde(default)]
-    purpose: Option<Purpose>,
-    #[serde(default)]
-    exercise: bool,
-    #[serde(default)]
-    home_networks: Vec<String>,
-    #[serde(default)]
-    home_domains: Vec<String>,
-    #[serde(default)]
-    privacy: Vec<DisclosureRule>,
-    state: PathBuf,
-    bus: BusConfig,
-    #[serde(default)]
-    listen: Option<SocketAddr>,
-    #[serde(default)]
-    spool_bytes_max: Option<u64>,
-    #[serde(default)]
-    canary_secs: Option<u64>,
-    #[serde(default)]
-    exit_when_done: bool,
-    sources: Vec<Source>,
-}
-
 impl CaptureSource {
     /// Named by this, an interface is chosen.
     pub const AUTO: &str = "auto";
+
+    /// As it is where the file has `capture: {}`.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self {
+            interface: Self::auto(),
+            filter: None,
+            threads: Self::one(),
+            promiscuous: Self::yes(),
+            buffer_bytes: Self::buffer(),
+            flow_idle_secs: None,
+            flow_idle_tcp_secs: None,
+            flow_active_secs: None,
+            flows_max: None,
+            vlans: VlanRule::default(),
+        }
+    }
 
     fn auto() -> String {
         Self::AUTO.to_owned()
@@ -335,16 +325,14 @@ impl CaptureSource {
     }
 }
 
-/// Reads a configuration file.
+/// Reads a configuration file. One with an enrolment code needs what the centre said since: it is read from `state`.
 ///
 /// # Errors
 /// [`ConfigError`], naming the file, the line or key, and what would mend it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.display().to_string(),
-        source,
-    })?;
-    parse(&text, &path.display().to_string())
+    let plan = Plan::load(path)?;
+    let identity = plan.kept_identity()?;
+    plan.config(identity.as_ref(), &Overlay::default())
 }
 
 /// Reads a configuration that is in memory; `path` is what errors call it.
@@ -352,58 +340,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, path: &str) -> Result<Config, ConfigError> {
-    let written: Written = serde_saphyr::from_str(text).map_err(|error| ConfigError::Parse {
-        path: path.to_owned(),
-        detail: said(&error),
-    })?;
-    let bad = |key, detail: String| ConfigError::Value {
-        path: path.to_owned(),
-        key,
-        detail,
-    };
-    let sensor = SensorId::parse(&written.sensor).map_err(|error| bad("sensor", error.to_string()))?;
-    let organization = OrganizationNumber::parse(&written.organization)
-        .map_err(|error| bad("organization", error.to_string()))?;
-    let mut home_networks = Vec::with_capacity(written.home_networks.len());
-    for text in &written.home_networks {
-        home_networks.push(network(text).map_err(|detail| bad("home_networks", detail))?);
-    }
-    for domain in &written.home_domains {
-        let labels = domain.trim_matches('.').split('.');
-        if !labels.clone().all(is_label) || labels.count() < 2 {
-            let detail = format!("`{domain}` is no domain, write one as vardedal.kommune.no");
-            return Err(bad("home_domains", detail));
-        }
-    }
-    if written.spool_bytes_max == Some(0) {
-        return Err(bad(
-            "spool_bytes_max",
-            "it must be above 0, nothing could be read".to_owned(),
-        ));
-    }
-    let bus = written.bus.named(&written.sensor);
-    let canary_secs = written.canary_secs.unwrap_or(CANARY_SECS);
-    Ok(Config {
-        context: SensorContext {
-            sensor,
-            organization,
-            zone: written.zone.unwrap_or(Zone::Administration),
-            marking: written.marking.unwrap_or(Marking::Unmarked),
-            purpose: written.purpose.unwrap_or(Purpose::SecurityMonitoring),
-            exercise: written.exercise,
-            envelope: EnvelopeTrust::Own,
-        },
-        home_networks,
-        home_domains: written.home_domains,
-        privacy: written.privacy,
-        state: written.state,
-        bus,
-        listen: written.listen,
-        spool_bytes_max: written.spool_bytes_max.unwrap_or(SPOOL_BYTES_MAX),
-        canary_every: (0 < canary_secs).then(|| Duration::from_secs(canary_secs)),
-        exit_when_done: written.exit_when_done,
-        sources: written.sources,
-    })
+    Plan::parse(text, path)?.config(None, &Overlay::default())
 }
 
 /// A label of a domain: a rule for all of `no` would be none.
@@ -436,7 +373,7 @@ fn filter<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Filter>, D
 }
 
 /// What a parser says, once, with its place first: its own text repeats itself and calls every file `<input>`.
-fn said(error: &serde_saphyr::Error) -> String {
+pub(crate) fn said(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     match error.location() {
         Some(place) => {
@@ -452,6 +389,8 @@ fn said(error: &serde_saphyr::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ingest_event::Zone;
+
     use super::*;
 
     const WHOLE: &str = r#"

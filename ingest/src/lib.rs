@@ -2,7 +2,7 @@
 //!
 //! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`], [`capture`] and [`export`] understand,
 //! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
-//! hands it over; [`agent`] runs them. `varde replay` uses the first five without spool and bus.
+//! hands it over; [`agent`] runs them, [`control`] keeps it in the centre's trust. `varde replay` uses the first five without spool and bus.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ pub mod agent;
 pub mod capture;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod disclose;
 pub mod export;
 pub mod live;

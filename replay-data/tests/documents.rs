@@ -112,7 +112,13 @@ fn metrics(text: &str, around: char) -> BTreeSet<String> {
 fn every_configuration_key_is_explained_in_its_section() {
     let document = text("docs/operating.md");
     for (source, heading, sample) in [
-        ("ingest/src/config.rs", "### Sensor", "home_networks"),
+        ("ingest/src/config.rs", "### Sensor", "exporters"),
+        ("ingest/src/config/plan.rs", "### Sensor", "home_networks"),
+        (
+            "ingest/src/control/overlay.rs",
+            "#### Control bundles",
+            "flows_max",
+        ),
         ("ingest/src/disclose/policy.rs", "### Privacy", "messages"),
         ("ingest/gateway/src/config.rs", "### Gateway", "listen_metrics"),
         ("detect/src/config.rs", "### Detector", "checkpoint_interval_ms"),

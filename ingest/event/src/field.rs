@@ -64,6 +64,12 @@ names! {
     Traffic VARDE_HEARTBEAT_SHED = "varde.heartbeat.shed";
     /// Events in the spool.
     Traffic VARDE_HEARTBEAT_HELD = "varde.heartbeat.held";
+    /// The control bundle that it runs; 0 for none.
+    Traffic VARDE_HEARTBEAT_BUNDLE = "varde.heartbeat.bundle";
+    /// The newest that it was offered and believed.
+    Traffic VARDE_HEARTBEAT_BUNDLE_WANTED = "varde.heartbeat.bundle_wanted";
+    /// The newest that it did not take, or went back from.
+    Traffic VARDE_HEARTBEAT_BUNDLE_REFUSED = "varde.heartbeat.bundle_refused";
     /// Sources, in the order of the next lists.
     Text VARDE_HEARTBEAT_SOURCE_NAME = "varde.heartbeat.source.name";
     /// Records read, by source.

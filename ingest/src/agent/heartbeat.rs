@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ingest_event::{Fields, Timestamp, Value, field};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Intake;
@@ -29,8 +30,24 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Bytes of the configuration's digest: it tells versions apart, no more.
 const DIGEST_BYTES: usize = 8;
 
+/// What a sensor says of its bundles; versions are 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bundles {
+    /// The one it runs.
+    pub running: u64,
+    /// The newest that it was offered and believed.
+    pub wanted: u64,
+    /// The newest that it did not take, or went back from.
+    pub refused: u64,
+}
+
 /// Sends heartbeats until told to stop; the first after [`EVERY`].
-pub(super) async fn beat(digest: String, intake: Arc<Intake>, stop: CancellationToken) {
+pub(super) async fn beat(
+    digest: String,
+    bundles: Option<watch::Receiver<Bundles>>,
+    intake: Arc<Intake>,
+    stop: CancellationToken,
+) {
     let started = intake.clock().now();
     let identity = SourceIdentity {
         name: "heartbeat".to_owned(),
@@ -43,9 +60,14 @@ pub(super) async fn beat(digest: String, intake: Arc<Intake>, stop: Cancellation
             () = tokio::time::sleep(EVERY) => {}
         }
         let (asked, digest) = (Arc::clone(&intake), digest.clone());
+        let bundles = bundles.as_ref().map(|bundles| *bundles.borrow());
         let made = tokio::task::spawn_blocking(move || {
             let now = asked.clock().now();
-            let mut records = vec![Record::Event(heartbeat(&asked, &digest, started, now, position))];
+            let mut beat = heartbeat(&asked, &digest, started, now, position);
+            if let Some(bundles) = bundles {
+                bundles.say(&mut beat.fields);
+            }
+            let mut records = vec![Record::Event(beat)];
             let losses = asked.losses();
             for (ordinal, loss) in (1..).zip(&losses) {
                 records.push(Record::Event(shed(loss, now, position, ordinal)));
@@ -66,6 +88,18 @@ pub(super) async fn beat(digest: String, intake: Arc<Intake>, stop: Cancellation
         });
         if let Err(error) = noted.await {
             tracing::error!(%error, "note what was told");
+        }
+    }
+}
+
+impl Bundles {
+    fn say(self, fields: &mut Fields) {
+        for (name, version) in [
+            (field::VARDE_HEARTBEAT_BUNDLE, self.running),
+            (field::VARDE_HEARTBEAT_BUNDLE_WANTED, self.wanted),
+            (field::VARDE_HEARTBEAT_BUNDLE_REFUSED, self.refused),
+        ] {
+            fields.set(name, version);
         }
     }
 }

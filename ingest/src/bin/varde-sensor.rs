@@ -1,5 +1,7 @@
 //! The sensor as a program: reads its configuration, runs until told to stop.
 
+#[path = "varde-sensor/check.rs"]
+mod check;
 #[path = "varde-sensor/site.rs"]
 mod site;
 
@@ -9,7 +11,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use ingest::{agent, clock::Clock, config, live, source};
+use ingest::clock::Clock;
+use ingest::config::{self, Plan};
+use ingest::control::enrol::EnrolError;
+use ingest::control::{self, ControlError, Pace};
+use ingest::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 /// Varde's sensor: reads captures and logs, sends events.
@@ -18,8 +24,16 @@ use tokio_util::sync::CancellationToken;
 enum Command {
     /// Read and send until stopped.
     Run(Options),
-    /// Check the configuration and the files it names.
+    /// Check the configuration, what it names, and the way to the centre; change nothing.
     Check(Options),
+    /// Take a control bundle that was brought by hand: its signed list and its files, or a folder of them.
+    Import {
+        #[command(flatten)]
+        options: Options,
+        /// Files and folders.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Print what was refused, as it was: it never left the site.
     Quarantine(Options),
     /// Print what leaves the building, field by field, under this configuration.
@@ -43,6 +57,7 @@ impl Command {
             | Self::Check(options)
             | Self::Quarantine(options)
             | Self::Privacy { options, .. }
+            | Self::Import { options, .. }
             | Self::Rotate(options) => &options.config,
             Self::Reveal(options) => &options.config,
         }
@@ -57,8 +72,12 @@ struct Options {
 }
 
 /// Wrong usage, wrong configuration (sysexits.h).
+const EXIT_FAILURE: u8 = 1;
 const EXIT_USAGE: u8 = 64;
 const EXIT_CONFIG: u8 = 78;
+
+/// The centre refuses the sensor (sysexits.h).
+const EXIT_REFUSED: u8 = 77;
 
 /// How long work that can't be interrupted may take at the end.
 const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
@@ -81,42 +100,60 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let config = match config::load(command.config()) {
-        Ok(config) => config,
-        Err(error) => {
-            tracing::error!("{:#}", anyhow::Error::new(error));
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
     let result = match command {
-        Command::Run(_) => run(config),
-        Command::Check(_) => check(&config),
-        Command::Quarantine(_) => site::quarantine(&config),
-        Command::Privacy { dataset, .. } => site::privacy(&config, &dataset),
-        Command::Reveal(options) => site::answer(&config, options),
-        Command::Rotate(_) => site::rotate(&config),
+        Command::Run(options) => Plan::load(&options.config)
+            .map_err(ControlError::Config)
+            .and_then(run),
+        Command::Check(options) => Plan::load(&options.config)
+            .map_err(ControlError::Config)
+            .and_then(|plan| Ok(check::check(&plan)?)),
+        Command::Import { options, files } => Plan::load(&options.config)
+            .map_err(ControlError::Config)
+            .and_then(|plan| Ok(check::import(&plan, &files)?)),
+        other => on_site(other),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            let code = match &error {
+                ControlError::Config(_) | ControlError::Enrol(EnrolError::OtherCentre(_)) => EXIT_CONFIG,
+                ControlError::Enrol(EnrolError::Refused(_)) => EXIT_REFUSED,
+                ControlError::Enrol(EnrolError::Stopped) => return ExitCode::SUCCESS,
+                ControlError::Enrol(EnrolError::Trust(_) | EnrolError::OpenSsl(_))
+                | ControlError::Standing(_)
+                | ControlError::Other(_) => EXIT_FAILURE,
+            };
+            tracing::error!("{:#}", anyhow::Error::new(error));
+            ExitCode::from(code)
         }
     }
 }
 
+/// The commands that need a configuration, whole.
+fn on_site(command: Command) -> Result<ExitCode, ControlError> {
+    let config = config::load(command.config())?;
+    Ok(match command {
+        Command::Quarantine(_) => site::quarantine(&config),
+        Command::Privacy { dataset, .. } => site::privacy(&config, &dataset),
+        Command::Reveal(options) => site::answer(&config, options),
+        Command::Rotate(_) => site::rotate(&config),
+        // Those that need less have been answered.
+        Command::Run(_) | Command::Check(_) | Command::Import { .. } => Ok(ExitCode::SUCCESS),
+    }?)
+}
+
 /// Runs, and ends also where a disk does not answer any more.
-fn run(config: config::Config) -> anyhow::Result<ExitCode> {
+fn run(plan: Plan) -> Result<ExitCode, ControlError> {
     let runtime = tokio::runtime::Runtime::new().context("start")?;
-    let ended = runtime.block_on(serve(config));
+    let ended = runtime.block_on(serve(plan));
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     ended
 }
 
-async fn serve(config: config::Config) -> anyhow::Result<ExitCode> {
-    let bus = ingest_bus::Bus::open(&config.bus).await.context("open the bus")?;
+async fn serve(plan: Plan) -> Result<ExitCode, ControlError> {
     let stop = CancellationToken::new();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("listen for signals")?;
     let stopping = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -125,7 +162,8 @@ async fn serve(config: config::Config) -> anyhow::Result<ExitCode> {
         }
         stopping.cancel();
     });
-    let summary = agent::run(config, bus, Clock::System, stop).await?;
+    let metrics = Metrics::new().context("count")?;
+    let summary = control::run(plan, Clock::System, metrics, Pace::default(), stop).await?;
     tracing::info!(
         read = summary.records_read,
         published = summary.events_published,
@@ -137,40 +175,4 @@ async fn serve(config: config::Config) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn check(config: &config::Config) -> anyhow::Result<ExitCode> {
-    let mut code = ExitCode::SUCCESS;
-    for source in &config.sources {
-        if let config::Source::Capture(capture) = source {
-            match live::interface_of(capture).and_then(|name| live::open_rings(capture).map(|_| name)) {
-                Ok(interface) => tracing::info!(interface, "can be listened to"),
-                Err(error) => {
-                    tracing::error!("{error:#}");
-                    code = ExitCode::FAILURE;
-                }
-            }
-        }
-        if let config::Source::SyslogTls(syslog) = source
-            && let Err(error) = live::check_tls(syslog)
-        {
-            tracing::error!("{error:#}");
-            code = ExitCode::FAILURE;
-        }
-        let config::Source::File(file) = source else {
-            continue;
-        };
-        if file.follow && file.path.is_dir() {
-            tracing::info!(path = %file.path.display(), "is a folder; its logs are followed");
-            continue;
-        }
-        match source::open(&file.path, &source::FileOptions::default()) {
-            Ok(open) => tracing::info!(path = open.path(), format = open.format().as_str(), "readable"),
-            Err(error) => {
-                tracing::error!("{:#}", anyhow::Error::new(error));
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
 }

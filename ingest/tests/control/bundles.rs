@@ -1,0 +1,372 @@
+//! Bundles: taken, refused, gone back from, and what a crash leaves of them.
+
+use std::net::UdpSocket;
+use std::path::Path;
+use std::time::Duration;
+
+use ingest::config::Plan;
+use ingest::control::identity::Trust;
+use ingest::control::import::{ImportError, import};
+use ingest::control::standing::{Standing, Watched};
+use ingest::control::{self, Pace};
+use ingest_event::OrganizationNumber;
+use ingest_trust::manifest::{Audience, PART_BYTES};
+use ingest_trust::signing::SigningKey;
+
+use super::centre::{Centre, number};
+use super::{HURRIED, Running, until, write_lines};
+
+const QUIET: &str = "sources: []\n";
+
+/// Networks that are ours: nothing a sensor fares worse with.
+const GOOD: &[u8] = b"home_networks: [10.9.0.0/16, \"2001:db8:9::/48\"]\n";
+
+fn approving(folder: &Path) -> Centre {
+    let key = Trust::at(&folder.join("state")).key().expect("a key");
+    Centre::approving(&key)
+}
+
+fn standing(folder: &Path) -> Standing {
+    Standing::load(&folder.join("state/control")).expect("reads")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_taken_whole_and_only_what_changed_travels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let (large, rule) = (vec![7; PART_BYTES + 5], b"title: scan\n");
+    let other = b"title: other\n";
+    centre.offer(
+        2,
+        &[
+            ("configuration.yml", GOOD),
+            ("indicators/a.csv", &large),
+            ("rules/a.yml", rule),
+        ],
+    );
+    let pace = Pace {
+        watch: Duration::from_millis(200),
+        ..HURRIED
+    };
+    let sensor = Running::start(&centre.config(folder.path(), QUIET), pace);
+    let before = centre.report("2 runs", |report| report.bundle == 2);
+    until("it is found good", || standing(folder.path()).watch.is_none()).await;
+    assert_eq!((before.wanted, before.refused), (2, None));
+    let state = folder.path().join("state");
+    let current = control::current(&state).expect("reads").expect("one");
+    assert_eq!(
+        std::fs::read(current.folder.join("indicators/a.csv")).expect("there"),
+        large
+    );
+    assert_eq!(
+        std::fs::read(current.folder.join("rules/a.yml")).expect("there"),
+        rule
+    );
+    assert_eq!(centre.state().parts_sent.len(), 4);
+    for version in [3, 4] {
+        centre.state().parts_sent.clear();
+        let text = format!("home_networks: [10.{version}.0.0/16]\n");
+        let files: [(&str, &[u8]); 3] = [
+            ("configuration.yml", text.as_bytes()),
+            ("indicators/a.csv", &large),
+            ("rules/b.yml", other),
+        ];
+        centre.offer(version, &files);
+        let now = centre.report("it runs", |report| report.bundle == version);
+        until("it is found good", || standing(folder.path()).watch.is_none()).await;
+        assert_ne!(now.configuration, before.configuration, "it has an effect");
+        let sent = centre.state().parts_sent.len();
+        assert_eq!(
+            sent,
+            if version == 3 { 2 } else { 1 },
+            "the large file does not travel again"
+        );
+    }
+    sensor.stop().await;
+    let kept = std::fs::read_dir(state.join("control/bundles"))
+        .expect("a folder")
+        .count();
+    assert_eq!(kept, 2, "the current one and the one before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_to_be_believed_is_refused_and_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    centre.offer(5, &[("configuration.yml", GOOD)]);
+    let sensor = Running::start(&centre.config(folder.path(), QUIET), HURRIED);
+    centre.report("5 runs", |report| report.bundle == 5);
+    let files: [(&str, &[u8]); 1] = [("configuration.yml", GOOD)];
+    let sources: [(&str, &[u8]); 1] = [("configuration.yml", b"sources: []\n")];
+    let stranger = SigningKey::generate().expect("a key");
+    let others = OrganizationNumber::parse("958935420").expect("valid");
+    let elsewhere = Audience::Sensors {
+        organization: number(),
+        sensors: vec!["sensor-2".to_owned()],
+    };
+    let sealed = |key: &SigningKey, version, audience| centre.sealed(key, version, audience, &files);
+    let mut tampered = sealed(&centre.key, 6, Audience::All);
+    let text = String::from_utf8(tampered.clone()).expect("text");
+    let place = text.find("sig\":\"").expect("a signature") + 20;
+    tampered[place] = if tampered[place] == b'A' { b'B' } else { b'A' };
+    for (envelope, version, why) in [
+        (tampered, 6, "not signed by a key"),
+        (b"{}".to_vec(), 0, "read the envelope"),
+        (sealed(&stranger, 7, Audience::All), 7, "not signed by a key"),
+        (sealed(&centre.key, 4, Audience::All), 4, "older than 5"),
+        (
+            sealed(&centre.key, 8, Audience::Organization(others)),
+            8,
+            "for others",
+        ),
+        (sealed(&centre.key, 9, elsewhere), 9, "for others"),
+        (
+            centre.sealed(&centre.key, 10, Audience::All, &sources),
+            10,
+            "`sources`",
+        ),
+    ] {
+        centre.state().envelope = Some(envelope);
+        let report = centre.report(why, |report| {
+            let refused = report.refused.as_ref();
+            refused.is_some_and(|refused| refused.version == version && refused.detail.contains(why))
+        });
+        assert_eq!(report.bundle, 5, "{why}");
+    }
+    // A part that is not what was signed; then it is.
+    let envelope = centre.sealed(&centre.key, 11, Audience::All, &[("rules/x.yml", b"title: x\n")]);
+    let name = ingest_trust::manifest::digest(b"title: x\n");
+    centre.state().parts.insert(name.clone(), b"title: y\n".to_vec());
+    centre.state().envelope = Some(envelope);
+    let report = centre.report("a false part", |report| {
+        report
+            .refused
+            .as_ref()
+            .is_some_and(|refused| refused.version == 11)
+    });
+    assert_eq!((report.bundle, report.wanted), (5, 11));
+    centre.state().parts.insert(name, b"title: x\n".to_vec());
+    let report = centre.report("the true part", |report| report.bundle == 11);
+    assert_eq!(report.refused, None);
+    sensor.stop().await;
+    assert_eq!(standing(folder.path()).taken, 11);
+}
+
+/// Offers bundle 2, which makes the sensor fare worse by `worsen`; it has to go back by itself, and stay there.
+async fn goes_back(
+    folder: &Path,
+    centre: &Centre,
+    rest: &str,
+    bundle: &[u8],
+    why: &str,
+    mut worsen: impl FnMut(),
+) {
+    let sensor = Running::start(&centre.config(folder, rest), HURRIED);
+    centre.report("it runs", |_| true);
+    worsen();
+    centre.offer(2, &[("configuration.yml", bundle)]);
+    let told = |report: &ingest_trust::wire::Report| {
+        report.bundle == 0
+            && report
+                .refused
+                .as_ref()
+                .is_some_and(|refused| refused.version == 2)
+    };
+    let report = loop {
+        worsen();
+        let found = centre.state().reports.iter().find(|report| told(report)).cloned();
+        if let Some(report) = found {
+            break report;
+        }
+        assert!(!sensor.ended.is_finished(), "it goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let detail = report.refused.expect("told").detail;
+    assert!(detail.contains(why), "{detail}");
+    sensor.stop().await;
+    // It is not taken again, also not after a restart; a newer one is.
+    centre.state().reports.clear();
+    let sensor = Running::start(&centre.config(folder, QUIET), HURRIED);
+    for _ in 0..3 {
+        centre.report("it stays", |report| {
+            report.bundle == 0 && report.refused.is_some()
+        });
+        let seen = centre.state().reports.len();
+        centre.until("another report", |state| {
+            (seen < state.reports.len()).then_some(())
+        });
+    }
+    assert!(centre.state().reports.iter().all(|report| report.bundle == 0));
+    centre.offer(3, &[("configuration.yml", GOOD)]);
+    centre.report("a newer one", |report| {
+        report.bundle == 3 && report.refused.is_none()
+    });
+    sensor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_goes_back_when_a_source_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let lines = write_lines(folder.path(), 0..5);
+    let rest = format!("sources: [{{ file: {{ path: {lines} }} }}]\n");
+    let worsen = || {
+        // Once it was read, its next start does not find it.
+        centre.until("it is read", |state| (5 <= state.events.len()).then_some(()));
+        let _ = std::fs::remove_file(&lines);
+    };
+    goes_back(folder.path(), &centre, &rest, GOOD, "unreadable file", worsen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_goes_back_when_it_loses_more() {
+    for address in ["127.0.0.1", "[::1]"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let centre = approving(folder.path());
+        let socket = UdpSocket::bind((address.trim_matches(['[', ']']), 0)).expect("binds");
+        let port = UdpSocket::bind((address.trim_matches(['[', ']']), 0))
+            .and_then(|socket| socket.local_addr())
+            .expect("an address")
+            .port();
+        let to = format!("{address}:{port}");
+        let rest = format!("sources: [{{ syslog_udp: {{ listen: \"{to}\" }} }}]\n");
+        let line = format!("<34>1 2026-03-02T08:15:00Z host app - - - {}", "x".repeat(1_000));
+        let worsen = || {
+            for _ in 0..20 {
+                // Nobody listens while the inside starts again.
+                let _ = socket.send_to(line.as_bytes(), &to);
+            }
+        };
+        goes_back(
+            folder.path(),
+            &centre,
+            &rest,
+            b"spool_bytes_max: 1\n",
+            "records were lost",
+            worsen,
+        )
+        .await;
+    }
+}
+
+/// An enrolled sensor that runs bundle 1, to begin tests from.
+async fn enrolled(folder: &Path) -> Centre {
+    let centre = approving(folder);
+    centre.offer(1, &[("configuration.yml", GOOD)]);
+    let sensor = Running::start(&centre.config(folder, QUIET), HURRIED);
+    centre.report("1 runs", |report| report.bundle == 1);
+    sensor.stop().await;
+    centre.state().reports.clear();
+    centre
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_crash_while_a_bundle_is_brought_is_gone_on_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = enrolled(folder.path()).await;
+    let control = folder.path().join("state/control");
+    let write = |path: &str, bytes: &[u8]| {
+        let path = control.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, bytes).expect("written");
+    };
+    let rule = b"title: scan\n";
+    let part = ingest_trust::manifest::digest(rule);
+    for (version, step) in (2..).zip(["part", "false part", "folder", "whole folder", "standing"]) {
+        match step {
+            "part" => write(&format!("parts/{part}.new"), b"title"),
+            "false part" => write(&format!("parts/{part}"), b"title"),
+            "folder" => write(&format!("bundles/{version}.new/rules/a.yml"), b"tit"),
+            "whole folder" => write(&format!("bundles/{version}/rules/a.yml"), b"not what it is"),
+            _ => write("standing.json.new", b"{\"current\":"),
+        }
+        centre.state().parts_sent.clear();
+        centre.offer(version, &[("configuration.yml", GOOD), ("rules/a.yml", rule)]);
+        let sensor = Running::start(&centre.config(folder.path(), QUIET), HURRIED);
+        centre.report(step, |report| report.bundle == version);
+        sensor.stop().await;
+        let state = folder.path().join("state");
+        let current = control::current(&state).expect("reads").expect("one");
+        assert_eq!(
+            std::fs::read(current.folder.join("rules/a.yml")).expect("there"),
+            rule,
+            "{step}"
+        );
+        let mut names: Vec<_> = std::fs::read_dir(control.join("bundles"))
+            .expect("a folder")
+            .map(|entry| entry.expect("one").file_name().into_string().expect("text"))
+            .collect();
+        names.sort();
+        assert!(
+            names.iter().all(|name| !name.ends_with("new")),
+            "{step}: {names:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_ends_the_process_twice_is_gone_back_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = enrolled(folder.path()).await;
+    centre.offer(2, &[("configuration.yml", GOOD), ("rules/a.yml", b"title: a\n")]);
+    let sensor = Running::start(&centre.config(folder.path(), QUIET), HURRIED);
+    centre.report("2 runs", |report| report.bundle == 2);
+    sensor.stop().await;
+    // As it is on disk after an end that nobody asked for; once is chance.
+    let control = folder.path().join("state/control");
+    let mut died = standing(folder.path());
+    died.watch = Some(Watched::default());
+    died.save(&control).expect("written");
+    centre.state().reports.clear();
+    let sensor = Running::start(&centre.config(folder.path(), QUIET), HURRIED);
+    centre.report("2 runs still", |report| report.bundle == 2);
+    let counted = standing(folder.path());
+    assert_eq!(counted.watch.as_ref().map(|watch| watch.deaths), Some(1));
+    sensor.stop().await;
+    counted.save(&control).expect("written");
+    centre.state().reports.clear();
+    let sensor = Running::start(&centre.config(folder.path(), QUIET), HURRIED);
+    let report = centre.report("it goes back", |report| report.bundle != 2);
+    let refused = report.refused.expect("told");
+    assert_eq!((refused.version, standing(folder.path()).taken), (2, 2));
+    assert!(refused.detail.contains("twice"), "{}", refused.detail);
+    sensor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_is_brought_by_hand_is_checked_as_any_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = enrolled(folder.path()).await;
+    centre.state().envelope = None;
+    let config = centre.config(folder.path(), QUIET);
+    let plan = Plan::parse(&config, "sensor.yml").expect("reads");
+    let stick = folder.path().join("stick");
+    std::fs::create_dir_all(stick.join("rules")).expect("made");
+    let rule = vec![b'#'; PART_BYTES + 9];
+    let files: [(&str, &[u8]); 1] = [("rules/a.yml", &rule)];
+    let (list, file) = (stick.join("manifest.json"), stick.join("rules/a.yml"));
+    std::fs::write(&list, centre.sealed(&centre.key, 2, Audience::All, &files)).expect("written");
+    assert!(matches!(
+        import(&plan, std::slice::from_ref(&stick)),
+        Err(ImportError::Missing { missing: 2, all: 2 })
+    ));
+    std::fs::write(&file, &rule).expect("written");
+    let stranger = SigningKey::generate().expect("a key");
+    std::fs::write(&list, centre.sealed(&stranger, 2, Audience::All, &files)).expect("written");
+    assert!(matches!(
+        import(&plan, std::slice::from_ref(&stick)),
+        Err(ImportError::Untrusted(_))
+    ));
+    std::fs::write(&list, centre.sealed(&centre.key, 2, Audience::All, &files)).expect("written");
+    assert_eq!(import(&plan, &[list, file]).expect("good"), 2);
+    let sensor = Running::start(&config, HURRIED);
+    centre.report("2 runs", |report| report.bundle == 2);
+    sensor.stop().await;
+    let current = control::current(plan.state()).expect("reads").expect("one");
+    assert_eq!(
+        std::fs::read(current.folder.join("rules/a.yml")).expect("there"),
+        rule
+    );
+    assert!(!plan.state().join("control/import").exists());
+    assert!(matches!(import(&plan, &[stick]), Err(ImportError::Same(2))));
+}

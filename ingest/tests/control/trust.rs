@@ -1,0 +1,155 @@
+//! Renewal, revocation, and new hardware.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ingest::control::identity::Trust;
+
+use super::centre::Centre;
+use super::{HURRIED, Running, all_ports, eve_lines, ports, until, write_lines};
+
+const MONTH: Duration = Duration::from_hours(31 * 24);
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    listener.local_addr().expect("an address").port()
+}
+
+fn approving(folder: &std::path::Path) -> Centre {
+    let key = Trust::at(&folder.join("state")).key().expect("a key");
+    Centre::approving(&key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_renewed_while_the_sensor_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let log = folder.path().join("eve.json");
+    std::fs::write(&log, eve_lines(0..10)).expect("written");
+    let rest = format!(
+        "sources: [{{ file: {{ path: {}, follow: true }} }}]\n",
+        log.display()
+    );
+    let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+    centre.until("the first ten", |state| {
+        (ports(&state.events) == all_ports(10)).then_some(())
+    });
+    assert_eq!(centre.state().issued, 1);
+    let month = i64::try_from(MONTH.as_nanos()).expect("fits");
+    sensor.clock.fetch_add(month, Ordering::Relaxed);
+    centre.until("another certificate", |state| (2 <= state.issued).then_some(()));
+    // It is used at once, and the sources never noticed.
+    let mut more = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&log)
+        .expect("opens");
+    more.write_all(eve_lines(10..20).as_bytes()).expect("written");
+    centre.until("all twenty", |state| {
+        (ports(&state.events) == all_ports(20)).then_some(())
+    });
+    centre.until("under two certificates", |state| {
+        (state.serials.len() == 2).then_some(())
+    });
+    sensor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_that_was_an_island_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    // The only certificate it gets at first ended weeks ago.
+    centre.state().aged = MONTH;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let trust = Trust::at(&folder.path().join("state"));
+    ingest::control::enrol::enrol(&centre.code, &trust, &stop)
+        .await
+        .expect("enrolled");
+    centre.state().aged = Duration::ZERO;
+    let lines = write_lines(folder.path(), 0..10);
+    let rest = format!("exit_when_done: true\nsources: [{{ file: {{ path: {lines} }} }}]\n");
+    let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+    sensor.ended.await.expect("no panic").expect("no error");
+    assert_eq!(ports(&centre.state().events), all_ports(10));
+    assert_eq!(centre.state().issued, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_revoked_sends_nothing_and_loses_nothing() {
+    for address in ["127.0.0.1", "[::1]"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let centre = approving(folder.path());
+        let key = centre.state().known.keys().next().expect("one").clone();
+        let listen = format!("{address}:{}", free_port());
+        let rest = format!("sources: [{{ syslog_tcp: {{ listen: \"{listen}\" }} }}]\n");
+        let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+        let read = |sensor: &Running| sensor.metrics.records_read.with_label_values(&["syslog"]).get();
+        let mut stream = None;
+        until("the port is open", || {
+            stream = TcpStream::connect(&listen).ok();
+            stream.is_some()
+        })
+        .await;
+        let mut stream = stream.expect("connected");
+        let mut send = |numbers: std::ops::Range<usize>| {
+            for number in numbers {
+                writeln!(stream, "<34>1 2026-03-02T08:15:00Z host app - - - line {number}").expect("sent");
+            }
+            stream.flush().expect("sent");
+        };
+        send(0..20);
+        centre.until("all of before", |state| (20 <= state.events.len()).then_some(()));
+        centre.revoke();
+        send(20..60);
+        until("it is read", || read(&sensor) == 60).await;
+        centre.until("it is turned away", |state| (0 < state.turned_away).then_some(()));
+        until("it waits in the spool", || 0 < sensor.metrics.spool_bytes.get()).await;
+        assert_eq!(centre.state().events.len(), 20, "nothing passes");
+        centre.approve(&key);
+        centre.until("all of after", |state| (60 <= state.events.len()).then_some(()));
+        let ids: std::collections::BTreeSet<String> = centre
+            .state()
+            .events
+            .iter()
+            .filter_map(|event| event.text("event.id").map(str::to_owned))
+            .collect();
+        assert_eq!(ids.len(), 60, "each once");
+        sensor.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_hardware_goes_on_under_the_old_name() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let centre = approving(folders[0].path());
+    let lines = write_lines(folders[0].path(), 0..10);
+    let rest = format!(
+        "exit_when_done: true\nprivacy: [{{ level: full }}]\nsources: [{{ file: {{ path: {lines} }} }}]\n"
+    );
+    let mut runs = Vec::new();
+    for folder in &folders {
+        let key = Trust::at(&folder.path().join("state")).key().expect("a key");
+        centre.approve(&key.fingerprint().expect("a name"));
+        let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+        sensor.ended.await.expect("no panic").expect("no error");
+        runs.push(std::mem::take(&mut centre.state().events));
+    }
+    let of = |name: &str, run: usize| -> Vec<String> {
+        let events = runs[run].iter();
+        events
+            .filter_map(|event| event.get(name).map(|value| format!("{value:?}")))
+            .collect()
+    };
+    // Ids come from the name and what was seen, not from the machine: what is read twice is known as the same. Numbers
+    // count from 1 again, which tells the receiver that the machine is another.
+    assert_eq!(of("event.id", 0), of("event.id", 1));
+    assert_eq!(of("event.id", 0).len(), 10);
+    assert_eq!(of("event.sequence", 0), of("event.sequence", 1));
+    // The old machine is let in no more.
+    let sensor = Running::start(&centre.config(folders[0].path(), "sources: []\n"), HURRIED);
+    centre.until("the old one is turned away", |state| {
+        (0 < state.turned_away).then_some(())
+    });
+    sensor.stop().await;
+}
