@@ -5,6 +5,7 @@ mod control;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Gateway {
     pub knocks: Knocks,
     /// When a key last got a certificate, of the last minute.
     pub issued: Mutex<BTreeMap<Fingerprint, Timestamp>>,
+    /// Whether the gateway's own topics are there.
+    pub is_made: AtomicBool,
     /// Organisations whose topics are there.
     pub ensured: Mutex<BTreeSet<OrganizationNumber>>,
     /// Writes under way, also of requests whose sender went away.

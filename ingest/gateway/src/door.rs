@@ -1,7 +1,8 @@
 //! The door: TLS 1.3 connections, bounded, each with a task of its own, and who the certificate says is there.
 //!
 //! Who comes without a certificate may only ask for one. Handshakes are timed; a source without certificates has few
-//! connections, and those with certificates have places of their own, so that strangers never take them.
+//! connections, and those with certificates have places of their own, so that strangers never take them, and
+//! no sensor takes them all.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +39,9 @@ const STRANGERS_OF_SOURCE_MAX: usize = 32;
 
 /// Connections with a certificate: two for each sensor of a large CERT.
 const SENSORS_MAX: usize = 8_192;
+
+/// Connections of one sensor: one for records, one for the rest, and some that ended without a word.
+const OF_SENSOR_MAX: usize = 16;
 
 /// How long a handshake may take: a few round trips over the slowest line.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,23 +82,28 @@ pub struct Door {
     metrics: Metrics,
     strangers: Arc<Semaphore>,
     sensors: Arc<Semaphore>,
-    by_source: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    by_source: Counts<IpAddr>,
+    by_sensor: Counts<Fingerprint>,
 }
 
-/// A place in a source's count; given back when it is dropped.
-struct OfSource {
-    counts: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-    source: IpAddr,
+/// How many connections there are of each; only of those that have some.
+type Counts<K> = Arc<Mutex<BTreeMap<K, usize>>>;
+
+/// One of a count; given back when it is dropped.
+struct Counted<K: Ord> {
+    counts: Counts<K>,
+    key: K,
 }
 
 /// What a connection holds while it stands.
 enum Place {
     Stranger {
         _permit: OwnedSemaphorePermit,
-        _of_source: OfSource,
+        _of_source: Counted<IpAddr>,
     },
     Sensor {
         _permit: OwnedSemaphorePermit,
+        _of_sensor: Counted<Fingerprint>,
     },
 }
 
@@ -127,6 +136,7 @@ impl Door {
             strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
             sensors: Arc::new(Semaphore::new(SENSORS_MAX)),
             by_source: Arc::default(),
+            by_sensor: Arc::default(),
         })
     }
 
@@ -160,25 +170,35 @@ impl Door {
 
     /// A place for somebody unknown, or none.
     fn stranger(&self, address: IpAddr) -> Option<Place> {
-        let source = source(address);
-        let mut counts = self.by_source.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.get(&source).copied().unwrap_or(0);
-        if STRANGERS_OF_SOURCE_MAX <= count {
+        let of_source = Counted::one(&self.by_source, source(address), STRANGERS_OF_SOURCE_MAX);
+        let Some(of_source) = of_source else {
             self.metrics.turn_away("source");
             return None;
-        }
+        };
         let Ok(permit) = Arc::clone(&self.strangers).try_acquire_owned() else {
             self.metrics.turn_away("full");
             return None;
         };
-        counts.insert(source, count + 1);
-        drop(counts);
         Some(Place::Stranger {
             _permit: permit,
-            _of_source: OfSource {
-                counts: Arc::clone(&self.by_source),
-                source,
-            },
+            _of_source: of_source,
+        })
+    }
+
+    /// A place for a sensor, or none.
+    fn sensor(&self, fingerprint: &Fingerprint) -> Option<Place> {
+        let of_sensor = Counted::one(&self.by_sensor, fingerprint.clone(), OF_SENSOR_MAX);
+        let Some(of_sensor) = of_sensor else {
+            self.metrics.turn_away("sensor");
+            return None;
+        };
+        let Ok(permit) = Arc::clone(&self.sensors).try_acquire_owned() else {
+            self.metrics.turn_away("full");
+            return None;
+        };
+        Some(Place::Sensor {
+            _permit: permit,
+            _of_sensor: of_sensor,
         })
     }
 
@@ -196,11 +216,11 @@ impl Door {
         };
         let Some(stream) = stream else { return };
         let identity = identity(stream.ssl());
-        if identity.is_some() {
-            match Arc::clone(&self.sensors).try_acquire_owned() {
-                Ok(permit) => place = Place::Sensor { _permit: permit },
-                Err(_) => return self.metrics.turn_away("full"),
-            }
+        if let Some(identity) = &identity {
+            let Some(of_sensor) = self.sensor(&identity.fingerprint) else {
+                return;
+            };
+            place = of_sensor;
         }
         let peer = Peer {
             address: address.ip(),
@@ -250,12 +270,31 @@ impl Door {
     }
 }
 
-impl Drop for OfSource {
+impl<K: Ord + Clone> Counted<K> {
+    /// One more, unless there are `most`.
+    fn one(counts: &Counts<K>, key: K, most: usize) -> Option<Self> {
+        let mut held = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.get(&key).copied().unwrap_or(0);
+        if most <= count {
+            return None;
+        }
+        held.insert(key.clone(), count + 1);
+        drop(held);
+        Some(Self {
+            counts: Arc::clone(counts),
+            key,
+        })
+    }
+}
+
+impl<K: Ord> Drop for Counted<K> {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get(&self.source).copied() {
-            Some(count) if 1 < count => drop(counts.insert(self.source, count - 1)),
-            Some(_) | None => drop(counts.remove(&self.source)),
+        if let Some(count) = counts.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.key);
+            }
         }
     }
 }

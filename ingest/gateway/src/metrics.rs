@@ -19,7 +19,7 @@ use ingest_trust::wire::Reason;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// Reasons of [`Metrics::handshakes_refused`].
-pub const HANDSHAKES: [&str; 5] = ["certificate", "protocol", "timeout", "source", "full"];
+pub const HANDSHAKES: [&str; 6] = ["certificate", "protocol", "timeout", "source", "sensor", "full"];
 
 /// What can be unreadable.
 pub const UNREADABLE: [&str; 3] = ["sensors", "bundle", "part"];

@@ -22,6 +22,9 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a record of the gateway's own may take to be durable.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long to wait for the turn: while the bus does not answer, many would.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Who is who.
 #[derive(Debug)]
 pub struct Roster {
@@ -125,28 +128,43 @@ impl Roster {
     }
 
     /// Waits for the turn to decide.
-    pub async fn turn(&self) -> Turn<'_> {
-        Turn {
+    ///
+    /// # Errors
+    /// [`RosterError::Timeout`].
+    pub async fn turn(&self) -> Result<Turn<'_>, RosterError> {
+        let held = tokio::time::timeout(TURN_TIMEOUT, self.turn.lock())
+            .await
+            .map_err(|_| RosterError::Timeout)?;
+        Ok(Turn {
             roster: self,
-            _held: self.turn.lock().await,
-        }
+            _held: held,
+        })
+    }
+
+    /// Writes a record that nothing is decided by, and knows it at once; a look that began before may forget it until the
+    /// next.
+    ///
+    /// # Errors
+    /// The bus's; then it may stand there all the same, and the next look will tell.
+    pub async fn note(&self, producer: &Producer, entry: Entry) -> Result<(), RosterError> {
+        let record = Record::new(entry.value()).with_key(entry.key());
+        let written = producer.publish(&self.topic, vec![record]);
+        tokio::time::timeout(WRITE_TIMEOUT, written)
+            .await
+            .map_err(|_| RosterError::Timeout)??;
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        seen.registry.take(entry);
+        Ok(())
     }
 }
 
 impl Turn<'_> {
-    /// Writes a record and knows it at once.
+    /// Writes what was decided and knows it at once, whatever look is under way.
     ///
     /// # Errors
-    /// The bus's; then it may stand there all the same, and the next look will tell.
+    /// As [`Roster::note`].
     pub async fn write(&self, producer: &Producer, entry: Entry) -> Result<(), RosterError> {
-        let record = Record::new(entry.value()).with_key(entry.key());
-        let written = producer.publish(&self.roster.topic, vec![record]);
-        tokio::time::timeout(WRITE_TIMEOUT, written)
-            .await
-            .map_err(|_| RosterError::Timeout)??;
-        let mut seen = self.roster.seen.write().unwrap_or_else(PoisonError::into_inner);
-        seen.registry.take(entry);
-        Ok(())
+        self.roster.note(producer, entry).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ use crate::topics;
 
 /// How long what is under way may take at the end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the first look may hold up the start.
+const FIRST_LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Says that the service takes requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,7 @@ pub async fn run(
         knocks: Knocks::default(),
         issued: Mutex::default(),
         ensured: Mutex::new(BTreeSet::new()),
+        is_made: AtomicBool::new(false),
         writes: TaskTracker::new(),
         authority: files.authority,
         authority_pem: files.authority_pem,
@@ -74,20 +79,21 @@ pub async fn run(
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let mut is_made = false;
-    look(&gateway, &mut is_made).await;
-    let looks = tokio::spawn({
-        let (gateway, stop) = (Arc::clone(&gateway), stop.clone());
-        async move {
-            while stop
-                .run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL))
-                .await
-                .is_some()
-            {
-                look(&gateway, &mut is_made).await;
-            }
-        }
-    });
+    let first = async {
+        look(&gateway).await;
+        look_for_bundles(&gateway).await;
+    };
+    // So that the first to come finds what is known; a bus that is away is waited for below.
+    let _ = tokio::time::timeout(FIRST_LOOK_TIMEOUT, first).await;
+    // Apart: parts of a large bundle may take longer to read than who is who may be old.
+    let looks = [
+        tokio::spawn(again(Arc::clone(&gateway), stop.clone(), async |gateway| {
+            look(gateway).await
+        })),
+        tokio::spawn(again(Arc::clone(&gateway), stop.clone(), async |gateway| {
+            look_for_bundles(gateway).await;
+        })),
+    ];
     let metrics = observed.as_ref().map(|(_, address)| *address);
     if let Some((listener, _)) = observed {
         tokio::spawn(observe(listener, Arc::clone(&gateway), stop.clone()));
@@ -103,7 +109,9 @@ pub async fn run(
     if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
         tracing::warn!("not all requests ended in time; sensors send them again");
     }
-    looks.abort();
+    for look in looks {
+        look.abort();
+    }
     Ok(())
 }
 
@@ -117,18 +125,31 @@ async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> 
     Ok((listener, bound))
 }
 
-/// Makes the topics once, and looks what is new in them.
-async fn look(gateway: &Gateway, is_made: &mut bool) {
-    if !*is_made {
-        match make_topics(&gateway.bus).await {
-            Ok(()) => *is_made = true,
-            Err(error) => {
-                return tracing::warn!(error = format!("{error:#}"), "the bus is away; trying again");
-            }
+/// Does something every few seconds until `stop`.
+async fn again(gateway: Arc<Gateway>, stop: CancellationToken, work: impl AsyncFn(&Gateway)) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL))
+        .await
+        .is_some()
+    {
+        work(&gateway).await;
+    }
+}
+
+/// Looks who is who, once the topics are made.
+async fn look(gateway: &Gateway) {
+    if !gateway.is_made.load(Ordering::Relaxed) {
+        if let Err(error) = make_topics(&gateway.bus).await {
+            return tracing::warn!(
+                error = format!("{error:#}"),
+                "the topics are not made; trying again"
+            );
         }
+        gateway.is_made.store(true, Ordering::Relaxed);
     }
     let now = (gateway.clock)();
-    match gateway.roster.look(&gateway.bus, now).await {
+    let looked = gateway.roster.look(&gateway.bus, now).await;
+    match looked {
         Ok(unreadable) => {
             gateway.metrics.registry_read.set(now.as_millis() / 1_000);
             count(&gateway.metrics, "sensors", unreadable);
@@ -145,6 +166,9 @@ async fn look(gateway: &Gateway, is_made: &mut bool) {
             );
         }
     }
+}
+
+async fn look_for_bundles(gateway: &Gateway) {
     match gateway.bundles.look(&gateway.bus).await {
         Ok(unusable) => {
             count(&gateway.metrics, "bundle", unusable.bundles);

@@ -98,7 +98,7 @@ fn decision(registry: &Registry, ask: &Ask, request: &Request, now: Timestamp) -
 
 /// Lets a stranger into the waiting room. Decided again in its turn: of two who show one code, one is first.
 async fn enter(gateway: &Gateway, ask: &Ask, request: &Request) -> Result<Response, Refusal> {
-    let turn = gateway.roster.turn().await;
+    let turn = gateway.roster.turn().await.map_err(|error| unwritten(&error))?;
     let digest = match decide(gateway, ask, request)? {
         Decision::Enter(digest) => digest,
         Decision::Wait | Decision::Issue(_) => return Ok(wait(request)),
@@ -168,7 +168,7 @@ async fn certify(
         fingerprint: request.fingerprint().clone(),
         until: now.saturating_add(SENSOR_VALIDITY).as_nanos(),
     });
-    let turn = gateway.roster.turn().await;
+    let turn = gateway.roster.turn().await.map_err(|error| unwritten(&error))?;
     turn.write(&gateway.producer, entry)
         .await
         .map_err(|error| unwritten(&error))?;

@@ -87,11 +87,14 @@ async fn take(gateway: &Gateway, peer: &Peer, body: Body) -> Result<Response, Re
             at: now.as_nanos(),
             report,
         });
-        let turn = gateway.roster.turn().await;
-        turn.write(&gateway.producer, entry).await.map_err(|error| {
-            tracing::warn!(%error, "a status can't be written");
-            Refusal::away()
-        })?;
+        gateway
+            .roster
+            .note(&gateway.producer, entry)
+            .await
+            .map_err(|error| {
+                tracing::warn!(%error, "a status can't be written");
+                Refusal::away()
+            })?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

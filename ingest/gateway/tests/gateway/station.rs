@@ -135,6 +135,16 @@ impl Station {
         Gateway::start(&path)
     }
 
+    /// A gateway whose bus is away.
+    pub(crate) fn without_bus(&mut self) -> Gateway {
+        self.config = BusConfig::Kafka(KafkaConfig {
+            bootstrap: "127.0.0.1:1".to_owned(),
+            client_id: String::new(),
+            properties: [].into(),
+        });
+        self.gateway("127.0.0.1:0")
+    }
+
     pub(crate) async fn write(&self, entry: Entry) {
         let topic = topics::sensors().expect("a topic").topic;
         let record = Record::new(entry.value()).with_key(entry.key());

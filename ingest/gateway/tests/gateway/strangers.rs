@@ -181,3 +181,43 @@ async fn requests_for_certificates_are_bounded() {
         .expect("answers");
     assert_eq!(said(answer).await, (403, "certificate".to_owned()));
 }
+
+#[tokio::test]
+async fn nobody_is_believed_while_it_is_not_known_who_is_who() {
+    let mut station = Station::new().await;
+    let sensor = station.sensor("964965226", "s1").await;
+    let gateway = station.without_bus();
+    let client = sensor.enrolled(&station.authority);
+    let sent = send(&client, &gateway, "events", &[record("964965226", "x")]).await;
+    assert_eq!(said(sent.expect("answers")).await, (503, "away".to_owned()));
+    let (status, answer) = sensor.ask(&client, &gateway, None).await;
+    assert_eq!((status.as_u16(), &answer["reason"]), (503, &"away".into()));
+    assert!(gateway.text("/readyz").await.starts_with("not ready"));
+    assert_eq!(gateway.text("/healthz").await, "ok\n");
+}
+
+/// A sensor that was taken over must not take the others' places.
+#[tokio::test]
+async fn one_sensor_has_few_connections_and_the_others_go_on() {
+    let station = Station::new().await;
+    let (greedy, other) = (
+        station.sensor("964965226", "s1").await,
+        station.sensor("964965226", "s2").await,
+    );
+    let gateway = station.gateway("127.0.0.1:0");
+    let (mut held, mut refused) = (Vec::new(), 0);
+    for _ in 0..20 {
+        let client = greedy.enrolled(&station.authority);
+        let url = format!("{}/v1/control", gateway.url());
+        // The connection stays in the client's pool.
+        match client.get(url).send().await {
+            Ok(answer) => assert_eq!(answer.status(), 204),
+            Err(_) => refused += 1,
+        }
+        held.push(client);
+    }
+    assert_eq!(refused, 4);
+    let client = other.enrolled(&station.authority);
+    let sent = send(&client, &gateway, "events", &[record("964965226", "x")]).await;
+    assert_eq!(sent.expect("answers").status(), 204);
+}
