@@ -310,3 +310,20 @@ fn identity(ssl: &SslRef) -> Option<Identity> {
         until,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_given_back_and_nothing_is_kept_of_who_left() {
+        let counts: Counts<u8> = Counts::default();
+        let [first, second] = [(); 2].map(|()| Counted::one(&counts, 7, 2).expect("a place"));
+        assert!(Counted::one(&counts, 7, 2).is_none());
+        let other = Counted::one(&counts, 8, 2).expect("another's place");
+        drop(first);
+        let again = Counted::one(&counts, 7, 2).expect("the place that was given back");
+        drop((second, again, other));
+        assert!(counts.lock().expect("held").is_empty());
+    }
+}

@@ -10,6 +10,8 @@
     reason = "what fails in a test's support fails the test"
 )]
 
+#[path = "gateway/check.rs"]
+mod check;
 #[path = "gateway/control.rs"]
 mod control;
 #[path = "gateway/enrolment.rs"]
