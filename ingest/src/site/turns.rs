@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -26,6 +26,8 @@ pub(crate) struct Turns {
     file: File,
     bytes: u64,
     bytes_max: u64,
+    /// The last line has no end: a crash or a full disk tore it.
+    is_torn: bool,
 }
 
 impl Turns {
@@ -36,12 +38,13 @@ impl Turns {
             .mode(0o700)
             .create(&folder)
             .map_err(failed(&folder))?;
-        let (file, bytes) = append(&folder)?;
+        let (file, bytes, is_torn) = append(&folder)?;
         Ok(Self {
             folder,
             file,
             bytes,
             bytes_max,
+            is_torn,
         })
     }
 
@@ -51,10 +54,15 @@ impl Turns {
         let is_full = 0 < self.bytes && self.bytes_max < self.bytes + lines.len() as u64;
         if is_full {
             fs::rename(&newer, older).map_err(failed(&newer))?;
-            (self.file, self.bytes) = append(&self.folder)?;
+            (self.file, self.bytes, self.is_torn) = append(&self.folder)?;
         }
+        // What is torn ends here, and spoils nothing behind it; not before, since a full disk would let nobody start.
+        let end: &[u8] = if self.is_torn { b"\n" } else { b"" };
+        let lines = [end, lines].concat();
+        self.is_torn = true;
         // One write, so that a line is whole or missing.
-        self.file.write_all(lines).map_err(failed(&newer))?;
+        self.file.write_all(&lines).map_err(failed(&newer))?;
+        self.is_torn = false;
         self.bytes += lines.len() as u64;
         Ok(is_full)
     }
@@ -78,24 +86,44 @@ pub(crate) fn read(folder: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>)
     Ok(())
 }
 
-fn append(folder: &Path) -> Result<(File, u64), TurnsError> {
+/// The newer file, its length, and whether its last line has no end.
+fn append(folder: &Path) -> Result<(File, u64, bool), TurnsError> {
     let path = folder.join(FILES[1]);
     let file = OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(0o600)
         .open(&path)
         .map_err(failed(&path))?;
-    let mut bytes = file.metadata().map_err(failed(&path))?.len();
-    if 0 < bytes {
-        // What a crash tore ends here, and spoils nothing behind it.
-        (&file).write_all(b"\n").map_err(failed(&path))?;
-        bytes += 1;
+    let bytes = file.metadata().map_err(failed(&path))?.len();
+    let mut last = *b"\n";
+    if let Some(at) = bytes.checked_sub(1) {
+        file.read_exact_at(&mut last, at).map_err(failed(&path))?;
     }
-    Ok((file, bytes))
+    Ok((file, bytes, last != *b"\n"))
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> TurnsError {
     let path = path.to_owned();
     move |source| TurnsError { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a crash tore is ended by the next line and not before: a start needs no room on the disk.
+    #[test]
+    fn a_start_writes_nothing_and_a_torn_line_spoils_no_other() {
+        let state = tempfile::tempdir().expect("a directory");
+        let path = state.path().join(FILES[1]);
+        for (before, after) in [("", "next\n"), ("whole\n", "whole\nnext\n"), ("to", "to\nnext\n")] {
+            fs::write(&path, before).expect("writes");
+            let mut turns = Turns::open(state.path().to_owned(), 1_000).expect("opens");
+            assert_eq!(fs::read_to_string(&path).expect("reads"), before);
+            turns.add(b"next\n").expect("adds");
+            assert_eq!(fs::read_to_string(&path).expect("reads"), after);
+        }
+    }
 }
