@@ -326,3 +326,90 @@ fn what_is_missing_is_named() {
             .contains("No sensor is known yet")
     );
 }
+
+/// Runs the sensor as it is, but for its pace.
+fn sensor(config: &str, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    let plan = ingest::config::Plan::parse(config, "sensor.yml").expect("a plan");
+    let metrics = ingest::metrics::Metrics::new().expect("metrics");
+    let pace = ingest::control::Pace {
+        look: Duration::from_millis(200),
+        ask: Duration::from_secs(1),
+        settle: Duration::from_millis(400),
+        watch: Duration::from_secs(3_600),
+        revoked: Duration::from_secs(5),
+    };
+    let running = ingest::control::run(plan, ingest::clock::Clock::System, metrics, pace, stop.clone());
+    tokio::spawn(async move {
+        running.await.expect("runs");
+    })
+}
+
+/// Asks `varde sensors list` until it says something.
+async fn listed(centre: &Centre, what: &str, is_so: impl Fn(&Json) -> bool) -> Json {
+    let start = Instant::now();
+    loop {
+        let list = centre.list();
+        if is_so(&list) {
+            return list;
+        }
+        assert!(start.elapsed() < PATIENCE, "not {what}: {list}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How many records an organisation's events have.
+async fn events(bus: &Bus) -> u64 {
+    let topic = ingest_bus::Topic::parse("varde.events.964965226").expect("a name");
+    let ends = bus.end_positions(&topic).await;
+    ends.map_or(0, |ends| ends.iter().map(|end| end.offset).sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sensor_itself_enrols_sends_and_takes_a_bundle() {
+    let centre = Centre::new();
+    centre.done("authority ca --host 127.0.0.1 localhost");
+    let stop = CancellationToken::new();
+    let url = start(&centre, stop.clone()).await;
+    let address = url.trim_start_matches("https://");
+    let bus = BusConfig::Embedded {
+        directory: centre.path("bus"),
+    };
+    let bus = Bus::open(&bus).await.expect("a bus");
+    let code = centre.done(&format!(
+        "enrol --gateway {address} --authority ca/authority.crt --embedded bus"
+    ));
+    let lines = centre.path("eve.json");
+    let line = r#"{"timestamp":"2026-03-02T08:15:00Z","event_type":"flow","src_ip":"2001:db8::7","dest_ip":"2001:db8:1::9"}"#;
+    fs::write(&lines, format!("{line}\n")).expect("written");
+    let config = format!(
+        "enrolment: {}\nstate: {}\nsources: [{{ file: {{ path: {}, follow: true }} }}]\n",
+        code.trim(),
+        centre.path("state").display(),
+        lines.display()
+    );
+    let running = sensor(&config, &stop);
+    let list = listed(&centre, "waiting", |list| list["waiting"][0].is_object()).await;
+    let spoken = list["waiting"][0]["spoken"].as_str().expect("spoken").to_owned();
+    centre.done(&format!(
+        "approve {spoken} --organization 964965226 --sensor s1 --embedded bus"
+    ));
+    fs::create_dir(centre.path("bundle")).expect("made");
+    fs::write(
+        centre.path("bundle/configuration.yml"),
+        "home_networks: [\"2001:db8::/32\"]\n",
+    )
+    .expect("written");
+    centre.done("publish bundle --key ca/bundles.key --all --embedded bus");
+    let list = listed(&centre, "running what it should", |list| {
+        let line = &list["sensors"][0];
+        line["actual"]["bundle"].is_u64() && line["actual"]["bundle"] == line["desired"]["bundle"]
+    })
+    .await;
+    assert!(list["sensors"][0]["certificate_until"].is_string(), "{list}");
+    let start = Instant::now();
+    while events(&bus).await == 0 {
+        assert!(start.elapsed() < PATIENCE, "no event has come");
+    }
+    stop.cancel();
+    running.await.expect("no panic");
+}

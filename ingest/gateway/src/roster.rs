@@ -13,6 +13,10 @@ use ingest_trust::registry::Entry;
 /// How often the topic is looked at: a revocation holds a minute later at the latest, with much to spare.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How old what is known may be where a stranger shows a code that is not known: it may have been given out just now. Ten looks a
+/// second are no burden, whoever plays.
+const CODE_AGE_MAX: Duration = Duration::from_millis(100);
+
 /// How old what is known may be.
 pub const AGE_MAX: Duration = Duration::from_secs(60);
 
@@ -83,6 +87,18 @@ impl Roster {
         tokio::time::timeout(LOOK_TIMEOUT, look)
             .await
             .unwrap_or(Err(RosterError::Timeout))
+    }
+
+    /// Looks at the topic before a code is refused, unless somebody did so just now.
+    ///
+    /// # Errors
+    /// The bus's.
+    pub async fn look_for_code(&self, bus: &Bus, now: Timestamp) -> Result<(), RosterError> {
+        let at = self.seen.read().unwrap_or_else(PoisonError::into_inner).at;
+        if at.is_some_and(|at| at <= now && now.since(at) < CODE_AGE_MAX) {
+            return Ok(());
+        }
+        self.look(bus, now).await.map(drop)
     }
 
     async fn look_now(&self, bus: &Bus, now: Timestamp) -> Result<u64, RosterError> {

@@ -56,7 +56,22 @@ async fn answer(gateway: &Gateway, peer: &Peer, body: Body) -> Result<Response, 
     let ask: Ask = read_json(body, Reason::Request).await?;
     let request =
         Request::parse(&ask.request).map_err(|error| Refusal::new(Reason::Request, error.to_string()))?;
-    match decide(gateway, &ask, &request)? {
+    let mut decided = decide(gateway, &ask, &request);
+    if let Err(refusal) = &decided
+        && refusal.refused.reason == Reason::Code
+        && ask.secret.is_some()
+    {
+        let looked = gateway
+            .roster
+            .look_for_code(&gateway.bus, (gateway.clock)())
+            .await;
+        looked.map_err(|error| {
+            tracing::warn!(%error, "who is who can't be read");
+            Refusal::away()
+        })?;
+        decided = decide(gateway, &ask, &request);
+    }
+    match decided? {
         Decision::Issue(known) => issue(gateway, &request, &known).await,
         Decision::Wait => Ok(wait(&request)),
         Decision::Enter(_) => enter(gateway, &ask, &request).await,
