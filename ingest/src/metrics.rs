@@ -5,6 +5,7 @@
 //! `ingest_records_shed_total` + the spool, apart from canaries.
 
 mod capture;
+mod control;
 mod export;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use ingest_event::Timestamp;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 pub use self::capture::CaptureMetrics;
+pub use self::control::ControlMetrics;
 pub use self::export::ExportMetrics;
 
 use crate::clock::Clock;
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub capture: CaptureMetrics,
     /// Flow export.
     pub export: ExportMetrics,
+    /// Trust.
+    pub control: ControlMetrics,
     /// Payload fields that were not let out.
     pub fields_withheld: IntCounter,
     /// Events that may not leave.
@@ -153,6 +157,7 @@ impl Metrics {
             )?,
             capture: CaptureMetrics::new(&registry)?,
             export: ExportMetrics::new(&registry)?,
+            control: ControlMetrics::new(&registry)?,
             fields_withheld: counter("ingest_fields_withheld_total", "Fields that were not let out.")?,
             events_withheld: counter(
                 "ingest_events_withheld_total",

@@ -146,6 +146,7 @@ fn metrics_in_the_document_are_those_in_the_code() {
     for file in [
         "ingest/src/metrics.rs",
         "ingest/src/metrics/capture.rs",
+        "ingest/src/metrics/control.rs",
         "ingest/src/metrics/export.rs",
         "ingest/gateway/src/metrics.rs",
         "detect/src/metrics.rs",

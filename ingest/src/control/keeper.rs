@@ -371,6 +371,7 @@ impl Keeper {
                 self.renew_in = self.pace.revoked;
                 if !is_open {
                     self.open.send_replace(true);
+                    self.metrics.control.is_let_in(true);
                     tracing::warn!("the centre lets this sensor in again; what waits is sent");
                 }
                 let is_other = identity != self.identity;
@@ -403,6 +404,7 @@ impl Keeper {
 
     /// Sends nothing more until the centre has changed its mind.
     fn close(&mut self, detail: &str) {
+        self.metrics.control.is_let_in(false);
         if self.open.send_replace(false) {
             tracing::error!(
                 detail,
@@ -472,14 +474,13 @@ impl Keeper {
 
     /// Tells the heartbeats.
     fn say(&self) {
+        let refused = self.standing.refused.as_ref();
+        let refused = refused.map_or(0, |refused| refused.version);
+        self.metrics.control.runs(self.standing.current, refused);
         self.bundles.send_replace(Bundles {
             running: self.standing.current,
             wanted: self.standing.wanted,
-            refused: self
-                .standing
-                .refused
-                .as_ref()
-                .map_or(0, |refused| refused.version),
+            refused,
         });
     }
 
@@ -519,6 +520,7 @@ impl Keeper {
 
     fn renewal(&self) -> Option<Timestamp> {
         let (start, end) = self.trust.validity().ok().flatten()?;
+        self.metrics.control.is_certified_until(end);
         Some(renew::due(start, end, self.identity.sensor.as_str()))
     }
 }

@@ -50,6 +50,7 @@ pub(crate) struct State {
     pub(crate) issued: usize,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) authority_asked: usize,
+    pub(crate) certificate_asked: usize,
     /// Events, as fields, in the order they came.
     pub(crate) events: Vec<ingest_event::Fields>,
     /// Attempts that were turned away.
@@ -341,6 +342,7 @@ impl Inner {
         let key = request.fingerprint().clone();
         let mut state = self.state.lock().expect("nobody panics");
         state.secrets.extend(ask.secret);
+        state.certificate_asked += 1;
         if let Some(reason) = state.refuses {
             return Reply::no(403, reason);
         }

@@ -105,6 +105,20 @@ async fn who_is_revoked_sends_nothing_and_loses_nothing() {
         until("it is read", || read(&sensor) == 60).await;
         centre.until("it is turned away", |state| (0 < state.turned_away).then_some(()));
         until("it waits in the spool", || 0 < sensor.metrics.spool_bytes.get()).await;
+        until("it knows that it is revoked", || {
+            sensor.metrics.control.is_revoked()
+        })
+        .await;
+        // What was under way then may still be turned away; after that nothing is even tried.
+        let asked_twice = |since: usize| {
+            let asked = move |state: &super::centre::State| {
+                (since + 2 <= state.certificate_asked).then_some(state.turned_away)
+            };
+            centre.until("it asks on", asked)
+        };
+        let asked = centre.state().certificate_asked;
+        let turned_away = asked_twice(asked);
+        assert_eq!(asked_twice(asked + 10), turned_away, "nothing is sent");
         assert_eq!(centre.state().events.len(), 20, "nothing passes");
         centre.approve(&key);
         centre.until("all of after", |state| (60 <= state.events.len()).then_some(()));
