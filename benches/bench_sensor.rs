@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+use std::path::{Path, PathBuf};
+
 use benches::{
     measure::{Row, record, table},
     sensor,
 };
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -21,10 +23,36 @@ struct Arguments {
     /// Run on this core; the last one if none is named.
     #[arg(long)]
     core: Option<usize>,
+    /// Only the traffic of these names: mix, office, dense.
+    #[arg(long)]
+    only: Vec<String>,
+    /// One contender, as this program runs it itself.
+    #[command(subcommand)]
+    contender: Option<One>,
+}
+
+#[derive(Subcommand)]
+enum One {
+    /// A capture to events.
+    Events { capture: PathBuf, out: PathBuf },
+    /// The floor.
+    Floor { capture: PathBuf },
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    match &arguments.contender {
+        Some(One::Events { capture, out }) => {
+            println!("{} events", sensor::events::run(capture, out)?);
+            return Ok(());
+        }
+        Some(One::Floor { capture }) => {
+            let found = sensor::floor::run(capture)?;
+            println!("{} packets, {} flows, {} names", found.packets, found.flows, found.names);
+            return Ok(());
+        }
+        None => {}
+    }
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let core = arguments.core.unwrap_or(cores.len().saturating_sub(1));
     if let Some(core) = cores.get(core)
@@ -32,7 +60,16 @@ fn main() -> anyhow::Result<()> {
     {
         println!("pinned to core {}", core.id);
     }
-    let rows = sensor::run()?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.varde/bench");
+    let mut rows = Vec::new();
+    for traffic in sensor::traffic::make(&sensor::captures()?.1, &folder)? {
+        if arguments.only.is_empty() || arguments.only.iter().any(|name| name == traffic.name) {
+            rows.extend(sensor::peers::rows(&traffic, &folder)?);
+        }
+    }
+    if arguments.only.is_empty() {
+        rows.extend(sensor::run()?);
+    }
     println!("{}", table(&rows));
     let [four, six] = sensor::cipher()?;
     println!("the cipher alone, each address new: {four:.0} IPv4 and {six:.0} IPv6 addresses a second");

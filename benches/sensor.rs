@@ -4,6 +4,12 @@
 //! Everything between is the sensor's own: packets, withholding, stamp, wire form, key, spool. The captures are those of
 //! others where they are at hand (`VARDE_CAPTURES`, by default `../shared/captures`), else those of the bundled cases.
 
+pub mod events;
+pub mod floor;
+pub mod peers;
+pub mod running;
+pub mod traffic;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -44,11 +50,7 @@ const CAPTURE_BYTES_MAX: u64 = 32 << 20;
 /// # Errors
 /// If there are no captures, a spool can't be made, or two contenders make different events.
 pub fn run() -> anyhow::Result<Vec<Row>> {
-    let home: Vec<IpNet> = vec![
-        "10.0.0.0/8".parse()?,
-        "192.168.0.0/16".parse()?,
-        "fd00::/8".parse()?,
-    ];
+    let home = home()?;
     let (name, captures) = captures()?;
     let mut plain = || pass(&captures, &home, Level::Full, None);
     let mut hidden = || pass(&captures, &home, Level::Pseudonymised, None);
@@ -103,6 +105,15 @@ pub fn run() -> anyhow::Result<Vec<Row>> {
             *spooled,
             SPOOL_BAR,
         ),
+    ])
+}
+
+/// The networks that are ours in all of it.
+fn home() -> anyhow::Result<Vec<IpNet>> {
+    Ok(vec![
+        "10.0.0.0/8".parse()?,
+        "192.168.0.0/16".parse()?,
+        "fd00::/8".parse()?,
     ])
 }
 
@@ -212,7 +223,10 @@ fn context() -> Option<SensorContext> {
 }
 
 /// The captures in memory, and what they are called.
-fn captures() -> anyhow::Result<(String, Vec<Vec<u8>>)> {
+///
+/// # Errors
+/// If there are none.
+pub fn captures() -> anyhow::Result<(String, Vec<Vec<u8>>)> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let others =
         env::var_os("VARDE_CAPTURES").map_or_else(|| here.join("../../shared/captures"), PathBuf::from);

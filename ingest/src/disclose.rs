@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ingest_event::field::is_packet_user;
 use ingest_event::{Fields, Value, Zone, field};
 use ipnet::IpNet;
 
@@ -83,7 +84,7 @@ const DATASETS_MAX: usize = 1_024;
 /// Drops payload, and names of users that stand in packets. How many fields that were.
 pub fn disclose(fields: &mut Fields) -> u64 {
     let before = fields.len();
-    fields.retain(|name, _| !is_payload(name) && class(name) != Some(Class::PacketUser));
+    fields.retain(|name, _| !is_payload(name) && !is_packet_user(name));
     (before - fields.len()) as u64
 }
 
@@ -108,7 +109,7 @@ pub struct Disclosed {
 #[derive(Debug)]
 pub struct Disclosure {
     policy: Policy,
-    treatments: HashMap<String, Treatment>,
+    treatments: HashMap<String, Treatment, foldhash::fast::RandomState>,
     pseudonyms: Pseudonyms,
     id_key: [u8; 32],
     datasets: Vec<String>,
@@ -139,7 +140,7 @@ impl Disclosure {
     ) -> Self {
         Self {
             policy: Policy::new(zone, rules),
-            treatments: HashMap::new(),
+            treatments: HashMap::default(),
             pseudonyms: Pseudonyms::new(key, Inside::new(home_networks), home_domains),
             id_key: key.derive("varde 2026 ids of events under pseudonym"),
             datasets: Vec::new(),

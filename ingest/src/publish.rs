@@ -85,10 +85,10 @@ impl Topics {
 #[must_use]
 pub fn key(event: &Event, home_networks: &[IpNet]) -> Vec<u8> {
     let endpoint = local_endpoint(&event.fields, home_networks).unwrap_or_default();
-    format!("{}/{endpoint}", event.organization).into_bytes()
+    [event.organization.as_str(), "/", endpoint].concat().into_bytes()
 }
 
-fn local_endpoint(fields: &Fields, home_networks: &[IpNet]) -> Option<String> {
+fn local_endpoint<'a>(fields: &'a Fields, home_networks: &[IpNet]) -> Option<&'a str> {
     let address = |name| {
         fields
             .get(name)
@@ -110,7 +110,6 @@ fn local_endpoint(fields: &Fields, home_networks: &[IpNet]) -> Option<String> {
         .or(source)
         .or_else(|| fields.text(field::HOST_NAME))
         .or_else(|| fields.text(field::LOG_SOURCE_ADDRESS))
-        .map(str::to_owned)
 }
 
 /// Publishes a batch of the spool in order; returns when all of it is durable on the bus.

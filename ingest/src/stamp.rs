@@ -78,7 +78,7 @@ pub fn stamp(
     } = draft;
     // The fields take part, so that two files that begin alike do not share ids; what the file is called does not.
     let path = fields.remove(field::LOG_FILE_PATH);
-    let said = serde_json::to_vec(&fields).unwrap_or_default();
+    let said = fields.digest();
     let id = EventId::derive(&[
         context.sensor.as_str().as_bytes(),
         &source.content,
@@ -101,7 +101,8 @@ pub fn stamp(
         exercise: context.exercise,
         fields: ingest_event::Fields::new(),
     };
-    for name in field::ENVELOPE {
+    let is_bare = !fields.iter().any(|(name, _)| field::is_envelope(name));
+    for name in field::ENVELOPE.into_iter().filter(|_| !is_bare) {
         if let Some(value) = fields.remove(name) {
             match context.envelope {
                 EnvelopeTrust::AsWritten => believe(&mut event, name, &value),

@@ -5,9 +5,9 @@
 //! `varde.schema`; a higher one is refused, so that an old reader never misreads a new writer.
 
 mod flat;
+mod json;
 mod written;
 
-use serde::ser::SerializeMap;
 use thiserror::Error;
 
 use crate::{
@@ -79,38 +79,35 @@ impl DecodeError {
 
 /// Appends the event's wire form to `out`, without a newline.
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
-    // Writing to a Vec does not fail, and every value serialises.
-    let mut serializer = serde_json::Serializer::new(&mut *out);
-    let written = write_event(event, &mut serializer);
-    debug_assert!(written.is_ok(), "an event always serialises");
-}
-
-fn write_event<S: serde::Serializer>(event: &Event, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(None)?;
-    map.serialize_entry(field::TIMESTAMP, &Text(event.timestamp))?;
-    map.serialize_entry(field::EVENT_CREATED, &Text(event.observed))?;
-    map.serialize_entry(field::EVENT_DATASET, &event.dataset)?;
-    map.serialize_entry(field::EVENT_ID, &event.id)?;
-    map.serialize_entry(field::EVENT_SEQUENCE, &event.sequence)?;
-    map.serialize_entry(field::OBSERVER_NAME, &event.sensor)?;
-    map.serialize_entry(field::ORGANIZATION_ID, &event.organization)?;
-    map.serialize_entry(field::VARDE_EXERCISE, &event.exercise)?;
-    map.serialize_entry(field::VARDE_MARKING, event.marking.as_str())?;
-    map.serialize_entry(field::VARDE_PURPOSE, event.purpose.as_str())?;
-    map.serialize_entry(field::VARDE_SCHEMA, &SCHEMA_VERSION)?;
-    map.serialize_entry(field::VARDE_ZONE, event.zone.as_str())?;
-    for (name, value) in event.fields.iter() {
-        map.serialize_entry(name, value)?;
-    }
-    map.end()
-}
-
-struct Text<T>(T);
-
-impl<T: std::fmt::Display> serde::Serialize for Text<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
+    let mut plain = |name: &str, value: &str| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(value.as_bytes());
+    };
+    // What is between the texts is the envelope's names in their order; the texts are of letters, digits and marks.
+    plain("{\"@timestamp\":\"", event.timestamp.text().as_str());
+    plain("\",\"event.created\":\"", event.observed.text().as_str());
+    plain("\",\"event.dataset\":", "");
+    json::text(&event.dataset, out);
+    out.extend_from_slice(b",\"event.id\":");
+    json::text(event.id.as_str(), out);
+    let mut plain = |name: &str, value: &str| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(value.as_bytes());
+    };
+    plain(",\"event.sequence\":", itoa::Buffer::new().format(event.sequence));
+    plain(",\"observer.name\":\"", event.sensor.as_str());
+    plain("\",\"organization.id\":\"", event.organization.as_str());
+    plain(
+        "\",\"varde.exercise\":",
+        if event.exercise { "true" } else { "false" },
+    );
+    plain(",\"varde.marking\":\"", event.marking.as_str());
+    plain("\",\"varde.purpose\":\"", event.purpose.as_str());
+    plain("\",\"varde.schema\":", itoa::Buffer::new().format(SCHEMA_VERSION));
+    plain(",\"varde.zone\":\"", event.zone.as_str());
+    out.push(b'"');
+    json::fields(&event.fields, out);
+    out.push(b'}');
 }
 
 /// Reads one record.

@@ -4,7 +4,7 @@
 
 mod class;
 
-pub use class::{Class, OTHERS, class, is_declared};
+pub use class::{Class, OTHERS, class, is_declared, is_packet_user};
 
 /// Makes a constant of each name, and the list of all with their classes: a name without a class does not compile.
 macro_rules! names {
@@ -395,3 +395,10 @@ pub const ENVELOPE: [&str; 12] = [
     VARDE_SCHEMA,
     VARDE_ZONE,
 ];
+
+/// Whether a name is one of [`ENVELOPE`].
+#[must_use]
+pub fn is_envelope(name: &str) -> bool {
+    // The first letters are looked at first: this is asked of every field there is.
+    name.starts_with(['@', 'e', 'o', 'v']) && ENVELOPE.contains(&name)
+}

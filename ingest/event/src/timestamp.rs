@@ -88,15 +88,96 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default();
-        let precision = match self.0.rem_euclid(1_000_000_000) {
-            0 => 0,
-            n if n % 1_000_000 == 0 => 3,
-            n if n % 1_000 == 0 => 6,
-            _ => 9,
-        };
-        write!(f, "{time:.precision$}")
+        f.write_str(self.text().as_str())
     }
+}
+
+/// A timestamp as it is written, without a place on the heap.
+#[derive(Clone, Copy, Debug)]
+pub struct TimestampText {
+    /// `2026-03-02T08:15:00.123456789Z` at most.
+    bytes: [u8; 30],
+    length: usize,
+}
+
+impl TimestampText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.length).unwrap_or_default();
+        // Digits and marks only.
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Two digits of a number below 100 at each place.
+    fn put<const N: usize>(&mut self, pairs: [(usize, u64); N]) {
+        for (at, number) in pairs {
+            if let Some([tens, ones]) = self.bytes.get_mut(at..at + 2) {
+                *tens = b'0' + (number / 10 % 10) as u8;
+                *ones = b'0' + (number % 10) as u8;
+            }
+        }
+    }
+}
+
+impl Timestamp {
+    /// As it is written: RFC 3339 in UTC.
+    #[must_use]
+    pub fn text(self) -> TimestampText {
+        let nanos = self.0.rem_euclid(1_000_000_000).unsigned_abs();
+        let secs = self.0.div_euclid(1_000_000_000);
+        let second_of_day = secs.rem_euclid(86_400).unsigned_abs();
+        let (year, month, day) = civil(secs.div_euclid(86_400));
+        let mut text = TimestampText {
+            bytes: *b"0000-00-00T00:00:00.000000000Z",
+            length: 30,
+        };
+        text.put([(0, year / 100), (2, year % 100), (5, month), (8, day)]);
+        text.put([
+            (11, second_of_day / 3_600),
+            (14, second_of_day / 60 % 60),
+            (17, second_of_day % 60),
+        ]);
+        text.put([
+            (20, nanos / 10_000_000),
+            (22, nanos / 100_000 % 100),
+            (24, nanos / 1_000 % 100),
+            (26, nanos / 10 % 100),
+        ]);
+        let fraction = match nanos {
+            0 => 0,
+            n if n % 1_000_000 == 0 => 4,
+            n if n % 1_000 == 0 => 7,
+            n => {
+                text.put([(27, n % 100)]);
+                10
+            }
+        };
+        text.length = 20 + fraction;
+        if let Some(last) = text.bytes.get_mut(19 + fraction) {
+            *last = b'Z';
+        }
+        text
+    }
+}
+
+/// Year, month and day of days since 1970-01-01 in the Gregorian calendar; the year begins in March so that the leap day
+/// is its last, and four centuries are one era of 146,097 days.
+fn civil(days: i64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = year_of_era + era * 400 + next;
+    (year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs())
 }
 
 impl FromStr for Timestamp {
@@ -184,6 +265,23 @@ fn usual(text: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_day_is_written_as_the_calendar_has_it() {
+        // From 1678 to 2261, a day and some odd time apart.
+        let step = 86_400_000_000_000 + 3_723_000_000_000 + 456_789_000;
+        let mut nanos = i64::MIN + 1;
+        while nanos < i64::MAX - step {
+            let (seconds, rest) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
+            for rest in [0, rest / 1_000_000 * 1_000_000, rest / 1_000 * 1_000, rest] {
+                let time = Timestamp(seconds.saturating_mul(1_000_000_000).saturating_add(rest));
+                let expected = jiff::Timestamp::from_nanosecond(i128::from(time.0)).expect("in range");
+                let read: jiff::Timestamp = time.to_string().parse().expect("a time");
+                assert_eq!(read, expected, "{time}");
+            }
+            nanos += step;
+        }
+    }
 
     #[test]
     fn real_spellings_are_read_and_written_one_way() {

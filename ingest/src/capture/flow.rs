@@ -452,27 +452,27 @@ impl Peers {
 
     /// Addresses, ports and what follows from them.
     fn fields(self, home: &[IpNet]) -> Fields {
+        // In the order of their names, which is cheapest.
         let mut fields = Fields::new();
-        fields.set(field::SOURCE_IP, self.source);
+        let ports = self.ports();
         fields.set(field::DESTINATION_IP, self.destination);
-        if let Some((source, destination)) = self.ports() {
-            fields.set(field::SOURCE_PORT, source);
-            fields.set(field::DESTINATION_PORT, destination);
-        }
-        fields.set(
-            field::NETWORK_TYPE,
-            if self.source.is_ipv4() { "ipv4" } else { "ipv6" },
-        );
-        match transport_name(self.protocol) {
-            Some(name) => fields.set(field::NETWORK_TRANSPORT, name),
-            None => fields.set(field::NETWORK_TRANSPORT, self.protocol.to_string()),
-        }
+        fields.set_some(field::DESTINATION_PORT, ports.map(|(_, destination)| destination));
         let id = community_id(self.source, self.destination, self.protocol, self.ports);
         fields.set(field::NETWORK_COMMUNITY_ID, id);
         fields.set_some(
             field::NETWORK_DIRECTION,
             network_direction(self.source, self.destination, home),
         );
+        match transport_name(self.protocol) {
+            Some(name) => fields.set(field::NETWORK_TRANSPORT, name),
+            None => fields.set(field::NETWORK_TRANSPORT, self.protocol.to_string()),
+        }
+        fields.set(
+            field::NETWORK_TYPE,
+            if self.source.is_ipv4() { "ipv4" } else { "ipv6" },
+        );
+        fields.set(field::SOURCE_IP, self.source);
+        fields.set_some(field::SOURCE_PORT, ports.map(|(source, _)| source));
         fields
     }
 }

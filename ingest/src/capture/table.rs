@@ -6,6 +6,8 @@
 
 use std::{collections::HashMap, collections::VecDeque, net::IpAddr, time::Duration};
 
+use foldhash::fast::RandomState;
+
 use ingest_event::Timestamp;
 
 use super::{
@@ -28,7 +30,7 @@ const NONE: u32 = u32::MAX;
 pub(super) struct FlowTable {
     // Lookups only: its order is never seen, so the random seed, which keeps an attacker from
     // choosing keys that collide, changes no output.
-    slots: HashMap<FlowKey, u32>,
+    slots: HashMap<FlowKey, u32, RandomState>,
     flows: Vec<Slot>,
     free: Vec<u32>,
     queues: [Queue; 3],
@@ -79,7 +81,7 @@ impl FlowTable {
             back: NONE,
         };
         Self {
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             flows: Vec::new(),
             free: Vec::new(),
             queues: [

@@ -100,9 +100,24 @@ impl Class {
 pub fn class(name: &str) -> Option<Class> {
     use std::collections::HashMap;
     use std::sync::LazyLock;
-    static BY_NAME: LazyLock<HashMap<&'static str, Class>> =
+    // Seeded: names come from outside too.
+    static BY_NAME: LazyLock<HashMap<&'static str, Class, foldhash::fast::RandomState>> =
         LazyLock::new(|| DECLARED.iter().chain(OTHERS).copied().collect());
     BY_NAME.get(name).copied()
+}
+
+/// Whether a field holds a name of a user that stood in packets: asked of every field there is, and few are.
+#[must_use]
+pub fn is_packet_user(name: &str) -> bool {
+    use std::sync::LazyLock;
+    static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let declared = DECLARED.iter().chain(OTHERS);
+        declared
+            .filter(|(_, class)| *class == Class::PacketUser)
+            .map(|(name, _)| *name)
+            .collect()
+    });
+    NAMES.contains(&name)
 }
 
 /// Whether a name is declared; in constants, so that a table with another one does not compile.

@@ -1,0 +1,108 @@
+//! What others make of the same captures, and our own sensor beside them, each as a process of its own.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use super::running::{Program, Ran, by_turns};
+use super::traffic::{DENSE_FLOWS, Traffic};
+use crate::measure::{Against, Bar, Contender, Row, rate};
+
+/// By turns so often; a run of a peer takes up to half a minute.
+const ROUNDS: usize = 3;
+
+/// What nfstream is asked: packets of a flow that its dissector looks at, as its manual has it.
+const NFSTREAM: &str = "\
+import sys
+from nfstream import NFStreamer
+flows = NFStreamer(source=sys.argv[1], n_dissections=20, statistical_analysis=False, n_meters=1).to_csv(path=sys.argv[2])
+print(flows)
+";
+
+/// Measures on one capture.
+///
+/// # Errors
+/// If a contender can't be run.
+pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
+    let me = env::current_exe().context("find this program")?;
+    let me = |way: &str, out: Option<&str>| {
+        let mut command = vec![me.display().to_string(), way.to_owned(), traffic.path.display().to_string()];
+        command.extend(out.map(|out| folder.join(out).display().to_string()));
+        command
+    };
+    let program = |name: &str, command| Program {
+        name: name.to_owned(),
+        command,
+        environment: Vec::new(),
+    };
+    let mut programs = vec![
+        program("varde-sensor", me("events", Some("events.ndjson"))),
+        program("floor", me("floor", None)),
+    ];
+    if let Some(python) = nfstream() {
+        let mut command = vec![python, "-c".to_owned(), NFSTREAM.to_owned()];
+        command.push(traffic.path.display().to_string());
+        command.push(folder.join("flows.csv").display().to_string());
+        programs.push(program("nfstream, dissecting", command));
+    }
+    let ran = by_turns(ROUNDS, &programs)?;
+    let figure = |ran: &Ran| rate(traffic.packets, ran.time);
+    let [ours, floor, peers @ ..] = ran.as_slice() else {
+        anyhow::bail!("two contenders ran");
+    };
+    let checked = format!("{}; floor: {}", ours.said, floor.said);
+    let row = |work, peer: Option<Contender>, bar| Row {
+        bench: "sensor",
+        work,
+        corpus: traffic.name.to_owned(),
+        unit: "packets/s",
+        ours: figure(ours),
+        floor: Some(Contender {
+            name: "headers, flows and first payloads".to_owned(),
+            figure: figure(floor),
+        }),
+        peer,
+        bar,
+        checked: checked.clone(),
+    };
+    let mut rows = vec![row(
+        "capture to events, written",
+        None,
+        Some(Bar {
+            against: Against::Floor,
+            at_least: 0.25,
+        }),
+    )];
+    for (program, ran) in programs.iter().skip(2).zip(peers) {
+        let at_least = match traffic.name {
+            "mix" => 7.0,
+            "office" => 5.0,
+            _ => 12.0,
+        };
+        rows.push(row(
+            "capture to events, written",
+            Some(Contender {
+                name: program.name.clone(),
+                figure: figure(ran),
+            }),
+            Some(Bar {
+                against: Against::Peer,
+                at_least,
+            }),
+        ));
+    }
+    debug_assert!(traffic.name != "dense" || u64::from(DENSE_FLOWS) * 2 == traffic.packets);
+    Ok(rows)
+}
+
+/// A Python with nfstream: `VARDE_NFSTREAM` names it, or the one that `scripts/provision bench` made.
+fn nfstream() -> Option<String> {
+    let python = env::var("VARDE_NFSTREAM").unwrap_or_else(|_| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.join("../.varde/nfstream/bin/python").display().to_string()
+    });
+    let known = Command::new(&python).args(["-c", "import nfstream"]).output();
+    known.is_ok_and(|known| known.status.success()).then_some(python)
+}
