@@ -35,6 +35,8 @@ struct Arguments {
 enum One {
     /// A capture to events.
     Events { capture: PathBuf, out: PathBuf },
+    /// A capture to flows alone.
+    Flows { capture: PathBuf, out: PathBuf },
     /// The floor.
     Floor { capture: PathBuf },
 }
@@ -43,12 +45,19 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match &arguments.contender {
         Some(One::Events { capture, out }) => {
-            println!("{} events", sensor::events::run(capture, out)?);
+            println!("{} events", sensor::events::run(capture, out, true)?);
+            return Ok(());
+        }
+        Some(One::Flows { capture, out }) => {
+            println!("{} flows", sensor::events::run(capture, out, false)?);
             return Ok(());
         }
         Some(One::Floor { capture }) => {
             let found = sensor::floor::run(capture)?;
-            println!("{} packets, {} flows, {} names", found.packets, found.flows, found.names);
+            println!(
+                "{} packets, {} flows, {} names",
+                found.packets, found.flows, found.names
+            );
             return Ok(());
         }
         None => {}
@@ -62,13 +71,13 @@ fn main() -> anyhow::Result<()> {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.varde/bench");
     let mut rows = Vec::new();
-    for traffic in sensor::traffic::make(&sensor::captures()?.1, &folder)? {
+    for traffic in sensor::traffic::make(&sensor::captures()?, &folder)? {
         if arguments.only.is_empty() || arguments.only.iter().any(|name| name == traffic.name) {
             rows.extend(sensor::peers::rows(&traffic, &folder)?);
+            if traffic.name == "mix" {
+                rows.extend(sensor::run(&traffic)?);
+            }
         }
-    }
-    if arguments.only.is_empty() {
-        rows.extend(sensor::run()?);
     }
     println!("{}", table(&rows));
     let [four, six] = sensor::cipher()?;

@@ -1,5 +1,5 @@
-//! What the sensor's promises cost: captures to the bytes of events, under pseudonym beside the same in full, and through
-//! the synced spool beside the same without one.
+//! How fast the sensor is beside others ([`peers`]), and what its promises cost: captures to the bytes of events, under
+//! pseudonym beside the same in full, and through the synced spool beside the same without one.
 //!
 //! Everything between is the sensor's own: packets, withholding, stamp, wire form, key, spool. The captures are those of
 //! others where they are at hand (`VARDE_CAPTURES`, by default `../shared/captures`), else those of the bundled cases.
@@ -13,6 +13,7 @@ pub mod traffic;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use anyhow::Context as _;
 use ingest::capture::{CaptureOptions, CaptureReader};
 use ingest::disclose::Disclosure;
 use ingest::disclose::policy::{DisclosureRule, Level};
@@ -23,6 +24,8 @@ use ingest::spool::{Room, Spool, Stream};
 use ingest::stamp::{EnvelopeTrust, SensorContext, SourceIdentity, locate, stamp};
 use ingest_event::{Marking, Purpose, Timestamp, Zone, encode};
 use ipnet::IpNet;
+
+use traffic::Traffic;
 
 use crate::measure::{Against, Bar, Contender, Row, by_turns, rate};
 
@@ -49,9 +52,9 @@ const CAPTURE_BYTES_MAX: u64 = 32 << 20;
 ///
 /// # Errors
 /// If there are no captures, a spool can't be made, or two contenders make different events.
-pub fn run() -> anyhow::Result<Vec<Row>> {
+pub fn run(traffic: &Traffic) -> anyhow::Result<Vec<Row>> {
     let home = home()?;
-    let (name, captures) = captures()?;
+    let captures = [fs::read(&traffic.path).with_context(|| format!("read {}", traffic.path.display()))?];
     let mut plain = || pass(&captures, &home, Level::Full, None);
     let mut hidden = || pass(&captures, &home, Level::Pseudonymised, None);
     let mut spooled = || {
@@ -81,7 +84,7 @@ pub fn run() -> anyhow::Result<Vec<Row>> {
     let row = |work, ours, at_least| Row {
         bench: BENCH,
         work,
-        corpus: name.clone(),
+        corpus: traffic.name.to_owned(),
         unit: "events/s",
         ours: rate(*events, ours),
         floor: None,
@@ -93,10 +96,7 @@ pub fn run() -> anyhow::Result<Vec<Row>> {
             against: Against::Peer,
             at_least,
         }),
-        checked: format!(
-            "{events} events of {} captures, the same number by all",
-            captures.len()
-        ),
+        checked: format!("{events} events, the same number by all"),
     };
     Ok(vec![
         row("captures to events under pseudonym", *hidden, PSEUDONYMS_BAR),
@@ -117,7 +117,7 @@ fn home() -> anyhow::Result<Vec<IpNet>> {
     ])
 }
 
-/// Every capture to bytes, and through the spool if there is one; how many events that were.
+/// Captures to bytes, and through the spool if there is one; how many events that were.
 fn pass(captures: &[Vec<u8>], home: &[IpNet], level: Level, mut spool: Option<&mut Spool>) -> u64 {
     let rule = DisclosureRule {
         level: Some(level),
@@ -222,18 +222,18 @@ fn context() -> Option<SensorContext> {
     })
 }
 
-/// The captures in memory, and what they are called.
+/// The captures at hand, in memory.
 ///
 /// # Errors
 /// If there are none.
-pub fn captures() -> anyhow::Result<(String, Vec<Vec<u8>>)> {
+pub fn captures() -> anyhow::Result<Vec<Vec<u8>>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let others =
         env::var_os("VARDE_CAPTURES").map_or_else(|| here.join("../../shared/captures"), PathBuf::from);
-    let (name, root) = if others.is_dir() {
-        ("captures of others", others)
+    let root = if others.is_dir() {
+        others
     } else {
-        ("captures of the cases", here.join("../replay-data/cases"))
+        here.join("../replay-data/cases")
     };
     let mut folders = vec![root];
     let mut paths = Vec::new();
@@ -254,7 +254,7 @@ pub fn captures() -> anyhow::Result<(String, Vec<Vec<u8>>)> {
     let read: Result<Vec<_>, _> = paths.iter().map(fs::read).collect();
     let read = read?;
     anyhow::ensure!(!read.is_empty(), "no capture was found");
-    Ok((name.to_owned(), read))
+    Ok(read)
 }
 
 /// Addresses of our own that were not seen before: what the cipher alone does. Told beside the table.

@@ -13,17 +13,23 @@ use ingest::site::keys::SiteKey;
 use ingest::stamp::{SourceIdentity, stamp};
 use ingest_event::{Timestamp, Zone, encode};
 
-/// Writes the events of a capture, as they would leave in full; gives their number.
+/// Writes the events of a capture, as they would leave in full, or its flows alone; gives their number.
 ///
 /// # Errors
 /// If a file can't be read or written.
-pub fn run(capture: &Path, out: &Path) -> anyhow::Result<u64> {
+pub fn run(capture: &Path, out: &Path, metadata: bool) -> anyhow::Result<u64> {
     let home = super::home()?;
     let rule = DisclosureRule {
         level: Some(Level::Full),
         ..DisclosureRule::default()
     };
-    let mut disclosure = Disclosure::new(Zone::Administration, &[rule], &SiteKey::of(1, [7; 32]), &home, &[]);
+    let mut disclosure = Disclosure::new(
+        Zone::Administration,
+        &[rule],
+        &SiteKey::of(1, [7; 32]),
+        &home,
+        &[],
+    );
     let context = super::context().ok_or_else(|| anyhow::anyhow!("the bench's own context"))?;
     let source = SourceIdentity {
         name: "bench".to_owned(),
@@ -32,6 +38,7 @@ pub fn run(capture: &Path, out: &Path) -> anyhow::Result<u64> {
     };
     let options = CaptureOptions {
         home_networks: home.clone(),
+        metadata,
         ..CaptureOptions::default()
     };
     let mut reader = CaptureReader::new(File::open(capture)?, options)?;
@@ -40,7 +47,9 @@ pub fn run(capture: &Path, out: &Path) -> anyhow::Result<u64> {
     loop {
         let goes_on = reader.read(&mut records)?;
         for record in records.drain(..) {
-            let Record::Event(mut draft) = record else { continue };
+            let Record::Event(mut draft) = record else {
+                continue;
+            };
             disclosure.apply(&mut draft);
             events += 1;
             let event = stamp(&context, &source, draft, events, Timestamp::EPOCH);

@@ -129,7 +129,12 @@ fn question(message: &[u8]) -> Option<usize> {
 
 /// The length of the server's name in a ClientHello (RFC 6066 section 3).
 fn server_name(record: &[u8]) -> Option<usize> {
-    let u16_at = |at: usize| Some(usize::from(u16::from_be_bytes([*record.get(at)?, *record.get(at + 1)?])));
+    let u16_at = |at: usize| {
+        Some(usize::from(u16::from_be_bytes([
+            *record.get(at)?,
+            *record.get(at + 1)?,
+        ])))
+    };
     let mut at = 43;
     at += 1 + usize::from(*record.get(at)?);
     at += 2 + u16_at(at)?;
@@ -157,4 +162,3 @@ fn host(payload: &[u8]) -> Option<usize> {
         .find(|header| header.name.eq_ignore_ascii_case("host"))
         .map(|header| header.value.len())
 }
-

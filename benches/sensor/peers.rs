@@ -1,6 +1,7 @@
 //! What others make of the same captures, and our own sensor beside them, each as a process of its own.
 
 use std::env;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
@@ -28,7 +29,11 @@ print(flows)
 pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
     let me = env::current_exe().context("find this program")?;
     let me = |way: &str, out: Option<&str>| {
-        let mut command = vec![me.display().to_string(), way.to_owned(), traffic.path.display().to_string()];
+        let mut command = vec![
+            me.display().to_string(),
+            way.to_owned(),
+            traffic.path.display().to_string(),
+        ];
         command.extend(out.map(|out| folder.join(out).display().to_string()));
         command
     };
@@ -93,8 +98,74 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
             }),
         ));
     }
+    rows.extend(flows(traffic, folder)?);
     debug_assert!(traffic.name != "dense" || u64::from(DENSE_FLOWS) * 2 == traffic.packets);
     Ok(rows)
+}
+
+/// Flows alone, beside softflowd where it is installed. Its export goes to a port where nobody reads.
+fn flows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Option<Row>> {
+    let listener = UdpSocket::bind("127.0.0.1:0").context("find a port")?;
+    let to = listener.local_addr().context("find a port")?.to_string();
+    let capture = traffic.path.display().to_string();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let softflowd = [
+        "softflowd",
+        "-d",
+        "-6",
+        "-v",
+        "9",
+        "-m",
+        "1000000",
+        "-r",
+        &capture,
+        "-n",
+        &to,
+    ];
+    let mut command: Vec<String> = softflowd.map(str::to_owned).to_vec();
+    for (flag, name) in [("-p", "softflowd.pid"), ("-c", "softflowd.ctl")] {
+        command.extend([flag.to_owned(), file(name)]);
+    }
+    if Command::new("softflowd").arg("-h").output().is_err() {
+        return Ok(None);
+    }
+    let me = env::current_exe()
+        .context("find this program")?
+        .display()
+        .to_string();
+    let programs = [
+        Program {
+            name: "varde-sensor".to_owned(),
+            command: vec![me, "flows".to_owned(), capture, file("flows.ndjson")],
+            environment: Vec::new(),
+        },
+        Program {
+            name: "softflowd".to_owned(),
+            command,
+            environment: Vec::new(),
+        },
+    ];
+    let ran = by_turns(ROUNDS, &programs)?;
+    let [ours, theirs] = ran.as_slice() else {
+        anyhow::bail!("two contenders ran");
+    };
+    Ok(Some(Row {
+        bench: "sensor",
+        work: "capture to flows, written",
+        corpus: traffic.name.to_owned(),
+        unit: "packets/s",
+        ours: rate(traffic.packets, ours.time),
+        floor: None,
+        peer: Some(Contender {
+            name: "softflowd, NetFlow v9".to_owned(),
+            figure: rate(traffic.packets, theirs.time),
+        }),
+        bar: Some(Bar {
+            against: Against::Peer,
+            at_least: 1.5,
+        }),
+        checked: ours.said.clone(),
+    }))
 }
 
 /// A Python with nfstream: `VARDE_NFSTREAM` names it, or the one that `scripts/provision bench` made.

@@ -89,7 +89,9 @@ pub fn run(program: &Program) -> anyhow::Result<Ran> {
 fn children() -> anyhow::Result<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
     // The second field, the name, may hold blanks.
-    let (_, fields) = stat.rsplit_once(')').context("find the fields of /proc/self/stat")?;
+    let (_, fields) = stat
+        .rsplit_once(')')
+        .context("find the fields of /proc/self/stat")?;
     let ticks: u64 = fields
         .split_whitespace()
         .skip(13)

@@ -60,7 +60,11 @@ pub fn make(captures: &[Vec<u8>], folder: &Path) -> anyhow::Result<[Traffic; 3]>
     };
     let office: Vec<&Vec<Timed>> = read.iter().filter(heavy).collect();
     Ok([
-        write(folder, "mix", repeated(&read.iter().collect::<Vec<_>>(), MIX_TIMES))?,
+        write(
+            folder,
+            "mix",
+            repeated(&read.iter().collect::<Vec<_>>(), MIX_TIMES),
+        )?,
         write(folder, "office", repeated(&office, OFFICE_TIMES))?,
         write(folder, "dense", dense())?,
     ])
@@ -171,7 +175,9 @@ fn readdress(frame: &mut [u8], time: u32) {
     }) else {
         return;
     };
-    let Some(packet) = frame.get_mut(start..) else { return };
+    let Some(packet) = frame.get_mut(start..) else {
+        return;
+    };
     let head = match packet.first() {
         Some(byte) if byte >> 4 == 4 => usize::from(byte & 15) * 4,
         _ => return,

@@ -81,6 +81,9 @@ pub struct CaptureOptions {
     pub kept_bytes_max: usize,
     /// Whether the same addresses in two VLANs are two networks. Default [`VlanRule::Apart`].
     pub vlans: VlanRule,
+    /// Whether what is said in flows is read too. Default `true`; without, a fast line costs less, and there are flows
+    /// alone.
+    pub metadata: bool,
 }
 
 /// What VLANs say of networks.
@@ -139,6 +142,7 @@ impl Default for CaptureOptions {
             flows_max: 262_144,
             kept_bytes_max: 64 * 1024 * 1024,
             vlans: VlanRule::Apart,
+            metadata: true,
         }
     }
 }

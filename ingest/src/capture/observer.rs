@@ -34,6 +34,7 @@ pub(super) struct Observer {
 /// What listens to flows, and what they keep for it.
 struct Ear {
     home: Vec<IpNet>,
+    listens: bool,
     kept_bytes: usize,
     // Flows that keep something, by when they began to. Ordered: the first is the one that has kept longest.
     keepers: BTreeMap<u64, FlowKey>,
@@ -50,6 +51,7 @@ impl Observer {
             fragments: Defragmenter::default(),
             ear: Ear {
                 home: options.home_networks,
+                listens: options.metadata,
                 kept_bytes: 0,
                 keepers: BTreeMap::new(),
                 keepers_seen: 0,
@@ -191,6 +193,9 @@ impl Observer {
 impl Ear {
     /// Listens to a packet of a flow, and hands out what it says.
     fn hear(&mut self, flow: &mut Flow, direction: Direction, packet: &Packet<'_>, out: &mut Vec<Record>) {
+        if !self.listens {
+            return;
+        }
         let before = flow.listening.weight();
         match packet.transport {
             Transport::Tcp {
