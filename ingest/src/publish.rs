@@ -128,7 +128,7 @@ pub async fn publish(producer: &Producer, topics: &Topics, batch: &[Entry]) -> R
             .publish(topics.of_destination(first.destination), records)
             .await;
         published.map_err(|error| Refused {
-            culprit: culprit(&error).map(|index| sent + index),
+            culprit: error.culprit().map(|index| sent + index),
             sent,
             error,
         })?;
@@ -146,13 +146,6 @@ pub struct Refused {
     pub culprit: Option<usize>,
     /// The bus's reason.
     pub error: PublishError,
-}
-
-fn culprit(error: &PublishError) -> Option<usize> {
-    match error {
-        PublishError::TooLarge { index, .. } | PublishError::KeyMissing { index, .. } => Some(*index),
-        PublishError::UnknownTopic { .. } | PublishError::Append { .. } => None,
-    }
 }
 
 /// What to do after a failure.

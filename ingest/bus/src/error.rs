@@ -202,6 +202,30 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// The record of the call that is the cause, from 0, if it is known.
+    pub fn culprit(&self) -> Option<usize> {
+        match self {
+            PublishError::TooLarge { index, .. }
+            | PublishError::KeyMissing { index, .. }
+            | PublishError::Append {
+                source: Cause::Uplink(UplinkError::Forbidden { index, .. }),
+                ..
+            } => Some(*index),
+            PublishError::UnknownTopic { .. } | PublishError::Append { .. } => None,
+        }
+    }
+
+    /// Whether the record is one that this sensor may not write, and not too large.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(
+            self,
+            PublishError::Append {
+                source: Cause::Uplink(UplinkError::Forbidden { .. }),
+                ..
+            }
+        )
+    }
+
     /// What the caller can do.
     pub fn class(&self) -> ErrorClass {
         match self {

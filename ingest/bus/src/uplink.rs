@@ -6,6 +6,7 @@
 
 mod client;
 mod codec;
+mod pace;
 mod producer;
 
 use std::path::{Path, PathBuf};
@@ -75,6 +76,14 @@ pub enum UplinkError {
         /// For people.
         detail: String,
     },
+    /// A record that the sensor may not write: its key is not what the certificate says, today.
+    #[error("the gateway does not let the sensor write record {index}: {detail}")]
+    Forbidden {
+        /// Which of the call, from 0.
+        index: usize,
+        /// For people.
+        detail: String,
+    },
     /// An answer that no gateway gives.
     #[error("the gateway answers with status {0} and no reason; check the address")]
     Answer(u16),
@@ -135,6 +144,9 @@ impl UplinkError {
             UplinkError::Refused { reason, .. } if matches!(reason.as_str(), "busy" | "away") => {
                 ErrorClass::Transient
             }
+            // Which record it is, the bus did not say: it is looked for by halves.
+            UplinkError::Refused { reason, .. } if reason == "too_large" => ErrorClass::Poison,
+            UplinkError::Forbidden { .. } => ErrorClass::Poison,
             UplinkError::Answer(status) if 500 <= *status || matches!(status, 408 | 429) => {
                 ErrorClass::Transient
             }

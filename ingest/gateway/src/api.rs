@@ -30,12 +30,16 @@ use crate::knocks::Knocks;
 use crate::metrics::Metrics;
 use crate::room::Room;
 use crate::roster::Roster;
+use crate::under_way::UnderWay;
 
 /// Bytes of a body that is JSON: a request for a certificate, a status.
 const JSON_BYTES_MAX: usize = 16 << 10;
 
 /// How long such a body may take.
 const JSON_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a body that have to come within its timeout, again and again: a line that is slower brings nothing.
+const STEP_BYTES: usize = 64 << 10;
 
 /// When to come again if there was no room, seconds.
 const AGAIN_SECS: u64 = 2;
@@ -70,6 +74,8 @@ pub struct Gateway {
     pub ensured: Mutex<BTreeSet<OrganizationNumber>>,
     /// Writes under way, also of requests whose sender went away.
     pub writes: TaskTracker,
+    /// Whose writes these are.
+    pub under_way: UnderWay,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -164,6 +170,13 @@ impl Refusal {
         Self::new(Reason::Busy, detail).after(after)
     }
 
+    /// A line that did not bring the body: nothing is wrong with what was sent.
+    fn slow(detail: &str) -> Self {
+        let mut refusal = Self::busy(detail, AGAIN_SECS);
+        refusal.status = StatusCode::REQUEST_TIMEOUT;
+        refusal
+    }
+
     fn after(mut self, seconds: u64) -> Self {
         self.after = Some(seconds);
         self
@@ -178,24 +191,30 @@ impl Refusal {
     }
 }
 
-/// Reads a body up to a size and for a time.
+/// Reads a body up to a size, as long as each [`STEP_BYTES`] of it, and what is left, come within `timeout`.
 async fn read(stream: &mut BodyDataStream, bytes_max: usize, timeout: Duration) -> Result<Vec<u8>, Refusal> {
     let mut body = Vec::new();
-    let all = async {
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| Refusal::new(Reason::Body, "the body did not come whole"))?;
-            if bytes_max < body.len() + chunk.len() {
-                let detail = format!("the body is too large; {bytes_max} bytes are the most");
-                return Err(Refusal::new(Reason::Body, detail));
+    loop {
+        let step = body.len() + STEP_BYTES;
+        let more = async {
+            while body.len() < step {
+                let Some(chunk) = stream.next().await else {
+                    return Ok(false);
+                };
+                let chunk = chunk.map_err(|_| Refusal::slow("the body did not come whole; send it again"))?;
+                if bytes_max < body.len() + chunk.len() {
+                    let detail = format!("the body is too large; {bytes_max} bytes are the most");
+                    return Err(Refusal::new(Reason::Body, detail));
+                }
+                body.extend_from_slice(&chunk);
             }
-            body.extend_from_slice(&chunk);
+            Ok(true)
+        };
+        let more = tokio::time::timeout(timeout, more).await;
+        if !more.unwrap_or_else(|_| Err(Refusal::slow("the body comes too slowly; send less at once")))? {
+            return Ok(body);
         }
-        Ok(())
-    };
-    tokio::time::timeout(timeout, all)
-        .await
-        .unwrap_or_else(|_| Err(Refusal::new(Reason::Body, "the body took too long")))?;
-    Ok(body)
+    }
 }
 
 /// Reads a body that is JSON.
@@ -209,4 +228,52 @@ fn words(text: &str, most: usize) -> String {
     let kept = text.chars().take(most);
     kept.map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// What comes of a body of so many chunks with a pause before each, in a time that does not pass by itself.
+    async fn body(chunks: usize, chunk_bytes: usize, pause: Duration) -> Result<usize, (u16, Reason)> {
+        let chunks = stream::iter(0..chunks).then(move |_| async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, std::io::Error>(vec![0_u8; chunk_bytes])
+        });
+        let mut body = Body::from_stream(chunks).into_data_stream();
+        let read = read(&mut body, 1 << 20, Duration::from_secs(60)).await;
+        let refused = |refusal: Refusal| (refusal.status.as_u16(), refusal.refused.reason);
+        read.map(|body| body.len()).map_err(refused)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_body_is_taken_and_one_that_does_not_move_is_told_to_come_again() {
+        let pause = Duration::from_secs(40);
+        assert_eq!(
+            body(10, STEP_BYTES, pause).await,
+            Ok(10 * STEP_BYTES),
+            "400 seconds"
+        );
+        assert_eq!(
+            body(10, 1, pause).await,
+            Err((408, Reason::Busy)),
+            "a byte now and then"
+        );
+        assert_eq!(body(1, 1, 2 * pause).await, Err((408, Reason::Busy)), "nothing");
+        assert_eq!(
+            body(20, STEP_BYTES, pause).await,
+            Err((400, Reason::Body)),
+            "too large"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_was_cut_off_is_told_to_come_again() {
+        let cut = [Ok(vec![0_u8]), Err(std::io::Error::other("gone"))];
+        let mut cut = Body::from_stream(stream::iter(cut)).into_data_stream();
+        let refusal = read(&mut cut, 10, JSON_TIMEOUT).await.expect_err("not whole");
+        assert_eq!(refusal.refused.reason, Reason::Busy);
+    }
 }

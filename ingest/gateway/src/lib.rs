@@ -7,6 +7,7 @@
 //! | roster | [`roster`] | who is who, fresh from `varde.sensors`; asked at every request |
 //! | api | [`api`] | the requests of `docs/gateway.md` |
 //! | room | [`room`] | how many bytes may be under way, for each organisation and in all |
+//! | under way | [`under_way`] | whose records are on their way to the bus: one write of a sensor at a time |
 //! | bundles | [`bundles`] | the newest bundle of each audience and its parts, from `varde.control` |
 //!
 //! It keeps nothing on disk: several may run side by side on one bus. It signs no bundle and reads no event.
@@ -23,3 +24,4 @@ pub mod room;
 pub mod roster;
 pub mod service;
 pub mod topics;
+pub mod under_way;

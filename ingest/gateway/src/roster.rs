@@ -82,7 +82,16 @@ impl Roster {
     /// # Errors
     /// The bus's.
     pub async fn look(&self, bus: &Bus, now: Timestamp) -> Result<u64, RosterError> {
-        let _turn = self.turn.lock().await;
+        let turn = self.turn.lock().await;
+        self.look_in_turn(&turn, bus, now).await
+    }
+
+    async fn look_in_turn(
+        &self,
+        _turn: &tokio::sync::MutexGuard<'_, ()>,
+        bus: &Bus,
+        now: Timestamp,
+    ) -> Result<u64, RosterError> {
         let look = self.look_now(bus, now);
         tokio::time::timeout(LOOK_TIMEOUT, look)
             .await
@@ -94,11 +103,27 @@ impl Roster {
     /// # Errors
     /// The bus's.
     pub async fn look_for_code(&self, bus: &Bus, now: Timestamp) -> Result<(), RosterError> {
-        let at = self.seen.read().unwrap_or_else(PoisonError::into_inner).at;
-        if at.is_some_and(|at| at <= now && now.since(at) < CODE_AGE_MAX) {
+        if self.looked_around(now) {
             return Ok(());
         }
-        self.look(bus, now).await.map(drop)
+        let turn = self.turn.lock().await;
+        // Many wait for one look.
+        if self.looked_around(now) {
+            return Ok(());
+        }
+        self.look_in_turn(&turn, bus, now).await.map(drop)
+    }
+
+    /// Whether a look began shortly before `now`, or after it while somebody waited for the turn.
+    fn looked_around(&self, now: Timestamp) -> bool {
+        let at = self.seen.read().unwrap_or_else(PoisonError::into_inner).at;
+        at.is_some_and(|at| {
+            if at <= now {
+                now.since(at) < CODE_AGE_MAX
+            } else {
+                at.since(now) <= LOOK_TIMEOUT
+            }
+        })
     }
 
     async fn look_now(&self, bus: &Bus, now: Timestamp) -> Result<u64, RosterError> {

@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::room::Room;
 use crate::roster::{LOOK_INTERVAL, Roster};
 use crate::topics;
+use crate::under_way::UnderWay;
 
 /// How long what is under way may take at the end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,6 +68,7 @@ pub async fn run(
         ensured: Mutex::new(BTreeSet::new()),
         is_made: AtomicBool::new(false),
         writes: TaskTracker::new(),
+        under_way: UnderWay::default(),
         authority: files.authority,
         authority_pem: files.authority_pem,
         bundle_keys: files.bundle_keys,

@@ -364,7 +364,7 @@ impl Intake {
             return Ok(false);
         }
         let mut append = spool.append(room);
-        batch.fill(&mut append, self.context.sensor.as_str().as_bytes());
+        batch.fill(&mut append, self.own_key());
         let committed = append.commit();
         if committed.is_ok() {
             let counts = SourceCounts {
@@ -512,6 +512,11 @@ impl Intake {
     }
 
     /// Keeps on site what was refused; what may be told of it elsewhere.
+    /// The key of what it puts aside.
+    pub(super) fn own_key(&self) -> &[u8] {
+        self.context.sensor.as_str().as_bytes()
+    }
+
     pub(super) fn put_aside(&self, source: &SourceIdentity, refusal: Refusal) -> QuarantineRecord {
         self.keep(source, refusal, self.clock.now())
     }

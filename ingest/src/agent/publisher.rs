@@ -103,6 +103,11 @@ impl Way<'_> {
                 }
                 Next::PutAside => {
                     self.failures = 0;
+                    let reason = if refused.error.is_forbidden() {
+                        QuarantineReason::WrongOrganization
+                    } else {
+                        QuarantineReason::TooLarge
+                    };
                     let error = format!("{:#}", anyhow::Error::new(refused.error));
                     let culprit = match refused.culprit {
                         Some(index) => part.start + index,
@@ -116,7 +121,15 @@ impl Way<'_> {
                     };
                     match batch.get_mut(culprit) {
                         Some(entry) if entry.destination == Destination::Events => {
-                            put_entry_aside(self.intake, entry, &error);
+                            put_entry_aside(self.intake, entry, reason, &error);
+                            left.push(rest);
+                        }
+                        // Put aside under a name that the sensor no longer has.
+                        Some(entry)
+                            if reason == QuarantineReason::WrongOrganization
+                                && entry.key != self.intake.own_key() =>
+                        {
+                            entry.key = self.intake.own_key().to_vec();
                             left.push(rest);
                         }
                         // Not even what was put aside is taken.
@@ -192,17 +205,23 @@ impl Way<'_> {
 }
 
 /// Puts a record that the bus will not take into quarantine in its own place.
-fn put_entry_aside(intake: &Intake, entry: &mut Entry, error: &str) {
-    let detail =
-        format!("the bus does not take it ({error}); raise the topic's max.message.bytes or shorten it");
-    let refusal = Refusal::new(QuarantineReason::TooLarge, detail, entry.number, &entry.value);
+fn put_entry_aside(intake: &Intake, entry: &mut Entry, reason: QuarantineReason, error: &str) {
+    let mend = if reason == QuarantineReason::WrongOrganization {
+        "it was taken in under another organisation or name"
+    } else {
+        "raise the topic's max.message.bytes or shorten it"
+    };
+    let detail = format!("the bus does not take it ({error}); {mend}");
+    let refusal = Refusal::new(reason, detail, entry.number, &entry.value);
     let source = SourceIdentity {
         name: "spool".to_owned(),
         content: b"spool".to_vec(),
         path: None,
     };
     let record = intake.put_aside(&source, refusal);
-    intake.refused(QuarantineReason::TooLarge);
+    intake.refused(reason);
+    // Its own key may be what is refused, now or the next time.
+    entry.key = intake.own_key().to_vec();
     entry.destination = Destination::Quarantine;
     entry.value = serde_json::to_vec(&record).unwrap_or_default();
 }

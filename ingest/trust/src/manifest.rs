@@ -3,6 +3,8 @@
 //! A manifest names each file by its path and the SHA-256 of its parts, so only parts that changed have to travel. The
 //! sensor decides with [`Manifest::accept`], before it looks at any file.
 
+use std::collections::BTreeSet;
+
 use ingest_event::{OrganizationNumber, SensorId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -200,6 +202,14 @@ impl Manifest {
             let parts = file.bytes.div_ceil(PART_BYTES as u64);
             if parts != file.parts.len() as u64 || !file.parts.iter().all(|part| is_digest(part)) {
                 return Err(bad());
+            }
+        }
+        let files: BTreeSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        for path in &files {
+            // A file where another has its folder: both can't be put down.
+            let mut folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+            if folders.any(|folder| files.contains(folder)) {
+                return Err(Untrusted::Path((*path).to_owned()));
             }
         }
         if BYTES_MAX < bytes {

@@ -4,17 +4,20 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Identity, redirect};
+use reqwest::{Certificate, Client, Identity, redirect, tls};
 use tokio::sync::Mutex;
 
+use super::pace::Pace;
 use super::{AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE, UplinkError};
 
 /// Until a connection stands: slow lines of small sites, and no longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Until an answer: 4 MiB over one Mbit/s, and half a minute that the gateway waits for the bus.
+/// Until an answer: 4 MiB over one Mbit/s, and half a minute that the gateway waits for the bus. A line that is slower gets
+/// smaller requests ([`Pace`]).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How long a connection is kept for the next request: shorter than the gateway keeps it, so that it is closed here.
@@ -29,6 +32,7 @@ pub(super) struct Uplink {
     url: String,
     directory: PathBuf,
     made: Mutex<Option<(Stamps, Client)>>,
+    pace: std::sync::Mutex<Pace>,
 }
 
 /// Of each file: device's number for it, size, and when it changed. A file that is put in place of another has others.
@@ -40,11 +44,17 @@ impl Uplink {
             url,
             directory,
             made: Mutex::new(None),
+            pace: std::sync::Mutex::default(),
         }
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How much the line takes at once.
+    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client, with the identity that the files have now.
@@ -90,6 +100,7 @@ fn build(directory: &Path) -> Result<Client, UplinkError> {
             .identity(Identity::from_pkcs8_pem(&certificate, &key)?)
             .tls_certs_only([Certificate::from_pem(&authority)?])
             .https_only(true)
+            .tls_version_min(tls::Version::TLS_1_3)
             .http1_only()
             .no_proxy()
             .redirect(redirect::Policy::none())

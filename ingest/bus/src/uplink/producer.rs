@@ -17,10 +17,6 @@ use crate::topic::{Position, Topic};
 /// The largest record that is sent: what the topic of events takes.
 pub const RECORD_BYTES_MAX: usize = 8 << 20;
 
-/// Bytes of records in one request, before they are compressed; a single larger record goes alone. Small enough that a
-/// slow line gets one through in time, large enough that answers are not what is waited for.
-const REQUEST_BYTES: usize = 4 << 20;
-
 /// What is read of an answer that says no.
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 
@@ -74,7 +70,8 @@ impl UplinkProducer {
         {
             return Err(too_large(index, RECORD_BYTES_MAX));
         }
-        for range in requests(&records) {
+        let most = self.uplink.pace().bytes();
+        for range in requests(&records, most) {
             let (first, chunk) = (range.start, records.get(range).unwrap_or_default());
             let body = codec::encode(chunk).map_err(|error| failed(unfit(error, first)))?;
             let answer = self.send(way, body).await.map_err(failed)?;
@@ -88,6 +85,17 @@ impl UplinkProducer {
                 }) if reason == "too_large" && index < chunk.len() => {
                     let index = first + index;
                     return Err(too_large(index, record_bytes_max.unwrap_or(RECORD_BYTES_MAX)));
+                }
+                Some(Refused {
+                    reason,
+                    detail,
+                    record: Some(index),
+                    ..
+                }) if reason == "forbidden" && index < chunk.len() => {
+                    return Err(failed(UplinkError::Forbidden {
+                        index: first + index,
+                        detail: shown(&detail),
+                    }));
                 }
                 Some(Refused { reason, detail, .. }) => {
                     return Err(failed(UplinkError::Refused {
@@ -108,11 +116,23 @@ impl UplinkProducer {
             .header(CONTENT_TYPE, "application/zstd")
             .body(body)
             .send()
-            .await
-            .map_err(|error| UplinkError::Request(error.without_url()))?;
+            .await;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                if error.is_timeout() && !error.is_connect() {
+                    self.uplink.pace().took_too_long();
+                }
+                return Err(UplinkError::Request(error.without_url()));
+            }
+        };
         let status = response.status();
         if status == StatusCode::NO_CONTENT {
+            self.uplink.pace().went_well();
             return Ok(None);
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            self.uplink.pace().took_too_long();
         }
         let text = start_of(response).await?;
         let refused = serde_json::from_slice(&text).map_err(|_| UplinkError::Answer(status.as_u16()))?;
@@ -130,12 +150,12 @@ fn way(topic: &Topic) -> Option<&'static str> {
     ["events", "quarantine"].into_iter().find(|way| *way == kind)
 }
 
-/// The records of each request, in order.
-fn requests(records: &[Record]) -> Vec<Range<usize>> {
+/// The records of each request of at most so many bytes, in order.
+fn requests(records: &[Record], most: usize) -> Vec<Range<usize>> {
     let (mut found, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (index, record) in records.iter().enumerate() {
         let own = RECORD_HEAD_BYTES + record.bytes();
-        let is_full = REQUEST_BYTES < bytes + own || RECORDS_MAX <= index - start;
+        let is_full = most < bytes + own || RECORDS_MAX <= index - start;
         if is_full && start < index {
             found.push(start..index);
             (start, bytes) = (index, 0);
@@ -182,6 +202,7 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::REQUEST_BYTES;
     use super::*;
 
     #[test]
@@ -225,7 +246,7 @@ mod tests {
             ),
         ] {
             let records = of(&sizes);
-            let found = requests(&records);
+            let found = requests(&records, REQUEST_BYTES);
             assert_eq!(found, expected, "{} records", sizes.len());
             for range in found {
                 assert!(codec::encode(&records[range]).is_ok());

@@ -126,3 +126,27 @@ async fn a_sensor_that_is_not_enrolled_yet_waits() {
         .expect_err("no keys");
     assert_eq!(error.class(), ErrorClass::Permanent, "{error:?}");
 }
+
+#[test]
+fn what_stops_a_batch_for_ever_is_a_records_fault() {
+    let refused = |reason: &str| UplinkError::Refused {
+        reason: reason.to_owned(),
+        detail: String::new(),
+    };
+    let forbidden = UplinkError::Forbidden {
+        index: 7,
+        detail: String::new(),
+    };
+    for (error, class) in [
+        (refused("too_large"), ErrorClass::Poison),
+        (forbidden, ErrorClass::Poison),
+        (refused("busy"), ErrorClass::Transient),
+        (refused("away"), ErrorClass::Transient),
+        (refused("forbidden"), ErrorClass::Permanent),
+        (refused("body"), ErrorClass::Permanent),
+        (refused("revoked"), ErrorClass::Permanent),
+        (UplinkError::Answer(408), ErrorClass::Transient),
+    ] {
+        assert_eq!(error.class(), class, "{error}");
+    }
+}

@@ -18,6 +18,9 @@ use crate::door::Peer;
 /// How often an unchanged status is written, so that it shows when a sensor was last heard.
 const STATUS_INTERVAL: Duration = Duration::from_secs(300);
 
+/// How often a status is written at most: the next report, half a minute later, says what changed meanwhile.
+const STATUS_PAUSE: Duration = Duration::from_secs(10);
+
 /// Characters of a version or digest in a status.
 const NAME_MAX: usize = 128;
 
@@ -102,7 +105,11 @@ async fn take(gateway: &Gateway, peer: &Peer, body: Body) -> Result<Response, Re
 fn is_news(before: Option<&Status>, report: &Report, now: Timestamp) -> bool {
     before.is_none_or(|before| {
         let at = Timestamp::from_nanos(before.at);
-        before.report != *report || now < at || STATUS_INTERVAL <= now.since(at)
+        if now < at {
+            return true;
+        }
+        let age = now.since(at);
+        STATUS_INTERVAL <= age || STATUS_PAUSE <= age && before.report != *report
     })
 }
 
@@ -144,6 +151,8 @@ mod tests {
             (None, &report, 1_000, true),
             (Some(&before), &report, 1_030, false),
             (Some(&before), &changed, 1_030, true),
+            (Some(&before), &changed, 1_010, true),
+            (Some(&before), &changed, 1_009, false),
             (Some(&before), &report, 1_299, false),
             (Some(&before), &report, 1_300, true),
             (Some(&before), &report, 999, true),

@@ -19,8 +19,11 @@ use crate::door::Peer;
 use crate::room::{NoRoom, Share};
 use crate::topics::{EVENT_BYTES_MAX, OfOrganization, QUARANTINE_BYTES_MAX};
 
-/// How long a body may take: a request of the usual size over half a Mbit/s.
+/// How long each step of a body may take: 64 KiB over 10 kbit/s.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long what is left of a body that is refused is read, so that the sensor reads why.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long the bus may take; then the sensor tries again, while the write goes on and keeps its room.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(25);
@@ -92,7 +95,7 @@ async fn records(
     check(&records, stream, &subject)?;
     // Who was revoked while the body came writes nothing any more.
     gateway.sensor(peer)?;
-    publish(gateway, subject.organization, stream, records, bytes, share).await
+    publish(gateway, subject, stream, records, bytes, share).await
 }
 
 /// Whether a sensor may write these.
@@ -120,7 +123,7 @@ fn check(records: &[Record], stream: Stream, subject: &Subject) -> Result<(), Re
 
 async fn publish(
     gateway: &Gateway,
-    organization: OrganizationNumber,
+    Subject { organization, sensor }: Subject,
     stream: Stream,
     records: Vec<Record>,
     bytes: usize,
@@ -130,12 +133,20 @@ async fn publish(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let topic = ensured(gateway, organization, stream).await?;
+    // A sensor sends one after the other: this is what it gave up waiting for and sends again. Or copies would pile up
+    // for as long as the bus is slow.
+    let turn = gateway.under_way.begin(sensor).ok_or_else(|| {
+        Refusal::busy(
+            "what the sensor sent before is still under way; try again",
+            AGAIN_SECS,
+        )
+    })?;
     let (producer, count) = (gateway.producer.clone(), records.len() as u64);
     let to = topic.clone();
     // A task of its own: it keeps its room until the bus has answered, whoever still waits for it.
     let write = gateway.writes.spawn(async move {
         let published = producer.publish(&to, records).await;
-        drop(share);
+        drop((share, turn));
         published
     });
     match tokio::time::timeout(PUBLISH_TIMEOUT, write).await {
@@ -236,7 +247,7 @@ async fn drain(body: &mut BodyDataStream) {
             }
         }
     };
-    let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
 }
 
 #[cfg(test)]

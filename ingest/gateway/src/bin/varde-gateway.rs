@@ -4,6 +4,7 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use ingest_bus::Bus;
@@ -16,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// Wrong usage, and wrong configuration (sysexits.h).
 const USAGE: u8 = 64;
 const CONFIG: u8 = 78;
+
+/// How long what runs on threads of its own may hold up the end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
 #[command(
@@ -74,7 +78,16 @@ fn main() -> ExitCode {
     if !runs {
         return ExitCode::SUCCESS;
     }
-    match run(config) {
+    let ran = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let ran = runtime.block_on(run(config));
+            // What a bus that does not answer holds up must not hold up the end.
+            runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+            ran
+        }
+        Err(error) => Err(error.into()),
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
@@ -91,7 +104,6 @@ fn checked(config: Config) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-#[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
     let bus = Bus::open(&config.bus.clone().named("varde-gateway")).await?;
     let stop = CancellationToken::new();

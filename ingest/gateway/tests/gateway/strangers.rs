@@ -1,14 +1,20 @@
 //! Who is not let in, and who can't keep others out.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use ingest_bus::{Topic, uplink};
 use ingest_trust::Authority;
 use ingest_trust::registry::Entry;
+use openssl::pkey::PKey;
+use openssl::ssl::{Ssl, SslAcceptor, SslMethod, SslVersion};
+use openssl::x509::X509;
 use reqwest::Identity;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_openssl::SslStream;
 
-use crate::station::{Station, believing, now, record, said, send, send_bytes};
+use crate::station::{Sensor, Station, believing, now, record, said, send, send_bytes, subject};
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
@@ -220,4 +226,41 @@ async fn one_sensor_has_few_connections_and_the_others_go_on() {
     let client = other.enrolled(&station.authority);
     let sent = send(&client, &gateway, "events", &[record("964965226", "x")]).await;
     assert_eq!(sent.expect("answers").status(), 204);
+}
+
+/// Whoever stands between can't talk the two down to what both ends could also speak.
+#[tokio::test]
+async fn a_gateway_that_speaks_an_older_tls_is_none() {
+    let station = Station::new().await;
+    let sensor = Sensor::new(subject("964965226", "s1"));
+    sensor.keep(&station.authority, &station.certificate(&sensor, now()));
+    let (certificate, key) = station
+        .authority
+        .issue_server(&["127.0.0.1"], now())
+        .expect("issued");
+    for (newest, is_taken) in [(SslVersion::TLS1_2, false), (SslVersion::TLS1_3, true)] {
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("made");
+        let certificate = X509::from_pem(certificate.as_bytes()).expect("PEM");
+        let key = PKey::private_key_from_pem(&key).expect("PEM");
+        builder.set_certificate(&certificate).expect("set");
+        builder.set_private_key(&key).expect("set");
+        builder.set_max_proto_version(Some(newest)).expect("set");
+        let acceptor = builder.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let url = format!("https://{}", listener.local_addr().expect("bound"));
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("accepted");
+            let ssl = Ssl::new(acceptor.context()).expect("made");
+            let mut stream = SslStream::new(ssl, stream).expect("made");
+            Pin::new(&mut stream).accept().await.is_ok()
+        });
+        let bus = uplink::UplinkBus::open(&url, sensor.folder.path()).expect("opens");
+        let topic = Topic::parse("varde.events.964965226").expect("a name");
+        let sent = bus
+            .producer()
+            .publish(&topic, vec![record("964965226", "x")])
+            .await;
+        assert!(sent.is_err(), "it hangs up");
+        assert_eq!(server.await.expect("ended"), is_taken, "{newest:?}");
+    }
 }

@@ -131,3 +131,17 @@ fn a_newer_format_says_so() {
     let opened = Manifest::open(&sealed.to_bytes(), &[key.verifying().expect("a key")]);
     assert!(matches!(opened, Err(Untrusted::Format(2))));
 }
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_refused() {
+    for (paths, is_good) in [
+        (&["rules/a", "rules/a/b"][..], false),
+        (&["rules/a", "rules/a-b", "rules/a.yml", "rules/a/b/c"], false),
+        (&["rules/a-b", "rules/a/b", "rules/a/c"], true),
+        (&["indicators/a", "rules/a/b"], true),
+    ] {
+        let files = paths.iter().map(|path| File::of(path, b"x").0).collect();
+        let sealed = manifest(1, Audience::All, files).seal(&SigningKey::generate().expect("a key"));
+        assert_eq!(sealed.is_ok(), is_good, "{paths:?}");
+    }
+}
