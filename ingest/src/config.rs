@@ -57,8 +57,10 @@ pub struct Config {
     pub context: SensorContext,
     /// The networks that are ours.
     pub home_networks: Vec<IpNet>,
-    /// The domains that are ours.
+    /// The domains that are ours, as the site says: they stay clear in names.
     pub home_domains: Vec<String>,
+    /// Domains that are ours as the centre says: names in them are pseudonymised, and nothing of them stays clear.
+    pub added_domains: Vec<String>,
     /// What may leave, by dataset and zone; the default holds where no rule fits.
     pub privacy: Vec<DisclosureRule>,
     /// Where the spool is.
@@ -88,6 +90,7 @@ impl Config {
             &self.home_networks,
             &self.home_domains,
         )
+        .with_added_domains(&self.added_domains)
         .with_datasets(self.sources.iter().filter_map(|source| match source {
             Source::File(file) => file.dataset.clone(),
             Source::SyslogUdp(_)

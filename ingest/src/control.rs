@@ -1,8 +1,8 @@
 //! The sensor's side of trust: it enrols, renews its certificate, takes signed bundles of the centre and goes back from
 //! those it fares worse with, and says so (decision 0013).
 //!
-//! [`run`] is a loop around [`agent`]: a bundle is applied by ending the agent's inside and starting it again; the spool
-//! stays. What a bundle brings beside its configuration lies in a folder that [`current`] names. Data comes from the
+//! [`run`] is a loop around [`agent`]: a bundle that says something else of the configuration is applied by ending the
+//! agent's inside and starting it again; the spool stays. What a bundle brings beside its configuration lies in a folder that [`current`] names. Data comes from the
 //! gateway and goes to `state/trust` and `state/control`.
 
 pub mod bundle;
@@ -72,9 +72,6 @@ pub enum ControlError {
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// It is not known which bundle runs.
-    #[error("know which bundle runs")]
-    Standing(#[from] StandingError),
     /// All else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),

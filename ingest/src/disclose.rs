@@ -147,6 +147,14 @@ impl Disclosure {
         }
     }
 
+    /// With these domains, which are ours as the centre says: names in them are of ours, but nothing more of them stays
+    /// clear than of a name of elsewhere.
+    #[must_use]
+    pub fn with_added_domains(mut self, domains: &[String]) -> Self {
+        self.pseudonyms.add_domains(domains);
+        self
+    }
+
     /// With these datasets, which the configuration gives to files.
     #[must_use]
     pub fn with_datasets(mut self, datasets: impl Iterator<Item = String>) -> Self {

@@ -120,7 +120,6 @@ fn main() -> ExitCode {
                 ControlError::Enrol(EnrolError::Refused(_)) => EXIT_REFUSED,
                 ControlError::Enrol(EnrolError::Stopped) => return ExitCode::SUCCESS,
                 ControlError::Enrol(EnrolError::Trust(_) | EnrolError::OpenSsl(_))
-                | ControlError::Standing(_)
                 | ControlError::Other(_) => EXIT_FAILURE,
             };
             tracing::error!("{:#}", anyhow::Error::new(error));

@@ -207,17 +207,6 @@ impl Plan {
                 home_networks.push(network);
             }
         }
-        let mut home_domains: Vec<String> = Vec::new();
-        for domain in written.home_domains.iter().chain(&overlay.home_domains) {
-            let labels = domain.trim_matches('.').split('.');
-            if !labels.clone().all(is_label) || labels.count() < 2 {
-                let detail = format!("`{domain}` is no domain, write one as vardedal.kommune.no");
-                return Err(self.bad("home_domains", detail));
-            }
-            if !home_domains.contains(domain) {
-                home_domains.push(domain.clone());
-            }
-        }
         let spool_bytes_max = self.spool_bytes_max(overlay);
         if spool_bytes_max == 0 {
             let detail = "it must be above 0, nothing could be read".to_owned();
@@ -237,7 +226,8 @@ impl Plan {
                 envelope: EnvelopeTrust::Own,
             },
             home_networks,
-            home_domains,
+            home_domains: self.domains(&written.home_domains)?,
+            added_domains: self.domains(&overlay.home_domains)?,
             privacy: written.privacy.clone(),
             state: self.state.clone(),
             listen: written.listen,
@@ -246,6 +236,21 @@ impl Plan {
             exit_when_done: written.exit_when_done,
             sources: self.sources(overlay),
         })
+    }
+
+    fn domains(&self, said: &[String]) -> Result<Vec<String>, ConfigError> {
+        let mut domains: Vec<String> = Vec::new();
+        for domain in said {
+            let labels = domain.trim_matches('.').split('.');
+            if !labels.clone().all(is_label) || labels.count() < 2 {
+                let detail = format!("`{domain}` is no domain, write one as vardedal.kommune.no");
+                return Err(self.bad("home_domains", detail));
+            }
+            if !domains.contains(domain) {
+                domains.push(domain.clone());
+            }
+        }
+        Ok(domains)
     }
 
     /// What the spool may take of the disk, with what a bundle adds.

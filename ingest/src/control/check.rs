@@ -187,15 +187,10 @@ fn of_clock(here: Timestamp, there: Timestamp) -> Finding {
 }
 
 fn disk(state: &Path, spool_bytes_max: u64) -> Finding {
-    let there = state
-        .ancestors()
-        .find(|path| path.exists())
-        .unwrap_or(Path::new("/"));
-    let free = match rustix::fs::statvfs(there) {
-        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
-        Err(error) => return Finding::bad(format!("look at the disk of {}: {error}", there.display())),
+    let (used, free) = match room(state) {
+        Ok(room) => room,
+        Err(error) => return Finding::bad(format!("look at the disk of {}: {error}", state.display())),
     };
-    let used = bytes_in(&state.join("spool"), DEPTH_MAX).unwrap_or(0);
     let needed = spool_bytes_max.saturating_sub(used);
     let [free, needed] = [free, needed].map(|bytes| bytes >> 20);
     if free < needed {
@@ -209,6 +204,17 @@ fn disk(state: &Path, spool_bytes_max: u64) -> Finding {
         "the disk of {} has {free} MiB left; the spool may need {needed} MiB more",
         state.display()
     ))
+}
+
+/// The bytes that the spool of a state takes of its disk, and those that are left there.
+pub(super) fn room(state: &Path) -> io::Result<(u64, u64)> {
+    let there = state
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"));
+    let disk = rustix::fs::statvfs(there)?;
+    let used = bytes_in(&state.join("spool"), DEPTH_MAX).unwrap_or(0);
+    Ok((used, disk.f_bavail.saturating_mul(disk.f_frsize)))
 }
 
 fn bytes_in(folder: &Path, depth: usize) -> io::Result<u64> {

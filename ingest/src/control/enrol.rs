@@ -107,7 +107,7 @@ async fn authority(
     }
     let mut pauses = Pauses::default();
     loop {
-        match gateway::authority_of(code).await {
+        match unless_stopped(gateway::authority_of(code), stop).await? {
             Ok((authority, _)) => {
                 trust.keep_authority(&authority)?;
                 return Ok(authority);
@@ -134,19 +134,21 @@ async fn wait(
     let spoken = key.fingerprint()?.spoken();
     let mut pauses = Pauses::default();
     for question in 0_u32.. {
-        let again = match gateway.ask(&ask).await {
-            Ok(Answer::Certified(certified)) => match Identity::checked(&certified, key, authority) {
-                Ok(identity) => {
-                    let identity = trust.keep(identity, &certified.certificate)?;
-                    tracing::info!(fingerprint = spoken, "the centre approved this sensor");
-                    return Ok(identity);
+        let again = match unless_stopped(gateway.ask(&ask), stop).await? {
+            Ok(Answer::Certified(certified)) => {
+                match Identity::checked(&certified, key, authority, trust.enrolled_as()?) {
+                    Ok(identity) => {
+                        let identity = trust.keep(identity, &certified.certificate)?;
+                        tracing::info!(fingerprint = spoken, "the centre approved this sensor");
+                        return Ok(identity);
+                    }
+                    Err(error) => {
+                        let error = format!("{:#}", anyhow::Error::new(error));
+                        tracing::error!(error, "the certificate is not believed; asking again");
+                        PAUSE_MAX
+                    }
                 }
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::new(error));
-                    tracing::error!(error, "the certificate is not believed; asking again");
-                    PAUSE_MAX
-                }
-            },
+            }
             Ok(Answer::Wait(wait)) => {
                 if question.is_multiple_of(TOLD_EVERY) {
                     tracing::warn!("waiting for approval: tell the centre this fingerprint: {spoken}");
@@ -222,9 +224,17 @@ impl Pauses {
 }
 
 async fn pause(pause: Duration, stop: &CancellationToken) -> Result<(), EnrolError> {
+    unless_stopped(tokio::time::sleep(pause), stop).await
+}
+
+/// What comes of it, unless told to stop before: a gateway may take its time.
+async fn unless_stopped<T>(
+    waiting: impl Future<Output = T>,
+    stop: &CancellationToken,
+) -> Result<T, EnrolError> {
     tokio::select! {
         () = stop.cancelled() => Err(EnrolError::Stopped),
-        () = tokio::time::sleep(pause) => Ok(()),
+        done = waiting => Ok(done),
     }
 }
 

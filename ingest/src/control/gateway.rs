@@ -13,7 +13,9 @@ use ingest_trust::manifest::{ENVELOPE_BYTES_MAX, PART_BYTES, digest};
 use ingest_trust::wire::{Ask, Certified, Reason, Refused, Report, Wait};
 use openssl::x509::X509;
 use reqwest::header::{DATE, ETAG, IF_NONE_MATCH};
-use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{
+    Certificate, Client, ClientBuilder, Identity, RequestBuilder, Response, StatusCode, redirect, tls,
+};
 use thiserror::Error;
 
 use super::files;
@@ -21,6 +23,9 @@ use super::identity::Trust;
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long a connection is kept that nobody uses: shorter than what stands between forgets it after.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// How long an answer may take: a part over a line of 100 kbit/s.
 const ANSWER_MAX: Duration = Duration::from_secs(90);
@@ -279,6 +284,8 @@ fn builder() -> ClientBuilder {
     Client::builder()
         .https_only(true)
         .no_proxy()
+        .tls_version_min(tls::Version::TLS_1_3)
+        .pool_idle_timeout(IDLE_MAX)
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_MAX)
         .timeout(ANSWER_MAX)

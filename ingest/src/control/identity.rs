@@ -109,6 +109,12 @@ pub enum Unbelieved {
     /// The certificate and what stands beside it differ.
     #[error("the certificate says of the sensor something else than the answer")]
     Subject,
+    /// Another sensor or organisation than the first time.
+    #[error(
+        "the certificate is for another sensor than this one was enrolled as; if the centre means it, stop the sensor and \
+         remove the folder `trust` of its state"
+    )]
+    Other,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,7 +173,8 @@ impl Trust {
         Ok(Some(key))
     }
 
-    /// The authority that is believed, if one is kept.
+    /// The authority that is believed, if one is kept. A damaged one counts as none: it is fetched again, and compared
+    /// with the code again.
     ///
     /// # Errors
     /// [`TrustError`].
@@ -183,7 +190,7 @@ impl Trust {
         self.write(uplink::AUTHORITY_FILE, &authority.to_pem()?)
     }
 
-    /// The certificate, if one is kept.
+    /// The certificate, if one is kept. A damaged one counts as none: the key is still ours, so another is asked for.
     ///
     /// # Errors
     /// [`TrustError`].
@@ -212,15 +219,14 @@ impl Trust {
     /// # Errors
     /// [`TrustError`].
     pub fn identity(&self) -> Result<Option<Identity>, TrustError> {
-        let (Some(key), Some(_), Some(certificate), Some(text)) = (
+        let (Some(key), Some(_), Some(certificate), Some(identity)) = (
             self.kept_key()?,
             self.authority()?,
             self.certificate()?,
-            self.read(IDENTITY)?,
+            self.enrolled_as()?,
         ) else {
             return Ok(None);
         };
-        let identity = self.understood(&text)?;
         let Ok((subject, fingerprint)) = authority::subject(&certificate) else {
             return Ok(None);
         };
@@ -228,22 +234,20 @@ impl Trust {
         Ok(is_ours.then_some(identity))
     }
 
-    /// Keeps what the centre answered, checked: first who the sensor is, then the certificate. The keys under bundles
-    /// stay as they are where the same sensor has some.
+    /// Who the sensor was enrolled as, whatever became of its certificate since.
     ///
     /// # Errors
     /// [`TrustError`].
-    pub fn keep(&self, mut identity: Identity, certificate: &str) -> Result<Identity, TrustError> {
-        let kept = match self.read(IDENTITY)? {
-            Some(text) => self.understood(&text).ok(),
-            None => None,
-        };
-        if let Some(kept) = kept
-            && kept.subject() == identity.subject()
-            && !kept.keys.is_empty()
-        {
-            identity.keys = kept.keys;
-        }
+    pub fn enrolled_as(&self) -> Result<Option<Identity>, TrustError> {
+        let text = self.read(IDENTITY)?;
+        text.map(|text| self.understood(&text)).transpose()
+    }
+
+    /// Keeps what the centre answered, checked: first who the sensor is, then the certificate.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub fn keep(&self, identity: Identity, certificate: &str) -> Result<Identity, TrustError> {
         let written = Written {
             sensor: identity.sensor.to_string(),
             organization: identity.organization.to_string(),
@@ -274,11 +278,13 @@ impl Trust {
         let Some(pem) = self.read(name)? else {
             return Ok(None);
         };
-        let certificate = X509::from_pem(&pem).map_err(|source| TrustError::Certificate {
-            path: self.path(name),
-            source: source.into(),
-        })?;
-        Ok(Some(certificate))
+        match X509::from_pem(&pem) {
+            Ok(certificate) => Ok(Some(certificate)),
+            Err(error) => {
+                tracing::warn!(%error, path = self.path(name), "a certificate is damaged; asking for another");
+                Ok(None)
+            }
+        }
     }
 
     fn path(&self, name: &str) -> String {
@@ -310,11 +316,18 @@ impl Identity {
         }
     }
 
-    /// Checks an answer: by the authority that is believed, for our key, and of one mind with itself.
+    /// Checks an answer: by the authority that is believed, for our key, of one mind with itself, and for the sensor
+    /// that it was enrolled as. Keys under bundles that are kept stay: a gateway does not sign bundles, so it must not
+    /// name who does.
     ///
     /// # Errors
     /// [`Unbelieved`].
-    pub fn checked(certified: &Certified, key: &SensorKey, authority: &X509) -> Result<Self, Unbelieved> {
+    pub fn checked(
+        certified: &Certified,
+        key: &SensorKey,
+        authority: &X509,
+        enrolled_as: Option<Self>,
+    ) -> Result<Self, Unbelieved> {
         let certificate = X509::from_pem(certified.certificate.as_bytes())?;
         let vouched = authority.public_key()?;
         if !certificate.verify(&vouched).unwrap_or(false) {
@@ -329,11 +342,16 @@ impl Identity {
         if !is_same {
             return Err(Unbelieved::Subject);
         }
+        let keys = match enrolled_as {
+            Some(kept) if kept.subject() != subject => return Err(Unbelieved::Other),
+            Some(kept) if !kept.keys.is_empty() => kept.keys,
+            Some(_) | None => certified.keys.clone(),
+        };
         Ok(Self {
             sensor: subject.sensor,
             organization: subject.organization,
             zone: certified.zone,
-            keys: certified.keys.clone(),
+            keys,
         })
     }
 }

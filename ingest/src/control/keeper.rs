@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use ingest_event::Timestamp;
-use ingest_trust::Manifest;
 use ingest_trust::manifest;
 use ingest_trust::signing::VerifyingKey;
 use ingest_trust::wire::{Reason, Report};
+use ingest_trust::{EnrolmentCode, Manifest};
 use tokio::sync::watch as channel;
 use tokio::time::MissedTickBehavior;
 
@@ -16,10 +16,11 @@ use super::bundle::{BundleError, Origin, Store};
 use super::enrol::Enrolled;
 use super::gateway::{Gateway, GatewayError, Offer};
 use super::identity::{Identity, Trust};
+use super::overlay::Overlay;
 use super::renew::{self, RenewError};
 use super::standing::Standing;
 use super::watch::Figures;
-use super::{ControlError, Pace, import};
+use super::{ControlError, Pace, check, import};
 use crate::agent::{self, Bundles, Steered};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Plan};
@@ -32,7 +33,7 @@ const FETCH_MAX: Duration = Duration::from_secs(2 * 60);
 /// What makes the inside of the sensor start again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Another bundle, or another identity.
+    /// Another configuration, or another identity.
     Again,
 }
 
@@ -52,12 +53,16 @@ pub(super) struct Keeper {
     identity: Identity,
     gateway: Gateway,
     standing: Standing,
+    /// Why it is not known which bundles were taken: none is run or taken then, and nothing is written over.
+    unknown: Option<String>,
     clock: Clock,
     metrics: Metrics,
     pace: Pace,
     bundles: channel::Sender<Bundles>,
     open: channel::Sender<bool>,
     configuration: String,
+    /// What the bundle adds to the configuration that the inside runs with.
+    applied: Overlay,
     /// Of the envelope that was settled last.
     tag: Option<String>,
     /// In place, and applied when the sensor has run for a while.
@@ -81,7 +86,16 @@ impl Keeper {
         pace: Pace,
     ) -> Result<Self, ControlError> {
         let store = Store::at(plan.state());
-        let mut standing = Standing::load(store.folder())?;
+        let (mut standing, unknown) = match Standing::load(store.folder()) {
+            Ok(standing) => (standing, None),
+            Err(error) => {
+                let why = told(error.into());
+                tracing::error!(why, "it is not known which bundle runs: going on without any");
+                let mut standing = Standing::default();
+                standing.refuse(0, &why);
+                (standing, Some(why))
+            }
+        };
         let (bundles, _) = channel::channel(Bundles::default());
         let (open, _) = channel::channel(true);
         let before = standing.clone();
@@ -98,12 +112,14 @@ impl Keeper {
             identity: enrolled.identity,
             gateway: enrolled.gateway,
             standing,
+            unknown,
             clock,
             metrics,
             pace,
             bundles,
             open,
             configuration: String::new(),
+            applied: Overlay::default(),
             tag: None,
             ready: None,
             ask_in: Duration::ZERO,
@@ -114,7 +130,7 @@ impl Keeper {
         };
         keeper.sweep();
         if keeper.standing != before {
-            keeper.standing.save(keeper.store.folder())?;
+            keeper.save();
         }
         keeper.due = keeper.renewal();
         keeper.say();
@@ -130,19 +146,19 @@ impl Keeper {
                 .map_err(|error| told(error.into()));
             let made = made.and_then(|overlay| {
                 let config = self.plan.config(Some(&self.identity), &overlay);
-                config.map_err(|error| told(error.into()))
+                Ok((config.map_err(|error| told(error.into()))?, overlay))
             });
             match made {
-                Ok(config) => {
+                Ok((config, overlay)) => {
+                    self.applied = overlay;
                     self.configuration = agent::configuration_digest(&config);
                     return Ok(config);
                 }
                 Err(detail) => self.go_back(&detail),
             }
         }
-        let config = self
-            .plan
-            .config(Some(&self.identity), &super::overlay::Overlay::default())?;
+        let config = self.plan.config(Some(&self.identity), &Overlay::default())?;
+        self.applied = Overlay::default();
         self.configuration = agent::configuration_digest(&config);
         Ok(config)
     }
@@ -171,24 +187,32 @@ impl Keeper {
         is_watched
     }
 
+    /// Whether the inside runs with what the current bundle says: then it need not start again. Rules and indicators are
+    /// no part of the inside yet.
+    fn is_in_place(&self) -> bool {
+        let overlay = self.store.overlay(self.standing.current);
+        overlay.is_ok_and(|overlay| overlay == self.applied)
+    }
+
     /// Keeps everything going until the inside has to start again. Dropped, it leaves nothing half done that matters.
     pub(super) async fn until_changed(&mut self) -> Change {
         let mut looks = tokio::time::interval(self.pace.look);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let start = Figures::of(&self.metrics);
+        let mut start = Figures::of(&self.metrics);
         let mut age = Duration::ZERO;
         loop {
             looks.tick().await;
             age = age.saturating_add(self.pace.look);
-            if self.is_worse(&start, age) {
+            let is_time = self.pace.settle <= age;
+            if self.is_worse(&start, age) || is_time && self.apply(&start) {
                 self.tell().await;
-                return Change::Again;
+                if !self.is_in_place() {
+                    return Change::Again;
+                }
+                start = Figures::of(&self.metrics);
+                age = Duration::ZERO;
             }
             if self.renew().await {
-                return Change::Again;
-            }
-            if self.pace.settle <= age && self.apply(&start) {
-                self.tell().await;
                 return Change::Again;
             }
             self.ask_in = self.ask_in.saturating_sub(self.pace.look);
@@ -205,10 +229,7 @@ impl Keeper {
         let Some(watched) = &self.standing.watch else {
             return false;
         };
-        let mut before = watched.clone();
-        // That a revoked sensor is refused is no bundle's fault.
-        before.publish_refused |= !*self.open.borrow();
-        if let Some(why) = Figures::of(&self.metrics).worse(start, &before) {
+        if let Some(why) = Figures::of(&self.metrics).worse(start, watched) {
             self.go_back(&why);
             return true;
         }
@@ -275,6 +296,10 @@ impl Keeper {
 
     /// Decides about an envelope, and brings what it names into place if it is to be taken.
     async fn consider(&mut self, envelope: &[u8], folder: Option<std::path::PathBuf>) -> Considered {
+        if let Some(why) = self.unknown.clone() {
+            let version = Manifest::unverified(envelope).map_or(0, |manifest| manifest.version);
+            return self.refuse(version, &why);
+        }
         let manifest = match Manifest::open(envelope, self.keys()) {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -313,6 +338,7 @@ impl Keeper {
         };
         let usable = put.and_then(|()| {
             let overlay = self.store.overlay(manifest.version)?;
+            self.suits(&overlay).map_err(BundleError::Configuration)?;
             let config = self.plan.config(Some(&self.identity), &overlay);
             config.map_err(|error| BundleError::Configuration(told(error.into())))
         });
@@ -345,6 +371,16 @@ impl Keeper {
         }
     }
 
+    /// Whether the disk has room for what a bundle says of the spool, where the file does not win. A disk that can't be
+    /// looked at is not the bundle's fault.
+    fn suits(&self, overlay: &Overlay) -> Result<(), String> {
+        let is_heeded = self.plan.spool_bytes_max(overlay) != self.plan.spool_bytes_max(&Overlay::default());
+        match check::room(self.plan.state()) {
+            Ok((held, free)) if is_heeded => overlay.suits(held, free),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     fn refuse(&mut self, version: u64, why: &str) -> Considered {
         if self.standing.refuse(version, why) {
             tracing::error!(bundle = version, why, "a bundle is refused");
@@ -362,7 +398,8 @@ impl Keeper {
         if !is_time || !self.renew_in.is_zero() {
             return false;
         }
-        match renew::renew(&self.gateway, &self.trust).await {
+        let secret = self.plan.enrolment().map(EnrolmentCode::secret);
+        match renew::renew(&self.gateway, &self.trust, secret).await {
             Ok(identity) => {
                 self.renew_failures = 0;
                 self.due = self.renewal();
@@ -485,6 +522,9 @@ impl Keeper {
     }
 
     fn save(&self) {
+        if self.unknown.is_some() {
+            return;
+        }
         if let Err(error) = self.standing.save(self.store.folder()) {
             tracing::error!(error = told(error.into()), "note which bundle runs");
         }
@@ -492,6 +532,9 @@ impl Keeper {
 
     /// Removes what no version needs that is kept; what can't be removed is tried again by the next one.
     fn sweep(&self) {
+        if self.unknown.is_some() {
+            return;
+        }
         let swept = self.store.sweep(self.kept());
         if let Err(error) = swept.and_then(|()| self.forget_parts()) {
             tracing::warn!(error = told(error.into()), "remove old bundles");

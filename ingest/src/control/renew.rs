@@ -79,16 +79,22 @@ pub fn pause(failures: u32) -> Duration {
         .min(PAUSE_MAX)
 }
 
-/// Asks for a new certificate and puts it in the place of the old one.
+/// Asks for a new certificate and puts it in the place of the old one. `secret` is the enrolment code's; it is shown only
+/// to a centre that does not know the key any more.
 ///
 /// # Errors
 /// [`RenewError`].
-pub async fn renew(gateway: &Gateway, trust: &Trust) -> Result<Identity, RenewError> {
+pub async fn renew(gateway: &Gateway, trust: &Trust, secret: Option<String>) -> Result<Identity, RenewError> {
     let key = trust.key()?;
     let authority = trust.authority()?.ok_or(RenewError::NotEnrolled)?;
-    match gateway.ask(&ask(&key, None)?).await? {
+    let mut answer = gateway.ask(&ask(&key, None)?).await?;
+    let is_unknown = matches!(&answer, Answer::Refused(refused) if refused.reason == Reason::Code);
+    if is_unknown && secret.is_some() {
+        answer = gateway.ask(&ask(&key, secret)?).await?;
+    }
+    match answer {
         Answer::Certified(certified) => {
-            let identity = Identity::checked(&certified, &key, &authority)?;
+            let identity = Identity::checked(&certified, &key, &authority, trust.enrolled_as()?)?;
             Ok(trust.keep(identity, &certified.certificate)?)
         }
         Answer::Wait(wait) => Err(RenewError::Waiting(wait)),

@@ -50,8 +50,6 @@ pub struct Watched {
     pub failing: Vec<String>,
     /// Lost of a thousand records before.
     pub lost_permille: u64,
-    /// Publishing was refused before.
-    pub publish_refused: bool,
 }
 
 /// Why the file can't be used.
@@ -68,7 +66,8 @@ pub enum StandingError {
     },
     /// It is no such file.
     #[error(
-        "read {path}: {detail}; it tells which bundles were taken, so it is not made anew by itself: restore it"
+        "read {path}: {detail}; it tells which bundles were taken, so it is not made anew by itself, and no bundle is taken \
+         or run: restore it, and start the sensor again"
     )]
     Damaged {
         /// The file.

@@ -21,9 +21,13 @@ const UNREADABLE: &str = "unreadable file";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     read: u64,
-    lost: u64,
+    /// Lost before they were read.
+    dropped: u64,
+    /// Lost because the spool was full.
+    shed: u64,
     failures: BTreeMap<String, u64>,
-    publish_refused: bool,
+    /// Attempts to publish that failed: while the way out is closed, a spool that overflows is no bundle's fault.
+    unpublished: u64,
 }
 
 impl Figures {
@@ -35,9 +39,10 @@ impl Figures {
         let sum = |counters: &IntCounterVec| by_label(counters).values().sum::<u64>();
         Self {
             read: sum(&metrics.records_read),
-            lost: sum(&metrics.records_shed) + sum(&metrics.spooled_shed) + sum(&metrics.kernel_drops),
+            dropped: sum(&metrics.kernel_drops),
+            shed: sum(&metrics.records_shed) + sum(&metrics.spooled_shed),
             failures,
-            publish_refused: metrics.publish_refused.get() != 0,
+            unpublished: metrics.publish_failures.get(),
         }
     }
 
@@ -46,8 +51,7 @@ impl Figures {
     pub fn since(&self, start: &Self) -> Watched {
         Watched {
             failing: self.failed_since(start).map(str::to_owned).collect(),
-            lost_permille: self.lost_permille(start),
-            publish_refused: self.publish_refused,
+            lost_permille: self.permille(start, self.lost(start)),
             ..Watched::default()
         }
     }
@@ -59,10 +63,12 @@ impl Figures {
         if let Some(kind) = self.failed_since(start).find(fails) {
             return Some(format!("a source that did not fail before fails with it: {kind}"));
         }
-        if self.publish_refused && !before.publish_refused {
-            return Some("the bus refuses what the sensor publishes with it".to_owned());
-        }
-        let (lost, share) = (self.lost.saturating_sub(start.lost), self.lost_permille(start));
+        let lost = if start.unpublished < self.unpublished {
+            self.dropped.saturating_sub(start.dropped)
+        } else {
+            self.lost(start)
+        };
+        let share = self.permille(start, lost);
         if LOST_MIN <= lost && before.lost_permille + LOST_PERMILLE_MORE_MAX < share {
             let before = before.lost_permille;
             return Some(format!(
@@ -78,11 +84,13 @@ impl Figures {
         self.failures.iter().filter_map(more)
     }
 
-    fn lost_permille(&self, start: &Self) -> u64 {
-        let (lost, read) = (
-            self.lost.saturating_sub(start.lost),
-            self.read.saturating_sub(start.read),
-        );
+    fn lost(&self, start: &Self) -> u64 {
+        let sum = |figures: &Self| figures.dropped + figures.shed;
+        sum(self).saturating_sub(sum(start))
+    }
+
+    fn permille(&self, start: &Self, lost: u64) -> u64 {
+        let read = self.read.saturating_sub(start.read);
         lost.saturating_mul(1_000)
             .checked_div(read.max(lost))
             .unwrap_or(0)
@@ -147,12 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn a_bus_that_begins_to_refuse_is_worse() {
+    fn the_way_out_is_no_bundles_fault() {
         let metrics = Metrics::new().expect("metrics");
         let start = Figures::of(&metrics);
+        let worse = || Figures::of(&metrics).worse(&start, &start.since(&start));
         metrics.publish_refused.set(1);
-        let now = Figures::of(&metrics);
-        assert!(now.worse(&start, &start.since(&start)).is_some());
-        assert!(now.worse(&start, &now.since(&start)).is_none());
+        assert_eq!(worse(), None);
+        metrics
+            .records_shed
+            .with_label_values(&["syslog_udp"])
+            .inc_by(LOST_MIN);
+        assert!(worse().is_some(), "a spool that is too small");
+        metrics.publish_failures.inc();
+        assert_eq!(worse(), None, "the gateway is away");
+        metrics
+            .kernel_drops
+            .with_label_values(&["capture"])
+            .inc_by(LOST_MIN);
+        assert!(worse().is_some(), "what the kernel drops is another matter");
     }
 }

@@ -84,6 +84,8 @@ pub struct Pseudonyms {
     hardware: [u8; 32],
     inside: Inside,
     home_domains: Vec<String>,
+    /// Ours as well, but they stay clear no more than those of elsewhere: who adds them is not the site.
+    added_domains: Vec<String>,
     addresses: Cache<Address>,
     hosts: [Cache<Option<Arc<str>>>; 3],
     accounts: Cache<Option<Arc<str>>>,
@@ -101,7 +103,6 @@ impl Pseudonyms {
     /// Those of a key, for these networks and domains of our own.
     #[must_use]
     pub fn new(key: &SiteKey, inside: Inside, home_domains: &[String]) -> Self {
-        let domain = |text: &String| text.trim_matches('.').to_lowercase();
         Self {
             key_id: key.id(),
             four: PrefixCipher::new(&key.derive("varde 2026 pseudonyms of IPv4 addresses")),
@@ -110,13 +111,19 @@ impl Pseudonyms {
             users: key.derive("varde 2026 pseudonyms of users"),
             hardware: key.derive("varde 2026 pseudonyms of hardware addresses"),
             inside,
-            home_domains: home_domains.iter().map(domain).collect(),
+            home_domains: in_one_form(home_domains),
+            added_domains: Vec::new(),
             addresses: Cache::default(),
             hosts: Default::default(),
             accounts: Cache::default(),
             files: Cache::default(),
             made: Vec::new(),
         }
+    }
+
+    /// Takes names in these domains for ours.
+    pub(super) fn add_domains(&mut self, domains: &[String]) {
+        self.added_domains = in_one_form(domains);
     }
 
     /// What events say of the key.
@@ -244,6 +251,7 @@ impl Pseudonyms {
         let suffix = name::inside_suffix(&lower, &self.home_domains).map(str::to_owned);
         let is_alone = !lower.contains('.');
         let is_ours = suffix.is_some()
+            || name::inside_suffix(&lower, &self.added_domains).is_some()
             || match ours {
                 Ours::Always => true,
                 Ours::ByName => is_alone,
@@ -492,6 +500,12 @@ impl Pseudonyms {
         }
         hidden
     }
+}
+
+/// Domains as they are compared with.
+fn in_one_form(domains: &[String]) -> Vec<String> {
+    let one = |text: &String| text.trim_matches('.').to_lowercase();
+    domains.iter().map(one).collect()
 }
 
 fn is_port(text: &str) -> bool {

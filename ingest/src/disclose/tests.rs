@@ -52,6 +52,30 @@ fn left(
 }
 
 #[test]
+fn a_domain_of_the_centre_makes_a_name_ours_and_keeps_nothing_of_it_clear() {
+    let rules = "[{ level: pseudonymised }]";
+    let added = ["kommune.no", "pc12.ansatt.example.org"].map(str::to_owned);
+    let mut with = disclosure(rules).with_added_domains(&added);
+    for (name, tail) in [
+        ("pc12.vardedal.kommune.no", ".vardedal.kommune.no"),
+        ("pc12.oslo.kommune.no", ".no"),
+        ("pc12.ansatt.example.org", ".org"),
+    ] {
+        let name = |disclosure: &mut Disclosure| {
+            let name = disclosure.pseudonyms().host(name, Ours::ByDomain);
+            name.map(|name| name.to_string())
+        };
+        let hidden = name(&mut with).expect("ours");
+        let clear: Vec<&str> = hidden
+            .split('.')
+            .filter(|label| !label.starts_with("h-"))
+            .collect();
+        assert_eq!(format!(".{}", clear.join(".")), tail, "{hidden}");
+    }
+    assert_eq!(with.pseudonyms().host("www.example.org", Ours::ByDomain), None);
+}
+
+#[test]
 fn payload_goes_and_the_rest_stays() {
     for (name, goes) in [
         ("suricata.eve.payload", true),

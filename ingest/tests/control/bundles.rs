@@ -1,6 +1,7 @@
 //! Bundles: taken, refused, gone back from, and what a crash leaves of them.
 
-use std::net::UdpSocket;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use ingest::control::identity::Trust;
 use ingest::control::import::{ImportError, import};
 use ingest::control::standing::{Standing, Watched};
 use ingest::control::{self, Pace};
+use ingest::metrics::Metrics;
 use ingest_event::OrganizationNumber;
 use ingest_trust::manifest::{Audience, PART_BYTES};
 use ingest_trust::signing::SigningKey;
@@ -153,18 +155,11 @@ async fn what_is_not_to_be_believed_is_refused_and_told() {
 }
 
 /// Offers bundle 2, which makes the sensor fare worse by `worsen`; it has to go back by itself, and stay there.
-async fn goes_back(
-    folder: &Path,
-    centre: &Centre,
-    rest: &str,
-    bundle: &[u8],
-    why: &str,
-    mut worsen: impl FnMut(),
-) {
+async fn goes_back(folder: &Path, centre: &Centre, rest: &str, why: &str, mut worsen: impl FnMut(&Metrics)) {
     let sensor = Running::start(&centre.config(folder, rest), HURRIED);
     centre.report("it runs", |_| true);
-    worsen();
-    centre.offer(2, &[("configuration.yml", bundle)]);
+    worsen(&sensor.metrics);
+    centre.offer(2, &[("configuration.yml", GOOD)]);
     let told = |report: &ingest_trust::wire::Report| {
         report.bundle == 0
             && report
@@ -173,7 +168,7 @@ async fn goes_back(
                 .is_some_and(|refused| refused.version == 2)
     };
     let report = loop {
-        worsen();
+        worsen(&sensor.metrics);
         let found = centre.state().reports.iter().find(|report| told(report)).cloned();
         if let Some(report) = found {
             break report;
@@ -210,42 +205,106 @@ async fn a_sensor_goes_back_when_a_source_fails() {
     let centre = approving(folder.path());
     let lines = write_lines(folder.path(), 0..5);
     let rest = format!("sources: [{{ file: {{ path: {lines} }} }}]\n");
-    let worsen = || {
+    let worsen = |_: &Metrics| {
         // Once it was read, its next start does not find it.
         centre.until("it is read", |state| (5 <= state.events.len()).then_some(()));
         let _ = std::fs::remove_file(&lines);
     };
-    goes_back(folder.path(), &centre, &rest, GOOD, "unreadable file", worsen).await;
+    goes_back(folder.path(), &centre, &rest, "unreadable file", worsen).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sensor_goes_back_when_it_loses_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let worsen = |metrics: &Metrics| {
+        if centre.state().reports.iter().any(|report| report.bundle == 2) {
+            metrics.kernel_drops.with_label_values(&["capture"]).inc_by(500);
+        }
+    };
+    goes_back(folder.path(), &centre, QUIET, "records were lost", worsen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_start_again_only_for_another_configuration() {
     for address in ["127.0.0.1", "[::1]"] {
         let folder = tempfile::tempdir().expect("a folder");
         let centre = approving(folder.path());
-        let socket = UdpSocket::bind((address.trim_matches(['[', ']']), 0)).expect("binds");
-        let port = UdpSocket::bind((address.trim_matches(['[', ']']), 0))
+        let port = std::net::TcpListener::bind((address.trim_matches(['[', ']']), 0))
             .and_then(|socket| socket.local_addr())
             .expect("an address")
             .port();
         let to = format!("{address}:{port}");
-        let rest = format!("sources: [{{ syslog_udp: {{ listen: \"{to}\" }} }}]\n");
-        let line = format!("<34>1 2026-03-02T08:15:00Z host app - - - {}", "x".repeat(1_000));
-        let worsen = || {
-            for _ in 0..20 {
-                // Nobody listens while the inside starts again.
-                let _ = socket.send_to(line.as_bytes(), &to);
-            }
-        };
-        goes_back(
-            folder.path(),
-            &centre,
-            &rest,
-            b"spool_bytes_max: 1\n",
-            "records were lost",
-            worsen,
-        )
+        let rest =
+            format!("privacy: [{{ level: full }}]\nsources: [{{ syslog_tcp: {{ listen: \"{to}\" }} }}]\n");
+        let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+        let mut device = None;
+        until("it listens", || {
+            device = TcpStream::connect(&to).ok();
+            device.is_some()
+        })
         .await;
+        let mut device = device.expect("connected");
+        centre.offer(2, &[("rules/a.yml", b"title: a\n")]);
+        centre.report("2 runs", |report| report.bundle == 2);
+        let asked = centre.state().reports.len();
+        centre.until("it goes on", |state| {
+            (asked + 2 < state.reports.len()).then_some(())
+        });
+        device
+            .write_all(b"<34>1 2026-03-02T08:15:00Z host app - - - still here\n")
+            .expect("written");
+        centre.until("the connection stands", |state| {
+            let mut events = state.events.iter();
+            events
+                .any(|event| format!("{event:?}").contains("still here"))
+                .then_some(())
+        });
+        centre.offer(3, &[("configuration.yml", GOOD)]);
+        centre.report("3 runs", |report| report.bundle == 3);
+        let ended = device.read(&mut [0]);
+        assert!(!matches!(ended, Ok(1..)), "another configuration is a start");
+        sensor.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_in_trouble_ends_bundles_and_not_the_sensor() {
+    for is_damaged in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let centre = enrolled(folder.path()).await;
+        let control = folder.path().join("state/control");
+        let place = control.join("standing.json");
+        let mut died = standing(folder.path());
+        died.watch = Some(Watched::default());
+        died.save(&control).expect("written");
+        if is_damaged {
+            std::fs::write(&place, b"{").expect("written");
+        } else {
+            // Nothing can be written in its place.
+            std::fs::create_dir_all(control.join("standing.json.new/x")).expect("made");
+        }
+        let before = std::fs::read(&place).expect("there");
+        let runs = u64::from(!is_damaged);
+        let lines = write_lines(folder.path(), 0..5);
+        let rest = format!("sources: [{{ file: {{ path: {lines} }} }}]\n");
+        let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+        centre.until("it reads", |state| (5 <= state.events.len()).then_some(()));
+        centre.offer(2, &[("configuration.yml", GOOD)]);
+        let report = centre.report("2 is known", |report| {
+            report.wanted == 2
+                || report
+                    .refused
+                    .as_ref()
+                    .is_some_and(|refused| refused.version == 2)
+        });
+        assert_eq!(report.bundle, runs);
+        if let Some(refused) = report.refused {
+            assert!(refused.detail.contains("standing.json"), "{}", refused.detail);
+        }
+        sensor.stop().await;
+        assert_eq!(std::fs::read(&place).expect("there"), before);
+        assert!(control.join("bundles/1").exists(), "for when it is restored");
     }
 }
 

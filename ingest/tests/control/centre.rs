@@ -17,7 +17,7 @@ use ingest_trust::signing::SigningKey;
 use ingest_trust::wire::{Ask, Certified, Reason, Refused, Report, Wait};
 use ingest_trust::{Authority, EnrolmentCode, Request, Subject};
 use openssl::pkey::PKey;
-use openssl::ssl::{SslAcceptor, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{SslAcceptor, SslMethod, SslStream, SslVerifyMode, SslVersion};
 use openssl::x509::X509;
 
 pub(crate) const SENSOR: &str = "sensor-vardedal-1";
@@ -61,12 +61,21 @@ pub(crate) struct State {
     pub(crate) reports: Vec<Report>,
     /// Numbers of certificates that events came under.
     pub(crate) serials: BTreeSet<String>,
-    keys: Vec<ingest_trust::signing::VerifyingKey>,
+    pub(crate) keys: Vec<ingest_trust::signing::VerifyingKey>,
+    /// The name that it certifies; [`SENSOR`] unless said.
+    pub(crate) name: Option<SensorId>,
+    /// It does not know any key that comes without a code's secret.
+    pub(crate) has_forgotten: bool,
 }
 
 impl Centre {
     /// On a free port of an address.
     pub(crate) fn at(address: &str) -> Self {
+        Self::speaking(address, None)
+    }
+
+    /// At most this version of TLS.
+    pub(crate) fn speaking(address: &str, most: Option<SslVersion>) -> Self {
         let now = Clock::System.now();
         let authority = Authority::generate("Varde test", now).expect("an authority");
         let (certificate, key) = authority
@@ -84,6 +93,7 @@ impl Centre {
         acceptor.set_private_key(&key).expect("fits");
         acceptor.cert_store_mut().add_cert(own).expect("fits");
         acceptor.set_verify(SslVerifyMode::PEER);
+        acceptor.set_max_proto_version(most).expect("fits");
         acceptor.set_session_id_context(b"varde").expect("fits");
         let acceptor = acceptor.build();
         let state = State {
@@ -341,6 +351,10 @@ impl Inner {
         let request = Request::parse(&ask.request).expect("signed");
         let key = request.fingerprint().clone();
         let mut state = self.state.lock().expect("nobody panics");
+        if std::mem::replace(&mut state.has_forgotten, false) && ask.secret.is_none() {
+            state.has_forgotten = true;
+            return Reply::no(403, Reason::Code);
+        }
         state.secrets.extend(ask.secret);
         state.certificate_asked += 1;
         if let Some(reason) = state.refuses {
@@ -362,13 +376,13 @@ impl Inner {
                 let start: Timestamp = Clock::System.now().saturating_sub(state.aged);
                 let whose = Subject {
                     organization: number(),
-                    sensor: sensor(),
+                    sensor: state.name.clone().unwrap_or_else(sensor),
                 };
                 let issued = self.authority.issue(&request, &whose, start, SENSOR_VALIDITY);
                 let certified = Certified {
                     certificate: issued.expect("issued"),
                     authority: self.authority.certificate_pem().expect("PEM"),
-                    sensor: SENSOR.to_owned(),
+                    sensor: whose.sensor.to_string(),
                     organization: ORGANIZATION.to_owned(),
                     zone: Some(ingest_event::Zone::School),
                     keys: state.keys.clone(),

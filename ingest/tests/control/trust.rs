@@ -5,7 +5,11 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ingest::control::identity::Trust;
+use ingest::control::enrol::EnrolError;
+use ingest::control::identity::{Trust, Unbelieved};
+use ingest::control::renew::{RenewError, renew};
+use ingest_trust::EnrolmentCode;
+use openssl::ssl::SslVersion;
 
 use super::centre::Centre;
 use super::{HURRIED, Running, all_ports, eve_lines, ports, until, write_lines};
@@ -166,4 +170,97 @@ async fn new_hardware_goes_on_under_the_old_name() {
         (0 < state.turned_away).then_some(())
     });
     sensor.stop().await;
+}
+
+/// A sensor that is enrolled, with what it keeps and its way to the gateway.
+async fn enrolled(folder: &std::path::Path, centre: &Centre) -> (Trust, ingest::control::enrol::Enrolled) {
+    let trust = Trust::at(&folder.join("state"));
+    let stop = tokio_util::sync::CancellationToken::new();
+    let enrolled = ingest::control::enrol::enrol(&centre.code, &trust, &stop).await;
+    (trust, enrolled.expect("enrolled"))
+}
+
+#[tokio::test]
+async fn a_renewal_changes_neither_who_signs_bundles_nor_who_the_sensor_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let (trust, enrolled) = enrolled(folder.path(), &centre).await;
+    let keys = enrolled.identity.keys.clone();
+    let stranger = ingest_trust::signing::SigningKey::generate().expect("a key");
+    centre.state().keys = vec![stranger.verifying().expect("a key")];
+    for (name, is_believed) in [(Some("sensor-2"), false), (None, true)] {
+        centre.state().name = name.map(|name| ingest_event::SensorId::parse(name).expect("valid"));
+        let renewed = renew(&enrolled.gateway, &trust, None).await;
+        match renewed {
+            Ok(identity) => assert!(is_believed && identity.keys == keys, "{name:?}"),
+            Err(RenewError::Unbelieved(Unbelieved::Other)) => assert!(!is_believed),
+            Err(error) => panic!("{error:?}"),
+        }
+        let kept = trust.identity().expect("reads").expect("enrolled");
+        assert_eq!(kept, enrolled.identity, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_certificate_is_asked_for_again() {
+    for name in ["sensor.crt", "authority.crt"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let centre = approving(folder.path());
+        let (trust, before) = enrolled(folder.path(), &centre).await;
+        std::fs::write(trust.folder().join(name), b"-----BEGIN").expect("written");
+        let (trust, again) = enrolled(folder.path(), &centre).await;
+        assert_eq!(again.identity, before.identity, "{name}");
+        assert!(trust.identity().expect("reads").is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_centre_that_forgot_the_sensor_is_shown_the_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let (trust, enrolled) = enrolled(folder.path(), &centre).await;
+    centre.state().secrets.clear();
+    renew(&enrolled.gateway, &trust, Some(centre.code.secret()))
+        .await
+        .expect("known");
+    assert!(centre.state().secrets.is_empty(), "it was not needed");
+    centre.state().has_forgotten = true;
+    renew(&enrolled.gateway, &trust, Some(centre.code.secret()))
+        .await
+        .expect("known again");
+    assert_eq!(centre.state().secrets.len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_answers_does_not_keep_the_sensor_from_ending() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let silent = std::net::TcpListener::bind(address).expect("listens");
+        let gateway = silent.local_addr().expect("an address").to_string();
+        let code = EnrolmentCode::make(&gateway, Centre::new().code.authority);
+        let code = code.expect("chance").expect("a gateway");
+        let folder = tempfile::tempdir().expect("a folder");
+        let trust = Trust::at(folder.path());
+        let stop = tokio_util::sync::CancellationToken::new();
+        let asking = ingest::control::enrol::enrol(&code, &trust, &stop);
+        tokio::pin!(asking);
+        let reached = tokio::task::spawn_blocking(move || silent.accept().expect("somebody"));
+        let _open = tokio::select! {
+            ended = &mut asking => panic!("{ended:?}"),
+            open = reached => open,
+        };
+        stop.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(20), asking).await;
+        assert!(matches!(ended, Ok(Err(EnrolError::Stopped))), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn who_speaks_only_the_tls_of_before_is_not_spoken_to() {
+    for address in ["127.0.0.1", "::1"] {
+        for (most, is_spoken_to) in [(Some(SslVersion::TLS1_2), false), (None, true)] {
+            let centre = Centre::speaking(address, most);
+            let shown = ingest::control::gateway::authority_of(&centre.code).await;
+            assert_eq!(shown.is_ok(), is_spoken_to, "{address} {most:?}");
+        }
+    }
 }

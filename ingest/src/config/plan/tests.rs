@@ -61,11 +61,11 @@ fn systemd_says_where_the_state_is() {
 #[test]
 fn what_the_file_says_wins_and_what_is_ours_is_added_up() {
     let overlay = Overlay::parse(
-        "home_networks: [10.1.0.0/16, \"2001:db8:1::/48\"]\nhome_domains: [skole.no]\nspool_bytes_max: 7\n\
-         canary_secs: 9\nmarking: restricted\ncapture: { flows_max: 5, flow_idle_secs: 6 }",
+        "home_networks: [10.1.0.0/16, \"2001:db8:1::/48\"]\nhome_domains: [skole.no]\nspool_bytes_max: 70000000\n\
+         canary_secs: 9\nmarking: restricted\ncapture: { flows_max: 5000, flow_idle_secs: 6 }",
     )
     .expect("reads");
-    let said = "zone: health\nspool_bytes_max: 1000\nhome_networks: [10.1.0.0/16, 192.0.2.0/24]\n\
+    let said = "zone: health\nspool_bytes_max: 1000\nhome_domains: [vardedal.kommune.no]\nhome_networks: [10.1.0.0/16, 192.0.2.0/24]\n\
                 sources: [{ capture: { flows_max: 99 } }]\n";
     let config = plan(said).config(Some(&identity()), &overlay).expect("whole");
     assert_eq!(config.context.zone, Zone::Health);
@@ -75,7 +75,12 @@ fn what_the_file_says_wins_and_what_is_ours_is_added_up() {
     );
     assert_eq!(config.context.marking, Marking::Restricted);
     assert_eq!(config.home_networks.len(), 3);
-    assert_eq!(config.home_domains, ["skole.no"]);
+    assert_eq!(config.home_domains, ["vardedal.kommune.no"]);
+    assert_eq!(
+        config.added_domains,
+        ["skole.no"],
+        "they don't decide what stays clear"
+    );
     let [Source::Capture(capture)] = &config.sources[..] else {
         panic!("{:?}", config.sources);
     };
