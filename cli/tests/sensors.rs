@@ -230,6 +230,11 @@ async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Cert
     let second = centre.done(&format!("{publish} --sensor s1 --program 0.2.0"));
     let second: u64 = second.trim().parse().expect("a version");
     assert!(first < second);
+    centre.fails(
+        &format!("{publish} --all --believe ca/bundles.key"),
+        65,
+        "bundles.key",
+    );
     put("secret.txt", "x");
     centre.fails(&format!("{publish} --all"), 65, "secret.txt");
 

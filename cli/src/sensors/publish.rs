@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ingest_bus::Record;
 use ingest_event::{OrganizationNumber, SensorId};
 use ingest_gateway::bundles::PARTS;
 use ingest_trust::manifest::{self, BYTES_MAX, FILES_MAX, FORMAT, File};
-use ingest_trust::signing::SigningKey;
+use ingest_trust::signing::{SigningKey, VerifyingKey};
 use ingest_trust::{Audience, Manifest};
 
 use super::arguments::{AudienceArguments, PublishArguments};
@@ -57,7 +57,7 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
         audience: audience(desk, &arguments.audience, terminal).await?,
         issued: now,
         program: arguments.program.clone(),
-        keys: Vec::new(),
+        keys: believed(&arguments.believe)?,
         files: folder.files,
     };
     let sealed = manifest.seal(&key).map_err(|error| {
@@ -81,6 +81,24 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
         counted(sent, "part", "parts"),
     ));
     Ok(Exit::Done)
+}
+
+/// The keys in files like `bundles.pub`.
+fn believed(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {
+    let mut keys = Vec::new();
+    for path in files {
+        let wrong = |why: &str| Failure::new(Exit::Input, format!("cannot use {}: {why}", path.display()));
+        let before = keys.len();
+        let text = String::from_utf8_lossy(&read(path)?).into_owned();
+        let lines = text.lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            keys.push(VerifyingKey::parse(line).map_err(|error| wrong(&crate::text::chain(&error)))?);
+        }
+        if keys.len() == before {
+            return Err(wrong("there is no key in it"));
+        }
+    }
+    Ok(keys)
 }
 
 impl Folder {
@@ -204,11 +222,15 @@ async fn send_parts(
     Ok(sent)
 }
 
-/// Takes parts away that no bundle names any more, or the topic grows for ever. Looks again at what is there: somebody
+/// Takes bundles away that this one stands for, and parts that no bundle names any more, or the topic grows for ever. Looks again at what is there: somebody
 /// else may have published meanwhile.
 async fn clean(desk: &Desk, published: &Manifest) -> Result<u64, Failure> {
     let there = parts(desk).await?;
-    let manifests = manifests(desk).await?;
+    // Older ones of which every sensor gets the new one: their keys would stay for ever.
+    let (over, manifests): (Vec<Manifest>, Vec<Manifest>) =
+        manifests(desk).await?.into_iter().partition(|manifest| {
+            manifest.version < published.version && published.audience.covers(&manifest.audience)
+        });
     let named: BTreeSet<&String> = manifests
         .iter()
         .flat_map(|manifest| &manifest.files)
@@ -223,12 +245,16 @@ async fn clean(desk: &Desk, published: &Manifest) -> Result<u64, Failure> {
         let message = "somebody else published at the same time and took parts away; publish again";
         return Err(Failure::new(Exit::Failed, message));
     }
-    let tombstones: Vec<Record> = there
+    let parts: Vec<&String> = there.iter().filter(|digest| !named.contains(digest)).collect();
+    let removed = parts.len() as u64;
+    // The bundles first: one without its parts counts as damaged.
+    let bundles = over
         .iter()
-        .filter(|digest| !named.contains(digest))
-        .map(|digest| Record::tombstone(format!("{PARTS}{digest}")))
-        .collect();
-    let removed = tombstones.len() as u64;
+        .map(|manifest| Record::tombstone(manifest.audience.key()));
+    let parts = parts
+        .iter()
+        .map(|digest| Record::tombstone(format!("{PARTS}{digest}")));
+    let tombstones = bundles.chain(parts).collect();
     desk.hand_out(tombstones).await?;
     Ok(removed)
 }

@@ -1,7 +1,7 @@
 //! The newest bundle of each audience, and the parts that these name, from `varde.control`.
 //!
-//! The gateway can't sign and believes nobody: a manifest has to be one, stand under its audience's key and have all its
-//! parts, and a part has to be what its name says. Whether a sensor believes the signature is the sensor's business.
+//! The gateway can't sign and believes nobody: a manifest has to be signed by a key of `bundles.pub`, stand under its
+//! audience's key and have all its parts, and a part has to be what its name says. The sensor looks at all of it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use ingest_bus::{Bus, PollError, Position, Topic};
 use ingest_trust::Subject;
 use ingest_trust::manifest::{self, Manifest};
+use ingest_trust::signing::VerifyingKey;
 
 /// Where manifests stand in the topic.
 const MANIFESTS: &[u8] = b"bundle/";
@@ -27,6 +28,7 @@ const NAMED_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Bundles {
     topic: Topic,
+    keys: Vec<VerifyingKey>,
     seen: RwLock<Seen>,
 }
 
@@ -58,11 +60,12 @@ pub struct Unusable {
 }
 
 impl Bundles {
-    /// None yet.
+    /// None yet; those count that one of `keys` signed.
     #[must_use]
-    pub fn new(topic: Topic) -> Self {
+    pub fn new(topic: Topic, keys: Vec<VerifyingKey>) -> Self {
         Self {
             topic,
+            keys,
             seen: RwLock::default(),
         }
     }
@@ -84,35 +87,24 @@ impl Bundles {
         let records = bus.latest(&self.topic, &[MANIFESTS.to_vec()]).await?;
         let mut offers = Vec::new();
         for (key, record) in records {
-            match offer(&key, record.value) {
+            match offer(&key, record.value, &self.keys) {
                 Some(offer) => offers.push(offer),
                 None => unusable.bundles += 1,
             }
         }
         let named: BTreeSet<&String> = offers.iter().flat_map(|offer| &offer.parts).collect();
-        let mut parts: BTreeMap<String, Bytes> = held
+        let mut there: BTreeMap<String, Bytes> = held
             .into_iter()
             .filter(|(name, _)| named.contains(name))
             .collect();
         let missing: BTreeSet<&str> = named
             .iter()
-            .filter(|name| !parts.contains_key(name.as_str()))
+            .filter(|name| !there.contains_key(name.as_str()))
             .map(|name| name.as_str())
             .collect();
         let found = self.fetch(bus, &missing, &mut unusable).await?;
-        let mut room = PART_BYTES_MAX.saturating_sub(parts.values().map(Bytes::len).sum());
-        for (name, part) in found {
-            // What finds no room makes its bundle incomplete, which is counted below.
-            if let Some(left) = room.checked_sub(part.len()) {
-                room = left;
-                parts.insert(name, part);
-            }
-        }
-        offers.retain(|offer| {
-            let is_complete = offer.parts.iter().all(|name| parts.contains_key(name));
-            unusable.bundles += u64::from(!is_complete);
-            is_complete
-        });
+        there.extend(found);
+        let parts = kept(&mut offers, &there, PART_BYTES_MAX, &mut unusable);
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Seen {
             ends: Some(ends),
             offers: offers.into_iter().map(Arc::new).collect(),
@@ -181,11 +173,34 @@ impl Offer {
     }
 }
 
-fn offer(key: &[u8], envelope: Vec<u8>) -> Option<Offer> {
-    if manifest::ENVELOPE_BYTES_MAX < envelope.len() {
-        return None;
-    }
-    let manifest = Manifest::unverified(&envelope).ok()?;
+/// Keeps the bundles that are complete and find room, the newest first; gives their parts.
+fn kept(
+    offers: &mut Vec<Offer>,
+    there: &BTreeMap<String, Bytes>,
+    mut room: usize,
+    unusable: &mut Unusable,
+) -> BTreeMap<String, Bytes> {
+    let mut parts = BTreeMap::new();
+    offers.sort_by_key(|offer| std::cmp::Reverse(offer.manifest.version));
+    offers.retain(|offer| {
+        let new = offer.parts.iter().filter(|name| !parts.contains_key(*name));
+        let new: Option<Vec<(String, Bytes)>> = new
+            .map(|name| Some((name.clone(), there.get(name)?.clone())))
+            .collect();
+        let taken = new.and_then(|new| {
+            let bytes = new.iter().map(|(_, part)| part.len()).sum();
+            room = room.checked_sub(bytes)?;
+            parts.extend(new);
+            Some(())
+        });
+        unusable.bundles += u64::from(taken.is_none());
+        taken.is_some()
+    });
+    parts
+}
+
+fn offer(key: &[u8], envelope: Vec<u8>, keys: &[VerifyingKey]) -> Option<Offer> {
+    let manifest = Manifest::open(&envelope, keys).ok()?;
     if manifest.audience.key().as_bytes() != key {
         return None;
     }
@@ -222,8 +237,7 @@ mod tests {
 
     /// Publishes a bundle of one file and gives its part's name; `spoil` may change what is published.
     async fn publish(
-        producer: &Producer,
-        topic: &Topic,
+        (producer, topic, key): (&Producer, &Topic, &SigningKey),
         audience: Audience,
         version: u64,
         text: &str,
@@ -240,8 +254,7 @@ mod tests {
             keys: Vec::new(),
             files: vec![file],
         };
-        let key = SigningKey::generate().expect("a key");
-        let envelope = manifest.seal(&key).expect("sealed").to_bytes();
+        let envelope = manifest.seal(key).expect("sealed").to_bytes();
         let mut records = vec![
             Record::new(parts[0].clone()).with_key(format!("{PARTS}{name}")),
             Record::new(envelope).with_key(manifest.audience.key()),
@@ -263,14 +276,19 @@ mod tests {
             .await
             .expect("made");
         let (producer, topic) = (bus.producer().expect("a producer"), spec.topic.clone());
-        let bundles = Bundles::new(spec.topic);
+        let (key, other) = (
+            SigningKey::generate().expect("a key"),
+            SigningKey::generate().expect("a key"),
+        );
+        let bundles = Bundles::new(spec.topic, vec![key.verifying().expect("a key")]);
+        let to = (&producer, &topic, &key);
         let (mine, theirs) = (whose("964965226"), whose("958935420"));
         assert_eq!(bundles.look(&bus).await.expect("looked"), Unusable::default());
         assert!(bundles.newest(&mine).is_none());
 
-        let all = publish(&producer, &topic, Audience::All, 3, "for all", |_| {}).await;
+        let all = publish(to, Audience::All, 3, "for all", |_| {}).await;
         let own = Audience::Organization(theirs.organization);
-        let theirs_only = publish(&producer, &topic, own, 5, "for them", |_| {}).await;
+        let theirs_only = publish(to, own, 5, "for them", |_| {}).await;
         assert_eq!(bundles.look(&bus).await.expect("looked"), Unusable::default());
         let version = |subject| bundles.newest(subject).map(|offer| offer.manifest.version);
         assert_eq!((version(&mine), version(&theirs)), (Some(3), Some(5)));
@@ -281,21 +299,60 @@ mod tests {
         );
         assert_eq!(bundles.part(&mine, &theirs_only), None, "others' part");
 
+        // Of somebody who may write to the topic and sign nothing: what is good is still offered.
+        let own = Audience::Organization(mine.organization);
+        publish((&producer, &topic, &other), own, u64::MAX, "forged", |_| {}).await;
+        assert_eq!(
+            bundles.look(&bus).await.expect("looked"),
+            Unusable { bundles: 1, parts: 0 }
+        );
+        assert_eq!((version(&mine), version(&theirs)), (Some(3), Some(5)));
+
         // A part with a flipped bit, and a manifest under another's key: neither is offered, the one before is gone.
         let flipped = |records: &mut Vec<Record>| records[0].value[0] ^= 1;
-        publish(&producer, &topic, Audience::All, 7, "flipped", flipped).await;
+        publish(to, Audience::All, 7, "flipped", flipped).await;
         let moved = |records: &mut Vec<Record>| records[1].key = Some(b"bundle/958935420".to_vec());
-        publish(
-            &producer,
-            &topic,
-            Audience::Organization(mine.organization),
-            9,
-            "moved",
-            moved,
-        )
-        .await;
+        publish(to, Audience::Organization(mine.organization), 9, "moved", moved).await;
         let unusable = bundles.look(&bus).await.expect("looked");
-        assert_eq!(unusable, Unusable { bundles: 2, parts: 1 });
+        assert_eq!(unusable, Unusable { bundles: 3, parts: 1 }, "the forged one too");
         assert_eq!((version(&mine), version(&theirs)), (None, None));
+    }
+
+    #[test]
+    fn the_newest_find_room_first() {
+        let key = SigningKey::generate().expect("a key");
+        let keys = [key.verifying().expect("a key")];
+        let mut there = BTreeMap::new();
+        let mut made = |version: u64, texts: [&str; 2]| {
+            let files = ["configuration.yml", "rules/a.yml"].into_iter().zip(texts);
+            let files = files.map(|(path, text)| {
+                let (file, mut parts) = File::of(path, text.as_bytes());
+                there.insert(file.parts[0].clone(), Bytes::from(parts.remove(0)));
+                file
+            });
+            let manifest = Manifest {
+                format: FORMAT,
+                version,
+                audience: Audience::All,
+                issued: Timestamp::EPOCH,
+                program: None,
+                keys: Vec::new(),
+                files: files.collect(),
+            };
+            let envelope = manifest.seal(&key).expect("sealed").to_bytes();
+            offer(b"bundle/all", envelope, &keys).expect("good")
+        };
+        let offers = [
+            (1, ["aaaa", "bbbb"]),
+            (3, ["cccc", "dddd"]),
+            (2, ["cccc", "eeee"]),
+        ];
+        let offers = offers.map(|(version, texts)| made(version, texts));
+        let mut offers = Vec::from(offers);
+        let mut unusable = Unusable::default();
+        // Room for three parts: the two newest share one.
+        let parts = kept(&mut offers, &there, 12, &mut unusable);
+        let versions: Vec<u64> = offers.iter().map(|offer| offer.manifest.version).collect();
+        assert_eq!((versions, parts.len(), unusable.bundles), (vec![3, 2], 3, 1));
     }
 }

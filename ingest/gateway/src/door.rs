@@ -1,15 +1,19 @@
 //! The door: TLS 1.3 connections, bounded, each with a task of its own, and who the certificate says is there.
 //!
-//! Who comes without a certificate may only ask for one. Handshakes are timed; a source without certificates has few
-//! connections, and those with certificates have places of their own, so that strangers never take them, and
-//! no sensor takes them all.
+//! Who comes without a certificate may only ask for one, a few times and not for long. Handshakes are timed and have places
+//! of their own, so do strangers and sensors after them: a stranger who stays keeps no sensor from its handshake, none
+//! takes a sensor's place, and no source and no sensor takes all.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,14 +32,29 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Files;
-use crate::knocks::source;
+use crate::knocks::{site, source};
 use crate::metrics::Metrics;
 
-/// Connections without a certificate, those that shake hands among them.
+/// Connections that shake hands: each for ten seconds at most.
+const HANDSHAKES_MAX: usize = 8_192;
+
+/// Connections without a certificate.
 const STRANGERS_MAX: usize = 1_024;
 
-/// Those of them from one source.
-const STRANGERS_OF_SOURCE_MAX: usize = 32;
+/// Connections from one source that shake hands, and those without a certificate.
+const OF_SOURCE_MAX: usize = 32;
+
+/// The same of an IPv6 network of 48 bits, which one customer may have all of.
+const OF_SITE_MAX: usize = 128;
+
+/// How long a connection without a certificate may stand: what is under way is then ended, nothing more is taken.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an answer that is under way may take after that.
+const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Requests of such a connection.
+const STRANGER_REQUESTS_MAX: usize = 8;
 
 /// Connections with a certificate: two for each sensor of a large CERT.
 const SENSORS_MAX: usize = 8_192;
@@ -80,9 +99,9 @@ pub struct Identity {
 pub struct Door {
     acceptor: SslAcceptor,
     metrics: Metrics,
-    strangers: Arc<Semaphore>,
+    handshakes: Room,
+    strangers: Room,
     sensors: Arc<Semaphore>,
-    by_source: Counts<IpAddr>,
     by_sensor: Counts<Fingerprint>,
 }
 
@@ -95,11 +114,20 @@ struct Counted<K: Ord> {
     key: K,
 }
 
+/// Places for those who are not known, few for each source.
+#[derive(Clone)]
+struct Room {
+    all: Arc<Semaphore>,
+    by_source: Counts<IpAddr>,
+    by_site: Counts<IpAddr>,
+}
+
 /// What a connection holds while it stands.
 enum Place {
-    Stranger {
+    Unknown {
         _permit: OwnedSemaphorePermit,
         _of_source: Counted<IpAddr>,
+        _of_site: Option<Counted<IpAddr>>,
     },
     Sensor {
         _permit: OwnedSemaphorePermit,
@@ -133,9 +161,9 @@ impl Door {
         Ok(Self {
             acceptor: builder.build(),
             metrics,
-            strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
+            handshakes: Room::new(HANDSHAKES_MAX),
+            strangers: Room::new(STRANGERS_MAX),
             sensors: Arc::new(Semaphore::new(SENSORS_MAX)),
-            by_source: Arc::default(),
             by_sensor: Arc::default(),
         })
     }
@@ -150,7 +178,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    if let Some(place) = self.stranger(address.ip()) {
+                    if let Some(place) = self.place(&self.handshakes, address.ip()) {
                         let work =
                             self.clone()
                                 .connection(stream, address, place, router.clone(), stop.clone());
@@ -169,20 +197,9 @@ impl Door {
     }
 
     /// A place for somebody unknown, or none.
-    fn stranger(&self, address: IpAddr) -> Option<Place> {
-        let of_source = Counted::one(&self.by_source, source(address), STRANGERS_OF_SOURCE_MAX);
-        let Some(of_source) = of_source else {
-            self.metrics.turn_away("source");
-            return None;
-        };
-        let Ok(permit) = Arc::clone(&self.strangers).try_acquire_owned() else {
-            self.metrics.turn_away("full");
-            return None;
-        };
-        Some(Place::Stranger {
-            _permit: permit,
-            _of_source: of_source,
-        })
+    fn place(&self, room: &Room, address: IpAddr) -> Option<Place> {
+        let place = room.place(address);
+        place.map_err(|why| self.metrics.turn_away(why)).ok()
     }
 
     /// A place for a sensor, or none.
@@ -206,7 +223,7 @@ impl Door {
         self,
         stream: TcpStream,
         address: SocketAddr,
-        mut place: Place,
+        place: Place,
         router: Router,
         stop: CancellationToken,
     ) {
@@ -216,18 +233,24 @@ impl Door {
         };
         let Some(stream) = stream else { return };
         let identity = identity(stream.ssl());
-        if let Some(identity) = &identity {
-            let Some(of_sensor) = self.sensor(&identity.fingerprint) else {
-                return;
-            };
-            place = of_sensor;
-        }
+        drop(place);
+        let place = match &identity {
+            Some(identity) => self.sensor(&identity.fingerprint),
+            None => self.place(&self.strangers, address.ip()),
+        };
+        let Some(place) = place else { return };
+        let is_stranger = identity.is_none();
         let peer = Peer {
             address: address.ip(),
             identity: identity.map(Arc::new),
         };
         self.metrics.connections.inc();
-        let service = TowerToHyperService::new(router.layer(Extension(peer)));
+        let mut router = router.layer(Extension(peer));
+        if is_stranger {
+            let asked = Arc::new(AtomicUsize::new(0));
+            router = router.layer(map_response(move |response| few(Arc::clone(&asked), response)));
+        }
+        let service = TowerToHyperService::new(router);
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -236,13 +259,17 @@ impl Door {
                 .serve_connection(TokioIo::new(stream), service)
         );
         let served = tokio::select! {
-            served = connection.as_mut() => served,
+            served = connection.as_mut() => Ok(served),
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                Ok(connection.await)
+            }
+            () = tokio::time::sleep(STRANGER_TIMEOUT), if is_stranger => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(LAST_ANSWER_TIMEOUT, connection).await
             }
         };
-        if let Err(error) = served {
+        if let Ok(Err(error)) = served {
             tracing::debug!(%error, "a connection ended");
         }
         self.metrics.connections.dec();
@@ -268,6 +295,40 @@ impl Door {
         }
         None
     }
+}
+
+impl Room {
+    fn new(most: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(most)),
+            by_source: Arc::default(),
+            by_site: Arc::default(),
+        }
+    }
+
+    /// A place, or what there is too much of.
+    fn place(&self, address: IpAddr) -> Result<Place, &'static str> {
+        let of_source = Counted::one(&self.by_source, source(address), OF_SOURCE_MAX).ok_or("source")?;
+        let of_site = match site(address) {
+            Some(site) => Some(Counted::one(&self.by_site, site, OF_SITE_MAX).ok_or("source")?),
+            None => None,
+        };
+        let permit = Arc::clone(&self.all).try_acquire_owned().map_err(|_| "full")?;
+        Ok(Place::Unknown {
+            _permit: permit,
+            _of_source: of_source,
+            _of_site: of_site,
+        })
+    }
+}
+
+/// Ends a connection after some answers.
+async fn few(answered: Arc<AtomicUsize>, mut response: Response) -> Response {
+    if STRANGER_REQUESTS_MAX <= answered.fetch_add(1, Ordering::Relaxed) + 1 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 impl<K: Ord + Clone> Counted<K> {
@@ -314,6 +375,37 @@ fn identity(ssl: &SslRef) -> Option<Identity> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_and_a_customers_network_have_few_places_and_others_theirs() {
+        let of = |room: &Room, addresses: &mut dyn Iterator<Item = String>| -> Vec<Place> {
+            let places = addresses.map(|address| room.place(address.parse().expect("an address")));
+            places.filter_map(Result::ok).collect()
+        };
+        for (mine, theirs) in [("192.0.2.7", "192.0.2.8"), ("2001:db8::7", "2001:db8:0:1::7")] {
+            let room = Room::new(HANDSHAKES_MAX);
+            let held = of(&room, &mut (0..100).map(|_| mine.to_owned()));
+            assert_eq!(held.len(), OF_SOURCE_MAX, "{mine}");
+            assert_eq!(
+                of(&room, &mut [theirs.to_owned()].into_iter()).len(),
+                1,
+                "{theirs}"
+            );
+        }
+        let room = Room::new(HANDSHAKES_MAX);
+        let networks = |first: &'static str| (0..1_000).map(move |n| format!("{first}:{n:x}::1"));
+        let held = of(&room, &mut networks("2001:db8:1"));
+        assert_eq!(held.len(), OF_SITE_MAX, "one of 48 bits");
+        assert_eq!(of(&room, &mut networks("2001:db8:2").take(9)).len(), 9, "another");
+        let nets = (0..200).map(|n| format!("198.51.100.{n}"));
+        assert_eq!(
+            of(&room, &mut nets.into_iter()).len(),
+            200,
+            "IPv4 has no such networks"
+        );
+        drop(held);
+        assert!(room.by_site.lock().expect("held").is_empty());
+    }
 
     #[test]
     fn a_place_is_given_back_and_nothing_is_kept_of_who_left() {

@@ -10,14 +10,19 @@ use ingest_event::Timestamp;
 /// Asks of one address in a minute: many new sensors behind one address, each asking twice.
 pub const PER_MINUTE_MAX: u32 = 60;
 
+/// Asks of one IPv6 network of 48 bits in a minute.
+pub const PER_MINUTE_OF_SITE_MAX: u32 = 4 * PER_MINUTE_MAX;
+
 /// Addresses that are told apart in a minute; more knock only where somebody plays.
 pub const SOURCES_MAX: usize = 10_000;
 
 const MINUTE_MILLIS: i64 = 60_000;
 
-/// Counts of the current minute.
+/// Counts of the current minute, of sources and of IPv6 networks of 48 bits; no more of these than of those.
 #[derive(Debug, Default)]
-pub struct Knocks(Mutex<(i64, BTreeMap<IpAddr, u32>)>);
+pub struct Knocks(Mutex<(i64, Counts, Counts)>);
+
+type Counts = BTreeMap<IpAddr, u32>;
 
 impl Knocks {
     /// Whether an address may ask now.
@@ -25,10 +30,11 @@ impl Knocks {
     pub fn may(&self, address: IpAddr, now: Timestamp) -> bool {
         let minute = now.as_millis().div_euclid(MINUTE_MILLIS);
         let mut counted = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (of, counts) = &mut *counted;
+        let (of, counts, sites) = &mut *counted;
         if *of != minute {
             *of = minute;
             counts.clear();
+            sites.clear();
         }
         let source = source(address);
         if SOURCES_MAX <= counts.len() && !counts.contains_key(&source) {
@@ -36,7 +42,13 @@ impl Knocks {
         }
         let count = counts.entry(source).or_default();
         *count = count.saturating_add(1);
-        *count <= PER_MINUTE_MAX
+        let is_few = *count <= PER_MINUTE_MAX;
+        let Some(site) = site(address) else {
+            return is_few;
+        };
+        let count = sites.entry(site).or_default();
+        *count = count.saturating_add(1);
+        is_few && *count <= PER_MINUTE_OF_SITE_MAX
     }
 }
 
@@ -47,6 +59,15 @@ pub fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
+
+/// The network of 48 bits that an IPv6 address is in: some customers have all of one.
+#[must_use]
+pub fn site(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(IpAddr::V6((address.to_bits() >> 80 << 80).into())),
     }
 }
 
@@ -70,6 +91,19 @@ mod tests {
             assert!(knocks.may(address(theirs), at(61)), "{theirs}");
             assert!(knocks.may(address(mine), at(120)));
         }
+    }
+
+    #[test]
+    fn a_customer_with_many_networks_has_a_count_of_all() {
+        let knocks = Knocks::default();
+        let asks = |first: &str| -> usize {
+            let addresses = (0..1_000).map(|n| format!("{first}:{n:x}::7").parse().expect("an address"));
+            addresses
+                .filter(|address| knocks.may(*address, Timestamp::EPOCH))
+                .count()
+        };
+        assert_eq!(asks("2001:db8:1"), PER_MINUTE_OF_SITE_MAX as usize);
+        assert_eq!(asks("2001:db8:2"), PER_MINUTE_OF_SITE_MAX as usize);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub async fn run(
     let gateway = Arc::new(Gateway {
         producer: bus.producer().context("open a producer")?,
         roster: Roster::new(topics::sensors()?.topic),
-        bundles: Bundles::new(topics::control()?.topic),
+        bundles: Bundles::new(topics::control()?.topic, files.bundle_keys.clone()),
         room: Room::default(),
         knocks: Knocks::default(),
         issued: Mutex::default(),

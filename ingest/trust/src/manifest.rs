@@ -250,6 +250,33 @@ impl Audience {
         }
     }
 
+    /// Whether everybody who is meant by another is meant by this one too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (
+                Self::Organization(own),
+                Self::Organization(number)
+                | Self::Sensors {
+                    organization: number, ..
+                },
+            ) => own == number,
+            (
+                Self::Sensors {
+                    organization: own,
+                    sensors: all,
+                },
+                Self::Sensors {
+                    organization: number,
+                    sensors,
+                },
+            ) => own == number && sensors.iter().all(|sensor| all.contains(sensor)),
+            (Self::Organization(_) | Self::Sensors { .. }, Self::All)
+            | (Self::Sensors { .. }, Self::Organization(_)) => false,
+        }
+    }
+
     /// A key for the newest bundle of an audience, in the topic of bundles.
     #[must_use]
     pub fn key(&self) -> String {

@@ -235,10 +235,18 @@ impl Registry {
             Some(known) => Place::Known(known),
             None if self.refused.contains_key(fingerprint) => Place::Refused,
             None => match self.asked.get(fingerprint) {
-                Some(asked) => Place::Waiting(asked),
-                None => Place::Unknown,
+                Some(asked) if !self.came_second(asked) => Place::Waiting(asked),
+                Some(_) | None => Place::Unknown,
             },
         }
+    }
+
+    /// Whether another key showed the same code before: two gateways that have not seen each other's request may both
+    /// have let it in.
+    fn came_second(&self, second: &Asked) -> bool {
+        let order = |asked: &Asked| (asked.at, asked.fingerprint.clone());
+        let mut all = self.asked.values();
+        all.any(|first| first.code == second.code && order(first) < order(second))
     }
 
     /// Whether a code, named by its digest, still opens the door for a key. A code is for the first key that shows it.

@@ -264,3 +264,31 @@ async fn a_gateway_that_speaks_an_older_tls_is_none() {
         assert_eq!(server.await.expect("ended"), is_taken, "{newest:?}");
     }
 }
+
+/// Who has no certificate asks a few times and is closed then: keep-alive holds no place.
+#[tokio::test]
+async fn a_stranger_asks_a_few_times_and_a_sensor_goes_on() {
+    let station = Station::new().await;
+    let sensor = station.sensor("964965226", "s1").await;
+    let gateway = station.gateway("127.0.0.1:0");
+    let stranger = believing(&station.authority).build().expect("a client");
+    for (client, path, closed) in [
+        (stranger, "authority", vec![7, 15]),
+        (sensor.enrolled(&station.authority), "control", vec![]),
+    ] {
+        let url = format!("{}/v1/{path}", gateway.url());
+        let mut closing = Vec::new();
+        for number in 0..20 {
+            let answer = client.get(&url).send().await.expect("answers");
+            if answer
+                .headers()
+                .get("connection")
+                .is_some_and(|word| word == "close")
+            {
+                closing.push(number);
+            }
+            answer.bytes().await.expect("comes whole");
+        }
+        assert_eq!(closing, closed, "{path}");
+    }
+}

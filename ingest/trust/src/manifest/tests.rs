@@ -145,3 +145,29 @@ fn a_file_in_the_place_of_a_folder_is_refused() {
         assert_eq!(sealed.is_ok(), is_good, "{paths:?}");
     }
 }
+
+#[test]
+fn an_audience_covers_those_that_it_has() {
+    let [own, other] = ["964965226", "958935420"].map(number);
+    let some = |organization, names: &[&str]| Audience::Sensors {
+        organization,
+        sensors: names.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    for (one, another, expected) in [
+        (Audience::All, Audience::All, true),
+        (Audience::All, Audience::Organization(own), true),
+        (Audience::All, some(own, &["s1"]), true),
+        (Audience::Organization(own), Audience::All, false),
+        (Audience::Organization(own), Audience::Organization(own), true),
+        (Audience::Organization(own), Audience::Organization(other), false),
+        (Audience::Organization(own), some(own, &["s1", "s2"]), true),
+        (Audience::Organization(own), some(other, &["s1"]), false),
+        (some(own, &["s1", "s2"]), some(own, &["s2"]), true),
+        (some(own, &["s1", "s2"]), some(own, &["s2", "s3"]), false),
+        (some(own, &["s1"]), some(other, &["s1"]), false),
+        (some(own, &["s1"]), Audience::Organization(own), false),
+        (some(own, &["s1"]), Audience::All, false),
+    ] {
+        assert_eq!(one.covers(&another), expected, "{one:?} {another:?}");
+    }
+}

@@ -139,3 +139,15 @@ fn records_are_read_as_they_were_written() {
     assert_eq!(Entry::parse(b"news/1", b"{}").expect("passed over"), None);
     assert!(Entry::parse(b"code/c", b"{").is_err());
 }
+
+#[test]
+fn of_two_keys_with_one_code_the_first_waits() {
+    let mut registry = Registry::default();
+    let (first, second) = (print(), print());
+    registry.take(code("c"));
+    registry.take(asked(&second, "c", 2));
+    registry.take(asked(&first, "c", 1));
+    assert!(matches!(registry.place(&first), Place::Waiting(_)));
+    assert_eq!(registry.place(&second), Place::Unknown);
+    assert_eq!(registry.waiting().len(), 1);
+}
