@@ -118,6 +118,7 @@ fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::
             .map(|network| network.parse().map_err(|_| wrong("home_networks", network)))
             .collect::<Result<_, _>>()?,
         home_domains: Vec::new(),
+        added_domains: Vec::new(),
         // The lab's networks are made up: who looks at the demo is to see what was recorded.
         privacy: vec![ingest::disclose::policy::DisclosureRule {
             level: Some(ingest::disclose::policy::Level::Full),
