@@ -514,8 +514,12 @@ fn hide_message(pseudonyms: &mut Pseudonyms, said: Said, level: Level, value: &m
         {
             return Hidden::As(pseudonyms.login(&pieces));
         }
-        if level < Level::Pseudonymised && said != Said::Notice {
-            return Hidden::Withheld;
+        if level < Level::Pseudonymised {
+            // What a notice quotes is a stranger's: only words that every machine has leave as they are.
+            return match said {
+                Said::Notice => pseudonyms.scrub_all(text).map_or(Hidden::Not, Hidden::As),
+                Said::Login | Said::Anything => Hidden::Withheld,
+            };
         }
         pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As)
     })

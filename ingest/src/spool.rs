@@ -348,7 +348,8 @@ impl Spool {
             else {
                 continue;
             };
-            let batch = lane.oldest();
+            // What can't be read now is tried again the next time; the other streams go on.
+            let Ok(batch) = lane.oldest() else { continue };
             if !batch.is_empty() {
                 return batch;
             }
@@ -373,21 +374,28 @@ impl Spool {
         noted.map_err(SpoolError::Write)
     }
 
-    /// Gives up the oldest segment of the least important stream that is no more important than `than`. Whether there was
-    /// one.
+    /// Gives up the oldest segment of the least important stream that is no more important than `than`. Whether that made
+    /// room. Nothing is given up while what was given up before still takes its room.
     pub fn shed(&mut self, than: Stream, cause: Cause) -> bool {
+        if self.lanes.iter().any(Lane::has_spent) {
+            return self.has_deleted();
+        }
         for stream in Stream::ALL.into_iter().rev() {
             let lane = self.lanes.get_mut(stream.index()).filter(|_| than <= stream);
             if let Some(loss) = lane.and_then(|lane| lane.shed(cause)) {
                 self.lose(loss);
-                return self.delete_spent().unwrap_or_else(|error| {
-                    let error = format!("{:#}", anyhow::Error::new(error));
-                    tracing::error!(error, "make room in the spool");
-                    false
-                });
+                return self.has_deleted();
             }
         }
         false
+    }
+
+    fn has_deleted(&mut self) -> bool {
+        self.delete_spent().unwrap_or_else(|error| {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::error!(error, "make room in the spool");
+            false
+        })
     }
 
     /// What was lost and not told yet; whoever asks tells it, and says so by [`Spool::losses_told`].

@@ -86,9 +86,64 @@ const INSIDE_DOMAINS: [&str; 10] = [
     "private",
 ];
 
+/// Labels of services and of what stands beside them (RFC 2782, RFC 6763, RFC 8552); any other with that mark may be
+/// anybody's.
+const SERVICE_LABELS: [&str; 50] = [
+    "_acme-challenge",
+    "_airplay",
+    "_apple-mobdev2",
+    "_autodiscover",
+    "_companion-link",
+    "_device-info",
+    "_dmarc",
+    "_dns-sd",
+    "_domainkey",
+    "_ftp",
+    "_gc",
+    "_googlecast",
+    "_hap",
+    "_homekit",
+    "_http",
+    "_https",
+    "_imap",
+    "_imaps",
+    "_ipp",
+    "_ipps",
+    "_kerberos",
+    "_kpasswd",
+    "_ldap",
+    "_mqtt",
+    "_msdcs",
+    "_mta-sts",
+    "_nfs",
+    "_ntp",
+    "_pdl-datastream",
+    "_printer",
+    "_raop",
+    "_scanner",
+    "_services",
+    "_sftp-ssh",
+    "_sip",
+    "_sipfederationtls",
+    "_sips",
+    "_sites",
+    "_sleep-proxy",
+    "_smb",
+    "_smtp",
+    "_spotify-connect",
+    "_ssh",
+    "_submission",
+    "_tcp",
+    "_tls",
+    "_udp",
+    "_vlmcs",
+    "_workstation",
+    "_xmpp-server",
+];
+
 /// Whether a label stays as it is: it names a service, or nobody's machine.
 pub(super) fn is_open_label(label: &str) -> bool {
-    label.starts_with('_') || OPEN_LABELS.binary_search(&label).is_ok()
+    SERVICE_LABELS.binary_search(&label).is_ok() || OPEN_LABELS.binary_search(&label).is_ok()
 }
 
 /// Whether a last label is a top-level domain that says nothing of a machine.
@@ -174,10 +229,24 @@ mod tests {
     fn lists_are_sorted_for_their_search() {
         assert!(
             OPEN_LABELS.is_sorted()
+                && SERVICE_LABELS.is_sorted()
                 && PUBLIC_DOMAINS.is_sorted()
                 && NOBODYS_ACCOUNTS.is_sorted()
                 && NOBODYS_SHARES.is_sorted()
         );
+    }
+
+    #[test]
+    fn only_labels_of_services_are_open() {
+        for (label, expected) in [
+            ("_ldap", true),
+            ("_tcp", true),
+            ("www", true),
+            ("_karis-pc", false),
+            ("_", false),
+        ] {
+            assert_eq!(is_open_label(label), expected, "{label}");
+        }
     }
 
     #[test]

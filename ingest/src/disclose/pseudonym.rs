@@ -83,7 +83,7 @@ pub struct Pseudonyms {
     users: [u8; 32],
     hardware: [u8; 32],
     inside: Inside,
-    home_domains: Vec<String>,
+    pub(super) home_domains: Vec<String>,
     /// Ours as well, but they stay clear no more than those of elsewhere: who adds them is not the site.
     added_domains: Vec<String>,
     addresses: Cache<Address>,

@@ -203,6 +203,45 @@ fn what_nobody_understands_does_not_leave() {
     assert_eq!((draft.dataset.as_ref(), disclosed.withheld), ("generic", 1));
 }
 
+/// Where words of strangers are hidden, those beside an address and behind a mail's sign are as well.
+#[test]
+fn words_joined_to_what_is_known_are_hidden_too() {
+    let mut disclosure = disclosure("[]");
+    for (text, secrets) in [
+        ("10.20.0.5-kari", &["10.20.0.5", "kari"][..]),
+        ("2001:db8:20::5-kari", &["2001:db8:20::5", "kari"]),
+        ("10.20.0.5:kari", &["10.20.0.5", "kari"]),
+        ("ola_10.20.0.5-kari", &["10.20.0.5", "kari", "ola"]),
+        ("ola@kari-normann.no", &["ola", "kari", "normann"]),
+        ("call 98765432 for 01019012345", &["98765432", "01019012345"]),
+    ] {
+        let hidden = disclosure.pseudonyms().scrub_all(text).expect("is changed");
+        for secret in secrets {
+            assert!(!hidden.contains(secret), "{text}: {hidden}");
+        }
+    }
+    let ours = disclosure.pseudonyms().scrub_all("ola@vardedal.kommune.no");
+    assert!(ours.expect("is changed").ends_with("@vardedal.kommune.no"));
+}
+
+#[test]
+fn a_notice_leaves_with_words_that_every_machine_has_only() {
+    let mut disclosure = disclosure("[]");
+    let message = left(
+        &mut disclosure,
+        "zeek.notice",
+        "message",
+        "Kari failed login from 10.20.0.5",
+        &[],
+    );
+    let message = message.expect("leaves");
+    assert!(
+        !message.contains("Kari") && !message.contains("10.20.0.5"),
+        "{message}"
+    );
+    assert!(message.contains("failed login"), "{message}");
+}
+
 #[test]
 fn a_rule_lets_more_or_less_out() {
     let mut disclosure = disclosure(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::name::is_public_domain;
+use super::name::{inside_suffix, is_public_domain};
 use super::pseudonym::{Ours, Pseudonyms};
 use super::words::{is_number, is_word};
 use crate::normalize::Piece;
@@ -49,7 +49,9 @@ impl Pseudonyms {
             // `user@kari.service` is a unit, and no mail address.
             let last = core.rsplit('.').next().unwrap_or(core);
             let is_unit = is_strict && core.contains('@') && !is_public_domain(&last.to_lowercase());
-            let hidden = (may_be_ours && !is_unit).then(|| self.word(core)).flatten();
+            let hidden = (may_be_ours && !is_unit)
+                .then(|| self.word(core, is_strict))
+                .flatten();
             let hidden = match is_strict {
                 true => hidden.or_else(|| self.words(core)),
                 false => hidden,
@@ -129,9 +131,16 @@ impl Pseudonyms {
         out
     }
 
-    fn word(&mut self, word: &str) -> Option<String> {
-        if word.contains('@') {
-            return self.mail(word);
+    fn word(&mut self, word: &str, is_strict: bool) -> Option<String> {
+        if let Some((_, place)) = word.rsplit_once('@') {
+            let hidden = self.mail(word)?;
+            // The domain of a stranger's mail may be a person's name.
+            let is_home = || inside_suffix(&place.to_lowercase(), &self.home_domains).is_some();
+            let before = hidden.strip_suffix(place).filter(|_| is_strict && !is_home());
+            return match before.map(str::to_owned) {
+                Some(before) => Some(before + &self.words(place).unwrap_or_else(|| place.to_owned())),
+                None => Some(hidden),
+            };
         }
         if let Some(hidden) = self.address(word) {
             return Some(hidden.to_string());
@@ -145,16 +154,42 @@ impl Pseudonyms {
         {
             return Some(format!("{hidden}:{port}"));
         }
-        if let Some((one, other)) = word.split_once('-')
-            && (self.address(one).is_some() || self.address(other).is_some())
-        {
-            let hide = |this: &mut Self, text: &str| this.address(text).unwrap_or_else(|| text.into());
-            return Some(format!("{}-{}", hide(self, one), hide(self, other)));
+        if let Some(hidden) = self.joined(word, is_strict) {
+            return Some(hidden);
         }
         if word.contains('.') {
             return self.host(word, Ours::ByDomain).map(|hidden| hidden.to_string());
         }
         None
+    }
+
+    /// Addresses with words or each other, `10.20.0.5-10.20.0.9` or `10.20.0.5:gate`; `None` where none of them is ours.
+    fn joined(&mut self, word: &str, is_strict: bool) -> Option<String> {
+        const BETWEEN: [char; 4] = ['-', '_', '+', '%'];
+        // In an address of version 6 the colon is its own.
+        let is_v4 = |part: &str| part.split(':').next().is_some_and(|start| start.contains('.'));
+        let mut parts: Vec<(&str, &str)> = Vec::new();
+        for piece in word.split_inclusive(BETWEEN) {
+            let part = piece.trim_end_matches(BETWEEN);
+            let mark = piece.get(part.len()..).unwrap_or_default();
+            match part.split_once(':').filter(|_| is_v4(part)) {
+                Some((one, other)) => parts.extend([(one, ":"), (other, mark)]),
+                None => parts.push((part, mark)),
+            }
+        }
+        if !parts.iter().any(|(part, _)| self.address(part).is_some()) {
+            return None;
+        }
+        let mut out = String::with_capacity(word.len() + 16);
+        for (part, mark) in parts {
+            match self.address(part) {
+                Some(hidden) => out.push_str(&hidden),
+                None if is_strict => out.push_str(&self.words(part).unwrap_or_else(|| part.to_owned())),
+                None => out.push_str(part),
+            }
+            out.push_str(mark);
+        }
+        Some(out)
     }
 
     /// The target of a request: the host by the rule for names, the path scanned, the query only if `with_query`; what

@@ -96,16 +96,25 @@ pub(super) fn is_word(word: &str) -> bool {
 /// Whether a text is a number, a time, or a digest: nobody's name.
 pub(super) fn is_number(word: &str) -> bool {
     const DIGEST_MIN: usize = 16;
-    let is_digits = word.bytes().all(|byte| byte.is_ascii_digit());
+    // Eight digits are a telephone, eleven a person; the long ones are times since 1970, to the second and finer.
+    const DIGITS_MAX: usize = 7;
+    const TIME_DIGITS: [usize; 4] = [10, 13, 16, 19];
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return word.len() <= DIGITS_MAX || TIME_DIGITS.contains(&word.len());
+    }
     let hexadecimal = word.strip_prefix("0x").unwrap_or(word);
     let is_hexadecimal = hexadecimal.bytes().all(|byte| byte.is_ascii_hexdigit());
     // `02T08` and `00Z` are parts of a time.
+    let is_date = |digits: &str| digits.len() == 8 && digits.starts_with("20");
     let is_time = 2 < word.len()
-        && word.bytes().filter(|byte| matches!(byte, b'T' | b'Z')).count() <= 1
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'));
-    is_digits || is_time || (is_hexadecimal && (hexadecimal.len() < word.len() || DIGEST_MIN <= word.len()))
+        && word.split_once(['T', 'Z']).is_some_and(|(date, time)| {
+            let is_part = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+            (date.len() <= DIGITS_MAX || is_date(date))
+                && time.len() <= DIGITS_MAX
+                && is_part(date)
+                && is_part(time)
+        });
+    is_time || (is_hexadecimal && (hexadecimal.len() < word.len() || DIGEST_MIN <= word.len()))
 }
 
 #[cfg(test)]
@@ -134,6 +143,15 @@ mod tests {
             ("d41d8cd98f00b204e9800998ecf8427e", true),
             ("02T08", true),
             ("00Z", true),
+            ("1772438400", true),
+            ("1772438400000000000", true),
+            ("1234567", true),
+            ("20260302T081500", true),
+            ("98765432", false),
+            ("98765432Z", false),
+            ("01019012345", false),
+            ("01019012345Z", false),
+            ("12345678901234567", false),
             ("ada", false),
             ("7a", false),
         ] {

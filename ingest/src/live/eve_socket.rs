@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ingest_event::QuarantineReason;
@@ -42,6 +43,9 @@ const DATAGRAMS_PER_BATCH: usize = 1_000;
 
 /// After a stop so much is read of what a stream or a socket holds still: more than the kernel keeps.
 const LAST_READS: usize = 1_024;
+
+/// After a connection that could not be accepted, so that a lasting failure is no busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Suricata and the sensor are two users; others have no business there.
 const MODE: u32 = 0o660;
@@ -140,7 +144,6 @@ async fn streams(
         Arc::new(AtomicU64::new(0)),
     );
     let mut connections = tokio::task::JoinSet::new();
-    let mut failures = Failures::new(KIND);
     loop {
         let place = tokio::select! {
             () = stop.cancelled() => break,
@@ -153,7 +156,6 @@ async fn streams(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
-                failures.over();
                 let reader = Connection {
                     lines: Lines::default(),
                     identity: Arc::clone(&identity),
@@ -168,7 +170,13 @@ async fn streams(
                     drop(place);
                 });
             }
-            Err(error) => tokio::time::sleep(failures.told(error, intake.metrics())?).await,
+            // Out of file descriptors, or the peer is gone already: those that are connected go on, whatever it is.
+            Err(error) => {
+                let errors = &intake.metrics().receive_errors;
+                errors.with_label_values(&[KIND]).inc();
+                tracing::warn!(%error, "accept EVE connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
     while connections.join_next().await.is_some() {}

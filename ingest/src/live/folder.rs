@@ -3,9 +3,12 @@
 //! Zeek has one file for each log, begins new ones when it sees a protocol for the first time, and moves them away by
 //! the hour, under a name with a date, into a folder by the day, compressed or not. What was moved away is read to its
 //! end: the file stays open, and after a restart it is looked for in both places. Where logs are written into folders by
-//! the day themselves, those of the newest two are followed, and those of older ones let go.
+//! the day themselves, those of the newest two are followed, and those of days before from where reading stood last, until
+//! each is at its end.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +27,11 @@ const LOOK: Duration = Duration::from_secs(5);
 /// look every quarter of a second.
 const FILES_MAX: usize = 256;
 
-/// Folders by the day whose logs are followed: that of today, and that of yesterday to its end.
+/// Folders by the day whose logs are followed in any case: that of today, and that of yesterday.
 const DAYS: usize = 2;
+
+/// Bytes looked at for a line that was not read yet.
+const REST_BYTES: usize = 64 << 10;
 
 /// Files that Zeek writes beside its logs, which are no logs.
 const NO_LOGS: [&str; 2] = ["stderr.log", "stdout.log"];
@@ -52,9 +58,17 @@ pub async fn follow_folder(
         files: HashMap::new(),
         is_told: false,
     };
+    let mut since = None;
     while !stop.is_cancelled() {
-        let folder = following.source.path.clone();
-        let paths = tokio::task::spawn_blocking(move || logs_in(&folder)).await?;
+        let (folder, intake) = (following.source.path.clone(), Arc::clone(&following.intake));
+        let looked = tokio::task::spawn_blocking(move || {
+            let read = |path: &Path| intake.progress(&follow::key(path)).offset;
+            let since = since.unwrap_or_else(|| begin(&folder, &read));
+            let paths = logs_in(&folder, &since, &read);
+            (since, paths)
+        });
+        let (day, paths) = looked.await?;
+        since = Some(day);
         following.keep(paths, &stop);
         tokio::select! {
             () = stop.cancelled() => {}
@@ -82,7 +96,7 @@ impl Following {
                 .is_some_and(|folder| folder != logs_of(&self.source.path))
         };
         self.files.retain(|path, (task, stop)| {
-            // A file that is being moved away is not there for a moment; a day that is over does not come back.
+            // A file that is being moved away is not there for a moment; a day that is over and read does not come back.
             if is_day(path) && !paths.contains(path) {
                 stop.cancel();
             }
@@ -129,27 +143,74 @@ fn logs_of(folder: &Path) -> PathBuf {
     }
 }
 
-/// The logs to follow, in order.
-fn logs_in(folder: &Path) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    let mut days = Vec::new();
-    for (name, path) in entries(folder) {
-        if is_day(&name) && path.is_dir() {
-            days.push(path);
+/// The first day to follow at a start: the oldest of which a log was begun and not read to its end, else the last one that
+/// was begun. Empty where there is none: then nothing was read before.
+fn begin(folder: &Path, read: &dyn Fn(&Path) -> u64) -> String {
+    let mut last = String::new();
+    for (day, folder) in days_in(folder) {
+        let begun: Vec<PathBuf> = logs_of_day(&folder)
+            .into_iter()
+            .filter(|path| read(path) != 0)
+            .collect();
+        if begun.iter().any(|path| has_more(path, read(path))) {
+            return day;
+        }
+        if !begun.is_empty() {
+            last = day;
         }
     }
-    days.sort();
+    last
+}
+
+/// The logs to follow, in order. Of days from `since` on, unless that is empty, those that are not at their end; `read` says
+/// how far one was read.
+fn logs_in(folder: &Path, since: &str, read: &dyn Fn(&Path) -> u64) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let mut days = days_in(folder);
     let newest = days.split_off(days.len().saturating_sub(DAYS));
-    for folder in newest.into_iter().chain([logs_of(folder)]) {
-        let mut logs: Vec<PathBuf> = entries(&folder)
-            .into_iter()
-            .filter(|(name, path)| is_log(name) && path.is_file())
-            .map(|(_, path)| path)
-            .collect();
-        logs.sort();
-        paths.extend(logs);
+    for (day, folder) in days {
+        if !since.is_empty() && *since <= *day {
+            let logs = logs_of_day(&folder).into_iter();
+            paths.extend(logs.filter(|path| has_more(path, read(path))));
+        }
+    }
+    let newest = newest.into_iter().map(|(_, folder)| folder);
+    for folder in newest.chain([logs_of(folder)]) {
+        paths.extend(logs_of_day(&folder));
     }
     paths
+}
+
+/// Folders by the day, the oldest first.
+fn days_in(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut days = entries(folder);
+    days.retain(|(name, path)| is_day(name) && path.is_dir());
+    days.sort();
+    days
+}
+
+/// The logs that are written to in one folder.
+fn logs_of_day(folder: &Path) -> Vec<PathBuf> {
+    let mut logs: Vec<PathBuf> = entries(folder)
+        .into_iter()
+        .filter(|(name, path)| is_log(name) && path.is_file())
+        .map(|(_, path)| path)
+        .collect();
+    logs.sort();
+    logs
+}
+
+/// Whether there is a whole line with a record behind a place.
+fn has_more(path: &Path, offset: u64) -> bool {
+    let mut rest = vec![0; REST_BYTES];
+    let read = File::open(path).and_then(|file| file.read_at(&mut rest, offset));
+    // What can't be read now may be the next time.
+    let Ok(read) = read else { return true };
+    let rest = rest.get(..read).unwrap_or_default();
+    let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
+    let is_record =
+        |line: &[u8]| line.ends_with(b"\n") && !line.starts_with(b"#") && line.trim_ascii() != b"";
+    read == REST_BYTES || lines.any(is_record)
 }
 
 /// What is in a folder; nothing of one that is not there.
@@ -216,7 +277,10 @@ mod tests {
         let seen = || {
             let start = root.path().to_path_buf();
             let name = |path: PathBuf| path.strip_prefix(&start).expect("in it").display().to_string();
-            logs_in(root.path()).into_iter().map(name).collect::<Vec<_>>()
+            logs_in(root.path(), "", &|_| 0)
+                .into_iter()
+                .map(name)
+                .collect::<Vec<_>>()
         };
         assert!(seen().is_empty());
         for path in [
@@ -246,5 +310,45 @@ mod tests {
             seen(),
             ["2026-03-01/http.log", "2026-03-02/http.log", "current/ssl.log"]
         );
+    }
+
+    /// Days that passed without the sensor are read, from where it stood, each log until its end.
+    #[test]
+    fn days_are_followed_until_they_are_read() {
+        let root = tempfile::tempdir().expect("a folder");
+        let text = "#fields\nrecord one\nrecord two\n#close\n";
+        for day in 1..=6 {
+            let folder = root.path().join(format!("2026-03-0{day}"));
+            std::fs::create_dir(&folder).expect("made");
+            std::fs::write(folder.join("conn.log"), text).expect("written");
+        }
+        let whole = text.find("#close").expect("is there") as u64;
+        let half = text.find("record two").expect("is there") as u64;
+        // How far each day was read at the start and now; the day to begin with, and the days that are followed.
+        let check = |before: [u64; 6], now: [u64; 6], first: &str, expected: &[&str]| {
+            let at = |places: [u64; 6]| {
+                move |path: &Path| {
+                    let day = path.to_string_lossy().replace("/conn.log", "");
+                    let nth = day.chars().last().and_then(|nth| nth.to_digit(10));
+                    places[nth.expect("a day") as usize - 1]
+                }
+            };
+            let since = begin(root.path(), &at(before));
+            assert_eq!(since, first, "{before:?}");
+            let days: Vec<String> = logs_in(root.path(), &since, &at(now))
+                .iter()
+                .filter_map(|path| Some(path.parent()?.file_name()?.to_str()?.to_owned()))
+                .collect();
+            let expected: Vec<String> = expected.iter().map(|nth| format!("2026-03-0{nth}")).collect();
+            assert_eq!(days, expected, "{before:?} {now:?}");
+        };
+        let none = [0; 6];
+        check(none, none, "", &["5", "6"]);
+        let away = [whole, half, 0, 0, 0, 0];
+        check(away, away, "2026-03-02", &["2", "3", "4", "5", "6"]);
+        let at_end = [whole, whole, 0, 0, 0, 0];
+        check(at_end, at_end, "2026-03-02", &["3", "4", "5", "6"]);
+        let some = [whole, whole, half, whole, 0, 0];
+        check(away, some, "2026-03-02", &["3", "5", "6"]);
     }
 }

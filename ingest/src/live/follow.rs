@@ -129,7 +129,7 @@ pub async fn follow(source: FileSource, intake: Arc<Intake>, stop: CancellationT
 }
 
 /// Of the place in the spool.
-fn key(path: &Path) -> String {
+pub(super) fn key(path: &Path) -> String {
     format!("follow:{}", path.display())
 }
 
@@ -137,6 +137,10 @@ impl Follower {
     /// Opens what is to be read next, if nothing is open, and reads on.
     fn look(&mut self) -> anyhow::Result<Look> {
         if self.current.is_none() {
+            if self.source.path.is_dir() {
+                // It was not there when this began; whoever started it follows what is in it.
+                anyhow::bail!("{} is a folder", self.source.path.display());
+            }
             match self.next() {
                 Ok(Some(found)) => (self.current, self.told) = (Some(found), false),
                 Ok(None) => return Ok(Look::Nothing),
@@ -175,7 +179,8 @@ impl Follower {
         if let Ok(Some(found)) = place::resume(path, &progress) {
             return self.open(found, Place::At(progress));
         }
-        let siblings = place::rotated(path);
+        let since = progress.mark.as_ref().map_or(0, |mark| mark.modified);
+        let siblings = place::rotated(path, since);
         let mut ours = None;
         for (sibling, _) in siblings.iter().rev() {
             // One that can't be read is not the one.
@@ -324,7 +329,7 @@ impl Followed {
         let has_newer = || {
             let mine = std::fs::metadata(&self.path).ok();
             let mine = mine.map_or(i64::MAX, |metadata| place::modified(&metadata));
-            let newest = place::rotated(&source.path).pop();
+            let newest = place::rotated(&source.path, mine).pop();
             newest.is_some_and(|(path, metadata)| path != self.path && mine <= place::modified(&metadata))
         };
         Some(has_another || self.is_rotated && (self.plain.is_none() || has_newer()))

@@ -29,6 +29,9 @@ const LAST: &str = "reveal.last";
 /// Pseudonyms in one request: more is a survey, not a question about an incident.
 pub const PSEUDONYMS_MAX: usize = 100;
 
+/// Bytes of one of them: the longest name of a machine.
+const PSEUDONYM_BYTES_MAX: usize = 255;
+
 /// What begins the chain.
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -139,9 +142,18 @@ pub fn record(
             return Err(RevealError::Incomplete(lacks));
         }
     }
-    if request.pseudonyms.is_empty() || PSEUDONYMS_MAX < request.pseudonyms.len() {
+    if request.pseudonyms.is_empty() || PSEUDONYMS_MAX < count(&request.pseudonyms) {
         return Err(RevealError::Incomplete(
-            "the request must name 1 to 100 pseudonyms",
+            "the request must name 1 to 100 pseudonyms, each label of a name counts",
+        ));
+    }
+    if request
+        .pseudonyms
+        .iter()
+        .any(|one| PSEUDONYM_BYTES_MAX < one.len())
+    {
+        return Err(RevealError::Incomplete(
+            "a pseudonym in the request is longer than 255 bytes",
         ));
     }
     let path = state.join(FILE);
@@ -323,12 +335,26 @@ pub fn reveal(config: &Config, request: &Request) -> Result<Vec<Revealed>, Revea
 fn names_in(pseudonyms: &[String]) -> Vec<String> {
     let mut names = pseudonyms.to_vec();
     for pseudonym in pseudonyms {
-        let parts = pseudonym.split(['.', '@', '\\', '/', '$', ':']);
-        names.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
+        names.extend(parts(pseudonym).map(str::to_owned));
     }
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// How many pseudonyms are asked for: several may stand in one text.
+fn count(pseudonyms: &[String]) -> usize {
+    let of = |text: &String| {
+        let parts = parts(text);
+        // `h-…`, `u-…` and their like; an address has none and is one.
+        parts.filter(|part| part.get(1..2) == Some("-")).count().max(1)
+    };
+    pseudonyms.iter().map(of).sum()
+}
+
+fn parts(pseudonym: &str) -> impl Iterator<Item = &str> {
+    let parts = pseudonym.split(['.', '@', '\\', '/', '$', ':']);
+    parts.filter(|part| !part.is_empty())
 }
 
 #[cfg(test)]
@@ -441,7 +467,17 @@ mod tests {
             pseudonyms: vec![String::new(); PSEUDONYMS_MAX + 1],
             ..request()
         };
+        let many_in_one = Request {
+            pseudonyms: vec!["h-aaaaaaaaaaaa.h-bbbbbbbbbbbb.no".to_owned(); PSEUDONYMS_MAX / 2 + 1],
+            ..request()
+        };
+        let long = Request {
+            pseudonyms: vec!["a".repeat(PSEUDONYM_BYTES_MAX + 1)],
+            ..request()
+        };
         for (request, by) in [
+            (many_in_one, "Ola"),
+            (long, "Ola"),
             (nobody, "Ola"),
             (no_reason, "Ola"),
             (nothing, "Ola"),
@@ -452,5 +488,10 @@ mod tests {
             assert!(matches!(refused, Err(RevealError::Incomplete(_))), "{refused:?}");
         }
         assert!(!state.path().join(FILE).exists());
+        let most = Request {
+            pseudonyms: vec!["2001:db8:1:2:3:4:5:6".to_owned(); PSEUDONYMS_MAX],
+            ..request()
+        };
+        record(state.path(), &most, "Ola", true, Timestamp::EPOCH).expect("written");
     }
 }

@@ -111,7 +111,14 @@ impl<R: Read> EvtxReader<R> {
             Err(error) => return out.push(broken(&format!("can't be read ({error})"))),
         };
         let mut bytes = 0;
+        // Once there is too much of it: what comes then is refused one by one, so that it is counted.
+        let mut is_over = false;
         for record in parsed.iter() {
+            if is_over {
+                let id = record.map_or(number, |record| record.event_record_id);
+                out.push(too_large(id));
+                continue;
+            }
             let json = record.and_then(|record| {
                 let id = record.event_record_id;
                 Ok((id, record.into_json_bytes()?.data))
@@ -120,11 +127,9 @@ impl<R: Read> EvtxReader<R> {
                 Ok((id, line)) => {
                     bytes += line.len();
                     if self.lines_bytes_max < bytes {
-                        let detail = "a chunk of an event log becomes more than a hundred times its size; its other \
-                                      records were left out, look at the log on site";
-                        let reason = QuarantineReason::TooLarge;
-                        out.push(Record::Refused(Refusal::new(reason, detail, number, CHUNK)));
-                        return;
+                        is_over = true;
+                        out.push(too_large(id));
+                        continue;
                     }
                     self.normalizer.line(&line, id, out);
                 }
@@ -146,6 +151,12 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+fn too_large(id: u64) -> Record {
+    let detail = "a chunk of an event log becomes more than a hundred times its size; this record of it was left out, \
+                  look at the log on site";
+    Record::Refused(Refusal::new(QuarantineReason::TooLarge, detail, id, CHUNK))
 }
 
 fn cut(number: u64, raw: &[u8]) -> Record {
@@ -193,12 +204,22 @@ mod tests {
             year: YearRule::Unknown,
             utc_offset_secs: 0,
         };
-        let input = fs::File::open(&path).expect("opens");
-        let mut reader = EvtxReader::new(input, Normalizer::new(Format::Evtx, options));
-        reader.lines_bytes_max = 100;
-        let mut out = Vec::new();
-        while reader.read(&mut out).expect("reads") {}
-        assert_eq!(out.len() as u64, reader.chunks, "{}", path.display());
+        let read = |lines_bytes_max| {
+            let input = fs::File::open(&path).expect("opens");
+            let mut reader = EvtxReader::new(input, Normalizer::new(Format::Evtx, options.clone()));
+            reader.lines_bytes_max = lines_bytes_max;
+            let mut out = Vec::new();
+            while reader.read(&mut out).expect("reads") {}
+            out
+        };
+        let out = read(100);
+        let whole = read(CHUNK_LINES_BYTES_MAX);
+        assert_eq!(
+            out.len(),
+            whole.len(),
+            "each that is left out counts: {}",
+            path.display()
+        );
         let is_too_large = |record: &Record| matches!(record, Record::Refused(refusal) if refusal.reason == QuarantineReason::TooLarge);
         assert!(out.iter().all(is_too_large), "{out:?}");
     }

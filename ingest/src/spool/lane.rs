@@ -55,6 +55,8 @@ pub(super) struct Lane {
     /// Where its frame begins in the first segment.
     offset: u64,
     flight: Option<Flight>,
+    /// Whether reading failed last, which is told once.
+    is_stuck: bool,
     /// Segments that are read to their end or shed, to be deleted once the places in them are kept elsewhere.
     spent: Vec<(PathBuf, u64)>,
     /// Numbers that nobody has and that are accounted for: first, and behind the last.
@@ -63,6 +65,13 @@ pub(super) struct Lane {
     last: Option<(Header, u64)>,
     /// Whether bytes behind it were no frame, and were as many as one has.
     pub(super) is_tail_damaged: bool,
+}
+
+/// What is at a place of a segment.
+enum Read {
+    Frame(Header, Vec<u8>),
+    /// Damage, up to the next frame if there is one.
+    Damage(Option<u64>),
 }
 
 /// What was read and not yet acknowledged.
@@ -90,6 +99,7 @@ impl Lane {
             acknowledged: 1,
             offset: 0,
             flight: None,
+            is_stuck: false,
             spent: Vec::new(),
             gaps: Vec::new(),
             last: None,
@@ -238,7 +248,11 @@ impl Lane {
     }
 
     /// The oldest records, about a batch. They are on their way until [`Lane::acknowledge`].
-    pub(super) fn oldest(&mut self) -> Vec<Entry> {
+    ///
+    /// # Errors
+    /// If the system can't read the first of them now; nothing is then on its way.
+    pub(super) fn oldest(&mut self) -> io::Result<Vec<Entry>> {
+        self.flight = None;
         let (mut out, mut losses) = (Vec::new(), Vec::new());
         let (mut index, mut offset) = (0, self.offset);
         let (mut number, mut bytes) = (self.acknowledged, 0);
@@ -258,7 +272,7 @@ impl Lane {
                 continue;
             }
             match self.frame(&segment, offset) {
-                Ok((header, body)) => {
+                Ok(Read::Frame(header, body)) => {
                     losses.extend(self.lost(&segment, number, header.first));
                     number = number.max(header.first);
                     let before = out.len();
@@ -273,7 +287,10 @@ impl Lane {
                     number = number.max(header.end());
                     offset += header.bytes();
                 }
-                Err(next) => offset = next.unwrap_or(segment.bytes),
+                Ok(Read::Damage(next)) => offset = next.unwrap_or(segment.bytes),
+                // No damage: too many files are open, or the disk is away for a while.
+                Err(error) if out.is_empty() => return Err(error),
+                Err(_) => break,
             }
         }
         let segment = self
@@ -286,28 +303,48 @@ impl Lane {
             number,
             losses,
         });
-        out
+        Ok(out)
     }
 
-    /// The frame at a place; else where the next one is, if there is one.
-    fn frame(&mut self, segment: &Segment, offset: u64) -> Result<(Header, Vec<u8>), Option<u64>> {
+    /// What is at a place. A file that is gone or cut is damage; any other failure to read is none, and may pass.
+    fn frame(&mut self, segment: &Segment, offset: u64) -> io::Result<Read> {
+        let read = self.try_frame(segment, offset);
+        let error = match read {
+            Ok(read) => {
+                self.is_stuck = false;
+                return Ok(read);
+            }
+            Err(error) => error,
+        };
+        self.reader = None;
+        if matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+        ) {
+            return Ok(Read::Damage(None));
+        }
+        if !std::mem::replace(&mut self.is_stuck, true) {
+            tracing::error!(%error, path = %segment.path.display(), "read the spool; it is tried again");
+        }
+        Err(error)
+    }
+
+    fn try_frame(&mut self, segment: &Segment, offset: u64) -> io::Result<Read> {
         if self
             .reader
             .as_ref()
             .is_none_or(|(first, _)| *first != segment.first)
         {
-            let file = File::open(&segment.path).map_err(|_| None)?;
+            let file = File::open(&segment.path)?;
             self.reader = Some((segment.first, file));
         }
         let Some((_, file)) = &self.reader else {
-            return Err(None);
+            return Err(io::ErrorKind::NotFound.into());
         };
-        match found(file, offset, segment.bytes) {
-            Ok(Found::Frame(header)) => body(file, offset, &header)
-                .map(|body| (header, body))
-                .map_err(|_| Some(offset + header.bytes())),
-            Ok(Found::Damage(next)) => Err(Some(next)),
-            Ok(Found::End) | Err(_) => Err(None),
+        match found(file, offset, segment.bytes)? {
+            Found::Frame(header) => body(file, offset, &header).map(|body| Read::Frame(header, body)),
+            Found::Damage(next) => Ok(Read::Damage(Some(next))),
+            Found::End => Ok(Read::Damage(None)),
         }
     }
 

@@ -30,6 +30,11 @@ impl Spool {
             // Behind damage it may have been whole and acknowledged: rather twice than never.
             !is_in || has(lane) || lane.is_tail_damaged
         });
+        let has_all = Stream::ALL.iter().zip(&self.lanes).all(|(stream, lane)| {
+            streams.is_none_or(|(_, streams)| streams >> stream.index() & 1 == 0) || has(lane)
+        });
+        // Torn by a power cut, it looks the same: its sources are read again from before it, under the same ids.
+        let doubtful = (known < self.commit && is_whole && !has_all).then_some(self.commit);
         if known < self.commit && !is_whole {
             let commit = self.commit;
             for lane in &mut self.lanes {
@@ -42,12 +47,20 @@ impl Spool {
         let Self { lanes, places, .. } = self;
         for lane in lanes.iter() {
             lane.places(kept, |commit, moved| {
+                if doubtful == Some(commit) {
+                    return;
+                }
                 for (source, place) in moved {
                     if places.get(&source).is_none_or(|(before, _)| *before < commit) {
                         places.insert(source, (commit, place));
                     }
                 }
             });
+        }
+        if doubtful.is_some()
+            && let Err(error) = self.keep()
+        {
+            tracing::error!(%error, "write down from where sources are read again");
         }
     }
 

@@ -11,14 +11,16 @@ use super::frame::checksum;
 /// Checksum, length, generation.
 const HEADER_BYTES: usize = 16;
 
-/// Room that each file has from the start: places of a hundred sources.
-const RESERVED_BYTES: usize = 64 << 10;
+/// Steps of the room that each file has: places of a hundred sources. From the start it has one.
+const STEP_BYTES: u64 = 64 << 10;
 
 /// The two files.
 #[derive(Debug)]
 pub(super) struct Slots {
     paths: [PathBuf; 2],
     generation: u64,
+    /// Bytes that both files have.
+    reserved: u64,
 }
 
 impl Slots {
@@ -27,7 +29,7 @@ impl Slots {
         let paths = [folder.join(format!("{name}-0")), folder.join(format!("{name}-1"))];
         for path in &paths {
             // Without it a full disk may leave no room to make room.
-            if let Err(error) = reserve(path) {
+            if let Err(error) = reserve(path, STEP_BYTES) {
                 tracing::debug!(%error, path = %path.display(), "reserve room");
             }
         }
@@ -44,7 +46,12 @@ impl Slots {
         let (generation, held) = newest.map_or((0, None), |(generation, held)| (generation, Some(held)));
         // From the second time on both have been written.
         is_damaged |= 1 < generation && never != 0;
-        (Self { paths, generation }, held, is_damaged)
+        let slots = Self {
+            paths,
+            generation,
+            reserved: STEP_BYTES,
+        };
+        (slots, held, is_damaged)
     }
 
     /// Writes the older one anew; durable when it returns.
@@ -77,11 +84,25 @@ impl Slots {
             .open(path)?;
         file.write_all_at(&bytes, 0)?;
         self.generation = generation;
+        self.grow(bytes.len() as u64);
         Ok(file)
+    }
+
+    /// Makes both files longer while there is room: half a step more than what was written last.
+    fn grow(&mut self, written: u64) {
+        let wanted = (written + STEP_BYTES / 2).next_multiple_of(STEP_BYTES);
+        if wanted <= self.reserved {
+            return;
+        }
+        match self.paths.iter().try_for_each(|path| reserve(path, wanted)) {
+            Ok(()) => self.reserved = wanted,
+            Err(error) => tracing::debug!(%error, "reserve room"),
+        }
     }
 }
 
-fn reserve(path: &Path) -> io::Result<()> {
+/// Makes a file at least so long.
+fn reserve(path: &Path, wanted: u64) -> io::Result<()> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -89,8 +110,8 @@ fn reserve(path: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     let length = file.metadata()?.len();
-    let missing = RESERVED_BYTES.saturating_sub(usize::try_from(length).unwrap_or(RESERVED_BYTES));
-    file.write_all_at(&vec![0; missing], length)
+    let missing = wanted.saturating_sub(length);
+    file.write_all_at(&vec![0; usize::try_from(missing).unwrap_or_default()], length)
 }
 
 /// What is in a file.
@@ -117,4 +138,29 @@ fn whole(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
     let body = rest.get(..length)?;
     let said = bytes.get(4..HEADER_BYTES + length)?;
     (checksum(said).to_le_bytes() == header.get(..4)?).then(|| (generation, body.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What grows finds its room already there, in both files.
+    #[test]
+    fn both_files_have_room_for_more_than_was_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut slots, _, _) = Slots::open(folder.path(), "places");
+        let lengths = |slots: &Slots| {
+            slots
+                .paths
+                .each_ref()
+                .map(|path| path.metadata().expect("is there").len())
+        };
+        for (body, expected) in [(10, 1), (40, 2), (90, 2), (100, 3)] {
+            let body = vec![b'x'; body << 10];
+            slots.note(&body).expect("written");
+            assert_eq!(lengths(&slots), [expected * STEP_BYTES; 2], "{}", body.len());
+            let (_, held, is_damaged) = Slots::open(folder.path(), "places");
+            assert_eq!((held, is_damaged), (Some(body), false));
+        }
+    }
 }

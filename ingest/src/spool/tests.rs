@@ -357,6 +357,48 @@ fn numbers_on_the_bus_are_given_to_nobody_else() {
     assert_eq!(drain(&mut open(directory.path())), Vec::<String>::new());
 }
 
+/// A power cut tears one frame and leaves the other: what is whole stays, and its sources are read again from before.
+#[test]
+fn a_torn_frame_beside_a_whole_one_is_read_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = open(directory.path());
+    add(&mut spool, Stream::Log, 2);
+    let places = directory.path().join(FOLDER).join("places-0");
+    let before = spool.held(Stream::Log).bytes;
+    let mut append = spool.append(Room::Wait);
+    for stream in [Stream::Log, Stream::Flow] {
+        append.event(stream, at(0), |sequence| {
+            (Vec::new(), format!("{} {sequence}", stream.as_str()).into_bytes())
+        });
+    }
+    let offset = 99;
+    append.progress(
+        "source",
+        Progress {
+            offset,
+            ..Progress::default()
+        },
+    );
+    append.commit().expect("commits");
+    drop(spool);
+    assert!(places.exists());
+    // Its bytes are there in length, and not in content.
+    let path = files(directory.path(), Stream::Log).pop().expect("one");
+    let file = OpenOptions::new().write(true).open(&path).expect("opens");
+    let length = file.metadata().expect("has").len();
+    file.write_all_at(&vec![0; (length - before) as usize], before)
+        .expect("writes");
+    forget_notes(directory.path());
+    for _ in 0..2 {
+        let spool = open(directory.path());
+        assert_eq!(spool.progress("source").offset, 2);
+        assert_eq!(
+            (spool.sequence(Stream::Log), spool.sequence(Stream::Flow)),
+            (2, 1)
+        );
+    }
+}
+
 /// Records of one append in two streams are there both or not at all.
 #[test]
 fn an_append_of_which_one_stream_was_written_never_happened() {

@@ -101,7 +101,7 @@ fn a_message_that_is_understood_is_understood_to_its_last_word() {
             "Failed password for root from 203.0.113.9 port 22 ssh2 kari",
             None,
         ),
-        (None, "zeek.notice", "scan of kari", Some("scan of kari")),
+        (None, "zeek.notice", "scan of port", Some("scan of port")),
         (Some("generic"), "zeek.notice", "kari", None),
         (Some("zeek.notice"), "zeek.notice", "kari", None),
     ] {

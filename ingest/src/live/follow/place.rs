@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use ingest_event::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::live::folder::is_day;
@@ -184,9 +185,10 @@ fn passed(input: &mut impl Read, offset: u64) -> io::Result<Trail> {
     Ok(trail)
 }
 
-/// Files beside a followed one, or in folders by the day beside its folder, that have its name and a number or a date, as rotation makes them, the one changed
-/// longest ago first: `eve.json.1`, `eve.json-20260302.gz`, `eve-2026-03-02.json`.
-pub(super) fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
+/// Files beside a followed one, or in folders by the day beside its folder, that have its name and a number or a date, as
+/// rotation makes them, the one changed longest ago first: `eve.json.1`, `eve.json-20260302.gz`, `eve-2026-03-02.json`.
+/// Folders of days before `since`, in nanoseconds since 1970, are left out.
+pub(super) fn rotated(path: &Path, since: i64) -> Vec<(PathBuf, Metadata)> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
@@ -196,7 +198,7 @@ pub(super) fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
         folder
     };
     let mut found: Vec<_> = std::iter::once(folder.to_path_buf())
-        .chain(days_beside(folder))
+        .chain(days_beside(folder, since))
         .filter_map(|folder| std::fs::read_dir(folder).ok())
         .flatten()
         .filter_map(|entry| {
@@ -214,21 +216,27 @@ pub(super) fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
     found
 }
 
-/// The newest folders by the day beside a folder, into which ZeekControl moves what was rotated: the place of a file that
-/// was read last is in one of them after a night without the sensor.
-fn days_beside(folder: &Path) -> Vec<PathBuf> {
-    const DAYS: usize = 3;
+/// Folders by the day beside a folder, into which ZeekControl moves what was rotated, from a time on: the place of a file
+/// that was read last is in one of them, however long the sensor was away.
+fn days_beside(folder: &Path, since: i64) -> Vec<PathBuf> {
+    // Days are named by local time, and hours by when they began.
+    const SLACK: i64 = 2 * 86_400 * 1_000_000_000;
+    let first = Timestamp::from_nanos(since.saturating_sub(SLACK)).to_string();
+    let first = first.get(..10).unwrap_or_default();
     let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok());
     let mut days: Vec<PathBuf> = beside
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_day))
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_str().is_some_and(|name| is_day(name) && first <= name)
+        })
         .map(|entry| entry.path())
         .filter(|path| path != folder)
         .collect();
     days.sort();
-    days.split_off(days.len().saturating_sub(DAYS))
+    days
 }
 
 fn is_rotation_of(name: &str, other: &str) -> bool {
@@ -300,6 +308,27 @@ mod tests {
         ] {
             assert_eq!(is_rotation_of(name, other), is_one, "{name} {other}");
         }
+    }
+
+    #[test]
+    fn days_from_the_last_change_on_are_looked_at() {
+        let root = tempfile::tempdir().expect("a folder");
+        let days = [
+            "2025-12-01",
+            "2026-03-02",
+            "2026-03-03",
+            "2026-03-04",
+            "2026-03-05",
+            "2026-03-06",
+        ];
+        for day in days {
+            std::fs::create_dir(root.path().join(day)).expect("made");
+            std::fs::write(root.path().join(day).join("conn.08:00:00-09:00:00.log"), "x").expect("written");
+        }
+        std::fs::create_dir(root.path().join("current")).expect("made");
+        let since: Timestamp = "2026-03-02T08:30:00Z".parse().expect("a time");
+        let found = rotated(&root.path().join("current/conn.log"), since.as_nanos());
+        assert_eq!(found.len(), 5);
     }
 
     #[test]

@@ -282,3 +282,51 @@ fn what_can_not_be_deleted_is_still_on_the_account() {
     assert!(spool.bytes() < before);
     assert!(!path.exists());
 }
+
+/// What can't be read now is no damage: it waits, nothing behind it is passed over, and other streams go on.
+#[test]
+fn a_failure_to_open_costs_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = filled(directory.path());
+    let held = spool.held(Stream::Flow).records;
+    let path = files(directory.path(), Stream::Flow).remove(0);
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).expect("moves");
+    // Opening what points at itself fails, and does not say that it is gone.
+    std::os::unix::fs::symlink(&path, &path).expect("links");
+    for _ in 0..40 {
+        let batch = spool.oldest();
+        let Some(first) = batch.first() else { continue };
+        assert_ne!(first.stream, Stream::Flow);
+        let stream = first.stream;
+        spool.published(stream).expect("notes");
+    }
+    assert_eq!(spool.held(Stream::Flow).records, held);
+    assert_eq!(lost(&mut spool), []);
+    fs::remove_file(&path).expect("removes");
+    fs::rename(&aside, &path).expect("moves");
+    let left = drain(&mut spool);
+    assert_eq!(left.len() as u64, held, "{:?}", left.first());
+    assert_eq!(lost(&mut spool), []);
+}
+
+/// While what was given up can't be deleted, giving up more makes no room.
+#[test]
+fn no_more_is_shed_while_nothing_can_be_deleted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = filled(directory.path());
+    let path = files(directory.path(), Stream::Flow).remove(0);
+    fs::remove_file(&path).expect("removes");
+    fs::create_dir(&path).expect("makes");
+    assert!(!spool.shed(Stream::Flow, Cause::Full));
+    let held = spool.held(Stream::Flow).records;
+    for _ in 0..5 {
+        assert!(!spool.shed(Stream::Flow, Cause::Full));
+    }
+    assert_eq!(spool.held(Stream::Flow).records, held);
+    fs::remove_dir(&path).expect("removes");
+    assert!(spool.shed(Stream::Flow, Cause::Full), "that made room");
+    assert_eq!(spool.held(Stream::Flow).records, held);
+    assert!(spool.shed(Stream::Flow, Cause::Full));
+    assert!(spool.held(Stream::Flow).records < held);
+}
