@@ -220,6 +220,7 @@ pub(super) fn rotated(path: &Path, since: i64) -> Vec<(PathBuf, Metadata)> {
 /// that was read last is in one of them, however long the sensor was away.
 fn days_beside(folder: &Path, since: i64) -> Vec<PathBuf> {
     // Days are named by local time, and hours by when they began.
+    const DAYS: usize = 3;
     const SLACK: i64 = 2 * 86_400 * 1_000_000_000;
     let first = Timestamp::from_nanos(since.saturating_sub(SLACK)).to_string();
     let first = first.get(..10).unwrap_or_default();
@@ -228,15 +229,19 @@ fn days_beside(folder: &Path, since: i64) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| {
-            let name = entry.file_name();
-            name.to_str().is_some_and(|name| is_day(name) && first <= name)
-        })
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_day))
         .map(|entry| entry.path())
         .filter(|path| path != folder)
         .collect();
     days.sort();
-    days
+    // The newest in any case: clocks are set, too.
+    let newest = days.len().saturating_sub(DAYS);
+    let is_since = |day: &PathBuf| {
+        day.file_name()
+            .is_some_and(|name| name.to_str().is_some_and(|name| first <= name))
+    };
+    let from = days.iter().position(is_since).unwrap_or(newest).min(newest);
+    days.split_off(from)
 }
 
 fn is_rotation_of(name: &str, other: &str) -> bool {
