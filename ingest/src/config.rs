@@ -193,6 +193,9 @@ pub struct CaptureSource {
     /// Whether the same addresses in two VLANs are two networks.
     #[serde(default)]
     pub vlans: VlanRule,
+    /// Whether what is said in flows is read too.
+    #[serde(default = "CaptureSource::yes")]
+    pub metadata: bool,
 }
 
 /// A port for syslog.
@@ -307,6 +310,7 @@ impl CaptureSource {
             flow_active_secs: None,
             flows_max: None,
             vlans: VlanRule::default(),
+            metadata: true,
         }
     }
 

@@ -241,6 +241,40 @@ fn the_same_addresses_in_two_vlans_are_two_flows() {
 }
 
 #[test]
+fn without_metadata_there_are_the_same_flows_and_nothing_else() {
+    for family in families() {
+        let (client, server) = ((family.client, 50_000), (family.server, 80));
+        let mut lab = Lab::new();
+        lab.frame(&tcp_frame(client, server, SYN, 0, b""))
+            .frame(&tcp_frame(server, client, SYN | ACK, 0, b""))
+            .frame(&tcp_frame(
+                client,
+                server,
+                ACK,
+                1,
+                b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+            ));
+        let read = |metadata| {
+            let options = CaptureOptions {
+                metadata,
+                ..CaptureOptions::default()
+            };
+            let (_, records) = counts(&lab, options);
+            let all = records.len();
+            let mut flows = flows(&records);
+            // Which protocol is spoken is metadata.
+            flows
+                .iter_mut()
+                .for_each(|flow| drop(flow.fields.remove("network.protocol")));
+            (all - flows.len(), flows)
+        };
+        let ((said, with), (nothing, without)) = (read(true), read(false));
+        assert_eq!((said, nothing), (1, 0), "{family:?}");
+        assert_eq!(with, without, "{family:?}");
+    }
+}
+
+#[test]
 fn a_tap_that_marks_directions_with_vlans_makes_one_flow_where_that_is_known() {
     for family in families() {
         let (client, server) = ((family.client, 50_000), (family.server, 443));

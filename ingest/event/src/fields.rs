@@ -50,9 +50,6 @@ struct Field {
 /// A field's name: most are constants.
 type Name = Cow<'static, str>;
 
-/// Room that the first field takes: most events have fewer, and a list that grows copies itself.
-const USUAL: usize = 28;
-
 /// So many fields are looked through faster than searched.
 const FEW: usize = 40;
 
@@ -61,6 +58,12 @@ impl Fields {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// None yet, with room for so many: a list that grows copies itself.
+    #[must_use]
+    pub fn with_room(fields: usize) -> Self {
+        Self(Vec::with_capacity(fields))
     }
 
     /// Sets a field; an earlier value is replaced.
@@ -95,9 +98,6 @@ impl Fields {
     }
 
     fn put(&mut self, at: usize, name: Name, value: Value) {
-        if self.0.is_empty() {
-            self.0.reserve(USUAL);
-        }
         let start = start(&name);
         self.0.insert(at, Field { start, name, value });
     }

@@ -419,6 +419,9 @@ impl TcpProgress {
     }
 }
 
+/// Fields of most records of a flow, and of what is said in one.
+const ROOM: usize = 28;
+
 impl Peers {
     /// The same two ends seen from the other side.
     pub(super) const fn swapped(self) -> Self {
@@ -453,7 +456,7 @@ impl Peers {
     /// Addresses, ports and what follows from them.
     fn fields(self, home: &[IpNet]) -> Fields {
         // In the order of their names, which is cheapest.
-        let mut fields = Fields::new();
+        let mut fields = Fields::with_room(ROOM);
         let ports = self.ports();
         fields.set(field::DESTINATION_IP, self.destination);
         fields.set_some(field::DESTINATION_PORT, ports.map(|(_, destination)| destination));

@@ -241,6 +241,6 @@ fn options(source: &CaptureSource, intake: &Intake) -> CaptureOptions {
         flows_max: source.flows_max.unwrap_or(usual.flows_max) / source.threads.get(),
         kept_bytes_max: usual.kept_bytes_max / source.threads.get(),
         vlans: source.vlans,
-        metadata: true,
+        metadata: source.metadata,
     }
 }
