@@ -25,6 +25,10 @@ pub const CANARY_RULE: &str = "varde:canary";
 /// The dataset of canary events, stamped at each sensor.
 pub const CANARY_DATASET: &str = "varde.canary";
 
+/// What a sensor says of itself. It passes all that waits at the sensor, so its time says nothing about that of events: the
+/// backlog of an outage would come too late for every correlation behind it.
+pub const OWN_DATASETS: [&str; 2] = ["varde.heartbeat", "varde.shed"];
+
 /// The rule id of alerts about events that claim an organisation which their topic does not belong to.
 pub const WRONG_ORGANIZATION_RULE: &str = "varde:wrong-organization";
 
@@ -152,6 +156,7 @@ impl<'r> Detector<'r> {
                         .push(quarantine(error.reason(), chain(&error), payload, origin));
                 }
             },
+            Admission::OwnWords => {}
             Admission::WrongOrganization { claimed } => {
                 let detail = "the event claims another organisation than its topic; give the sensor the organisation \
                               number that its certificate is for";
@@ -335,6 +340,8 @@ enum Admission {
     Ordinary,
     /// It proves that the way is open.
     Canary,
+    /// Its sensor's words about itself: no rule looks at them, and they move no time.
+    OwnWords,
     /// It is put aside.
     WrongOrganization { claimed: String },
 }
@@ -352,6 +359,12 @@ impl MatchSink for Intake<'_> {
                 claimed: claimed.to_owned(),
             },
             _ if event.dataset() == Some(CANARY_DATASET) => Admission::Canary,
+            _ if event
+                .dataset()
+                .is_some_and(|dataset| OWN_DATASETS.contains(&dataset)) =>
+            {
+                Admission::OwnWords
+            }
             _ => Admission::Ordinary,
         };
         matches!(self.kind, Admission::Ordinary)

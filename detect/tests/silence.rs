@@ -51,6 +51,14 @@ fn event(run: &str, organization: &str, number: u64) -> Record {
     ))
 }
 
+/// A heartbeat that is now, of the same sensor.
+fn heartbeat(run: &str, organization: &str, number: u64) -> Record {
+    Record::new(format!(
+        r#"{{"@timestamp":"{}","event.dataset":"varde.heartbeat","event.id":"{run}-{number}","organization.id":"{organization}","observer.name":"sensor-{organization}"}}"#,
+        now()
+    ))
+}
+
 /// Lets time pass until each is told of who is silent: by the event that it was last seen with.
 async fn silent(collector: &Collector, expected: &[u64]) {
     let told = || collector.told.lock().unwrap().keys().copied().collect::<Vec<_>>();
@@ -96,18 +104,25 @@ async fn who_says_nothing_any_more_is_told_of_once_and_who_waits_on_the_bus_is_n
     say(0, 1).await;
     say(1, 2).await;
     until("both are scanned", || metrics.events_scanned.get() == 2).await;
+    // A sensor that only says that it is there sees nothing any more, and its words are no event's.
+    pass(30);
+    producer
+        .publish(&topics[0], vec![heartbeat(&lab.run, one, 90)])
+        .await
+        .expect("published");
+    until("the heartbeat is scanned", || metrics.events_scanned.get() == 3).await;
     silent(&collector, &[1, 2]).await;
 
     // Who speaks while no detector reads is not silent afterwards; who was told of already is not again.
     say(0, 3).await;
-    until("it is scanned", || metrics.events_scanned.get() == 3).await;
+    until("it is scanned", || metrics.events_scanned.get() == 4).await;
     detector.stop().await;
     for number in 4..34 {
         pass(10);
         say(0, number).await;
     }
     let detector = lab.detector_by(now, &live, &metrics).await;
-    until("all is scanned", || metrics.events_scanned.get() == 33).await;
+    until("all is scanned", || metrics.events_scanned.get() == 34).await;
     silent(&collector, &[1, 2, 33]).await;
     detector.stop().await;
 }

@@ -174,6 +174,7 @@ const EVIDENCE: &[(&str, &[&str])] = &[
     (
         "network.flow",
         &[
+            "network.transport",
             "source.bytes",
             "source.packets",
             "network.bytes",
@@ -232,6 +233,12 @@ mod tests {
                 &["source.ip", "destination.ip", "source.bytes"][..],
                 true,
             ),
+            (
+                "network.flow",
+                &["source.ip", "destination.ip", "network.transport"],
+                true,
+            ),
+            ("network.flow", &["source.ip", "destination.ip"], false),
             ("network.flow", &["source.ip", "source.bytes"], false),
             ("network.dns", &["dns.question.name"], true),
             ("network.dns", &["message"], false),
