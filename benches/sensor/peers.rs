@@ -123,9 +123,8 @@ fn flows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Option<Row>> {
         &to,
     ];
     let mut command: Vec<String> = softflowd.map(str::to_owned).to_vec();
-    for (flag, name) in [("-p", "softflowd.pid"), ("-c", "softflowd.ctl")] {
-        command.extend([flag.to_owned(), file(name)]);
-    }
+    command.extend(["-c", "none", "-p"].map(str::to_owned));
+    command.push(file("softflowd.pid"));
     if Command::new("softflowd").arg("-h").output().is_err() {
         return Ok(None);
     }
