@@ -9,8 +9,8 @@ use detect_alert::{
     Texts, Tlp,
 };
 use detect_engine::{
-    AlertSink, Correlated, Correlator, EventView, Match, MatchSink, Observing, Rejections, Ruleset, Scanner,
-    Signal,
+    AlertSink, Correlated, Correlator, EventView, Match, MatchSink, Moment, Observing, Rejections, Ruleset,
+    Scanner, Signal,
 };
 use ingest_event::{
     Defaults, Event, EventId, Fields, Marking, OrganizationNumber, Purpose, QuarantineReason,
@@ -25,8 +25,7 @@ pub const CANARY_RULE: &str = "varde:canary";
 /// The dataset of canary events, stamped at each sensor.
 pub const CANARY_DATASET: &str = "varde.canary";
 
-/// What a sensor says of itself. It passes all that waits at the sensor, so its time says nothing about that of events: the
-/// backlog of an outage would come too late for every correlation behind it.
+/// What a sensor says of itself: no rule looks at it, and whoever only says that it is there may see nothing any more.
 pub const OWN_DATASETS: [&str; 2] = ["varde.heartbeat", "varde.shed"];
 
 /// The rule id of alerts about events that claim an organisation which their topic does not belong to.
@@ -95,21 +94,23 @@ impl<'r> Detector<'r> {
         }
     }
 
-    /// Scans one event, lets the correlator count it, and adds what came of it to `findings`.
+    /// Scans one event, lets the correlator count it, and adds what came of it to `findings`. False if a sensor only said
+    /// something of itself: that it is there does not mean that it sees anything.
     pub fn scan(
         &mut self,
         correlator: &mut Correlator,
         payload: &[u8],
         origin: &Origin<'_>,
         findings: &mut Findings,
-    ) {
+    ) -> bool {
         let mut defaults = self
             .defaults
             .take()
             .unwrap_or_else(|| unnamed(origin.organization));
         defaults.organization = origin.organization;
-        self.scan_as(&defaults, correlator, payload, origin, findings);
+        let is_seen = self.scan_as(&defaults, correlator, payload, origin, findings);
         self.defaults = Some(defaults);
+        is_seen
     }
 
     fn scan_as(
@@ -119,11 +120,11 @@ impl<'r> Detector<'r> {
         payload: &[u8],
         origin: &Origin<'_>,
         findings: &mut Findings,
-    ) {
+    ) -> bool {
         let mut intake = Intake {
             sink: AlertSink::new(defaults, &mut self.observing),
             origin,
-            kind: Admission::Ordinary,
+            kind: Admission::Ordinary { overtakes: false },
         };
         let timestamp = match self.scanner.scan(payload, &mut intake) {
             Ok(timestamp) => timestamp,
@@ -131,12 +132,13 @@ impl<'r> Detector<'r> {
                 findings
                     .quarantined
                     .push(quarantine(error.reason(), chain(&error), payload, origin));
-                return;
+                return true;
             }
         };
         let Intake { mut sink, kind, .. } = intake;
+        let is_seen = !matches!(kind, Admission::Canary | Admission::OwnWords);
         match kind {
-            Admission::Ordinary => {
+            Admission::Ordinary { overtakes } => {
                 if 0 < sink.undecodable()
                     && let Err(error) = ingest_event::decode(payload, defaults)
                 {
@@ -144,7 +146,12 @@ impl<'r> Detector<'r> {
                         .quarantined
                         .push(quarantine(error.reason(), chain(&error), payload, origin));
                 }
-                sink.finish_event(correlator, timestamp, origin.observed, &mut self.correlated);
+                let moment = Moment {
+                    at: timestamp,
+                    read: origin.observed,
+                    overtakes,
+                };
+                sink.finish_event(correlator, moment, &mut self.correlated);
                 findings.alerts.extend(sink.alerts().drain(..).map(bounded));
                 findings.take(&mut self.correlated);
             }
@@ -169,6 +176,7 @@ impl<'r> Detector<'r> {
                     .push(self.wrong_organization(payload, &claimed, origin, defaults));
             }
         }
+        is_seen
     }
 
     /// Lets the correlator give out what waits for its turn: the input is at its end, or nothing came for a while.
@@ -337,7 +345,10 @@ fn unnamed(organization: OrganizationNumber) -> Defaults {
 /// What is done with an event that could be read.
 enum Admission {
     /// Rules and indicators look at it.
-    Ordinary,
+    Ordinary {
+        /// It passed what waited at its sensor.
+        overtakes: bool,
+    },
     /// It proves that the way is open.
     Canary,
     /// Its sensor's words about itself: no rule looks at them, and they move no time.
@@ -365,9 +376,11 @@ impl MatchSink for Intake<'_> {
             {
                 Admission::OwnWords
             }
-            _ => Admission::Ordinary,
+            _ => Admission::Ordinary {
+                overtakes: event.overtakes(),
+            },
         };
-        matches!(self.kind, Admission::Ordinary)
+        matches!(self.kind, Admission::Ordinary { .. })
     }
 
     fn matched(&mut self, event: &EventView<'_>, hit: Match<'_>) {

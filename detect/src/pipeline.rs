@@ -264,7 +264,6 @@ impl Pipeline {
                 ..
             } = state;
             *is_changed = true;
-            *read_at = observed;
             match kind {
                 Kind::Events(events) => {
                     let mut reading = Reading {
@@ -274,11 +273,14 @@ impl Pipeline {
                         metrics: &self.metrics,
                         findings: &mut output.findings,
                     };
-                    reading.events(&run, events, correlator, detector);
+                    if reading.events(&run, events, correlator, detector) {
+                        *read_at = observed;
+                    }
                     send(events, &mut output);
                     self.live.samples().offer(run.records().map(|(_, value)| value));
                 }
                 Kind::Signals(inbox) => {
+                    *read_at = observed;
                     let mut reading = Reading {
                         topic: &self.group,
                         observed,
@@ -322,14 +324,15 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Whether there was more than words of sensors about themselves.
     fn events(
         &mut self,
         run: &Run<'_>,
         events: &mut Events,
         correlator: &mut Correlator,
         detector: &mut Detector<'_>,
-    ) {
-        let (mut repeated, mut scanned) = (0, 0);
+    ) -> bool {
+        let (mut repeated, mut scanned, mut is_seen) = (0, 0, false);
         for (offset, payload) in run.records() {
             if offset < *self.next {
                 repeated += 1;
@@ -345,19 +348,21 @@ impl Reading<'_> {
                         position: offset,
                         observed: self.observed,
                     };
-                    detector.scan(correlator, payload, &origin, self.findings);
+                    is_seen |= detector.scan(correlator, payload, &origin, self.findings);
                 }
                 None => {
+                    is_seen = true;
                     let record = unknown_topic(payload, self.topic, offset, self.observed);
                     self.findings.quarantined.push(record);
                 }
             }
         }
-        if 0 < scanned {
+        if is_seen {
             events.is_quiet = false;
         }
         self.metrics.events_repeated.inc_by(repeated);
         self.metrics.events_scanned.inc_by(scanned);
+        is_seen
     }
 
     fn signals(&mut self, run: &Run<'_>, inbox: &mut Inbox, correlator: &mut Correlator) {

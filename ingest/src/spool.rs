@@ -1,7 +1,7 @@
 //! Keeps what was read until the bus has it: a bounded, durable queue in a folder of the sensor's state directory.
 //!
-//! Records wait in four streams ([`Stream`]), the most important leaves first, and the oldest of the least important is
-//! shed first where something must go. Each stream is a series of segments of frames (`frame`, `lane`); an append
+//! Records wait in four streams ([`Stream`]). Alerts leave first, then logs and flows in the order in which they came, and
+//! the oldest of the least important is shed first where something must go. Each stream is a series of segments of frames (`frame`, `lane`); an append
 //! writes a frame in each stream that it has records for, and has the disk take them before it returns: a source may
 //! forget what it handed in. Frames carry the places up to which sources were read, so that after a crash reading goes on
 //! exactly where the spool ends; before a segment is deleted they are written elsewhere (`slots`). Sequence numbers are
@@ -62,7 +62,16 @@ const PLACES_MAX: usize = 4_096;
 /// writes them down.
 const JUMP: u64 = 1 << 32;
 
-/// One batch in so many is of the least important stream that waits, so that none starves.
+/// What leaves before what. Logs and flows leave in the order in which they were taken in: if one class overtook the
+/// other after an outage, time would have passed at the centre before the rest comes, and no rule about several events
+/// would count that any more.
+const LEAVING: [&[Stream]; 3] = [
+    &[Stream::Alert],
+    &[Stream::Log, Stream::Flow],
+    &[Stream::Quarantine],
+];
+
+/// One batch in so many is of the least important that waits, so that none starves.
 const SHARE: u32 = 16;
 
 /// Where a record of the spool goes.
@@ -325,7 +334,7 @@ impl Spool {
         Append::new(self, room)
     }
 
-    /// The oldest records of the most important stream that has some, at most about [`BATCH_RECORDS`] and
+    /// The oldest records of the most important streams that have some, at most about [`BATCH_RECORDS`] and
     /// [`BATCH_BYTES`]; now and then of the least important one. They are on their way until [`Spool::published`].
     pub fn oldest(&mut self) -> Vec<Entry> {
         self.turns = self.turns.wrapping_add(1);
@@ -336,42 +345,69 @@ impl Spool {
                 "make room in the spool"
             );
         }
-        let mut order = Stream::ALL;
+        self.lanes.iter_mut().for_each(Lane::stop);
+        let mut order = LEAVING;
         if self.turns.is_multiple_of(SHARE) {
             order.reverse();
         }
-        for stream in order {
-            let Some(lane) = self
-                .lanes
-                .get_mut(stream.index())
-                .filter(|lane| lane.held().bytes != 0 || lane.held().records != 0)
-            else {
-                continue;
-            };
-            // What can't be read now is tried again the next time; the other streams go on.
-            let Ok(batch) = lane.oldest() else { continue };
+        for streams in order {
+            let batch = self.take(streams);
             if !batch.is_empty() {
                 return batch;
             }
             // Places and damage only: nothing that anybody would acknowledge.
-            let losses = lane.acknowledge();
-            losses.into_iter().for_each(|loss| self.lose(loss));
+            self.acknowledge();
         }
         Vec::new()
     }
 
-    /// The bus has what [`Spool::oldest`] gave last of this stream.
+    /// A batch of these streams, in the order in which it was taken in. What can't be read now is tried again the next
+    /// time; the others go on.
+    fn take(&mut self, streams: &[Stream]) -> Vec<Entry> {
+        let is_meant = |lane: &&mut Lane| streams.contains(&lane.stream) && lane.has_some();
+        let mut lanes: Vec<&mut Lane> = self.lanes.iter_mut().filter(is_meant).collect();
+        lanes.iter_mut().for_each(|lane| lane.start());
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+            let mut first: Option<(u64, usize)> = None;
+            for (index, lane) in lanes.iter_mut().enumerate() {
+                match lane.upcoming() {
+                    // Of one append, the more important first.
+                    Ok(Some(header)) if first.is_none_or(|(commit, _)| header.commit < commit) => {
+                        first = Some((header.commit, index));
+                    }
+                    Ok(_) => {}
+                    // What was taken in after it waits for it, or it would come late.
+                    Err(_) if !batch.is_empty() => return batch,
+                    Err(_) => lane.stop(),
+                }
+            }
+            let Some(lane) = first.and_then(|(_, index)| lanes.get_mut(index)) else {
+                break;
+            };
+            match lane.take(&mut batch) {
+                Ok(taken) => bytes += taken,
+                Err(_) if !batch.is_empty() => break,
+                Err(_) => lane.stop(),
+            }
+        }
+        batch
+    }
+
+    /// The bus has what [`Spool::oldest`] gave last.
     ///
     /// # Errors
     /// If it can't be noted; it is then published again after a crash.
-    pub fn published(&mut self, stream: Stream) -> Result<(), SpoolError> {
-        if let Some(lane) = self.lanes.get_mut(stream.index()) {
-            let losses = lane.acknowledge();
-            losses.into_iter().for_each(|loss| self.lose(loss));
-        }
+    pub fn published(&mut self) -> Result<(), SpoolError> {
+        self.acknowledge();
         let noted = self.write_note();
         self.delete_spent()?;
         noted.map_err(SpoolError::Write)
+    }
+
+    fn acknowledge(&mut self) {
+        let losses: Vec<Loss> = self.lanes.iter_mut().flat_map(Lane::acknowledge).collect();
+        losses.into_iter().for_each(|loss| self.lose(loss));
     }
 
     /// Gives up the oldest segment of the least important stream that is no more important than `than`. Whether that made

@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::{ahead::Ahead, keys::FieldNames, ruleset::Ruleset};
 
 /// What such bytes begin with. The number is that of the layout above; what is inside is told by [`BUILD`].
-const MAGIC: &[u8; 8] = b"VardeC1\n";
+const MAGIC: &[u8; 8] = b"VardeC2\n";
 
 /// The code that wrote them, see `build.rs`.
 const BUILD: &[u8; 16] = {

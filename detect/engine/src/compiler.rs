@@ -200,6 +200,11 @@ impl Compiler {
         let mut ruleset = Ruleset {
             version,
             names,
+            numbers: rules
+                .iter()
+                .zip(0..)
+                .map(|(rule, number)| (rule.producer.id.0.clone(), number))
+                .collect(),
             rules,
             is_exhaustive: self.is_exhaustive,
             is_whole: AtomicBool::new(cached.is_none()),
@@ -222,10 +227,13 @@ impl Compiler {
 
 /// Numbers the fields that every scan needs.
 fn envelope(names: &mut FieldNames) -> Envelope {
-    let (timestamp, schema) = (
-        names.intern_for_all(field::TIMESTAMP),
-        names.intern_for_all(field::VARDE_SCHEMA),
-    );
+    let [timestamp, schema, stream, matched] = [
+        field::TIMESTAMP,
+        field::VARDE_SCHEMA,
+        field::VARDE_STREAM,
+        field::VARDE_MATCHED,
+    ]
+    .map(|name| names.intern_for_all(name));
     let traits = TRAIT_FIELDS.map(|fields| {
         let fields = fields.iter().map(|name| names.intern_for_all(name));
         fields.collect::<Vec<_>>()
@@ -234,6 +242,8 @@ fn envelope(names: &mut FieldNames) -> Envelope {
     let envelope = Envelope {
         timestamp,
         schema,
+        stream,
+        matched,
         trait_fields: (
             trait_fields().min().unwrap_or(0),
             trait_fields().max().unwrap_or(0),

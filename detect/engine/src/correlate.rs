@@ -61,6 +61,33 @@ const AHEAD_MAX_NS: i64 = 300_000_000_000;
 /// Where nothing is observed, what nothing coming makes true is looked at each time that event time has come so far.
 const PASS_NS: i64 = 10_000_000_000;
 
+/// Where nothing but what overtakes others has been read for so long, that moves time too.
+const OVERTAKEN_NS: i64 = 60_000_000_000;
+
+/// When an event was, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The event's time.
+    pub at: Timestamp,
+    /// The clock's when it was read.
+    pub read: Timestamp,
+    /// Whether it left its sensor before what was read earlier: an alert of another program. Behind it an hour of logs may
+    /// still be on its way, so its time is not how far time has come.
+    pub overtakes: bool,
+}
+
+impl Moment {
+    /// Of an event that is read when it happens, in its turn.
+    #[must_use]
+    pub const fn of(at: Timestamp) -> Self {
+        Self {
+            at,
+            read: at,
+            overtakes: false,
+        }
+    }
+}
+
 /// What happened that no alert tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CorrelatorStats {
@@ -159,6 +186,8 @@ struct Lane {
     latest: i64,
     /// Event time has come this far.
     passed: i64,
+    /// Since when nothing has been read but what overtakes others, by the clock.
+    overtaken: Option<i64>,
 }
 
 impl Lane {
@@ -169,7 +198,19 @@ impl Lane {
             expected: 0,
             latest: i64::MIN,
             passed: i64::MIN,
+            overtaken: None,
         }
+    }
+
+    /// Whether an event says how far time has come.
+    fn is_led_by(&mut self, moment: Moment) -> bool {
+        if !moment.overtakes {
+            self.overtaken = None;
+            return true;
+        }
+        let read = moment.read.as_nanos();
+        let since = *self.overtaken.get_or_insert(read);
+        OVERTAKEN_NS <= read.saturating_sub(since)
     }
 
     /// How far event time has come. Where nothing is under way at all, it has come to the latest.
@@ -228,35 +269,32 @@ impl Correlator {
         }
     }
 
-    /// Takes what one scanned event brings, and lets time go on to the event's.
+    /// Takes what one scanned event brings, and lets time go on to the event's, unless it overtook others.
     ///
-    /// `read` is the clock's time when it was read: an event from the future does not move time, or nothing would be told
-    /// of who is silent until then, and all that comes after it would be late.
-    pub(crate) fn observe(
-        &mut self,
-        observations: &mut Packed,
-        timestamp: Timestamp,
-        read: Timestamp,
-        out: &mut Correlated,
-    ) {
-        let mut at = timestamp.as_nanos();
+    /// An event from the future does not move time, or nothing would be told of who is silent until then, and all that
+    /// comes after it would be late.
+    pub(crate) fn observe(&mut self, observations: &mut Packed, moment: Moment, out: &mut Correlated) {
+        let mut at = moment.at.as_nanos();
         let is_empty = observations.is_empty();
         let lane = self.lanes.entry(None).or_insert_with(Lane::new);
         at = at.max(observations.latest_at().unwrap_or(at));
-        let limit = read.as_nanos().saturating_add(AHEAD_MAX_NS);
+        let limit = moment.read.as_nanos().saturating_add(AHEAD_MAX_NS);
         if limit < at {
             self.stats.events_ahead += 1;
             at = match lane.latest {
-                i64::MIN => read.as_nanos(),
+                i64::MIN => moment.read.as_nanos(),
                 latest => latest,
             };
             observations.set_right(limit, at);
         }
+        let leads = lane.is_led_by(moment);
         lane.order.put(observations);
-        if is_empty && at <= lane.latest {
+        if is_empty && (at <= lane.latest || !leads) {
             return;
         }
-        lane.latest = lane.latest.max(at);
+        if leads {
+            lane.latest = lane.latest.max(at);
+        }
         let watermark = lane.watermark();
         if observations.is_empty() && !lane.order.is_due(watermark) && !lane.is_passing(watermark) {
             return;

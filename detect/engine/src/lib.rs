@@ -13,6 +13,7 @@
 
 mod ahead;
 mod cache;
+mod claim;
 mod class;
 mod compiler;
 mod correlate;
@@ -39,8 +40,8 @@ mod witness;
 pub use cache::{CacheError, CacheKey, Cached, CachedPrefilters};
 pub use compiler::{BuildError, Compiler};
 pub use correlate::{
-    Correlated, Correlator, CorrelatorStats, Dropped, Journey, Keeping, Limits, Place, Reason, RestoreError,
-    Signal, SignalError, Stage, Stream, Travels,
+    Correlated, Correlator, CorrelatorStats, Dropped, Journey, Keeping, Limits, Moment, Place, Reason,
+    RestoreError, Signal, SignalError, Stage, Stream, Travels,
 };
 pub use explain::{Sought, Waking};
 pub use indicators::{

@@ -8,10 +8,10 @@
 use std::net::IpAddr;
 
 use detect_alert::{Alert, AlertId, Entity, EventSample, Evidence};
-use ingest_event::{Defaults, Event, Timestamp, field};
+use ingest_event::{Defaults, Event, field};
 
 use crate::{
-    Correlated, Correlator, EventView, Match, MatchSink, Origin, RuleIndex,
+    Correlated, Correlator, EventView, Match, MatchSink, Moment, Origin, RuleIndex,
     correlate::{Extractor, Packed, Seen, of_indicator},
 };
 
@@ -104,19 +104,12 @@ impl<'a> AlertSink<'a> {
         }
     }
 
-    /// Lets the correlator take what the event just scanned brings; `read` is when it was read. Its alerts join the
-    /// others.
-    pub fn finish_event(
-        &mut self,
-        correlator: &mut Correlator,
-        timestamp: Timestamp,
-        read: Timestamp,
-        correlated: &mut Correlated,
-    ) {
+    /// Lets the correlator take what the event just scanned brings. Its alerts join the others.
+    pub fn finish_event(&mut self, correlator: &mut Correlator, moment: Moment, correlated: &mut Correlated) {
         self.event = None;
         self.seen = Seen::default();
         correlator.protect(std::mem::take(&mut self.observing.extractor.protected));
-        correlator.observe(&mut self.observing.observations, timestamp, read, correlated);
+        correlator.observe(&mut self.observing.observations, moment, correlated);
     }
 
     /// The alerts so far.

@@ -8,12 +8,15 @@ use std::sync::{
 use detect_alert::{Confidence, Indicator, Pap, Producer, RulesetVersion, Severity, Tlp};
 use detect_rules::{RuleLogSource, log_source::TRAIT_COUNT};
 
+use rustc_hash::FxHashMap;
+
 use crate::{
     ahead::Ahead,
     correlate::Tracks,
     indicators::IndicatorIndex,
     keys::{FieldId, FieldNames},
     program::Program,
+    scan::{Finding, Match, Origin},
     witness::Needs,
 };
 
@@ -27,6 +30,8 @@ pub struct Ruleset {
     pub(crate) version: RulesetVersion,
     pub(crate) names: FieldNames,
     pub(crate) rules: Vec<Compiled>,
+    /// By their ids.
+    pub(crate) numbers: FxHashMap<String, u32>,
     /// Whether every rule of its log sources is evaluated for each event.
     pub(crate) is_exhaustive: bool,
     /// Whether every program is compiled.
@@ -62,10 +67,30 @@ pub(crate) struct Compiled {
 pub(crate) struct Envelope {
     pub(crate) timestamp: FieldId,
     pub(crate) schema: FieldId,
+    /// In what order its sensor let it go.
+    pub(crate) stream: FieldId,
+    /// What it matched on its sensor, in clear.
+    pub(crate) matched: FieldId,
     /// The fields that decide an event's log source: for each trait its names, best first.
     pub(crate) traits: [Vec<FieldId>; TRAIT_COUNT],
     /// Of all of them the least and the greatest; there is no other field between.
     pub(crate) trait_fields: (FieldId, FieldId),
+}
+
+impl Compiled {
+    /// What is told of an event that it matches.
+    pub(crate) fn matched<'a>(&'a self, index: u32, findings: &'a [Finding]) -> Match<'a> {
+        Match {
+            origin: Origin::Rule(RuleIndex(index), &self.producer),
+            severity: self.severity,
+            confidence: self.confidence,
+            tlp: self.tlp,
+            pap: self.pap,
+            raises: self.raises,
+            entity: self.entity.as_deref(),
+            findings,
+        }
+    }
 }
 
 impl Envelope {

@@ -3,12 +3,13 @@
 //! Matches come in a fixed order: rules by number, then indicators by kind, value and source.
 
 use detect_alert::{Confidence, Indicator, Pap, Producer, Severity, Tlp};
-use ingest_event::{QuarantineReason, SCHEMA_VERSION, Timestamp};
+use ingest_event::{QuarantineReason, SCHEMA_VERSION, Timestamp, field};
 use thiserror::Error;
 
 use crate::{
+    claim::{CLAIMS_MAX, Claim, ON_SENSOR, RULE},
     class::Classes,
-    indicators::{Named, Rejections},
+    indicators::{Named, Rejection, RejectionReason, Rejections},
     json::{self, Keep, Marks, Number, Stop},
     keys::Keys,
     literal::Scratch,
@@ -31,6 +32,8 @@ pub struct Scanner<'r> {
     crowds: Crowds,
     scratch: Scratch,
     findings: Vec<Finding>,
+    /// Rules that the event matched.
+    held: Vec<u32>,
     named: Named,
     stats: ScanStats,
 }
@@ -157,6 +160,7 @@ impl<'r> Scanner<'r> {
             crowds: Crowds::default(),
             scratch: Scratch::default(),
             findings: Vec::new(),
+            held: Vec::new(),
             named: Named::default(),
             stats: ScanStats::default(),
         }
@@ -179,6 +183,9 @@ impl<'r> Scanner<'r> {
             return Ok(timestamp);
         }
         self.rules(payload, timestamp, sink);
+        if self.record.has(self.ruleset.envelope.matched) {
+            self.claimed_rules(payload, timestamp, sink);
+        }
         self.indicators(payload, timestamp, sink);
         Ok(timestamp)
     }
@@ -246,6 +253,7 @@ impl<'r> Scanner<'r> {
         let searched = prefilter.look(&mut self.record, bytes, &mut self.scratch, &mut self.awake);
         self.stats.searched += searched as u64;
         let awake = self.awake.rules();
+        self.held.clear();
         self.stats.events += 1;
         self.stats.awake += awake.len() as u64;
         let has_keywords = |rule: &u32| {
@@ -282,6 +290,7 @@ impl<'r> Scanner<'r> {
             if !rule.program.holds(&mut self.record, bytes) {
                 continue;
             }
+            self.held.push(*index);
             self.findings.clear();
             // What raises nothing is not explained: most events are observed by some rule and shown by none.
             if rule.raises {
@@ -294,19 +303,85 @@ impl<'r> Scanner<'r> {
                 record: &self.record,
                 ruleset: self.ruleset,
             };
-            sink.matched(
-                &view,
-                Match {
-                    origin: Origin::Rule(RuleIndex(*index), &rule.producer),
-                    severity: rule.severity,
-                    confidence: rule.confidence,
-                    tlp: rule.tlp,
-                    pap: rule.pap,
-                    raises: rule.raises,
-                    entity: rule.entity.as_deref(),
-                    findings: &self.findings,
-                },
-            );
+            sink.matched(&view, rule.matched(*index, &self.findings));
+        }
+    }
+
+    /// The rules that the event matched on its sensor, where it was in clear, and did not match here.
+    #[cold]
+    fn claimed_rules(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
+        let view = EventView {
+            payload,
+            timestamp,
+            record: &self.record,
+            ruleset: self.ruleset,
+        };
+        let mut claimed = Vec::new();
+        for text in view.claims() {
+            let Some(Claim::Rule(id)) = Claim::read(&text) else {
+                continue;
+            };
+            match self.ruleset.numbers.get(id) {
+                Some(rule) if !self.held.contains(rule) && !claimed.contains(rule) => claimed.push(*rule),
+                Some(_) => {}
+                None => self.named.rejections.count(Rejection {
+                    reason: RejectionReason::Unknown,
+                    list: None,
+                }),
+            }
+        }
+        claimed.sort_unstable();
+        for index in claimed {
+            let Some(rule) = self.ruleset.rules.get(index as usize) else {
+                continue;
+            };
+            self.findings.clear();
+            if rule.raises {
+                self.findings.push(Finding {
+                    field: field::VARDE_MATCHED.to_owned(),
+                    value: format!("{RULE}{}", rule.producer.id.0),
+                    matched: format!("{}{ON_SENSOR}", rule.producer.name),
+                });
+            }
+            sink.matched(&view, rule.matched(index, &self.findings));
+        }
+    }
+
+    /// The indicators that the event matched there.
+    #[cold]
+    fn claimed_indicators(&mut self, payload: &str, timestamp: Timestamp) {
+        let ruleset = self.ruleset;
+        let view = EventView {
+            payload,
+            timestamp,
+            record: &self.record,
+            ruleset,
+        };
+        let entries = view.record.values(ruleset.envelope.matched);
+        for _ in entries.skip(CLAIMS_MAX) {
+            self.named.rejections.count(Rejection {
+                reason: RejectionReason::TooMany,
+                list: None,
+            });
+        }
+        for text in view.claims() {
+            let Some(claim) = Claim::read(&text) else {
+                self.named.rejections.count(Rejection {
+                    reason: RejectionReason::Unknown,
+                    list: None,
+                });
+                continue;
+            };
+            let Claim::Indicator { kind, value, field } = claim else {
+                continue;
+            };
+            let field = ruleset.names.get(field).unwrap_or(ruleset.envelope.matched);
+            if !self.named.claim(&ruleset.indicators, kind, value, field) {
+                self.named.rejections.count(Rejection {
+                    reason: RejectionReason::Unknown,
+                    list: None,
+                });
+            }
         }
     }
 
@@ -319,6 +394,9 @@ impl<'r> Scanner<'r> {
     fn indicators(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
         let index = &self.ruleset.indicators;
         self.named.look_up(index, &mut self.record, payload);
+        if self.record.has(self.ruleset.envelope.matched) {
+            self.claimed_indicators(payload, timestamp);
+        }
         let view = EventView {
             payload,
             timestamp,

@@ -4,6 +4,7 @@ use detect_alert::{Producer, ProducerKind, RuleId, Texts};
 use ingest_event::{DecodeError, Defaults, Event, Timestamp, Value, field};
 
 use crate::{
+    claim::CLAIMS_MAX,
     json::{self, Number},
     record::{Entry, Kind, Record},
     ruleset::Ruleset,
@@ -62,6 +63,13 @@ impl<'a> EventView<'a> {
         self.envelope(field::VARDE_ZONE)
     }
 
+    /// Whether it left its sensor before what was taken in earlier there; see [`crate::Moment::overtakes`].
+    #[must_use]
+    pub fn overtakes(&self) -> bool {
+        let stream = self.ruleset.envelope.stream;
+        self.record.first_text(stream, self.payload) == Some(field::STREAM_ALERT)
+    }
+
     /// Whether it belongs to an exercise.
     #[must_use]
     pub fn exercise(&self) -> bool {
@@ -104,6 +112,16 @@ impl<'a> EventView<'a> {
                 Value::String(text)
             }
         }
+    }
+
+    /// What it says that it matched on its sensor.
+    pub(crate) fn claims(&self) -> Vec<String> {
+        let entries = self.record.values(self.ruleset.envelope.matched);
+        let texts = entries.filter(|entry| entry.kind == Kind::Text);
+        texts
+            .take(CLAIMS_MAX)
+            .map(|entry| self.value(entry).to_string())
+            .collect()
     }
 
     fn envelope(&self, name: &str) -> Option<&'a str> {

@@ -12,7 +12,9 @@
 use std::sync::Arc;
 
 use detect_alert::{Alert, encode};
-use detect_engine::{AlertSink, Compiler, Correlated, Correlator, Observing, Ruleset, Scanner, Stage};
+use detect_engine::{
+    AlertSink, Compiler, Correlated, Correlator, Moment, Observing, Ruleset, Scanner, Stage,
+};
 use detect_rules::{SourceText, check};
 use ingest_event::{Defaults, OrganizationNumber, SensorId};
 use proptest::prelude::*;
@@ -87,7 +89,7 @@ fn run_rules(rules: &str, events: &[String], restart: usize) -> Vec<Alert> {
     for (index, event) in events.iter().enumerate() {
         let mut sink = AlertSink::new(&defaults, &mut observing);
         let timestamp = scanner.scan(event.as_bytes(), &mut sink).expect("an event");
-        sink.finish_event(&mut correlator, timestamp, timestamp, &mut correlated);
+        sink.finish_event(&mut correlator, Moment::of(timestamp), &mut correlated);
         if index % restart == restart - 1 {
             let snapshot = correlator.snapshot();
             correlator =
@@ -214,7 +216,7 @@ fn run_changed(
         for event in half {
             let mut sink = AlertSink::new(&defaults, &mut observing);
             let timestamp = scanner.scan(event.as_bytes(), &mut sink).expect("an event");
-            sink.finish_event(&mut correlator, timestamp, timestamp, &mut correlated);
+            sink.finish_event(&mut correlator, Moment::of(timestamp), &mut correlated);
         }
     }
     correlator.flush(&mut correlated);

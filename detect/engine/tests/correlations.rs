@@ -14,7 +14,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use detect_alert::Alert;
-use detect_engine::{AlertSink, Compiler, Correlated, Correlator, Observing, Scanner};
+use detect_engine::{AlertSink, Compiler, Correlated, Correlator, Moment, Observing, Scanner};
 use detect_rules::{SourceText, check};
 use ingest_event::{Defaults, OrganizationNumber, SensorId, Timestamp};
 use proptest::prelude::*;
@@ -149,7 +149,7 @@ fn alerts(text: &str, events: &[(i64, String)]) -> Vec<Alert> {
         let line = event.replacen('{', &format!("{{\"@timestamp\":\"{time}\","), 1);
         let mut sink = AlertSink::new(&defaults, &mut observing);
         let timestamp = scanner.scan(line.as_bytes(), &mut sink).expect("an event");
-        sink.finish_event(&mut correlator, timestamp, timestamp, &mut correlated);
+        sink.finish_event(&mut correlator, Moment::of(timestamp), &mut correlated);
     }
     correlator.flush(&mut correlated);
     correlated.alerts

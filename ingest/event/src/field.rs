@@ -16,6 +16,9 @@ macro_rules! names {
     };
 }
 
+/// The value of [`VARDE_STREAM`] for what leaves its sensor before all else.
+pub const STREAM_ALERT: &str = "alert";
+
 names! {
     // The envelope.
     /// When it happened, by the source's clock.
@@ -46,6 +49,9 @@ names! {
     // What a sensor says of itself (`varde.heartbeat`, `varde.shed`).
     /// The stream that `event.sequence` counts in: `alert`, `log` or `flow`.
     Traffic VARDE_STREAM = "varde.stream";
+    /// What the event matched on its sensor, before anything was withheld: rules and indicators, each as `docs/wire-format.md`
+    /// says.
+    Traffic VARDE_MATCHED = "varde.matched";
     /// The sensor's version.
     Traffic VARDE_HEARTBEAT_VERSION = "varde.heartbeat.version";
     /// Digest of its configuration.

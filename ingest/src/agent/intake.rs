@@ -430,9 +430,8 @@ impl Intake {
 
     /// Deletes what the bus has.
     pub(super) fn published(&self, batch: &[Entry]) -> Result<(), SpoolError> {
-        let Some(last) = batch.last() else { return Ok(()) };
         let mut spool = self.lock();
-        let published = spool.published(last.stream);
+        let published = spool.published();
         for entry in batch.iter().filter(|entry| entry.stream != Stream::Quarantine) {
             match entry.destination {
                 Destination::Events => self.ledger.published.fetch_add(1, Ordering::Relaxed),

@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, Header};
-use super::{BATCH_BYTES, BATCH_RECORDS, Cause, Entry, Held, Loss, Stream};
+use super::{Cause, Entry, Held, Loss, Stream};
 use scan::{Found, body, found};
 
 pub(super) use scan::{Known, end_of, segments};
@@ -41,7 +41,7 @@ pub(super) struct Segment {
 #[derive(Debug)]
 pub(super) struct Lane {
     folder: PathBuf,
-    stream: Stream,
+    pub(super) stream: Stream,
     segments: VecDeque<Segment>,
     /// Of the last segment; none where the next append begins a new one.
     pub(super) writer: Option<File>,
@@ -67,21 +67,17 @@ pub(super) struct Lane {
     pub(super) is_tail_damaged: bool,
 }
 
-/// What is at a place of a segment.
-enum Read {
-    Frame(Header, Vec<u8>),
-    /// Damage, up to the next frame if there is one.
-    Damage(Option<u64>),
-}
-
 /// What was read and not yet acknowledged.
 #[derive(Clone, Debug)]
 struct Flight {
-    /// The segment in which reading goes on, and where.
+    /// The segment in which reading goes on: its place among the others, its first number, and where in it.
+    index: usize,
     segment: u64,
     offset: u64,
     /// The next record.
     number: u64,
+    /// The frame there, once it was looked for.
+    upcoming: Option<Header>,
     /// What lies in between and is damaged.
     losses: Vec<Loss>,
 }
@@ -153,6 +149,12 @@ impl Lane {
         self.next = header.first.max(self.acknowledged);
         self.sequence = header.sequence.saturating_sub(1);
         self.find_place();
+    }
+
+    /// Whether something waits, be it only places.
+    pub(super) fn has_some(&self) -> bool {
+        let held = self.held();
+        held.bytes != 0 || held.records != 0
     }
 
     /// What waits.
@@ -247,72 +249,114 @@ impl Lane {
         }
     }
 
-    /// The oldest records, about a batch. They are on their way until [`Lane::acknowledge`].
-    ///
-    /// # Errors
-    /// If the system can't read the first of them now; nothing is then on its way.
-    pub(super) fn oldest(&mut self) -> io::Result<Vec<Entry>> {
-        self.flight = None;
-        let (mut out, mut losses) = (Vec::new(), Vec::new());
-        let (mut index, mut offset) = (0, self.offset);
-        let (mut number, mut bytes) = (self.acknowledged, 0);
-        while out.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-            let Some(segment) = self.segments.get(index).cloned() else {
-                break;
-            };
-            // What is missing between two segments was shed.
-            number = number.max(segment.first);
-            if segment.bytes <= offset {
-                losses.extend(self.lost(&segment, number, segment.end));
-                number = number.max(segment.end);
-                if self.segments.len() <= index + 1 {
-                    break;
-                }
-                (index, offset) = (index + 1, 0);
-                continue;
-            }
-            match self.frame(&segment, offset) {
-                Ok(Read::Frame(header, body)) => {
-                    losses.extend(self.lost(&segment, number, header.first));
-                    number = number.max(header.first);
-                    let before = out.len();
-                    if frame::records(&header, &body, self.stream, number, &mut out).is_none() {
-                        losses.extend(self.lost(&segment, number, header.end()));
-                    }
-                    bytes += out
-                        .iter()
-                        .skip(before)
-                        .map(|entry| entry.value.len())
-                        .sum::<usize>();
-                    number = number.max(header.end());
-                    offset += header.bytes();
-                }
-                Ok(Read::Damage(next)) => offset = next.unwrap_or(segment.bytes),
-                // No damage: too many files are open, or the disk is away for a while.
-                Err(error) if out.is_empty() => return Err(error),
-                Err(_) => break,
-            }
-        }
-        let segment = self
-            .segments
-            .get(index)
-            .map_or(self.next, |segment| segment.first);
+    /// Begins to take out the oldest records; they are on their way until [`Lane::acknowledge`].
+    pub(super) fn start(&mut self) {
         self.flight = Some(Flight {
-            segment,
-            offset,
-            number,
-            losses,
+            index: 0,
+            segment: self.segments.front().map_or(self.next, |segment| segment.first),
+            offset: self.offset,
+            number: self.acknowledged,
+            upcoming: None,
+            losses: Vec::new(),
         });
-        Ok(out)
     }
 
-    /// What is at a place. A file that is gone or cut is damage; any other failure to read is none, and may pass.
-    fn frame(&mut self, segment: &Segment, offset: u64) -> io::Result<Read> {
-        let read = self.try_frame(segment, offset);
-        let error = match read {
+    /// Nothing is on its way.
+    pub(super) fn stop(&mut self) {
+        self.flight = None;
+    }
+
+    /// The header of the next frame to be taken out; none at the end.
+    ///
+    /// # Errors
+    /// If the system can't read it now.
+    pub(super) fn upcoming(&mut self) -> io::Result<Option<Header>> {
+        let Some(mut flight) = self.flight.take() else {
+            return Ok(None);
+        };
+        let upcoming = self.find(&mut flight);
+        self.flight = Some(flight);
+        upcoming
+    }
+
+    fn find(&mut self, flight: &mut Flight) -> io::Result<Option<Header>> {
+        while flight.upcoming.is_none() {
+            let Some(segment) = self.segments.get(flight.index).cloned() else {
+                break;
+            };
+            flight.segment = segment.first;
+            // What is missing between two segments was shed.
+            flight.number = flight.number.max(segment.first);
+            if segment.bytes <= flight.offset {
+                flight
+                    .losses
+                    .extend(self.lost(&segment, flight.number, segment.end));
+                flight.number = flight.number.max(segment.end);
+                if self.segments.len() <= flight.index + 1 {
+                    break;
+                }
+                (flight.index, flight.offset) = (flight.index + 1, 0);
+                continue;
+            }
+            match self.read(&segment, |file| found(file, flight.offset, segment.bytes)) {
+                Ok(Some(Found::Frame(header))) => flight.upcoming = Some(header),
+                Ok(Some(Found::Damage(next))) => flight.offset = next,
+                Ok(Some(Found::End) | None) => flight.offset = segment.bytes,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(flight.upcoming)
+    }
+
+    /// Takes out the frame that [`Lane::upcoming`] told of; the bytes of its records.
+    ///
+    /// # Errors
+    /// If the system can't read it now; it is then still the next one.
+    pub(super) fn take(&mut self, out: &mut Vec<Entry>) -> io::Result<usize> {
+        let Some(mut flight) = self.flight.take() else {
+            return Ok(0);
+        };
+        let taken = self.take_into(&mut flight, out);
+        self.flight = Some(flight);
+        taken
+    }
+
+    fn take_into(&mut self, flight: &mut Flight, out: &mut Vec<Entry>) -> io::Result<usize> {
+        let (Some(header), Some(segment)) = (flight.upcoming, self.segments.get(flight.index).cloned())
+        else {
+            return Ok(0);
+        };
+        let body = self.read(&segment, |file| body(file, flight.offset, &header))?;
+        flight.upcoming = None;
+        let Some(body) = body else {
+            flight.offset = segment.bytes;
+            return Ok(0);
+        };
+        flight
+            .losses
+            .extend(self.lost(&segment, flight.number, header.first));
+        flight.number = flight.number.max(header.first);
+        let before = out.len();
+        if frame::records(&header, &body, self.stream, flight.number, out).is_none() {
+            flight
+                .losses
+                .extend(self.lost(&segment, flight.number, header.end()));
+        }
+        flight.number = flight.number.max(header.end());
+        flight.offset += header.bytes();
+        Ok(out.iter().skip(before).map(|entry| entry.value.len()).sum())
+    }
+
+    /// Reads in a segment; nothing if its file is gone or cut, which is damage. Any other failure is none, and may pass.
+    fn read<T>(
+        &mut self,
+        segment: &Segment,
+        read: impl FnOnce(&File) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let error = match self.file(segment).and_then(read) {
             Ok(read) => {
                 self.is_stuck = false;
-                return Ok(read);
+                return Ok(Some(read));
             }
             Err(error) => error,
         };
@@ -321,7 +365,7 @@ impl Lane {
             error.kind(),
             io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
         ) {
-            return Ok(Read::Damage(None));
+            return Ok(None);
         }
         if !std::mem::replace(&mut self.is_stuck, true) {
             tracing::error!(%error, path = %segment.path.display(), "read the spool; it is tried again");
@@ -329,22 +373,17 @@ impl Lane {
         Err(error)
     }
 
-    fn try_frame(&mut self, segment: &Segment, offset: u64) -> io::Result<Read> {
+    fn file(&mut self, segment: &Segment) -> io::Result<&File> {
         if self
             .reader
             .as_ref()
             .is_none_or(|(first, _)| *first != segment.first)
         {
-            let file = File::open(&segment.path)?;
-            self.reader = Some((segment.first, file));
+            self.reader = Some((segment.first, File::open(&segment.path)?));
         }
-        let Some((_, file)) = &self.reader else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        match found(file, offset, segment.bytes)? {
-            Found::Frame(header) => body(file, offset, &header).map(|body| Read::Frame(header, body)),
-            Found::Damage(next) => Ok(Read::Damage(Some(next))),
-            Found::End => Ok(Read::Damage(None)),
+        match &self.reader {
+            Some((_, file)) => Ok(file),
+            None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 

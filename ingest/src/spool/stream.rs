@@ -1,5 +1,6 @@
 //! What is more urgent than what: every record goes in one of four streams.
 
+use ingest_event::field;
 use serde::{Deserialize, Serialize};
 
 /// A class of records with a queue and running numbers of its own (`varde.stream`). In order of importance, the highest
@@ -31,7 +32,7 @@ impl Stream {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Alert => "alert",
+            Self::Alert => field::STREAM_ALERT,
             Self::Log => "log",
             Self::Flow => "flow",
             Self::Quarantine => "quarantine",

@@ -140,12 +140,12 @@ impl Account {
         let mut all = self.published.clone();
         loop {
             let batch = spool.oldest();
-            let Some(first) = batch.first() else { break };
-            let stream = first.stream;
-            if stream != Stream::Quarantine {
-                batch.iter().for_each(|entry| all.add(&entry.value));
+            if batch.is_empty() {
+                break;
             }
-            spool.published(stream).expect("notes");
+            let events = batch.iter().filter(|entry| entry.stream != Stream::Quarantine);
+            events.for_each(|entry| all.add(&entry.value));
+            spool.published().expect("notes");
         }
         for loss in spool.losses() {
             match (loss.cause, loss.sequences) {

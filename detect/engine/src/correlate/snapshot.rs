@@ -130,6 +130,7 @@ impl Correlator {
                 expected: usize::try_from(kept.expected).unwrap_or(0),
                 latest: kept.latest,
                 passed: i64::MIN,
+                overtaken: None,
             };
             correlator.lanes.insert(kept.name, lane);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use detect_alert::Indicator;
+use detect_alert::{Indicator, IndicatorKind};
 use ingest_event::Timestamp;
 use rustc_hash::FxHashSet;
 
@@ -11,6 +11,7 @@ use super::{
     Scratch, WarningLists,
 };
 use crate::{
+    claim,
     keys::{FieldId, FieldNames},
     program::add,
     record::{Entry, Kind, Record},
@@ -51,6 +52,8 @@ struct Found {
     field: FieldId,
     /// The number of the text that named it, in [`Named::values`].
     value: usize,
+    /// Whether that text was seen on the sensor only.
+    is_claimed: bool,
 }
 
 impl IndicatorIndex {
@@ -195,8 +198,44 @@ impl Named {
                 id,
                 field,
                 value: values.len() - 1,
+                is_claimed: false,
             });
         });
+    }
+
+    /// Adds the indicators of this kind and value, which the event's sensor found in a field, unless they were found
+    /// here too. False if there are none.
+    pub(crate) fn claim(
+        &mut self,
+        index: &IndicatorIndex,
+        kind: IndicatorKind,
+        value: &str,
+        field: FieldId,
+    ) -> bool {
+        if index.table.count(kind) == 0 {
+            return false;
+        }
+        let mut ids = Vec::new();
+        let (holds, text) = claim::asked(kind, value);
+        index
+            .table
+            .look_up(holds, text, None, &mut self.scratch, &mut |id| ids.push(id));
+        ids.retain(|id| {
+            let indicator = index.table.get(*id);
+            indicator.is_some_and(|indicator| indicator.kind == kind && indicator.value == value)
+        });
+        for id in &ids {
+            if self.found.iter().all(|found| found.id != *id) {
+                self.values.push(value.to_owned());
+                self.found.push(Found {
+                    id: *id,
+                    field,
+                    value: self.values.len() - 1,
+                    is_claimed: true,
+                });
+            }
+        }
+        !ids.is_empty()
     }
 
     /// Calls `matched` for each indicator that was found and counts at the event's time, with where it was found,
@@ -216,7 +255,13 @@ impl Named {
         let mut hits: Vec<(Indicator, Vec<Finding>)> = Vec::new();
         for found in self.found.chunk_by(|a, b| a.id == b.id) {
             let mut hit: Option<(Indicator, Vec<Finding>)> = None;
-            for Found { id, field, value } in found {
+            for Found {
+                id,
+                field,
+                value,
+                is_claimed,
+            } in found
+            {
                 let value = self.values.get(*value).map_or("", String::as_str);
                 let listed = match index.table.judge(*id, value, at, &index.lists) {
                     Some(Judgement::Match { listed }) => listed,
@@ -233,6 +278,9 @@ impl Named {
                     let mut name = format!("{} {}", indicator.kind, indicator.value);
                     for on in listed {
                         name += &format!(", on the warning list \u{201c}{}\u{201d}", on.list);
+                    }
+                    if *is_claimed {
+                        name += claim::ON_SENSOR;
                     }
                     add(findings, names.name(*field), value, &name);
                 }

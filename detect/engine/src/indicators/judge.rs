@@ -61,6 +61,8 @@ pub enum RejectionReason {
     ValueListed,
     /// The event names more indicators than are looked at.
     TooMany,
+    /// The event's sensor names a rule or an indicator that this ruleset does not have.
+    Unknown,
 }
 
 /// How often named indicators were no matches.
@@ -88,6 +90,7 @@ impl RejectionReason {
             Self::IndicatorListed => "indicator on a warning list",
             Self::ValueListed => "value on a warning list",
             Self::TooMany => "too many in one event",
+            Self::Unknown => "unknown here, matched on the sensor",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use detect_alert::Alert;
 use detect_engine::{
-    AlertSink, Compiler, Correlated, Correlator, Models, Observing, Ruleset, Scanner, Stage,
+    AlertSink, Compiler, Correlated, Correlator, Models, Moment, Observing, Ruleset, Scanner, Stage,
 };
 use detect_rules::{SourceText, check};
 use ingest_event::{Defaults, OrganizationNumber, SensorId, Timestamp};
@@ -112,12 +112,11 @@ impl Run {
         let timestamp = Scanner::new(&ruleset)
             .scan(event.as_bytes(), &mut sink)
             .expect("an event");
-        sink.finish_event(
-            &mut self.correlator,
-            timestamp,
-            read.unwrap_or(timestamp),
-            &mut self.correlated,
-        );
+        let moment = Moment {
+            read: read.unwrap_or(timestamp),
+            ..Moment::of(timestamp)
+        };
+        sink.finish_event(&mut self.correlator, moment, &mut self.correlated);
     }
 
     pub(crate) fn restart(&mut self) {

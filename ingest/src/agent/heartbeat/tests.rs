@@ -63,7 +63,7 @@ async fn a_heartbeat_tells_what_became_of_every_record() {
     let intake = intake();
     let refusal = Refusal::new(ingest_event::QuarantineReason::NotJson, "no", 9, b"x");
     let records = vec![
-        draft("system.auth", start, 3),
+        draft("suricata.alert", start, 3),
         draft("network.flow", start, 4),
         Record::Refused(refusal),
     ];
@@ -83,10 +83,10 @@ async fn a_heartbeat_tells_what_became_of_every_record() {
     for (name, expected) in [
         (field::VARDE_HEARTBEAT_CARRIED, "2"),
         (field::VARDE_HEARTBEAT_READ, "4"),
-        (field::VARDE_HEARTBEAT_PUBLISHED, "3"),
+        (field::VARDE_HEARTBEAT_PUBLISHED, "1"),
         (field::VARDE_HEARTBEAT_REFUSED, "1"),
         (field::VARDE_HEARTBEAT_SHED, "1"),
-        (field::VARDE_HEARTBEAT_HELD, "1"),
+        (field::VARDE_HEARTBEAT_HELD, "3"),
         (field::VARDE_HEARTBEAT_UPTIME_SECS, "90"),
         (field::VARDE_HEARTBEAT_CONFIGURATION, digest.as_str()),
     ] {
@@ -106,11 +106,11 @@ async fn a_heartbeat_tells_what_became_of_every_record() {
     );
     assert_eq!(
         list(&said, field::VARDE_HEARTBEAT_STREAM_RECORDS),
-        ["0", "0", "1", "1"]
+        ["0", "2", "1", "1"]
     );
     assert_eq!(
         list(&said, field::VARDE_HEARTBEAT_STREAM_OLDEST_SECS),
-        ["0", "0", "90", "90"]
+        ["0", "90", "90", "90"]
     );
     let losses = intake.losses();
     let told = shed(losses.first().expect("one"), now, 1, 1);

@@ -202,6 +202,9 @@ fn damaged_slots_bring_no_number_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut spool = filled(directory.path());
         assert_eq!(drain(&mut spool).len(), 2_400);
+        // The slot before the newest is to know it too.
+        add(&mut spool, Stream::Alert, 1);
+        assert_eq!(drain(&mut spool).len(), 1);
         drop(spool);
         for name in damaged {
             flip(&newest(directory.path(), name), 20);
@@ -296,10 +299,8 @@ fn a_failure_to_open_costs_nothing() {
     std::os::unix::fs::symlink(&path, &path).expect("links");
     for _ in 0..40 {
         let batch = spool.oldest();
-        let Some(first) = batch.first() else { continue };
-        assert_ne!(first.stream, Stream::Flow);
-        let stream = first.stream;
-        spool.published(stream).expect("notes");
+        assert!(batch.iter().all(|entry| entry.stream != Stream::Flow));
+        spool.published().expect("notes");
     }
     assert_eq!(spool.held(Stream::Flow).records, held);
     assert_eq!(lost(&mut spool), []);
