@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use ingest_event::Timestamp;
 
+use super::leaving::SHARE;
 use super::*;
 
 const SECOND: i64 = 1_000_000_000;
