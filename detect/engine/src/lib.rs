@@ -52,5 +52,5 @@ pub use indicators::{
 pub use models::Models;
 pub use raise::{AlertSink, Observing, raise};
 pub use ruleset::{RuleIndex, Ruleset};
-pub use scan::{Finding, Match, MatchSink, Origin, ScanError, ScanStats, Scanner};
+pub use scan::{Finding, HeldScanner, Match, MatchSink, Origin, ScanError, ScanStats, Scanner};
 pub use view::EventView;

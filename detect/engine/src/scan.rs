@@ -2,6 +2,8 @@
 //!
 //! Matches come in a fixed order: rules by number, then indicators by kind, value and source.
 
+use std::sync::Arc;
+
 use detect_alert::{Confidence, Indicator, Pap, Producer, Severity, Tlp};
 use ingest_event::{QuarantineReason, SCHEMA_VERSION, Timestamp, field};
 use thiserror::Error;
@@ -23,6 +25,20 @@ use crate::{
 #[derive(Debug)]
 pub struct Scanner<'r> {
     ruleset: &'r Ruleset,
+    own: Own,
+}
+
+/// Scanners over a ruleset that is held and not borrowed: for those who put another in its place while they live, between
+/// two batches. What was learnt of classes of events goes with the ruleset.
+#[derive(Debug)]
+pub struct HeldScanner {
+    ruleset: Arc<Ruleset>,
+    own: Own,
+}
+
+/// What a scanner learns, and its buffers.
+#[derive(Debug, Default)]
+struct Own {
     marks: Marks,
     keys: Keys,
     record: Record,
@@ -151,18 +167,7 @@ impl<'r> Scanner<'r> {
     pub fn new(ruleset: &'r Ruleset) -> Self {
         Self {
             ruleset,
-            marks: Marks::default(),
-            keys: Keys::default(),
-            record: Record::default(),
-            has_all_texts: false,
-            classes: Classes::default(),
-            awake: Awake::default(),
-            crowds: Crowds::default(),
-            scratch: Scratch::default(),
-            findings: Vec::new(),
-            held: Vec::new(),
-            named: Named::default(),
-            stats: ScanStats::default(),
+            own: Own::default(),
         }
     }
 
@@ -176,14 +181,14 @@ impl<'r> Scanner<'r> {
         let view = EventView {
             payload,
             timestamp,
-            record: &self.record,
+            record: &self.own.record,
             ruleset: self.ruleset,
         };
         if !sink.admit(&view) {
             return Ok(timestamp);
         }
         self.rules(payload, timestamp, sink);
-        if self.record.has(self.ruleset.envelope.matched) {
+        if self.own.record.has(self.ruleset.envelope.matched) {
             self.claimed_rules(payload, timestamp, sink);
         }
         self.indicators(payload, timestamp, sink);
@@ -193,30 +198,37 @@ impl<'r> Scanner<'r> {
     /// What it cost so far.
     #[must_use]
     pub fn stats(&self) -> ScanStats {
-        self.stats
+        self.own.stats
     }
 
     fn read<'p>(&mut self, payload: &'p [u8]) -> Result<&'p str, ScanError> {
-        self.keys.make_room();
-        self.marks.mark(payload);
+        self.own.keys.make_room();
+        self.own.marks.mark(payload);
         let text = match simdutf8::basic::from_utf8(payload) {
             Ok(text) => text,
             Err(_) => std::str::from_utf8(payload).map_err(ScanError::NotUtf8)?,
         };
         // Keywords are looked for in the event's bytes; where these don't say all, in every text.
-        let is_plain = Payload::new(text, &self.marks).is_plain;
+        let is_plain = Payload::new(text, &self.own.marks).is_plain;
         self.read_keeping(text, if is_plain { Keep::Asked } else { Keep::AllTexts })?;
         Ok(text)
     }
 
     fn read_keeping(&mut self, text: &str, keep: Keep) -> Result<(), ScanError> {
         let names = &self.ruleset.names;
-        self.record.clear(names, &self.marks);
-        self.has_all_texts = keep == Keep::AllTexts || !names.has_keywords;
+        self.own.record.clear(names, &self.own.marks);
+        self.own.has_all_texts = keep == Keep::AllTexts || !names.has_keywords;
         let keep = if names.has_keywords { keep } else { Keep::Asked };
-        match json::read(text, &self.marks, &mut self.keys, names, keep, &mut self.record) {
+        match json::read(
+            text,
+            &self.own.marks,
+            &mut self.own.keys,
+            names,
+            keep,
+            &mut self.own.record,
+        ) {
             Ok(()) => {
-                self.record.settle_envelope(text);
+                self.own.record.settle_envelope(text);
                 Ok(())
             }
             Err(Stop::TooManyFields) => Err(ScanError::TooManyFields),
@@ -226,7 +238,7 @@ impl<'r> Scanner<'r> {
 
     fn envelope(&self, payload: &str) -> Result<Timestamp, ScanError> {
         let fields = &self.ruleset.envelope;
-        if let Some(entry) = self.record.values(fields.schema).next()
+        if let Some(entry) = self.own.record.values(fields.schema).next()
             && entry.kind == Kind::Number
             && let Number::Integer(version) = json::number(entry.raw(payload))
             && SCHEMA_VERSION < version
@@ -234,6 +246,7 @@ impl<'r> Scanner<'r> {
             return Err(ScanError::SchemaTooNew { version });
         }
         let text = self
+            .own
             .record
             .first_text(fields.timestamp, payload)
             .ok_or(ScanError::NoTimestamp)?;
@@ -241,69 +254,79 @@ impl<'r> Scanner<'r> {
     }
 
     fn rules(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
-        let bytes = Payload::new(payload, &self.marks);
-        let class = self
-            .classes
-            .of_event(self.ruleset, &mut self.record, bytes, &mut self.scratch);
+        let bytes = Payload::new(payload, &self.own.marks);
+        let class =
+            self.own
+                .classes
+                .of_event(self.ruleset, &mut self.own.record, bytes, &mut self.own.scratch);
         let prefilter = class.prefilter();
-        self.awake.start(self.ruleset.rules.len());
+        self.own.awake.start(self.ruleset.rules.len());
         for rule in prefilter.always() {
-            self.awake.wake(*rule);
+            self.own.awake.wake(*rule);
         }
-        let searched = prefilter.look(&mut self.record, bytes, &mut self.scratch, &mut self.awake);
-        self.stats.searched += searched as u64;
-        let awake = self.awake.rules();
-        self.held.clear();
-        self.stats.events += 1;
-        self.stats.awake += awake.len() as u64;
+        let searched = prefilter.look(
+            &mut self.own.record,
+            bytes,
+            &mut self.own.scratch,
+            &mut self.own.awake,
+        );
+        self.own.stats.searched += searched as u64;
+        let awake = self.own.awake.rules();
+        self.own.held.clear();
+        self.own.stats.events += 1;
+        self.own.stats.awake += awake.len() as u64;
         let has_keywords = |rule: &u32| {
             let rule = self.ruleset.rules.get(*rule as usize);
             rule.is_some_and(|rule| rule.program.has_keywords())
         };
-        if !self.has_all_texts && awake.iter().any(has_keywords) {
+        if !self.own.has_all_texts && awake.iter().any(has_keywords) {
             let names = &self.ruleset.names;
-            self.record.clear(names, &self.marks);
+            self.own.record.clear(names, &self.own.marks);
             // It was read before, and so it can be again.
             let _read = json::read(
                 payload,
-                &self.marks,
-                &mut self.keys,
+                &self.own.marks,
+                &mut self.own.keys,
                 names,
                 Keep::AllTexts,
-                &mut self.record,
+                &mut self.own.record,
             );
-            self.record.settle_envelope(payload);
+            self.own.record.settle_envelope(payload);
         }
-        self.crowds.look(
+        self.own.crowds.look(
             self.ruleset,
             class.number_and_rules(),
             awake,
-            &mut self.record,
+            &mut self.own.record,
             bytes,
-            &mut self.scratch,
+            &mut self.own.scratch,
         );
         for index in awake {
             let Some(rule) = self.ruleset.rules.get(*index as usize) else {
                 continue;
             };
-            self.stats.evaluated += 1;
-            if !rule.program.holds(&mut self.record, bytes) {
+            self.own.stats.evaluated += 1;
+            if !rule.program.holds(&mut self.own.record, bytes) {
                 continue;
             }
-            self.held.push(*index);
-            self.findings.clear();
+            self.own.held.push(*index);
+            self.own.findings.clear();
             // What raises nothing is not explained: most events are observed by some rule and shown by none.
             if rule.raises {
-                rule.program
-                    .explain(&mut self.record, bytes, &self.ruleset.names, &mut self.findings);
+                rule.program.explain(
+                    &mut self.own.record,
+                    bytes,
+                    &self.ruleset.names,
+                    &mut self.own.findings,
+                );
             }
             let view = EventView {
                 payload,
                 timestamp,
-                record: &self.record,
+                record: &self.own.record,
                 ruleset: self.ruleset,
             };
-            sink.matched(&view, rule.matched(*index, &self.findings));
+            sink.matched(&view, rule.matched(*index, &self.own.findings));
         }
     }
 
@@ -313,7 +336,7 @@ impl<'r> Scanner<'r> {
         let view = EventView {
             payload,
             timestamp,
-            record: &self.record,
+            record: &self.own.record,
             ruleset: self.ruleset,
         };
         let mut claimed = Vec::new();
@@ -322,9 +345,9 @@ impl<'r> Scanner<'r> {
                 continue;
             };
             match self.ruleset.numbers.get(id) {
-                Some(rule) if !self.held.contains(rule) && !claimed.contains(rule) => claimed.push(*rule),
+                Some(rule) if !self.own.held.contains(rule) && !claimed.contains(rule) => claimed.push(*rule),
                 Some(_) => {}
-                None => self.named.rejections.count(Rejection {
+                None => self.own.named.rejections.count(Rejection {
                     reason: RejectionReason::Unknown,
                     list: None,
                 }),
@@ -335,15 +358,15 @@ impl<'r> Scanner<'r> {
             let Some(rule) = self.ruleset.rules.get(index as usize) else {
                 continue;
             };
-            self.findings.clear();
+            self.own.findings.clear();
             if rule.raises {
-                self.findings.push(Finding {
+                self.own.findings.push(Finding {
                     field: field::VARDE_MATCHED.to_owned(),
                     value: format!("{RULE}{}", rule.producer.id.0),
                     matched: format!("{}{ON_SENSOR}", rule.producer.name),
                 });
             }
-            sink.matched(&view, rule.matched(index, &self.findings));
+            sink.matched(&view, rule.matched(index, &self.own.findings));
         }
     }
 
@@ -354,19 +377,19 @@ impl<'r> Scanner<'r> {
         let view = EventView {
             payload,
             timestamp,
-            record: &self.record,
+            record: &self.own.record,
             ruleset,
         };
         let entries = view.record.values(ruleset.envelope.matched);
         for _ in entries.skip(CLAIMS_MAX) {
-            self.named.rejections.count(Rejection {
+            self.own.named.rejections.count(Rejection {
                 reason: RejectionReason::TooMany,
                 list: None,
             });
         }
         for text in view.claims() {
             let Some(claim) = Claim::read(&text) else {
-                self.named.rejections.count(Rejection {
+                self.own.named.rejections.count(Rejection {
                     reason: RejectionReason::Unknown,
                     list: None,
                 });
@@ -376,8 +399,8 @@ impl<'r> Scanner<'r> {
                 continue;
             };
             let field = ruleset.names.get(field).unwrap_or(ruleset.envelope.matched);
-            if !self.named.claim(&ruleset.indicators, kind, value, field) {
-                self.named.rejections.count(Rejection {
+            if !self.own.named.claim(&ruleset.indicators, kind, value, field) {
+                self.own.named.rejections.count(Rejection {
                     reason: RejectionReason::Unknown,
                     list: None,
                 });
@@ -388,23 +411,24 @@ impl<'r> Scanner<'r> {
     /// How often indicators that events named were no matches, since the last time this was asked.
     #[must_use]
     pub fn take_rejections(&mut self) -> Rejections {
-        self.named.rejections.take()
+        self.own.named.rejections.take()
     }
 
     fn indicators(&mut self, payload: &str, timestamp: Timestamp, sink: &mut impl MatchSink) {
         let index = &self.ruleset.indicators;
-        self.named.look_up(index, &mut self.record, payload);
-        if self.record.has(self.ruleset.envelope.matched) {
+        self.own.named.look_up(index, &mut self.own.record, payload);
+        if self.own.record.has(self.ruleset.envelope.matched) {
             self.claimed_indicators(payload, timestamp);
         }
         let view = EventView {
             payload,
             timestamp,
-            record: &self.record,
+            record: &self.own.record,
             ruleset: self.ruleset,
         };
         let names = &self.ruleset.names;
-        self.named
+        self.own
+            .named
             .matches(index, names, timestamp, &mut |indicator, findings| {
                 sink.matched(
                     &view,
@@ -420,6 +444,28 @@ impl<'r> Scanner<'r> {
                     },
                 );
             });
+    }
+}
+
+impl HeldScanner {
+    /// Over this ruleset.
+    #[must_use]
+    pub fn new(ruleset: Arc<Ruleset>) -> Self {
+        Self {
+            ruleset,
+            own: Own::default(),
+        }
+    }
+
+    /// Lets `scan` have the scanner for a batch; it costs nothing worth a count of events.
+    pub fn with<T>(&mut self, scan: impl FnOnce(&mut Scanner<'_>) -> T) -> T {
+        let mut scanner = Scanner {
+            ruleset: &self.ruleset,
+            own: std::mem::take(&mut self.own),
+        };
+        let scanned = scan(&mut scanner);
+        self.own = scanner.own;
+        scanned
     }
 }
 
