@@ -9,6 +9,7 @@ mod intake;
 mod ledger;
 mod outline;
 mod publisher;
+mod ruleset;
 mod source;
 
 use std::sync::Arc;
@@ -160,6 +161,10 @@ pub async fn run_steered(
             Ok(())
         });
     }
+    let bundles = steered.as_ref().map(|steered| steered.bundles.clone());
+    // Before the sources: what comes first is held against them too.
+    let held = ruleset::load(&config, bundles, &intake).await?;
+    side.spawn(ruleset::follow(held, Arc::clone(&intake), stop.clone()));
     let sources = start(&config, &intake, &stop);
     let reading = CancellationToken::new();
     let publisher = publisher::run(&bus, &topics, &intake, &reading);

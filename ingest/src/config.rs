@@ -11,6 +11,7 @@
 //! state: /var/lib/varde/sensor
 //! bus: { kafka: { bootstrap: "127.0.0.1:19092" } }   # or { embedded: { directory: /var/lib/varde/bus } }
 //! listen: 127.0.0.1:9464
+//! detect: { rules: /etc/varde/rules, indicators: /etc/varde/indicators }
 //! sources:
 //!   - file: { path: /data/capture.pcap }
 //!   - capture: { interface: eth1, filter: "not port 22" }
@@ -39,6 +40,7 @@ use crate::capture::VlanRule;
 use crate::control::overlay::Overlay;
 use crate::disclose::Disclosure;
 use crate::disclose::policy::DisclosureRule;
+use crate::scan::load::Files;
 use crate::site::keys::SiteKey;
 use crate::stamp::SensorContext;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub added_domains: Vec<String>,
     /// What may leave, by dataset and zone; the default holds where no rule fits.
     pub privacy: Vec<DisclosureRule>,
+    /// What events are held against here.
+    pub detect: Detect,
     /// Where the spool is.
     pub state: PathBuf,
     /// Where events go.
@@ -100,6 +104,29 @@ impl Config {
             | Source::FlowExport(_)
             | Source::Capture(_) => None,
         }))
+    }
+}
+
+/// What events are held against on the sensor, besides what a bundle brings.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Detect {
+    /// A file or folder of Sigma rules.
+    #[serde(default)]
+    pub rules: Option<PathBuf>,
+    /// A feed of indicators, or a folder of feeds.
+    #[serde(default)]
+    pub indicators: Option<PathBuf>,
+}
+
+impl Detect {
+    /// The files.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files {
+            rules: self.rules.iter().cloned().collect(),
+            indicators: self.indicators.iter().cloned().collect(),
+        }
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Disclosed {
     pub level: Level,
     /// Fields that were taken out.
     pub withheld: u64,
+    /// Whether it leaves what the event matched.
+    pub matches: bool,
 }
 
 /// The configured disclosure of one sensor, with the pseudonyms of the current epoch.
@@ -184,14 +186,17 @@ impl Disclosure {
             return Disclosed {
                 level: Level::Nothing,
                 withheld: draft.fields.len() as u64,
+                matches: false,
             };
         }
         let withheld = disclose(&mut draft.fields);
         let said = treatment.said();
+        let matches = treatment.matches == Level::Full;
         if said == Level::Full {
             return Disclosed {
                 level: said,
                 withheld,
+                matches,
             };
         }
         self.name(draft);
@@ -207,6 +212,7 @@ impl Disclosure {
         Disclosed {
             level: said,
             withheld,
+            matches,
         }
     }
 
@@ -454,7 +460,8 @@ fn hide_value(
         Class::Text | Class::Message if name.starts_with("file.") => Hidden::As(pseudonyms.path(text)),
         Class::Word => pseudonyms.scrub_all(text).map_or(Hidden::Not, Hidden::As),
         Class::Text | Class::Message => pseudonyms.scrub(text).map_or(Hidden::Not, Hidden::As),
-        Class::Query | Class::PacketUser => Hidden::Withheld,
+        // A match leaves whole or not at all.
+        Class::Query | Class::PacketUser | Class::Match => Hidden::Withheld,
     })
 }
 

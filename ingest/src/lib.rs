@@ -2,7 +2,7 @@
 //!
 //! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`], [`capture`] and [`export`] understand,
 //! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
-//! hands it over; [`agent`] runs them, [`control`] keeps it in the centre's trust. `varde replay` uses the first five without spool and bus.
+//! hands it over; [`scan`] looks at them before anything is withheld; [`agent`] runs them, [`control`] keeps it in the centre's trust. `varde replay` uses the first five without spool and bus.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ pub mod normalize;
 pub mod publish;
 pub mod quarantine;
 pub mod record;
+pub mod scan;
 pub mod site;
 pub mod source;
 pub mod spool;

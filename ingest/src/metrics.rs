@@ -7,6 +7,7 @@
 mod capture;
 mod control;
 mod export;
+mod scan;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,6 +23,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncode
 pub use self::capture::CaptureMetrics;
 pub use self::control::ControlMetrics;
 pub use self::export::ExportMetrics;
+pub use self::scan::ScanMetrics;
 
 use crate::clock::Clock;
 
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub export: ExportMetrics,
     /// Trust.
     pub control: ControlMetrics,
+    /// Detection on the sensor.
+    pub scan: ScanMetrics,
     /// Payload fields that were not let out.
     pub fields_withheld: IntCounter,
     /// Events that may not leave.
@@ -158,6 +162,7 @@ impl Metrics {
             capture: CaptureMetrics::new(&registry)?,
             export: ExportMetrics::new(&registry)?,
             control: ControlMetrics::new(&registry)?,
+            scan: ScanMetrics::new(&registry)?,
             fields_withheld: counter("ingest_fields_withheld_total", "Fields that were not let out.")?,
             events_withheld: counter(
                 "ingest_events_withheld_total",

@@ -79,7 +79,16 @@ fn dependencies_follow_the_data() {
         ("ingest-gateway", &["ingest-event", "ingest-bus", "ingest-trust"]),
         (
             "ingest",
-            &["ingest-event", "ingest-bus", "ingest-ring", "ingest-trust"],
+            // The sensor scans too (decision 0016): the engine is pure, and so are rules but for reading their files.
+            &[
+                "ingest-event",
+                "ingest-bus",
+                "ingest-ring",
+                "ingest-trust",
+                "detect-alert",
+                "detect-rules",
+                "detect-engine",
+            ],
         ),
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),

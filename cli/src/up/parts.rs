@@ -100,6 +100,7 @@ fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::
             })
         });
     Ok(ingest::config::Config {
+        detect: ingest::config::Detect::default(),
         context: ingest::stamp::SensorContext {
             sensor: case.sensor.parse().map_err(|_| wrong("sensor", &case.sensor))?,
             organization: case

@@ -56,6 +56,12 @@ names! {
     Traffic VARDE_HEARTBEAT_VERSION = "varde.heartbeat.version";
     /// Digest of its configuration.
     Traffic VARDE_HEARTBEAT_CONFIGURATION = "varde.heartbeat.configuration";
+    /// Digest of the rules and indicators that it holds against events; missing where there are none.
+    Traffic VARDE_HEARTBEAT_RULESET = "varde.heartbeat.ruleset";
+    /// Events held against them since its start.
+    Traffic VARDE_HEARTBEAT_SCANNED = "varde.heartbeat.scanned";
+    /// Matches since its start.
+    Traffic VARDE_HEARTBEAT_MATCHED = "varde.heartbeat.matched";
     /// Seconds since its start.
     Traffic VARDE_HEARTBEAT_UPTIME_SECS = "varde.heartbeat.uptime_secs";
     /// Events that lay in its spool at the start.
@@ -376,6 +382,10 @@ names! {
     Url URL_ORIGINAL = "url.original";
     /// The User-Agent header.
     Text USER_AGENT = "user_agent.original";
+
+    // What the sensor found.
+    /// What matched on the sensor, where it was in clear: `rule:<id>`, `indicator:<kind>:<value>@<field>`.
+    Match VARDE_MATCHED = "varde.matched";
 
     // Privacy.
     /// What was done to the event before it left the building: `pseudonymised` or `counts`; missing where it is whole.

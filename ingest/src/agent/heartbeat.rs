@@ -106,11 +106,12 @@ impl Bundles {
 
 /// Tells versions of a configuration apart. What is secret in it, in the bus's part, takes no part.
 pub(super) fn digest(config: &Config) -> String {
-    let parts: [&dyn Debug; 4] = [
+    let parts: [&dyn Debug; 5] = [
         &config.context,
         &config.home_networks,
         &config.spool_bytes_max,
         &config.sources,
+        &config.detect,
     ];
     let whole = Sha256::digest(format!("{parts:?}"));
     hex::encode(whole.get(..DIGEST_BYTES).unwrap_or_default())
@@ -139,6 +140,12 @@ pub(super) fn heartbeat(
         (field::VARDE_HEARTBEAT_HELD, account.held),
     ] {
         fields.set(name, count);
+    }
+    if let Some(loaded) = intake.scan().loaded() {
+        let (scanned, matched) = intake.scan().counts();
+        fields.set(field::VARDE_HEARTBEAT_RULESET, loaded.version());
+        fields.set(field::VARDE_HEARTBEAT_SCANNED, scanned);
+        fields.set(field::VARDE_HEARTBEAT_MATCHED, matched);
     }
     let sources = intake.sources();
     let each = |of: &dyn Fn(&super::SourceCounts) -> u64| {

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::disclose::policy::Level;
 use crate::metrics::Metrics;
 use crate::record::{Record, Refusal};
+use crate::scan::{Found, OfRecords, Scan};
 use crate::site::Site;
 use crate::spool::{Cause, Destination, Entry, Held, Loss, Progress, Room, Spool, SpoolError, Stream};
 use crate::stamp::{SensorContext, SourceIdentity, locate, put_aside};
@@ -47,13 +48,17 @@ pub struct Stopped;
 
 /// What may leave of a batch, with how much of each record that is; its source in clear, and as it is told of together
 /// with pseudonyms.
-type Disclosed = (Vec<(Record, Level)>, SourceIdentity, SourceIdentity);
+type Disclosed = (Vec<Leaving>, SourceIdentity, SourceIdentity);
+
+/// One record that may leave, how much of it that is, and what it matched if that may be told.
+type Leaving = (Record, Level, Option<Found>);
 
 /// The sensor's one way in.
 #[derive(Debug)]
 pub struct Intake {
     spool: Mutex<Spool>,
     site: Mutex<Site>,
+    scan: Arc<Scan>,
     context: SensorContext,
     home_networks: Vec<IpNet>,
     clock: Clock,
@@ -96,6 +101,7 @@ impl Intake {
             turn: tokio::sync::Mutex::new(()),
             spool: Mutex::new(spool),
             site: Mutex::new(site),
+            scan: Arc::new(Scan::new(metrics.scan.clone())),
             context,
             home_networks,
             clock,
@@ -115,6 +121,12 @@ impl Intake {
     pub(crate) fn until(mut self, stop: CancellationToken) -> Self {
         self.stop = stop;
         self
+    }
+
+    /// What records are held against when they are taken in.
+    #[must_use]
+    pub fn scan(&self) -> &Arc<Scan> {
+        &self.scan
     }
 
     /// Tells how full the spool is, and what it gave up.
@@ -392,22 +404,24 @@ impl Intake {
 
     /// Withholds and hides what may not leave: what is left, with how much of it that is, and the source in clear and
     /// as it is told of together with pseudonyms.
-    fn disclose(&self, source: &SourceIdentity, records: Vec<Record>) -> Disclosed {
+    fn disclose(&self, source: &SourceIdentity, records: Vec<Record>, found: OfRecords) -> Disclosed {
         let mut site = self.site.lock().unwrap_or_else(PoisonError::into_inner);
         let hidden = site.disclosure.source(source);
         let (mut leaving, mut fields, mut events) = (Vec::with_capacity(records.len()), 0, 0);
-        for mut record in records {
-            let mut level = Level::Full;
+        let found = found.into_iter().chain(std::iter::repeat(None));
+        for (mut record, found) in records.into_iter().zip(found) {
+            let (mut level, mut found) = (Level::Full, found);
             if let Record::Event(draft) = &mut record {
                 locate(draft, source);
                 let disclosed = site.disclosure.apply(draft);
                 fields += disclosed.withheld;
                 level = disclosed.level;
+                found = found.filter(|_| disclosed.matches);
             }
             if level == Level::Nothing {
                 events += 1;
             } else {
-                leaving.push((record, level));
+                leaving.push((record, level, found));
             }
         }
         if let Err(error) = site.remember() {

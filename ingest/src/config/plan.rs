@@ -15,8 +15,8 @@ use ingest_trust::EnrolmentCode;
 use serde::Deserialize;
 
 use super::{
-    CANARY_SECS, CaptureSource, Config, ConfigError, FlowExportSource, SPOOL_BYTES_MAX, Source, SyslogSource,
-    is_label, network, said,
+    CANARY_SECS, CaptureSource, Config, ConfigError, Detect, FlowExportSource, SPOOL_BYTES_MAX, Source,
+    SyslogSource, is_label, network, said,
 };
 use crate::control::identity::{Identity, Trust};
 use crate::control::overlay::Overlay;
@@ -63,6 +63,8 @@ struct Written {
     home_domains: Vec<String>,
     #[serde(default)]
     privacy: Vec<DisclosureRule>,
+    #[serde(default)]
+    detect: Detect,
     #[serde(default)]
     state: Option<PathBuf>,
     #[serde(default)]
@@ -229,6 +231,7 @@ impl Plan {
             home_domains: self.domains(&written.home_domains)?,
             added_domains: self.domains(&overlay.home_domains)?,
             privacy: written.privacy.clone(),
+            detect: written.detect.clone(),
             state: self.state.clone(),
             listen: written.listen,
             spool_bytes_max,

@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::files;
 use super::gateway::{Gateway, GatewayError};
 use super::overlay::{self, Overlay};
+use crate::scan::load::{self, LoadError};
 
 /// The folder in the sensor's state.
 const FOLDER: &str = "control";
@@ -66,6 +67,9 @@ pub enum BundleError {
     /// Its configuration says what it may not, or can't be used: for good.
     #[error("the bundle's configuration.yml can't be used: {0}")]
     Configuration(String),
+    /// Its rules or indicators can't be used: for good.
+    #[error("the bundle's rules and indicators can't be used")]
+    Rules(#[from] LoadError),
 }
 
 impl Store {
@@ -232,7 +236,8 @@ impl Store {
         let list = new.join(MANIFEST);
         files::write(&list, &serde_json::to_vec(manifest).unwrap_or_default()).map_err(at(&list))?;
         sync_folders(&new).map_err(at(&new))?;
-        if let Err(error) = read_overlay(&new) {
+        let usable = read_overlay(&new).and_then(|_| Ok(load::check(&new)?));
+        if let Err(error) = usable {
             files::remove_folder(&new).map_err(at(&new))?;
             return Err(error);
         }

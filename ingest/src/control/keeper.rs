@@ -187,8 +187,8 @@ impl Keeper {
         is_watched
     }
 
-    /// Whether the inside runs with what the current bundle says: then it need not start again. Rules and indicators are
-    /// no part of the inside yet.
+    /// Whether the inside runs with what the current bundle says: then it need not start again. Rules and indicators it takes
+    /// by itself, while it runs.
     fn is_in_place(&self) -> bool {
         let overlay = self.store.overlay(self.standing.current);
         overlay.is_ok_and(|overlay| overlay == self.applied)
@@ -347,7 +347,9 @@ impl Keeper {
                 self.ready = Some(manifest);
                 Considered::Settled
             }
-            Err(error @ BundleError::Configuration(_)) => self.refuse(manifest.version, &told(error.into())),
+            Err(error @ (BundleError::Configuration(_) | BundleError::Rules(_))) => {
+                self.refuse(manifest.version, &told(error.into()))
+            }
             Err(error @ BundleError::Part(_)) => {
                 self.refuse(manifest.version, &told(error.into()));
                 // The gateway may have it right the next time; a folder is brought again.

@@ -191,6 +191,7 @@ fn example(name: &str, class: Class) -> &'static str {
         field::URL_PATH => return "/users/kari/plan",
         field::MESSAGE => return "Failed password for kari from 10.20.0.15 port 50022 ssh2",
         field::LOG_FILE_PATH => return "/var/log/auth.log",
+        field::VARDE_MATCHED => return "indicator:domain:bad.example@dns.question.name",
         field::USER_AGENT => return "Mozilla/5.0 (Windows NT 10.0)",
         field::NETWORK_COMMUNITY_ID => return "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
         _ => {}
@@ -213,6 +214,7 @@ fn example(name: &str, class: Class) -> &'static str {
         Class::Word => "sshd",
         Class::Text => "probe 1.2 at 10.20.0.15",
         Class::Message => "kari said hello",
+        Class::Match => "rule:1",
     }
 }
 

@@ -56,6 +56,8 @@ pub struct DisclosureRule {
     pub queries: Option<Level>,
     /// How much of fields that Varde does not know.
     pub others: Option<Level>,
+    /// Whether it leaves which rules and indicators matched: `full`, or not at all.
+    pub matches: Option<Level>,
 }
 
 /// What is done with each group of fields of one dataset.
@@ -75,6 +77,8 @@ pub struct Treatment {
     pub queries: Level,
     /// What is not declared.
     pub others: Level,
+    /// Which rules and indicators matched.
+    pub matches: Level,
 }
 
 /// All of it, for the zone of a sensor.
@@ -148,6 +152,7 @@ impl Policy {
             messages: rule.messages.unwrap_or(all(Level::Nothing)),
             queries: rule.queries.unwrap_or(all(Level::Nothing)),
             others: rule.others.unwrap_or(all(Level::Nothing)),
+            matches: whole(rule.matches.unwrap_or(all(Level::Full))),
         }
     }
 }
@@ -179,6 +184,7 @@ impl Treatment {
             // Machines' own words leave with the names that stand in them.
             Class::Text | Class::Word => self.names.min(self.addresses),
             Class::Message => self.messages,
+            Class::Match => self.matches,
         }
     }
 
@@ -193,6 +199,7 @@ impl Treatment {
             messages: self.messages.min(other.messages),
             queries: self.queries.min(other.queries),
             others: self.others.min(other.others),
+            matches: self.matches.min(other.matches),
         }
     }
 
@@ -206,6 +213,7 @@ impl Treatment {
             self.messages,
             self.queries,
             self.others,
+            self.matches,
         ];
         groups.iter().all(|level| *level == Level::Full)
     }

@@ -36,13 +36,13 @@ fn standing(folder: &Path) -> Standing {
 async fn a_bundle_is_taken_whole_and_only_what_changed_travels() {
     let folder = tempfile::tempdir().expect("a folder");
     let centre = approving(folder.path());
-    let (large, rule) = (vec![7; PART_BYTES + 5], b"title: scan\n");
-    let other = b"title: other\n";
+    let (large, rule) = (b"#\n".repeat(PART_BYTES / 2 + 3), b"# scan\n");
+    let other = b"# other\n";
     centre.offer(
         2,
         &[
             ("configuration.yml", GOOD),
-            ("indicators/a.csv", &large),
+            ("indicators/a.txt", &large),
             ("rules/a.yml", rule),
         ],
     );
@@ -57,7 +57,7 @@ async fn a_bundle_is_taken_whole_and_only_what_changed_travels() {
     let state = folder.path().join("state");
     let current = control::current(&state).expect("reads").expect("one");
     assert_eq!(
-        std::fs::read(current.folder.join("indicators/a.csv")).expect("there"),
+        std::fs::read(current.folder.join("indicators/a.txt")).expect("there"),
         large
     );
     assert_eq!(
@@ -70,7 +70,7 @@ async fn a_bundle_is_taken_whole_and_only_what_changed_travels() {
         let text = format!("home_networks: [10.{version}.0.0/16]\n");
         let files: [(&str, &[u8]); 3] = [
             ("configuration.yml", text.as_bytes()),
-            ("indicators/a.csv", &large),
+            ("indicators/a.txt", &large),
             ("rules/b.yml", other),
         ];
         centre.offer(version, &files);
@@ -136,9 +136,9 @@ async fn what_is_not_to_be_believed_is_refused_and_told() {
         assert_eq!(report.bundle, 5, "{why}");
     }
     // A part that is not what was signed; then it is.
-    let envelope = centre.sealed(&centre.key, 11, Audience::All, &[("rules/x.yml", b"title: x\n")]);
-    let name = ingest_trust::manifest::digest(b"title: x\n");
-    centre.state().parts.insert(name.clone(), b"title: y\n".to_vec());
+    let envelope = centre.sealed(&centre.key, 11, Audience::All, &[("rules/x.yml", b"# x\n")]);
+    let name = ingest_trust::manifest::digest(b"# x\n");
+    centre.state().parts.insert(name.clone(), b"# y\n".to_vec());
     centre.state().envelope = Some(envelope);
     let report = centre.report("a false part", |report| {
         report
@@ -147,7 +147,7 @@ async fn what_is_not_to_be_believed_is_refused_and_told() {
             .is_some_and(|refused| refused.version == 11)
     });
     assert_eq!((report.bundle, report.wanted), (5, 11));
-    centre.state().parts.insert(name, b"title: x\n".to_vec());
+    centre.state().parts.insert(name, b"# x\n".to_vec());
     let report = centre.report("the true part", |report| report.bundle == 11);
     assert_eq!(report.refused, None);
     sensor.stop().await;
@@ -245,7 +245,7 @@ async fn sources_start_again_only_for_another_configuration() {
         })
         .await;
         let mut device = device.expect("connected");
-        centre.offer(2, &[("rules/a.yml", b"title: a\n")]);
+        centre.offer(2, &[("rules/a.yml", b"# a\n")]);
         centre.report("2 runs", |report| report.bundle == 2);
         let asked = centre.state().reports.len();
         centre.until("it goes on", |state| {
@@ -329,13 +329,13 @@ async fn every_crash_while_a_bundle_is_brought_is_gone_on_from() {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(path, bytes).expect("written");
     };
-    let rule = b"title: scan\n";
+    let rule = b"# scan\n";
     let part = ingest_trust::manifest::digest(rule);
     for (version, step) in (2..).zip(["part", "false part", "folder", "whole folder", "standing"]) {
         match step {
-            "part" => write(&format!("parts/{part}.new"), b"title"),
-            "false part" => write(&format!("parts/{part}"), b"title"),
-            "folder" => write(&format!("bundles/{version}.new/rules/a.yml"), b"tit"),
+            "part" => write(&format!("parts/{part}.new"), b"# "),
+            "false part" => write(&format!("parts/{part}"), b"# "),
+            "folder" => write(&format!("bundles/{version}.new/rules/a.yml"), b"#"),
             "whole folder" => write(&format!("bundles/{version}/rules/a.yml"), b"not what it is"),
             _ => write("standing.json.new", b"{\"current\":"),
         }
@@ -367,7 +367,7 @@ async fn every_crash_while_a_bundle_is_brought_is_gone_on_from() {
 async fn a_bundle_that_ends_the_process_twice_is_gone_back_from() {
     let folder = tempfile::tempdir().expect("a folder");
     let centre = enrolled(folder.path()).await;
-    centre.offer(2, &[("configuration.yml", GOOD), ("rules/a.yml", b"title: a\n")]);
+    centre.offer(2, &[("configuration.yml", GOOD), ("rules/a.yml", b"# a\n")]);
     let sensor = Running::start(&centre.config(folder.path(), QUIET), HURRIED);
     centre.report("2 runs", |report| report.bundle == 2);
     sensor.stop().await;
@@ -428,4 +428,94 @@ async fn a_bundle_that_is_brought_by_hand_is_checked_as_any_other() {
     );
     assert!(!plan.state().join("control/import").exists());
     assert!(matches!(import(&plan, &[stick]), Err(ImportError::Same(2))));
+}
+
+/// A rule about the port of [`super::eve_lines`].
+fn rule(port: usize) -> String {
+    format!(
+        "title: a port\nid: 00000000-0000-4000-8000-{port:012}\nstatus: test\nlevel: high\ndescription: for a test\n\
+         author: test\ndate: 2026-01-01\nlogsource: {{ category: network_connection }}\ndetection:\n  \
+         selection: {{ source.port: {port} }}\n  condition: selection\n"
+    )
+}
+
+/// What an event with this source port matched, once it is at the centre.
+fn matched(centre: &Centre, port: i64) -> Vec<String> {
+    centre.until("the event", |state| {
+        let mut events = state.events.iter();
+        let event = events.find(|event| event.get("source.port") == Some(&port.into()))?;
+        let value = event.get("varde.matched");
+        let each = value.into_iter().flat_map(ingest_event::Value::each);
+        Some(each.map(ToString::to_string).collect())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_and_indicators_of_a_bundle_are_used_while_the_sensor_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = enrolled(folder.path()).await;
+    let lines = write_lines(folder.path(), 0..1);
+    let rest = format!("sources: [{{ file: {{ path: {lines}, follow: true }} }}]\n");
+    let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+    assert_eq!(matched(&centre, 1_024), Vec::<String>::new());
+    let append = |number: usize| {
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&lines)
+            .expect("opens");
+        file.write_all(super::eve_lines(number..number + 1).as_bytes())
+            .expect("written");
+    };
+    let held = |rules: i64, indicators: i64| {
+        let metrics = sensor.metrics.clone();
+        move || {
+            let text = metrics.render();
+            text.contains(&format!("ingest_rules {rules}\n"))
+                && text.contains(&format!("ingest_indicators {indicators}\n"))
+        }
+    };
+    let (one, two) = (rule(1_025), rule(1_027));
+    let files: [(&str, &[u8]); 2] = [
+        ("indicators/a.txt", b"2001:db8:1::9\n"),
+        ("rules/a.yml", one.as_bytes()),
+    ];
+    centre.offer(2, &files);
+    centre.report("2 runs", |report| report.bundle == 2);
+    until("it is held against events", held(1, 1)).await;
+    append(1);
+    let by_indicator = "indicator:ip:2001:db8:1::9@destination.ip".to_owned();
+    let by_rule = |port: usize| format!("rule:00000000-0000-4000-8000-{port:012}");
+    assert_eq!(matched(&centre, 1_025), [by_indicator.clone(), by_rule(1_025)]);
+    // What does not compile is refused as a whole; the former goes on.
+    for (version, name, text, told) in [
+        (3, "rules/a.yml", &b"title: no rule\n"[..], "rules/a.yml:1"),
+        (4, "indicators/a.txt", b"999.9.9.9\n..\n", "indicators/a.txt"),
+    ] {
+        centre.offer(version, &[(name, text)]);
+        let report = centre.report("it is refused", |report| {
+            let refused = report.refused.as_ref();
+            refused.is_some_and(|refused| refused.version == version)
+        });
+        let detail = report.refused.expect("refused").detail;
+        assert!(report.bundle == 2 && detail.contains(told), "{detail}");
+        assert!(!detail.contains("state/control"), "{detail}");
+    }
+    append(2);
+    assert_eq!(matched(&centre, 1_026), [by_indicator]);
+    centre.offer(5, &[("rules/a.yml", two.as_bytes())]);
+    centre.report("5 runs", |report| report.bundle == 5 && report.refused.is_none());
+    until("it is held against events", held(1, 0)).await;
+    append(3);
+    assert_eq!(matched(&centre, 1_027), [by_rule(1_027)]);
+    sensor.stop().await;
+    // After a start it is there before anything is read.
+    append(4);
+    let again = rule(1_028);
+    centre.offer(6, &[("rules/a.yml", again.as_bytes())]);
+    let sensor = Running::start(&centre.config(folder.path(), "sources: []\n"), HURRIED);
+    centre.report("6 runs", |report| report.bundle == 6);
+    sensor.stop().await;
+    let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
+    assert_eq!(matched(&centre, 1_028), [by_rule(1_028)]);
+    sensor.stop().await;
 }

@@ -222,7 +222,7 @@ async fn understand(address: &str) {
         })
     };
     status(|report| report.bundle == 0).await;
-    station.publish(7, &[("rules/a.yml", b"title: a\n")]).await;
+    station.publish(7, &[("rules/a.yml", b"# a\n")]).await;
     let report = status(|report| report.bundle == 7).await;
     assert_eq!(report.wanted_program.as_deref(), Some("9.9.9"));
     let first = async {

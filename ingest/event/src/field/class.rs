@@ -44,11 +44,13 @@ pub enum Class {
     Text,
     /// What a program logged; anything may stand in it.
     Message,
+    /// Which rules and indicators of the centre matched.
+    Match,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Envelope,
         Self::Traffic,
         Self::FlowId,
@@ -67,6 +69,7 @@ impl Class {
         Self::Word,
         Self::Text,
         Self::Message,
+        Self::Match,
     ];
 
     /// The word for it in what is printed.
@@ -91,6 +94,7 @@ impl Class {
             Self::Word => "word",
             Self::Text => "text",
             Self::Message => "message",
+            Self::Match => "match",
         }
     }
 }

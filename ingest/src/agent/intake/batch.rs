@@ -2,13 +2,14 @@
 //!
 //! Only what is new with each attempt, the sequence numbers, is put in by [`Batch::fill`].
 
-use ingest_event::{Event, QuarantineReason, Timestamp, encode};
+use ingest_event::{Event, QuarantineReason, Timestamp, encode, field};
 
 use super::{CANARY_DATASET, CANARY_KEY, Intake, OWN, disown};
 use crate::agent::outline::Outline;
 use crate::disclose::policy::Level;
 use crate::publish;
 use crate::record::{Draft, Record};
+use crate::scan::Found;
 use crate::spool::{Append, Progress, Stream};
 use crate::stamp::{SourceIdentity, stamp};
 
@@ -61,14 +62,22 @@ impl Batch {
             return;
         };
         self.observed = intake.clock.now();
-        let (records, source, hidden) = intake.disclose(&self.source, records);
+        let mut records = records;
+        let mut found = Vec::new();
+        if !OWN.contains(&self.format.as_str()) {
+            let withheld;
+            (withheld, found) = intake.scan.look(&intake.context, &self.source, &mut records);
+            intake.metrics.fields_withheld.inc_by(withheld);
+        }
+        let (records, source, hidden) = intake.disclose(&self.source, records, found);
         for record in records {
             match record {
-                (Record::Event(draft), level) => {
+                (Record::Event(draft), level, found) => {
                     let source = if level == Level::Full { &source } else { &hidden };
-                    self.events.push(intake.prepared(source, draft, self.observed));
+                    self.events
+                        .push(intake.prepared(source, draft, found, self.observed));
                 }
-                (Record::Refused(refusal), _) => {
+                (Record::Refused(refusal), _, _) => {
                     let reason = refusal.reason;
                     let record = intake.keep(&hidden, refusal, self.observed);
                     self.refused
@@ -108,13 +117,27 @@ impl Batch {
 }
 
 impl Intake {
-    fn prepared(&self, source: &SourceIdentity, draft: Draft, observed: Timestamp) -> Prepared {
-        let stream = Stream::of_dataset(&draft.dataset);
+    fn prepared(
+        &self,
+        source: &SourceIdentity,
+        draft: Draft,
+        found: Option<Found>,
+        observed: Timestamp,
+    ) -> Prepared {
+        let mut stream = Stream::of_dataset(&draft.dataset);
+        if found
+            .as_ref()
+            .is_some_and(|found| self.scan.passes(found, observed))
+        {
+            stream = Stream::Alert;
+        }
         let mut event = stamp(&self.context, source, draft, 0, observed);
-        // Not a part of what was seen, so not of the id.
-        event
-            .fields
-            .set(ingest_event::field::VARDE_STREAM, stream.as_str());
+        // Neither is a part of what was seen, so not of the id. What a line claims to have matched is nobody's word.
+        match found {
+            Some(found) => event.fields.set(field::VARDE_MATCHED, found.value()),
+            None => drop(event.fields.remove(field::VARDE_MATCHED)),
+        }
+        event.fields.set(field::VARDE_STREAM, stream.as_str());
         let key = if event.dataset == CANARY_DATASET {
             [event.organization.as_str().as_bytes(), CANARY_KEY].concat()
         } else {

@@ -1,0 +1,192 @@
+//! Rules and indicators from files: those that the configuration names, and those of the running bundle.
+//!
+//! What can be used is used, and what can't is told: some rules are better than none. Only a bundle on its way in is
+//! [`check`]ed as a whole, since then there is something better: the one that runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use detect_engine::{Compiler, IndicatorTableBuilder};
+use detect_rules::{
+    Diagnostic, FeedOptions, FeedReport, Outcome, check as check_rules, feed_files, read_feed_file,
+    read_rules,
+};
+use thiserror::Error;
+
+use super::{Loaded, Scan};
+
+/// Where a bundle has its rules.
+pub const RULES: &str = "rules";
+
+/// Where a bundle has its feeds of indicators.
+pub const INDICATORS: &str = "indicators";
+
+/// So many things that are wrong are told in the log; the rest is counted.
+const TOLD_MAX: usize = 5;
+
+/// Files, or folders of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Sigma rules.
+    pub rules: Vec<PathBuf>,
+    /// Feeds of indicators.
+    pub indicators: Vec<PathBuf>,
+}
+
+/// What came of reading them.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// What is held against events from now on; `None` where nothing could be used.
+    pub loaded: Option<Loaded>,
+    /// Errors in rules.
+    pub wrong: Vec<Diagnostic>,
+    /// Lines and files of feeds that were refused.
+    pub refused_indicators: u64,
+}
+
+/// Why rules and indicators can't be used.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// A limit of the engine is met.
+    #[error("compile the rules")]
+    Compile(#[from] detect_engine::BuildError),
+    /// A rule of a bundle is refused.
+    #[error("{path}:{line}: {detail}; {mend}")]
+    Rule {
+        /// In the bundle.
+        path: String,
+        /// Of the file.
+        line: usize,
+        /// What is wrong.
+        detail: String,
+        /// What to do about it.
+        mend: String,
+    },
+    /// Of a feed of a bundle more is wrong than right.
+    #[error("{path}: {refused} lines are refused and {accepted} are not: it is no feed")]
+    Feed {
+        /// In the bundle.
+        path: String,
+        /// Lines.
+        refused: u64,
+        /// Lines.
+        accepted: u64,
+    },
+}
+
+impl Files {
+    /// With those of a bundle that lies in this folder.
+    #[must_use]
+    pub fn and_of_bundle(mut self, folder: &Path) -> Self {
+        for (name, files) in [(RULES, &mut self.rules), (INDICATORS, &mut self.indicators)] {
+            let path = folder.join(name);
+            if path.is_dir() {
+                files.push(path);
+            }
+        }
+        self
+    }
+
+    /// Whether there is nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.indicators.is_empty()
+    }
+}
+
+/// Reads and compiles what can be used of these files.
+///
+/// # Errors
+/// [`LoadError::Compile`].
+pub fn read(files: &Files) -> Result<Read, LoadError> {
+    let (sources, mut wrong) = read_rules(&files.rules);
+    let checked = check_rules(&sources);
+    wrong.extend(checked.diagnostics);
+    wrong.retain(Diagnostic::is_error);
+    let ruleset = match checked.rules.rules.is_empty() {
+        true => None,
+        false => Some(Arc::new(Compiler::new().rules(checked.rules).compile()?)),
+    };
+    let (mut builder, mut report) = (IndicatorTableBuilder::new(), FeedReport::default());
+    for path in feed_files(&files.indicators, &mut report) {
+        let mut sink = |indicator| {
+            builder.add(&indicator);
+        };
+        read_feed_file(&path, &FeedOptions::new(""), &mut sink, &mut report);
+    }
+    Ok(Read {
+        loaded: Loaded::new(builder.build(), ruleset),
+        wrong,
+        refused_indicators: report.total(Outcome::Refused),
+    })
+}
+
+/// Whether a bundle that lies in this folder can be used as a whole; of its feeds, single lines may be wrong.
+///
+/// # Errors
+/// [`LoadError`], with the place in the bundle.
+pub fn check(folder: &Path) -> Result<(), LoadError> {
+    let files = Files::default().and_of_bundle(folder);
+    let (sources, mut wrong) = read_rules(&files.rules);
+    let checked = check_rules(&sources);
+    wrong.extend(checked.diagnostics);
+    if let Some(wrong) = wrong.into_iter().find(Diagnostic::is_error) {
+        return Err(LoadError::Rule {
+            path: inside(folder, Path::new(&wrong.path)),
+            line: wrong.line,
+            detail: wrong.detail,
+            mend: wrong.mend,
+        });
+    }
+    Compiler::new().rules(checked.rules).compile()?;
+    for path in feed_files(&files.indicators, &mut FeedReport::default()) {
+        let mut report = FeedReport::default();
+        read_feed_file(&path, &FeedOptions::new(""), &mut |_| {}, &mut report);
+        let (refused, accepted) = (report.total(Outcome::Refused), report.accepted_total());
+        if accepted < refused {
+            return Err(LoadError::Feed {
+                path: inside(folder, &path),
+                refused,
+                accepted,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A path as the bundle's list has it.
+fn inside(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder).unwrap_or(path).display().to_string()
+}
+
+/// Reads files and puts what could be used in place of what `scan` has; if nothing can be known, that stays. Tells what is
+/// wrong. Waits for the disk and for the compiler: not for the runtime's threads.
+pub fn renew(scan: &Scan, files: &Files) {
+    let read = match read(files) {
+        Ok(read) => read,
+        Err(error) => {
+            scan.metrics.load_failures.inc();
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::error!(error, "load rules and indicators; the former stay");
+            return;
+        }
+    };
+    for wrong in read.wrong.iter().take(TOLD_MAX) {
+        // Not the piece of the rule: it may name somebody.
+        let (path, line, detail) = (&wrong.path, wrong.line, &wrong.detail);
+        tracing::error!(path, line, detail, "a rule is refused; the others count");
+    }
+    if !read.wrong.is_empty() || 0 < read.refused_indicators {
+        let (rules, indicators) = (read.wrong.len(), read.refused_indicators);
+        tracing::warn!(rules, indicators, "not all rules and indicators can be used");
+    }
+    if let Some(loaded) = &read.loaded {
+        tracing::info!(
+            ruleset = loaded.version(),
+            rules = loaded.rule_count(),
+            indicators = loaded.indicator_count(),
+            "events are held against rules and indicators here"
+        );
+    }
+    scan.put(read.loaded);
+}
