@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::island::{self, mail::Post};
 use crate::metrics::{self, Metrics};
 use crate::publish::Topics;
 use crate::record::{Draft, Record};
@@ -133,6 +134,9 @@ pub async fn run_steered(
         clock.clone(),
         metrics.clone(),
     );
+    intake
+        .island()
+        .begins_after(Duration::from_secs(config.island.after_secs));
     let intake = Arc::new(intake.until(stop.clone()));
     let mut side = JoinSet::new();
     if let (Some(listen), Some(every)) = (
@@ -165,6 +169,15 @@ pub async fn run_steered(
     // Before the sources: what comes first is held against them too.
     let held = ruleset::load(&config, bundles, &intake).await?;
     side.spawn(ruleset::follow(held, Arc::clone(&intake), stop.clone()));
+    if let Some(mail) = &config.notify.mail {
+        let post = Post::open(mail, &config.context.sensor).context("prepare mail on site")?;
+        let island = Arc::clone(intake.island());
+        let posting = island::mail::run(post, island, clock.clone(), stop.clone());
+        side.spawn(async move {
+            posting.await;
+            Ok(())
+        });
+    }
     let sources = start(&config, &intake, &stop);
     let reading = CancellationToken::new();
     let publisher = publisher::run(&bus, &topics, &intake, &reading);
@@ -323,6 +336,16 @@ async fn canary(every: Duration, intake: Arc<Intake>, stop: CancellationToken) -
         intake.say("canary", &identity, vec![record]).await;
     }
     Ok(())
+}
+
+/// Publishes all that waits, for tests.
+#[cfg(test)]
+pub(crate) async fn publish_all(bus: &Bus, intake: &Arc<Intake>, done: &CancellationToken) {
+    let topics = Topics::of(intake.context().organization).expect("names");
+    bus.ensure_topics(&topics.specs()).await.expect("makes them");
+    publisher::run(bus, &topics, intake, done)
+        .await
+        .expect("publishes");
 }
 
 /// A canary of this moment.

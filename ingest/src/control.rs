@@ -8,7 +8,7 @@
 pub mod bundle;
 pub mod check;
 pub mod enrol;
-mod files;
+pub(crate) mod files;
 pub mod gateway;
 pub mod identity;
 pub mod import;

@@ -2,7 +2,7 @@
 //!
 //! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`], [`capture`] and [`export`] understand,
 //! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
-//! hands it over; [`scan`] looks at them before anything is withheld; [`agent`] runs them, [`control`] keeps it in the centre's trust. `varde replay` uses the first five without spool and bus.
+//! hands it over; [`scan`] looks at them before anything is withheld; [`island`] tells on site while the way is cut; [`agent`] runs them, [`control`] keeps it in the centre's trust. `varde replay` uses the first five without spool and bus.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod config;
 pub mod control;
 pub mod disclose;
 pub mod export;
+pub mod island;
 pub mod live;
 pub mod metrics;
 pub mod normalize;

@@ -7,6 +7,7 @@
 mod capture;
 mod control;
 mod export;
+mod island;
 mod scan;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncode
 pub use self::capture::CaptureMetrics;
 pub use self::control::ControlMetrics;
 pub use self::export::ExportMetrics;
+pub use self::island::IslandMetrics;
 pub use self::scan::ScanMetrics;
 
 use crate::clock::Clock;
@@ -65,6 +67,8 @@ pub struct Metrics {
     pub control: ControlMetrics,
     /// Detection on the sensor.
     pub scan: ScanMetrics,
+    /// Island mode.
+    pub island: IslandMetrics,
     /// Payload fields that were not let out.
     pub fields_withheld: IntCounter,
     /// Events that may not leave.
@@ -163,6 +167,7 @@ impl Metrics {
             export: ExportMetrics::new(&registry)?,
             control: ControlMetrics::new(&registry)?,
             scan: ScanMetrics::new(&registry)?,
+            island: IslandMetrics::new(&registry)?,
             fields_withheld: counter("ingest_fields_withheld_total", "Fields that were not let out.")?,
             events_withheld: counter(
                 "ingest_events_withheld_total",

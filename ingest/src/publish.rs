@@ -88,7 +88,8 @@ pub fn key(event: &Event, home_networks: &[IpNet]) -> Vec<u8> {
     [event.organization.as_str(), "/", endpoint].concat().into_bytes()
 }
 
-fn local_endpoint<'a>(fields: &'a Fields, home_networks: &[IpNet]) -> Option<&'a str> {
+/// Whose the event is, of the two ends or the host that logged.
+pub(crate) fn local_endpoint<'a>(fields: &'a Fields, home_networks: &[IpNet]) -> Option<&'a str> {
     let address = |name| {
         fields
             .get(name)

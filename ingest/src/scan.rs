@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use detect_engine::{IndicatorTable, Ruleset, Scratch};
 use ingest_event::Timestamp;
 
+use crate::island::Local;
 use crate::metrics::ScanMetrics;
 use crate::record::{Draft, Record};
 use crate::stamp::{SensorContext, SourceIdentity, locate};
@@ -58,6 +59,17 @@ pub struct Scan {
     metrics: ScanMetrics,
     /// In which hour how many passed others.
     passed: Mutex<(i64, u32)>,
+}
+
+/// What is known of a batch beside its records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    /// The sensor.
+    pub(crate) context: &'a SensorContext,
+    /// Where they come from.
+    pub(crate) source: &'a SourceIdentity,
+    /// When they were read.
+    pub(crate) now: Timestamp,
 }
 
 /// What a batch found: one for each record, or none at all where nothing is loaded.
@@ -106,7 +118,13 @@ impl Loaded {
             .map_or(0, |rules| rules.ruleset().rule_count())
     }
 
-    fn look(&self, desk: &mut Desk, context: &SensorContext, draft: &mut Draft) -> Option<Found> {
+    fn look(
+        &self,
+        desk: &mut Desk,
+        around: &Around<'_>,
+        draft: &mut Draft,
+        local: Option<&mut Local>,
+    ) -> Option<Found> {
         let mut hits = Vec::new();
         fields::look(
             &self.indicators,
@@ -117,7 +135,7 @@ impl Loaded {
         );
         if let Some(rules) = &self.rules {
             let desk = desk.rules.get_or_insert_with(|| rules.desk());
-            rules.look(desk, context, draft, &mut hits);
+            rules.look(desk, around, draft, local, &mut hits);
         }
         (!hits.is_empty()).then(|| Found::of(hits))
     }
@@ -175,15 +193,20 @@ impl Scan {
 
     /// Looks at a batch. What never leaves, whatever the configuration, is not compared either: it is gone from the events
     /// that rules were held against. How many fields that were, and what matched.
+    /// While the way out is cut, `local` counts what comes together.
     pub(crate) fn look(
         &self,
-        context: &SensorContext,
-        source: &SourceIdentity,
+        around: &Around<'_>,
         records: &mut [Record],
+        local: Option<&mut Option<Local>>,
     ) -> (u64, OfRecords) {
         let Some(loaded) = self.loaded() else {
             return (0, Vec::new());
         };
+        let ruleset = loaded.rules.as_ref().map(Rules::ruleset);
+        let mut local = local
+            .zip(ruleset)
+            .and_then(|(local, ruleset)| Local::of(local, ruleset, around.context));
         let mut desk = loaded.desk();
         let (mut events, mut withheld) = (0, 0);
         let mut found = Vec::with_capacity(records.len());
@@ -192,10 +215,10 @@ impl Scan {
                 Record::Event(draft) => {
                     events += 1;
                     if loaded.rules.is_some() {
-                        locate(draft, source);
+                        locate(draft, around.source);
                         withheld += crate::disclose::disclose(&mut draft.fields);
                     }
-                    loaded.look(&mut desk, context, draft)
+                    loaded.look(&mut desk, around, draft, local.as_deref_mut())
                 }
                 Record::Refused(_) => None,
             });

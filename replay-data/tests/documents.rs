@@ -148,6 +148,7 @@ fn metrics_in_the_document_are_those_in_the_code() {
         "ingest/src/metrics/capture.rs",
         "ingest/src/metrics/control.rs",
         "ingest/src/metrics/export.rs",
+        "ingest/src/metrics/island.rs",
         "ingest/src/metrics/scan.rs",
         "ingest/gateway/src/metrics.rs",
         "detect/src/metrics.rs",

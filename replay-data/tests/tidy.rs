@@ -160,7 +160,7 @@ fn pure_crates_stay_pure() {
     }
     for (hazard, home) in [
         ("rdkafka", &["ingest-bus", "benches"][..]),
-        ("lettre", &["alerting"]),
+        ("lettre", &["alerting", "ingest"]), // the sensor mails on site only
         ("sqlx", &["alerting"]),
         ("libc", &["ingest-ring"]),
     ] {

@@ -101,6 +101,8 @@ fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::
         });
     Ok(ingest::config::Config {
         detect: ingest::config::Detect::default(),
+        island: ingest::config::Island::default(),
+        notify: ingest::config::Notify::default(),
         context: ingest::stamp::SensorContext {
             sensor: case.sensor.parse().map_err(|_| wrong("sensor", &case.sensor))?,
             organization: case

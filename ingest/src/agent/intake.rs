@@ -19,6 +19,7 @@ use super::outline::{Outline, merge};
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
 use crate::disclose::policy::Level;
+use crate::island::Island;
 use crate::metrics::Metrics;
 use crate::record::{Record, Refusal};
 use crate::scan::{Found, OfRecords, Scan};
@@ -59,6 +60,7 @@ pub struct Intake {
     spool: Mutex<Spool>,
     site: Mutex<Site>,
     scan: Arc<Scan>,
+    island: Arc<Island>,
     context: SensorContext,
     home_networks: Vec<IpNet>,
     clock: Clock,
@@ -91,6 +93,8 @@ impl Intake {
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
+        let waits = 0 < held_events(&spool);
+        let island = Island::open(spool.folder(), waits, clock.now(), metrics.island.clone());
         let intake = Self {
             folder: spool.folder().to_path_buf(),
             ledger: Ledger::carrying(held_events(&spool)),
@@ -102,6 +106,7 @@ impl Intake {
             spool: Mutex::new(spool),
             site: Mutex::new(site),
             scan: Arc::new(Scan::new(metrics.scan.clone())),
+            island: Arc::new(island),
             context,
             home_networks,
             clock,
@@ -121,6 +126,12 @@ impl Intake {
     pub(crate) fn until(mut self, stop: CancellationToken) -> Self {
         self.stop = stop;
         self
+    }
+
+    /// What is told on site while the way out is cut.
+    #[must_use]
+    pub(crate) fn island(&self) -> &Arc<Island> {
+        &self.island
     }
 
     /// What records are held against when they are taken in.
@@ -390,6 +401,7 @@ impl Intake {
         self.tell(&mut spool);
         drop(spool);
         committed?;
+        self.island.spooled(self.clock.now());
         let counter = &self.metrics.records_read;
         counter
             .with_label_values(&[&batch.format])
@@ -443,7 +455,7 @@ impl Intake {
     }
 
     /// Deletes what the bus has.
-    pub(super) fn published(&self, batch: &[Entry]) -> Result<(), SpoolError> {
+    pub(crate) fn published(&self, batch: &[Entry]) -> Result<(), SpoolError> {
         let mut spool = self.lock();
         let published = spool.published();
         for entry in batch.iter().filter(|entry| entry.stream != Stream::Quarantine) {
@@ -454,7 +466,9 @@ impl Intake {
             };
         }
         self.tell(&mut spool);
+        let is_left = 0 < held_events(&spool);
         drop(spool);
+        self.island.taken(is_left, self.clock.now());
         self.emptied.notify_waiters();
         published
     }

@@ -36,6 +36,8 @@ enum Command {
     },
     /// Print what was refused, as it was: it never left the site.
     Quarantine(Options),
+    /// Print what matched while the centre was away: it is told on site only.
+    Alerts(Options),
     /// Print what leaves the building, field by field, under this configuration.
     Privacy {
         #[command(flatten)]
@@ -56,6 +58,7 @@ impl Command {
             Self::Run(options)
             | Self::Check(options)
             | Self::Quarantine(options)
+            | Self::Alerts(options)
             | Self::Privacy { options, .. }
             | Self::Import { options, .. }
             | Self::Rotate(options) => &options.config,
@@ -133,6 +136,7 @@ fn on_site(command: Command) -> Result<ExitCode, ControlError> {
     let config = config::load(command.config())?;
     Ok(match command {
         Command::Quarantine(_) => site::quarantine(&config),
+        Command::Alerts(_) => site::alerts(&config),
         Command::Privacy { dataset, .. } => site::privacy(&config, &dataset),
         Command::Reveal(options) => site::answer(&config, options),
         Command::Rotate(_) => site::rotate(&config),

@@ -15,8 +15,8 @@ use ingest_trust::EnrolmentCode;
 use serde::Deserialize;
 
 use super::{
-    CANARY_SECS, CaptureSource, Config, ConfigError, Detect, FlowExportSource, SPOOL_BYTES_MAX, Source,
-    SyslogSource, is_label, network, said,
+    CANARY_SECS, CaptureSource, Config, ConfigError, Detect, FlowExportSource, Island, Notify,
+    SPOOL_BYTES_MAX, Source, SyslogSource, is_label, network, said,
 };
 use crate::control::identity::{Identity, Trust};
 use crate::control::overlay::Overlay;
@@ -65,6 +65,10 @@ struct Written {
     privacy: Vec<DisclosureRule>,
     #[serde(default)]
     detect: Detect,
+    #[serde(default)]
+    island: Island,
+    #[serde(default)]
+    notify: Notify,
     #[serde(default)]
     state: Option<PathBuf>,
     #[serde(default)]
@@ -232,6 +236,8 @@ impl Plan {
             added_domains: self.domains(&overlay.home_domains)?,
             privacy: written.privacy.clone(),
             detect: written.detect.clone(),
+            island: written.island,
+            notify: written.notify.clone(),
             state: self.state.clone(),
             listen: written.listen,
             spool_bytes_max,

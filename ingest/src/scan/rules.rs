@@ -5,15 +5,15 @@ use std::sync::Arc;
 use detect_engine::{EventView, HeldScanner, Match, MatchSink, Origin, Ruleset};
 use ingest_event::{Event, EventId, Fields, encode, field};
 
-use super::Hit;
+use super::{Around, Hit};
+use crate::island::{Bringing, Local};
 use crate::record::Draft;
-use crate::stamp::SensorContext;
 
 /// Rules, and what all events that are held against them share.
 #[derive(Debug)]
 pub(super) struct Rules {
     ruleset: Arc<Ruleset>,
-    /// Rules are not about ids, and the event has none yet.
+    /// The event has no id yet, and no rule is about ids; only what is counted has to be told apart.
     id: EventId,
 }
 
@@ -24,8 +24,9 @@ pub(super) struct Desk {
     payload: Vec<u8>,
 }
 
-struct Sink<'a> {
+struct Sink<'a, 'l> {
     hits: &'a mut Vec<Hit>,
+    local: Option<Bringing<'l>>,
 }
 
 impl Rules {
@@ -51,18 +52,28 @@ impl Rules {
     pub(super) fn look(
         &self,
         desk: &mut Desk,
-        context: &SensorContext,
+        around: &Around<'_>,
         draft: &mut Draft,
+        local: Option<&mut Local>,
         hits: &mut Vec<Hit>,
     ) {
+        let context = around.context;
         let fields = std::mem::take(&mut draft.fields);
         let mut event = Event {
-            id: self.id.clone(),
+            id: match &local {
+                None => self.id.clone(),
+                Some(_) => EventId::derive(&[
+                    &around.source.content,
+                    &draft.position.to_le_bytes(),
+                    &draft.ordinal.to_le_bytes(),
+                    &draft.timestamp.as_nanos().to_le_bytes(),
+                ]),
+            },
             sensor: context.sensor.clone(),
             organization: context.organization,
             sequence: 0,
             timestamp: draft.timestamp,
-            observed: draft.timestamp,
+            observed: around.now,
             dataset: draft.dataset.clone().into_owned(),
             zone: context.zone,
             marking: context.marking,
@@ -82,9 +93,13 @@ impl Rules {
         }
         draft.fields = std::mem::replace(&mut event.fields, Fields::new());
         let payload = &desk.payload;
-        let mut sink = Sink { hits };
+        let local = local.map(Local::bringing);
+        let mut sink = Sink { hits, local };
         // An event that we wrote ourselves can be read; one with too many fields is put aside at the centre, and told there.
-        let _scanned = desk.scanner.with(|scanner| scanner.scan(payload, &mut sink));
+        let scanned = desk.scanner.with(|scanner| scanner.scan(payload, &mut sink));
+        if let (Some(local), Ok(timestamp)) = (sink.local, scanned) {
+            local.finish(timestamp, around.now);
+        }
     }
 }
 
@@ -92,8 +107,11 @@ fn is_ours(name: &str) -> bool {
     field::is_envelope(name) || name == field::VARDE_MATCHED
 }
 
-impl MatchSink for Sink<'_> {
-    fn matched(&mut self, _: &EventView<'_>, hit: Match<'_>) {
+impl MatchSink for Sink<'_, '_> {
+    fn matched(&mut self, view: &EventView<'_>, hit: Match<'_>) {
+        if let Some(local) = &mut self.local {
+            local.matched(view, hit);
+        }
         if let Origin::Rule(_, producer) = hit.origin {
             self.hits.push(Hit::of_rule(
                 &producer.id.0,

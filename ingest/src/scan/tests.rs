@@ -94,7 +94,12 @@ fn look(scan: &Scan, draft: Draft) -> (Option<Found>, Draft) {
         path: None,
     };
     let mut records = [Record::Event(draft)];
-    let (_, mut found) = scan.look(&context(), &source, &mut records);
+    let around = Around {
+        context: &context(),
+        source: &source,
+        now: Timestamp::from_nanos(NOW),
+    };
+    let (_, mut found) = scan.look(&around, &mut records, None);
     let [Record::Event(draft)] = records else {
         panic!("an event stays one");
     };
@@ -407,7 +412,12 @@ fn with_nothing_loaded_nothing_is_done() {
         path: None,
     };
     let mut records = [Record::Event(draft(&[("rdp.cookie", Value::from("kari"))]))];
-    assert_eq!(scan.look(&context(), &source, &mut records), (0, Vec::new()));
+    let around = Around {
+        context: &context(),
+        source: &source,
+        now: Timestamp::EPOCH,
+    };
+    assert_eq!(scan.look(&around, &mut records, None), (0, Vec::new()));
     assert_eq!(scan.counts(), (0, 0));
     let [Record::Event(draft)] = records else {
         panic!("an event stays one");

@@ -9,7 +9,7 @@ use crate::agent::outline::Outline;
 use crate::disclose::policy::Level;
 use crate::publish;
 use crate::record::{Draft, Record};
-use crate::scan::Found;
+use crate::scan::{Around, Found, OfRecords};
 use crate::spool::{Append, Progress, Stream};
 use crate::stamp::{SourceIdentity, stamp};
 
@@ -65,9 +65,7 @@ impl Batch {
         let mut records = records;
         let mut found = Vec::new();
         if !OWN.contains(&self.format.as_str()) {
-            let withheld;
-            (withheld, found) = intake.scan.look(&intake.context, &self.source, &mut records);
-            intake.metrics.fields_withheld.inc_by(withheld);
+            found = intake.detect(&self.source, &mut records, self.observed);
         }
         let (records, source, hidden) = intake.disclose(&self.source, records, found);
         for record in records {
@@ -117,6 +115,29 @@ impl Batch {
 }
 
 impl Intake {
+    /// What the records match; what is grave is told here while nobody else can be told.
+    fn detect(&self, source: &SourceIdentity, records: &mut [Record], now: Timestamp) -> OfRecords {
+        let around = Around {
+            context: &self.context,
+            source,
+            now,
+        };
+        let (withheld, found) = self.island.with_local(now, |mut local| {
+            let looked = self.scan.look(&around, records, local.as_deref_mut());
+            if let Some(Some(local)) = local {
+                self.island.hear_together(local, now);
+            }
+            looked
+        });
+        self.metrics.fields_withheld.inc_by(withheld);
+        for (record, found) in records.iter().zip(&found) {
+            if let Record::Event(draft) = record {
+                self.island.hear(draft, found.as_ref(), &self.home_networks, now);
+            }
+        }
+        found
+    }
+
     fn prepared(
         &self,
         source: &SourceIdentity,

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use ingest::clock::Clock;
 use ingest::config::Config;
 use ingest::disclose::overview;
+use ingest::island::told;
 use ingest::site::{keys, reveal};
 
 /// Prints what leaves, field by field.
@@ -41,6 +42,21 @@ pub(crate) fn quarantine(config: &Config) -> anyhow::Result<ExitCode> {
         )
     })
     .context("read what was refused")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints one line for each rule and machine that was told of, an hour at a time.
+pub(crate) fn alerts(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let mut ended = Ok(());
+    let read = told::read(&config.state, |word| {
+        let [rule, title, machine] = [&word.rule, &word.title, &word.machine].map(|text| shown(text));
+        if ended.is_ok() {
+            ended = writeln!(out, "{} {} {machine}: {title} ({rule})", word.at, word.severity);
+        }
+    });
+    read.context("read what was told on site")?;
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 
