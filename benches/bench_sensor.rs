@@ -23,6 +23,9 @@ struct Arguments {
     /// Run on this core; the last one if none is named.
     #[arg(long)]
     core: Option<usize>,
+    /// No other program runs.
+    #[arg(long)]
+    alone: bool,
     /// Only the traffic of these names: mix, office, dense.
     #[arg(long)]
     only: Vec<String>,
@@ -73,9 +76,12 @@ fn main() -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for traffic in sensor::traffic::make(&sensor::captures()?, &folder)? {
         if arguments.only.is_empty() || arguments.only.iter().any(|name| name == traffic.name) {
-            rows.extend(sensor::peers::rows(&traffic, &folder)?);
+            if !arguments.alone {
+                rows.extend(sensor::peers::rows(&traffic, &folder)?);
+            }
             if traffic.name == "mix" {
                 rows.extend(sensor::run(&traffic)?);
+                rows.push(sensor::known::row(&traffic)?);
             }
         }
     }

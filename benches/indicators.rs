@@ -4,7 +4,7 @@
 //! Limits stand as floors, turned round so that more is better: 480 MB for ten million is a floor of 20,833
 //! indicators a megabyte. The peer is what one would write in an afternoon: a hash map from the value's text.
 
-mod made;
+pub(crate) mod made;
 
 use std::{
     fs::{self, File},

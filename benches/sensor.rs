@@ -1,11 +1,13 @@
 //! How fast the sensor is beside others ([`peers`]), and what its promises cost: captures to the bytes of events, under
-//! pseudonym beside the same in full, and through the synced spool beside the same without one.
+//! pseudonym beside the same in full, through the synced spool beside the same without one, and held against a million
+//! indicators beside none ([`known`]).
 //!
 //! Everything between is the sensor's own: packets, withholding, stamp, wire form, key, spool. The captures are those of
 //! others where they are at hand (`VARDE_CAPTURES`, by default `../shared/captures`), else those of the bundled cases.
 
 pub mod events;
 pub mod floor;
+pub mod known;
 pub mod peers;
 pub mod running;
 pub mod traffic;

@@ -123,7 +123,7 @@ impl Texts {
 }
 
 /// The indicator of a number: always the same.
-pub(super) fn indicator(number: u64) -> Indicator {
+pub(crate) fn indicator(number: u64) -> Indicator {
     let mut random = Random::new(number, 1);
     // The number itself is in every value, so that all are different.
     let (kind, value) = match random.below(1000) {

@@ -63,17 +63,17 @@ pub struct Scan {
 
 /// What is known of a batch beside its records.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Around<'a> {
+pub struct Around<'a> {
     /// The sensor.
-    pub(crate) context: &'a SensorContext,
+    pub context: &'a SensorContext,
     /// Where they come from.
-    pub(crate) source: &'a SourceIdentity,
+    pub source: &'a SourceIdentity,
     /// When they were read.
-    pub(crate) now: Timestamp,
+    pub now: Timestamp,
 }
 
 /// What a batch found: one for each record, or none at all where nothing is loaded.
-pub(crate) type OfRecords = Vec<Option<Found>>;
+pub type OfRecords = Vec<Option<Found>>;
 
 impl Loaded {
     /// Of these; `None` where there is nothing to hold against anything.
@@ -191,10 +191,15 @@ impl Scan {
         self.metrics.counts()
     }
 
+    /// Looks at a batch, as [`crate::agent`] does while the way out is open.
+    pub fn look(&self, around: &Around<'_>, records: &mut [Record]) -> (u64, OfRecords) {
+        self.look_and_count(around, records, None)
+    }
+
     /// Looks at a batch. What never leaves, whatever the configuration, is not compared either: it is gone from the events
     /// that rules were held against. How many fields that were, and what matched.
     /// While the way out is cut, `local` counts what comes together.
-    pub(crate) fn look(
+    pub(crate) fn look_and_count(
         &self,
         around: &Around<'_>,
         records: &mut [Record],

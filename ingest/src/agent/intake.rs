@@ -18,14 +18,13 @@ use super::ledger::{Account, Ledger, SourceCounts};
 use super::outline::{Outline, merge};
 use super::{AgentSummary, CANARY_DATASET};
 use crate::clock::Clock;
-use crate::disclose::policy::Level;
 use crate::island::Island;
 use crate::metrics::Metrics;
 use crate::record::{Record, Refusal};
-use crate::scan::{Found, OfRecords, Scan};
+use crate::scan::Scan;
 use crate::site::Site;
 use crate::spool::{Cause, Destination, Entry, Held, Loss, Progress, Room, Spool, SpoolError, Stream};
-use crate::stamp::{SensorContext, SourceIdentity, locate, put_aside};
+use crate::stamp::{SensorContext, SourceIdentity, put_aside};
 
 /// Ends the key of a canary's record, so that the publisher knows one without reading it.
 pub(super) const CANARY_KEY: &[u8] = b"/varde.canary";
@@ -46,13 +45,6 @@ const RESERVED: &str = "varde.";
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("stopped while the spool is full")]
 pub struct Stopped;
-
-/// What may leave of a batch, with how much of each record that is; its source in clear, and as it is told of together
-/// with pseudonyms.
-type Disclosed = (Vec<Leaving>, SourceIdentity, SourceIdentity);
-
-/// One record that may leave, how much of it that is, and what it matched if that may be told.
-type Leaving = (Record, Level, Option<Found>);
 
 /// The sensor's one way in.
 #[derive(Debug)]
@@ -412,37 +404,6 @@ impl Intake {
         }
         self.filled.notify_one();
         Ok(true)
-    }
-
-    /// Withholds and hides what may not leave: what is left, with how much of it that is, and the source in clear and
-    /// as it is told of together with pseudonyms.
-    fn disclose(&self, source: &SourceIdentity, records: Vec<Record>, found: OfRecords) -> Disclosed {
-        let mut site = self.site.lock().unwrap_or_else(PoisonError::into_inner);
-        let hidden = site.disclosure.source(source);
-        let (mut leaving, mut fields, mut events) = (Vec::with_capacity(records.len()), 0, 0);
-        let found = found.into_iter().chain(std::iter::repeat(None));
-        for (mut record, found) in records.into_iter().zip(found) {
-            let (mut level, mut found) = (Level::Full, found);
-            if let Record::Event(draft) = &mut record {
-                locate(draft, source);
-                let disclosed = site.disclosure.apply(draft);
-                fields += disclosed.withheld;
-                level = disclosed.level;
-                found = found.filter(|_| disclosed.matches);
-            }
-            if level == Level::Nothing {
-                events += 1;
-            } else {
-                leaving.push((record, level, found));
-            }
-        }
-        if let Err(error) = site.remember() {
-            tracing::error!(%error, "write down what pseudonyms stand for; those of names can't be revealed");
-        }
-        drop(site);
-        self.metrics.fields_withheld.inc_by(fields);
-        self.metrics.events_withheld.inc_by(events);
-        (leaving, source.clone(), hidden)
     }
 
     /// The oldest records that wait.

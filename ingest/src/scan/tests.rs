@@ -99,7 +99,7 @@ fn look(scan: &Scan, draft: Draft) -> (Option<Found>, Draft) {
         source: &source,
         now: Timestamp::from_nanos(NOW),
     };
-    let (_, mut found) = scan.look(&around, &mut records, None);
+    let (_, mut found) = scan.look(&around, &mut records);
     let [Record::Event(draft)] = records else {
         panic!("an event stays one");
     };
@@ -417,7 +417,7 @@ fn with_nothing_loaded_nothing_is_done() {
         source: &source,
         now: Timestamp::EPOCH,
     };
-    assert_eq!(scan.look(&around, &mut records, None), (0, Vec::new()));
+    assert_eq!(scan.look(&around, &mut records), (0, Vec::new()));
     assert_eq!(scan.counts(), (0, 0));
     let [Record::Event(draft)] = records else {
         panic!("an event stays one");

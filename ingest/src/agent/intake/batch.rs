@@ -2,6 +2,8 @@
 //!
 //! Only what is new with each attempt, the sequence numbers, is put in by [`Batch::fill`].
 
+use std::sync::PoisonError;
+
 use ingest_event::{Event, QuarantineReason, Timestamp, encode, field};
 
 use super::{CANARY_DATASET, CANARY_KEY, Intake, OWN, disown};
@@ -11,7 +13,14 @@ use crate::publish;
 use crate::record::{Draft, Record};
 use crate::scan::{Around, Found, OfRecords};
 use crate::spool::{Append, Progress, Stream};
-use crate::stamp::{SourceIdentity, stamp};
+use crate::stamp::{SourceIdentity, locate, stamp};
+
+/// What may leave of a batch, with how much of each record that is; its source in clear, and as it is told of together
+/// with pseudonyms.
+type Disclosed = (Vec<Leaving>, SourceIdentity, SourceIdentity);
+
+/// One record that may leave, how much of it that is, and what it matched if that may be told.
+type Leaving = (Record, Level, Option<Found>);
 
 /// Records on their way into the spool.
 #[derive(Debug)]
@@ -123,7 +132,7 @@ impl Intake {
             now,
         };
         let (withheld, found) = self.island.with_local(now, |mut local| {
-            let looked = self.scan.look(&around, records, local.as_deref_mut());
+            let looked = self.scan.look_and_count(&around, records, local.as_deref_mut());
             if let Some(Some(local)) = local {
                 self.island.hear_together(local, now);
             }
@@ -136,6 +145,37 @@ impl Intake {
             }
         }
         found
+    }
+
+    /// Withholds and hides what may not leave: what is left, with how much of it that is, and the source in clear and
+    /// as it is told of together with pseudonyms.
+    fn disclose(&self, source: &SourceIdentity, records: Vec<Record>, found: OfRecords) -> Disclosed {
+        let mut site = self.site.lock().unwrap_or_else(PoisonError::into_inner);
+        let hidden = site.disclosure.source(source);
+        let (mut leaving, mut fields, mut events) = (Vec::with_capacity(records.len()), 0, 0);
+        let found = found.into_iter().chain(std::iter::repeat(None));
+        for (mut record, found) in records.into_iter().zip(found) {
+            let (mut level, mut found) = (Level::Full, found);
+            if let Record::Event(draft) = &mut record {
+                locate(draft, source);
+                let disclosed = site.disclosure.apply(draft);
+                fields += disclosed.withheld;
+                level = disclosed.level;
+                found = found.filter(|_| disclosed.matches);
+            }
+            if level == Level::Nothing {
+                events += 1;
+            } else {
+                leaving.push((record, level, found));
+            }
+        }
+        if let Err(error) = site.remember() {
+            tracing::error!(%error, "write down what pseudonyms stand for; those of names can't be revealed");
+        }
+        drop(site);
+        self.metrics.fields_withheld.inc_by(fields);
+        self.metrics.events_withheld.inc_by(events);
+        (leaving, source.clone(), hidden)
     }
 
     fn prepared(
