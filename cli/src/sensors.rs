@@ -11,6 +11,7 @@ mod desk;
 mod enrol;
 mod list;
 mod publish;
+mod restrict;
 
 use crate::Terminal;
 use crate::exit::Ended;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ingest_bus::{Bus, BusConfig};
+use ingest_event::restricted::RestrictedList;
 use ingest_gateway::config::Config;
 use ingest_gateway::{clock, service};
 use ingest_trust::wire::{Ask, Certified, RefusedBundle, Report};
@@ -218,14 +219,25 @@ async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Cert
     fs::create_dir_all(centre.path("bundle/rules")).expect("made");
     let put = |name: &str, text: &str| fs::write(centre.path("bundle").join(name), text).expect("written");
     put("configuration.yml", "home_networks: [10.0.0.0/8]\n");
-    put("rules/a.yml", "title: A\n");
+    put("rules/a.yml", "# A\n");
     let publish = "publish bundle --key ca/bundles.key --embedded bus";
     let first: u64 = centre
         .done(&format!("{publish} --all"))
         .trim()
         .parse()
         .expect("a version");
-    put("rules/a.yml", "title: B\n");
+    put("rules/a.yml", "title: no rule\n");
+    centre.fails(&format!("{publish} --all"), 65, "rules/a.yml:1");
+    put("rules/a.yml", "# B\n");
+    fs::create_dir_all(centre.path("bundle/indicators")).expect("made");
+    put(
+        "indicators/a.csv",
+        "value,tlp,pap,description\nopen.example,TLP:GREEN,,\"seen, once\"\nred.example,TLP:RED,,\nquiet.example,,PAP:RED,\n",
+    );
+    put("indicators/b.txt", "named.example\nred.example\n");
+    put("indicators/b.txt.feed.yml", "without_reveal: true\n");
+    centre.fails(&format!("{publish} --all"), 64, "--restricted-key");
+    let publish = format!("{publish} --restricted-key ca/restricted.key");
     centre.fails(&format!("{publish} --sensor s1 s2"), 64, "no sensor s2");
     let second = centre.done(&format!("{publish} --sensor s1 --program 0.2.0"));
     let second: u64 = second.trim().parse().expect("a version");
@@ -248,9 +260,40 @@ async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Cert
         }
     };
     let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    assert_eq!(paths, ["configuration.yml", "rules/a.yml"]);
-    let part = get(&format!("/v1/parts/{}", manifest.files[1].parts[0])).await;
-    assert_eq!(part.text().await.expect("text"), "title: B\n");
+    assert_eq!(
+        paths,
+        [
+            "configuration.yml",
+            "indicators/open.csv",
+            "indicators/open.csv.feed.yml",
+            "restricted.json",
+            "rules/a.yml"
+        ]
+    );
+    let mut texts = Vec::new();
+    for file in &manifest.files {
+        let part = get(&format!("/v1/parts/{}", file.parts[0])).await;
+        texts.push(part.text().await.expect("text"));
+    }
+    assert_eq!(texts[4], "# B\n");
+    assert!(
+        texts[1].contains("\"open.example\"") && texts[1].contains("\"seen, once\""),
+        "{}",
+        texts[1]
+    );
+    let list = RestrictedList::parse(texts[3].as_bytes()).expect("a list");
+    let key = fs::read_to_string(centre.path("ca/restricted.key")).expect("made");
+    let (read, hashes) = list.read().expect("reads");
+    assert_eq!(key.trim(), read.to_hex());
+    let names = ["red.example", "quiet.example", "named.example"];
+    assert_eq!(hashes.len(), names.len());
+    for name in names {
+        assert!(hashes.contains(&read.hash("domain", name)), "{name}");
+        let told = texts
+            .iter()
+            .filter(|text| text.contains(name.split('.').next().unwrap_or_default()));
+        assert_eq!(told.count(), 0, "{name} travels in clear");
+    }
 
     let report = Report {
         program: "0.1.0".to_owned(),

@@ -130,6 +130,7 @@ impl Detect {
         Files {
             rules: self.rules.iter().cloned().collect(),
             indicators: self.indicators.iter().cloned().collect(),
+            restricted: None,
         }
     }
 }

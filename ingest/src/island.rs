@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use crate::metrics::IslandMetrics;
 use crate::publish;
 use crate::record::Draft;
-use crate::scan::Found;
+use crate::scan::{Found, Hit};
 
 pub(crate) use local::{Bringing, Local};
 use told::Told;
@@ -163,10 +163,8 @@ impl Island {
             return;
         };
         let machine = publish::local_endpoint(&draft.fields, home_networks).unwrap_or_default();
-        let grave = found
-            .hits()
-            .iter()
-            .filter(|hit| hit.raises && TOLD_MIN <= hit.severity);
+        let is_told = |hit: &&Hit| hit.is_for_the_site() && TOLD_MIN <= hit.severity;
+        let grave = found.hits().iter().filter(is_told);
         for hit in grave {
             let rule = hit
                 .word

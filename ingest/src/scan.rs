@@ -9,6 +9,7 @@
 mod fields;
 mod hit;
 pub mod load;
+mod restricted;
 mod rules;
 
 use std::collections::HashSet;
@@ -24,6 +25,7 @@ use crate::stamp::{SensorContext, SourceIdentity, locate};
 
 use fields::Looked;
 pub use hit::{Found, Hit, HitKind, MATCHES_MAX};
+use restricted::Restricted;
 use rules::Rules;
 
 /// So many events an hour pass others because they matched; more do not, lest an indicator for half of the world cost the
@@ -41,6 +43,7 @@ pub struct Loaded {
     version: String,
     indicators: IndicatorTable,
     looked: Looked,
+    restricted: Option<Restricted>,
     rules: Option<Rules>,
     desks: Mutex<Vec<Desk>>,
 }
@@ -79,8 +82,18 @@ impl Loaded {
     /// Of these; `None` where there is nothing to hold against anything.
     #[must_use]
     pub fn new(indicators: IndicatorTable, ruleset: Option<Arc<Ruleset>>) -> Option<Self> {
+        Self::with_restricted(indicators, ruleset, None)
+    }
+
+    /// The same, with indicators that came as hashes.
+    fn with_restricted(
+        indicators: IndicatorTable,
+        ruleset: Option<Arc<Ruleset>>,
+        restricted: Option<Restricted>,
+    ) -> Option<Self> {
         let rules = ruleset.filter(|ruleset| 0 < ruleset.rule_count()).map(Rules::new);
-        if indicators.is_empty() && rules.is_none() {
+        let restricted = restricted.filter(|restricted| 0 < restricted.len());
+        if indicators.is_empty() && rules.is_none() && restricted.is_none() {
             return None;
         }
         let mut digest = blake3::Hasher::new();
@@ -88,11 +101,15 @@ impl Loaded {
             digest.update(rules.ruleset().version().0.as_bytes());
         }
         digest.update(&indicators.digest());
+        if let Some(restricted) = &restricted {
+            digest.update(&restricted.digest());
+        }
         let version = digest.finalize().to_hex().chars().take(16).collect();
         Some(Self {
             version,
             looked: Looked::of(|kind| indicators.count(kind) != 0),
             indicators,
+            restricted,
             rules,
             desks: Mutex::default(),
         })
@@ -104,10 +121,10 @@ impl Loaded {
         &self.version
     }
 
-    /// How many indicators are held.
+    /// How many indicators are held, those that came as hashes among them.
     #[must_use]
     pub fn indicator_count(&self) -> usize {
-        self.indicators.len()
+        self.indicators.len() + self.restricted.as_ref().map_or(0, Restricted::len)
     }
 
     /// How many rules about single events are held.
@@ -133,6 +150,9 @@ impl Loaded {
             &mut desk.scratch,
             &mut hits,
         );
+        if let Some(restricted) = &self.restricted {
+            restricted.look(draft, &mut hits);
+        }
         if let Some(rules) = &self.rules {
             let desk = desk.rules.get_or_insert_with(|| rules.desk());
             rules.look(desk, around, draft, local, &mut hits);

@@ -167,6 +167,9 @@ pub struct PublishArguments {
     /// The version of the sensor's program that is wanted
     #[arg(long, value_name = "VERSION")]
     pub program: Option<String>,
+    /// The key of restricted indicators, which the detector has too; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub restricted_key: Option<PathBuf>,
     /// Believe the keys in these files, as in bundles.pub, from now on, and no others
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub believe: Vec<PathBuf>,

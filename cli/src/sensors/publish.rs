@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ingest::scan::load;
 use ingest_bus::Record;
 use ingest_event::{OrganizationNumber, SensorId};
 use ingest_gateway::bundles::PARTS;
@@ -14,6 +15,7 @@ use ingest_trust::{Audience, Manifest};
 
 use super::arguments::{AudienceArguments, PublishArguments};
 use super::desk::{Desk, failed, read};
+use super::restrict;
 use crate::exit::{Ended, Exit, Failure};
 use crate::text::{counted, number};
 use crate::{Terminal, clock};
@@ -30,6 +32,8 @@ struct Folder {
     files: Vec<File>,
     parts: Vec<(String, Vec<u8>)>,
     bytes: u64,
+    /// What is not looked into.
+    passed_over: Option<PathBuf>,
 }
 
 /// Signs a folder and hands it out.
@@ -41,8 +45,25 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
             format!("cannot use {path}: {}", crate::text::chain(&error)),
         )
     })?;
-    let mut folder = Folder::default();
+    load::check(&arguments.directory).map_err(|error| {
+        let why = crate::text::chain(&error);
+        Failure::new(Exit::Input, format!("sensors would refuse this bundle: {why}"))
+    })?;
+    let restricted = restrict::restrict(
+        &arguments.directory,
+        arguments.restricted_key.as_deref(),
+        clock::now(),
+    )?;
+    let mut folder = Folder {
+        passed_over: restricted
+            .as_ref()
+            .map(|_| arguments.directory.join(load::INDICATORS)),
+        ..Folder::default()
+    };
     folder.walk(&arguments.directory, &arguments.directory, 0)?;
+    for (name, data) in restricted.iter().flat_map(|restricted| &restricted.files) {
+        folder.add(name, data, &arguments.directory)?;
+    }
     if folder.files.is_empty() {
         let message = format!("there are no files in {}", arguments.directory.display());
         return Err(Failure::new(Exit::Input, message));
@@ -80,6 +101,14 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
         number(folder.bytes),
         counted(sent, "part", "parts"),
     ));
+    if let Some(restricted) = restricted {
+        terminal.tell(&format!(
+            "{} travel as hashes under the key {}, {} in clear.",
+            counted(restricted.hidden as u64, "indicator", "indicators"),
+            restricted.key_id,
+            number(restricted.open as u64),
+        ));
+    }
     Ok(Exit::Done)
 }
 
@@ -112,24 +141,32 @@ impl Folder {
         }
         for entry in fs::read_dir(folder).map_err(|error| unread(&error))? {
             let path = entry.map_err(|error| unread(&error))?.path();
+            if self.passed_over.as_ref() == Some(&path) {
+                continue;
+            }
             if path.is_dir() {
                 self.walk(root, &path, depth + 1)?;
                 continue;
             }
             let data = read(&path)?;
-            self.bytes += data.len() as u64;
-            if BYTES_MAX < self.bytes || FILES_MAX <= self.files.len() {
-                let message = format!(
-                    "{} is too large: {BYTES_MAX} bytes and {FILES_MAX} files are the most",
-                    root.display()
-                );
-                return Err(Failure::new(Exit::Input, message));
-            }
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
-            let (file, parts) = File::of(&name, &data);
-            self.parts.extend(file.parts.iter().cloned().zip(parts));
-            self.files.push(file);
+            self.add(&name, &data, root)?;
         }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, data: &[u8], root: &Path) -> Result<(), Failure> {
+        self.bytes += data.len() as u64;
+        if BYTES_MAX < self.bytes || FILES_MAX <= self.files.len() {
+            let message = format!(
+                "{} is too large: {BYTES_MAX} bytes and {FILES_MAX} files are the most",
+                root.display()
+            );
+            return Err(Failure::new(Exit::Input, message));
+        }
+        let (file, parts) = File::of(name, data);
+        self.parts.extend(file.parts.iter().cloned().zip(parts));
+        self.files.push(file);
         Ok(())
     }
 }

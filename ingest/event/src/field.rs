@@ -384,7 +384,8 @@ names! {
     Text USER_AGENT = "user_agent.original";
 
     // What the sensor found.
-    /// What matched on the sensor, where it was in clear: `rule:<id>`, `indicator:<kind>:<value>@<field>`.
+    /// What matched on the sensor, where it was in clear: `rule:<id>`, `indicator:<kind>:<value>@<field>`,
+    /// `restricted:<hash>@<field>`.
     Match VARDE_MATCHED = "varde.matched";
 
     // Privacy.

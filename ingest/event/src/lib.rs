@@ -13,6 +13,7 @@ mod fields;
 mod id;
 mod marking;
 mod quarantine;
+pub mod restricted;
 mod timestamp;
 pub mod topic;
 

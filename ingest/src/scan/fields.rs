@@ -22,7 +22,7 @@ const TEXTS: usize = 16;
 const MARKS: usize = 1024;
 
 /// So many hits of one event are looked into: more are not read by anybody.
-const HITS_MAX: usize = 4 * MATCHES_MAX;
+pub(super) const HITS_MAX: usize = 4 * MATCHES_MAX;
 
 /// The fields that are looked at for what is loaded.
 #[derive(Debug)]
@@ -148,7 +148,8 @@ pub(super) fn look(
     texts.look(table, draft, scratch, hits);
 }
 
-fn first_text<'d>(draft: &'d Draft, name: &str) -> Option<&'d str> {
+/// The first text of a field.
+pub(super) fn first_text<'d>(draft: &'d Draft, name: &str) -> Option<&'d str> {
     draft.fields.get(name)?.each().find_map(Value::as_str)
 }
 

@@ -13,7 +13,7 @@ const ALERT_MIN: Severity = Severity::Medium;
 /// One match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// As it stands on the event: `rule:<id>`, `indicator:<kind>:<value>@<field>`.
+    /// As it stands on the event: `rule:<id>`, `indicator:<kind>:<value>@<field>`, `restricted:<hash>@<field>`.
     pub word: String,
     /// The rule's title, or what kind of indicator it is: for people on site. Empty for what raises nothing.
     pub title: String,
@@ -32,6 +32,8 @@ pub enum HitKind {
     Rule,
     /// An indicator.
     Indicator,
+    /// An indicator that came as a hash.
+    Restricted,
 }
 
 /// All that one event matched, by its words, each once; at least one.
@@ -43,7 +45,7 @@ pub struct Found {
 
 impl HitKind {
     /// Each.
-    pub const ALL: [Self; 2] = [Self::Rule, Self::Indicator];
+    pub const ALL: [Self; 3] = [Self::Rule, Self::Indicator, Self::Restricted];
 
     /// In words and metrics.
     #[must_use]
@@ -51,6 +53,7 @@ impl HitKind {
         match self {
             Self::Rule => "rule",
             Self::Indicator => "indicator",
+            Self::Restricted => "restricted",
         }
     }
 }
@@ -77,6 +80,25 @@ impl Hit {
             kind: HitKind::Indicator,
             raises: true,
         }
+    }
+}
+
+impl Hit {
+    /// Of an indicator that came as this hash. How grave it is, only the centre knows.
+    pub(super) fn of_restricted(hash: &str, field: &str) -> Self {
+        Self {
+            word: ["restricted:", hash, "@", field].concat(),
+            title: String::new(),
+            severity: Severity::High,
+            kind: HitKind::Restricted,
+            raises: true,
+        }
+    }
+
+    /// Whether people on site may be told of it: not of what is for named recipients.
+    #[must_use]
+    pub fn is_for_the_site(&self) -> bool {
+        self.raises && self.kind != HitKind::Restricted
     }
 }
 

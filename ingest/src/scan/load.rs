@@ -11,8 +11,10 @@ use detect_rules::{
     Diagnostic, FeedOptions, FeedReport, Outcome, check as check_rules, feed_files, read_feed_file,
     read_rules,
 };
+use ingest_event::restricted::{RestrictedError, RestrictedList};
 use thiserror::Error;
 
+use super::restricted::Restricted;
 use super::{Loaded, Scan};
 
 /// Where a bundle has its rules.
@@ -20,6 +22,9 @@ pub const RULES: &str = "rules";
 
 /// Where a bundle has its feeds of indicators.
 pub const INDICATORS: &str = "indicators";
+
+/// Where a bundle has indicators as hashes.
+pub const RESTRICTED: &str = "restricted.json";
 
 /// So many things that are wrong are told in the log; the rest is counted.
 const TOLD_MAX: usize = 5;
@@ -31,6 +36,8 @@ pub struct Files {
     pub rules: Vec<PathBuf>,
     /// Feeds of indicators.
     pub indicators: Vec<PathBuf>,
+    /// Indicators as hashes.
+    pub restricted: Option<PathBuf>,
 }
 
 /// What came of reading them.
@@ -50,6 +57,9 @@ pub enum LoadError {
     /// A limit of the engine is met.
     #[error("compile the rules")]
     Compile(#[from] detect_engine::BuildError),
+    /// Indicators that came as hashes.
+    #[error(transparent)]
+    Restricted(#[from] RestrictedError),
     /// A rule of a bundle is refused.
     #[error("{path}:{line}: {detail}; {mend}")]
     Rule {
@@ -84,13 +94,17 @@ impl Files {
                 files.push(path);
             }
         }
+        let restricted = folder.join(RESTRICTED);
+        if restricted.is_file() {
+            self.restricted = Some(restricted);
+        }
         self
     }
 
     /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.indicators.is_empty()
+        self.rules.is_empty() && self.indicators.is_empty() && self.restricted.is_none()
     }
 }
 
@@ -115,7 +129,7 @@ pub fn read(files: &Files) -> Result<Read, LoadError> {
         read_feed_file(&path, &FeedOptions::new(""), &mut sink, &mut report);
     }
     Ok(Read {
-        loaded: Loaded::new(builder.build(), ruleset),
+        loaded: Loaded::with_restricted(builder.build(), ruleset, restricted(files)?),
         wrong,
         refused_indicators: report.total(Outcome::Refused),
     })
@@ -139,6 +153,7 @@ pub fn check(folder: &Path) -> Result<(), LoadError> {
         });
     }
     Compiler::new().rules(checked.rules).compile()?;
+    restricted(&files)?;
     for path in feed_files(&files.indicators, &mut FeedReport::default()) {
         let mut report = FeedReport::default();
         read_feed_file(&path, &FeedOptions::new(""), &mut |_| {}, &mut report);
@@ -152,6 +167,15 @@ pub fn check(folder: &Path) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+/// The list of hashes, if there is one.
+fn restricted(files: &Files) -> Result<Option<Restricted>, LoadError> {
+    let Some(path) = &files.restricted else {
+        return Ok(None);
+    };
+    let bytes = std::fs::read(path).map_err(|error| RestrictedError::List(error.to_string()))?;
+    Ok(Some(Restricted::new(&RestrictedList::parse(&bytes)?)?))
 }
 
 /// A path as the bundle's list has it.

@@ -7,6 +7,7 @@ use detect_engine::{
     Compiler, EventView, INDICATOR_FIELDS, IndicatorTableBuilder, Match, MatchSink, Origin, Scanner,
 };
 use detect_rules::{SourceText, check};
+use ingest_event::restricted::{RestrictedKey, RestrictedList, hex};
 use ingest_event::{Fields, Timestamp, Value, field};
 
 use super::*;
@@ -77,6 +78,20 @@ fn ruleset(texts: &[String]) -> Arc<Ruleset> {
     Arc::new(Compiler::new().rules(checked.rules).compile().expect("compiles"))
 }
 
+/// The same indicators as hashes.
+fn restricted_of(indicators: &[Indicator]) -> (Scan, RestrictedKey) {
+    let key = RestrictedKey::new([9; 32]);
+    let values = indicators
+        .iter()
+        .map(|indicator| (indicator.kind.as_str(), indicator.value.as_str()));
+    let list = RestrictedList::of(&key, values);
+    let restricted = Restricted::new(&list).expect("reads");
+    let scan = Scan::new(crate::metrics::Metrics::new().expect("registers").scan);
+    let none = IndicatorTableBuilder::new().build();
+    scan.put(Loaded::with_restricted(none, None, Some(restricted)));
+    (scan, key)
+}
+
 fn scan_of(indicators: &[Indicator], ruleset: Option<Arc<Ruleset>>) -> Scan {
     let scan = Scan::new(crate::metrics::Metrics::new().expect("registers").scan);
     let mut builder = IndicatorTableBuilder::new();
@@ -114,19 +129,17 @@ fn words(found: &Option<Found>) -> Vec<&str> {
 #[test]
 fn indicators_are_found_in_clear_in_both_families_and_under_their_domains() {
     use IndicatorKind as Kind;
-    let scan = scan_of(
-        &[
-            indicator(Kind::Address, "10.20.0.15"),
-            indicator(Kind::Address, "fd00:20::15"),
-            indicator(Kind::Cidr, "2001:db8:bad::/48"),
-            indicator(Kind::Cidr, "198.51.100.0/24"),
-            indicator(Kind::Domain, "bad.example"),
-            indicator(Kind::Url, "http://other.example/x"),
-            indicator(Kind::Asn, "AS64500"),
-            indicator(Kind::Sha256, &"ab".repeat(32)),
-        ],
-        None,
-    );
+    let indicators = [
+        indicator(Kind::Address, "10.20.0.15"),
+        indicator(Kind::Address, "fd00:20::15"),
+        indicator(Kind::Cidr, "2001:db8:bad::/48"),
+        indicator(Kind::Cidr, "198.51.100.0/24"),
+        indicator(Kind::Domain, "bad.example"),
+        indicator(Kind::Url, "http://other.example/x"),
+        indicator(Kind::Asn, "AS64500"),
+        indicator(Kind::Sha256, &"ab".repeat(32)),
+    ];
+    let scan = scan_of(&indicators, None);
     for (name, value, word) in [
         (
             "source.ip",
@@ -178,6 +191,8 @@ fn indicators_are_found_in_clear_in_both_families_and_under_their_domains() {
         let (found, after) = look(&scan, before.clone());
         let expected: Vec<&str> = Some(word).filter(|word| !word.is_empty()).into_iter().collect();
         assert_eq!(words(&found), expected, "{before:?}");
+        let (as_hashes, _) = look(&restricted_of(&indicators).0, before.clone());
+        assert_eq!(as_hashes.is_some(), found.is_some(), "{before:?}");
         assert_eq!(before, after);
         assert!(found.is_none_or(|found| found.is_alert()));
     }
@@ -278,6 +293,7 @@ fn the_sensor_finds_in_fields_what_the_engine_finds_in_their_bytes() {
         .expect("compiles");
     let mut scanner = Scanner::new(&whole);
     let scan = scan_of(&indicators, None);
+    let (restricted, key) = restricted_of(&indicators);
     let mut found_of_all = 0;
     for (number, field) in INDICATOR_FIELDS.iter().enumerate() {
         for (turn, text) in texts.iter().enumerate() {
@@ -295,9 +311,18 @@ fn the_sensor_finds_in_fields_what_the_engine_finds_in_their_bytes() {
             );
             let mut expected = Words(BTreeSet::new());
             scanner.scan(payload.as_bytes(), &mut expected).expect("scans");
-            let (found, _) = look(&scan, draft);
+            let (found, _) = look(&scan, draft.clone());
             let found: BTreeSet<String> = words(&found).into_iter().map(str::to_owned).collect();
             assert_eq!(found, expected.0, "{payload}");
+            let hashed = |word: &String| {
+                let (kind, rest) = word.strip_prefix("indicator:")?.split_once(':')?;
+                let (value, field) = rest.rsplit_once('@')?;
+                Some(format!("restricted:{}@{field}", hex(&key.hash(kind, value))))
+            };
+            let expected: BTreeSet<String> = expected.0.iter().filter_map(hashed).collect();
+            let (as_hashes, _) = look(&restricted, draft);
+            let as_hashes: BTreeSet<String> = words(&as_hashes).into_iter().map(str::to_owned).collect();
+            assert_eq!(as_hashes, expected, "{payload}");
             found_of_all += found.len();
         }
     }

@@ -31,7 +31,7 @@ pub const BYTES_MAX: u64 = 256 << 20;
 pub const ENVELOPE_BYTES_MAX: usize = 8 << 20;
 
 /// What a path may begin with; other files are nothing that a sensor knows.
-const PLACES: [&str; 3] = ["configuration.yml", "rules/", "indicators/"];
+const PLACES: [&str; 4] = ["configuration.yml", "rules/", "indicators/", "restricted.json"];
 
 /// SHA-256 in hexadecimal digits.
 pub type Digest = String;

@@ -47,6 +47,8 @@ pub struct FeedOptions {
     pub table: TableLayout,
     /// What else counts as poison.
     pub refusals: Refusals,
+    /// Whether sensors get its values as keyed hashes only. It changes nothing about what is read.
+    pub without_reveal: bool,
     /// The time at which it is read; only to count what is out of date.
     pub now: Option<Timestamp>,
 }
@@ -65,6 +67,7 @@ impl FeedOptions {
             decay_days: None,
             table: TableLayout::default(),
             refusals: Refusals::default(),
+            without_reveal: false,
             now: None,
         }
     }
@@ -100,6 +103,7 @@ impl FeedOptions {
         if let Some(documentation) = description.accept_documentation {
             self.refusals.documentation = !documentation;
         }
+        self.without_reveal = description.without_reveal.unwrap_or(self.without_reveal);
         for own in description.own {
             match own
                 .parse::<IpNet>()
@@ -248,6 +252,7 @@ pub struct FeedDescription {
     decay_days: Option<u32>,
     accept_private: Option<bool>,
     accept_documentation: Option<bool>,
+    without_reveal: Option<bool>,
     own: Vec<String>,
     table: Option<TableDescription>,
 }
