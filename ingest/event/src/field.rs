@@ -49,9 +49,6 @@ names! {
     // What a sensor says of itself (`varde.heartbeat`, `varde.shed`).
     /// The stream that `event.sequence` counts in: `alert`, `log` or `flow`.
     Traffic VARDE_STREAM = "varde.stream";
-    /// What the event matched on its sensor, before anything was withheld: rules and indicators, each as `docs/wire-format.md`
-    /// says.
-    Traffic VARDE_MATCHED = "varde.matched";
     /// The sensor's version.
     Traffic VARDE_HEARTBEAT_VERSION = "varde.heartbeat.version";
     /// Digest of its configuration.
