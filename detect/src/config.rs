@@ -33,6 +33,10 @@ pub struct Config {
     /// Warning lists: files, or folders with them.
     #[serde(default)]
     pub warning_lists: Vec<PathBuf>,
+    /// Files with keys of restricted indicators, as `varde sensors publish` makes them: what sensors found by a hash is
+    /// told apart with them.
+    #[serde(default)]
+    pub restricted_keys: Vec<PathBuf>,
     /// What each warning list comes to: whether it blocks, informs or is off.
     #[serde(default)]
     pub warning_modes: WarningModes,
@@ -119,6 +123,7 @@ impl Config {
             },
             indicators: self.indicators.clone(),
             warning_lists: self.warning_lists.clone(),
+            restricted_keys: self.restricted_keys.clone(),
             warning_modes: self.warning_modes.clone(),
             models: self.models.clone(),
             cache: self.rules_cache.clone(),

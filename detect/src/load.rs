@@ -16,7 +16,7 @@ use detect_rules::{
     Checked, Checker, Code, Diagnostic, LoadOptions, Options, SourceText, WarningModes, read_options,
     read_text, read_warning_lists, rule_files,
 };
-use ingest_event::OrganizationNumber;
+use ingest_event::{OrganizationNumber, restricted::RestrictedKey};
 
 use crate::{
     cache::{self, Unused},
@@ -62,6 +62,8 @@ pub struct Sources {
     pub indicators: Vec<PathBuf>,
     /// Warning lists: files, or folders with them.
     pub warning_lists: Vec<PathBuf>,
+    /// Files with keys of restricted indicators; read once, at the start.
+    pub restricted_keys: Vec<PathBuf>,
     /// What each warning list comes to.
     pub warning_modes: WarningModes,
     /// Models that rules of type `dga` and `flow` ask; read once, at the start. None switches them off.
@@ -94,6 +96,7 @@ pub struct Loader {
     warnings: Warnings,
     checker: Checker,
     models: Models,
+    restricted_keys: Vec<RestrictedKey>,
     /// Digests of the files of the ruleset in use.
     used: Contents,
     /// Errors that the ruleset in use was loaded in spite of.
@@ -190,6 +193,16 @@ impl Warnings {
     }
 }
 
+/// Reads keys, each from a file of its own.
+fn restricted_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<RestrictedKey>> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("read the key of restricted indicators {}", path.display()))?;
+        RestrictedKey::parse(&text).with_context(|| format!("use {}", path.display()))
+    };
+    paths.iter().map(read).collect()
+}
+
 /// Reads models; of two of a kind the later one counts.
 fn models(paths: &[PathBuf]) -> anyhow::Result<Models> {
     let mut models = Models::off();
@@ -210,6 +223,7 @@ impl Loader {
     pub fn open(sources: Sources) -> anyhow::Result<(Self, Loaded)> {
         let mut loader = Self {
             models: models(&sources.models)?,
+            restricted_keys: restricted_keys(&sources.restricted_keys)?,
             sources,
             files: BTreeMap::new(),
             options: Contents::new(),
@@ -374,6 +388,7 @@ impl Loader {
             .indicator_table(Arc::clone(self.feeds.table()))
             .warning_lists(Arc::clone(&self.warnings.lists))
             .models(self.models.clone())
+            .restricted_keys(self.restricted_keys.clone())
             .cert(self.sources.cert);
         let ruleset = compiler.compile().context("compile the ruleset")?;
         Ok(Loaded {

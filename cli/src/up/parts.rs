@@ -150,6 +150,7 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
         pipelines: Vec::new(),
         placeholders: Vec::new(),
         warning_lists: Vec::new(),
+        restricted_keys: Vec::new(),
         warning_modes: detect_rules::WarningModes::default(),
         models: rulesets::files()
             .into_iter()

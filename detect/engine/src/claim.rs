@@ -4,6 +4,7 @@
 //! what matched: how grave that is, who may know and whether it still counts is decided by the ruleset here.
 
 use detect_alert::IndicatorKind;
+use ingest_event::restricted::{Hash, unhex};
 
 use crate::indicators::Holds;
 
@@ -27,6 +28,8 @@ pub(crate) enum Claim<'a> {
         value: &'a str,
         field: &'a str,
     },
+    /// `restricted:`, the hash of an indicator that the sensor has only as such, `@` and the field.
+    Restricted { hash: Hash, field: &'a str },
 }
 
 impl<'a> Claim<'a> {
@@ -34,6 +37,11 @@ impl<'a> Claim<'a> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         if let Some(id) = text.strip_prefix(RULE) {
             return Some(Self::Rule(id));
+        }
+        if let Some(rest) = text.strip_prefix("restricted:") {
+            let (hash, field) = rest.split_once('@')?;
+            let hash = unhex(hash)?;
+            return Some(Self::Restricted { hash, field });
         }
         let (kind, rest) = text.strip_prefix("indicator:")?.split_once(':')?;
         // Values may have one, names of fields have none.

@@ -7,7 +7,7 @@ use std::{
 
 use detect_alert::{Indicator, RulesetVersion};
 use detect_rules::{CheckedRules, Condition, RuleLogSource, log_source::TRAIT_FIELDS};
-use ingest_event::{OrganizationNumber, field};
+use ingest_event::{OrganizationNumber, field, restricted::RestrictedKey};
 use thiserror::Error;
 
 use crate::{
@@ -36,6 +36,7 @@ pub struct Compiler {
     cached: Option<CachedPrefilters>,
     models: Models,
     cert: Option<OrganizationNumber>,
+    restricted_keys: Vec<RestrictedKey>,
 }
 
 /// Why there is no ruleset. Checked rules compile, unless a limit of the engine is met.
@@ -140,6 +141,13 @@ impl Compiler {
         self
     }
 
+    /// The keys of what sensors have as hashes only.
+    #[must_use]
+    pub fn restricted_keys(mut self, keys: Vec<RestrictedKey>) -> Self {
+        self.restricted_keys = keys;
+        self
+    }
+
     /// Builds the ruleset.
     ///
     /// # Errors
@@ -188,7 +196,7 @@ impl Compiler {
         digests.extend(tracks.all.iter().map(|track| *track.asked.digest()));
         digests.extend(self.models.digests());
         let table = self.table.unwrap_or_else(|| Arc::new(self.indicators.build()));
-        let indicators = IndicatorIndex::new(table, self.warning_lists, &mut names);
+        let indicators = IndicatorIndex::new(table, self.warning_lists, &self.restricted_keys, &mut names);
         let version = version(digests, &indicators);
         for rule in &mut rules {
             rule.producer.ruleset = version.clone();

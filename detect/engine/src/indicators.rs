@@ -29,6 +29,7 @@ mod nets;
 mod provenance;
 mod question;
 mod recipients;
+mod restricted;
 mod table;
 mod text;
 mod warning;

@@ -395,11 +395,16 @@ impl<'r> Scanner<'r> {
                 });
                 continue;
             };
-            let Claim::Indicator { kind, value, field } = claim else {
-                continue;
+            let (meant, field) = match claim {
+                Claim::Rule(_) => continue,
+                Claim::Indicator { kind, value, field } => (Some((kind, value.to_owned())), field),
+                Claim::Restricted { hash, field } => (ruleset.indicators.restricted(&hash), field),
             };
             let field = ruleset.names.get(field).unwrap_or(ruleset.envelope.matched);
-            if !self.own.named.claim(&ruleset.indicators, kind, value, field) {
+            let named = &mut self.own.named;
+            let is_known =
+                meant.is_some_and(|(kind, value)| named.claim(&ruleset.indicators, kind, &value, field));
+            if !is_known {
                 self.own.named.rejections.count(Rejection {
                     reason: RejectionReason::Unknown,
                     list: None,

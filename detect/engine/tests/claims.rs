@@ -15,6 +15,7 @@ use std::sync::Arc;
 use detect_alert::{Alert, Indicator, IndicatorKind as Kind, RuleId};
 use detect_engine::{AlertSink, Compiler, Observing, Ruleset, Scanner};
 use detect_rules::{SourceText, check};
+use ingest_event::restricted::{RestrictedKey, hex};
 use ingest_event::{Defaults, OrganizationNumber, SensorId, Timestamp};
 
 use made::indicator;
@@ -156,6 +157,57 @@ fn an_indicator_that_matched_in_clear_is_found_in_its_field() {
             );
             assert_eq!(why.matched, format!("{kind} {value}, compared on the sensor"));
         }
+    }
+}
+
+#[test]
+fn a_restricted_indicator_is_known_by_its_hash_to_whoever_has_the_key() {
+    let [former, key] = [RestrictedKey::new([1; 32]), RestrictedKey::new([2; 32])];
+    let of = |keys: &[&RestrictedKey]| {
+        let mut indicators = vec![
+            indicator(Kind::Domain, "bad.example"),
+            indicator(Kind::Cidr, "2001:db8:66::/48"),
+        ];
+        // The same of another feed is another alert.
+        indicators.push(Indicator {
+            source: "another feed".to_owned(),
+            ..indicator(Kind::Domain, "bad.example")
+        });
+        let keys = keys.iter().map(|key| (*key).clone()).collect();
+        let compiler = Compiler::new().indicators(indicators).restricted_keys(keys);
+        compiler.compile().expect("compiles")
+    };
+    let claim = |key: &RestrictedKey, kind: Kind, value: &str| {
+        format!("restricted:{}@source.ip", hex(&key.hash(kind.as_str(), value)))
+    };
+    let both = of(&[&former, &key]);
+    for key in [&former, &key] {
+        let told = [
+            claim(key, Kind::Domain, "bad.example"),
+            claim(key, Kind::Cidr, "2001:db8:66::/48"),
+        ];
+        let claims: Vec<_> = told.iter().map(String::as_str).collect();
+        let (alerts, rejected) = scanned(&both, &event("p-7d1c", &claims));
+        assert_eq!(
+            ids(&alerts),
+            [
+                "cidr:2001:db8:66::/48",
+                "domain:bad.example",
+                "domain:bad.example"
+            ]
+        );
+        assert_eq!(rejected, 0);
+    }
+    // Another kind, another value, a key that is not here, and no hash at all.
+    let unknown = [
+        claim(&key, Kind::Url, "bad.example"),
+        claim(&key, Kind::Domain, "good.example"),
+        claim(&former, Kind::Domain, "bad.example"),
+        "restricted:00@source.ip".to_owned(),
+    ];
+    for claim in &unknown {
+        let (alerts, rejected) = scanned(&of(&[&key]), &event("p-7d1c", &[claim]));
+        assert_eq!((alerts.len(), rejected), (0, 1), "{claim}");
     }
 }
 

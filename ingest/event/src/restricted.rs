@@ -182,6 +182,13 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// The hash that these 32 hexadecimal digits are.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Hash> {
+    let mut hash = [0; 16];
+    digits(text, &mut hash).map(|()| hash)
+}
+
 fn digits(text: &str, into: &mut [u8]) -> Option<()> {
     if text.len() != 2 * into.len() {
         return None;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use detect_alert::Alert;
-use detect_engine::{AlertSink, Correlated, Correlator, EventView, Match, MatchSink, Observing, Ruleset};
+use detect_engine::{
+    AlertSink, Correlated, Correlator, EventView, Match, MatchSink, Moment, Observing, Ruleset,
+};
 use ingest_event::{Defaults, Timestamp};
 
 use crate::stamp::SensorContext;
@@ -75,7 +77,10 @@ impl Bringing<'_> {
 
     /// The event is scanned; `read` is when it was read.
     pub(crate) fn finish(mut self, timestamp: Timestamp, read: Timestamp) {
-        self.sink
-            .finish_event(self.correlator, timestamp, read, self.correlated);
+        let moment = Moment {
+            read,
+            ..Moment::of(timestamp)
+        };
+        self.sink.finish_event(self.correlator, moment, self.correlated);
     }
 }

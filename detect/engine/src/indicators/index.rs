@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use detect_alert::{Indicator, IndicatorKind};
 use ingest_event::Timestamp;
+use ingest_event::restricted::{Hash, RestrictedKey};
 use rustc_hash::FxHashSet;
 
 use super::{
     FIELDS, Holds, IndicatorId, IndicatorTable, Judgement, LookUp, Rejection, RejectionReason, Rejections,
-    Scratch, WarningLists,
+    Scratch, WarningLists, restricted::RestrictedIndex,
 };
 use crate::{
     claim,
@@ -29,6 +30,7 @@ const HOSTS_MAX: usize = 8;
 pub(crate) struct IndicatorIndex {
     table: Arc<IndicatorTable>,
     lists: Arc<WarningLists>,
+    restricted: RestrictedIndex,
     /// For each field by its number what it holds and, if it may be half a URL, where the other half is.
     fields: Vec<Option<(Holds, Option<FieldId>)>>,
 }
@@ -58,7 +60,12 @@ struct Found {
 
 impl IndicatorIndex {
     /// Looks at those fields only that may name some indicator of the table.
-    pub(crate) fn new(table: Arc<IndicatorTable>, lists: Arc<WarningLists>, names: &mut FieldNames) -> Self {
+    pub(crate) fn new(
+        table: Arc<IndicatorTable>,
+        lists: Arc<WarningLists>,
+        keys: &[RestrictedKey],
+        names: &mut FieldNames,
+    ) -> Self {
         let mut fields = Vec::new();
         for field in FIELDS {
             if field.holds.kinds().iter().all(|kind| table.count(*kind) == 0) {
@@ -73,7 +80,17 @@ impl IndicatorIndex {
                 *place = Some((field.holds, host));
             }
         }
-        Self { table, lists, fields }
+        Self {
+            restricted: RestrictedIndex::new(&table, keys),
+            table,
+            lists,
+            fields,
+        }
+    }
+
+    /// Kind and value of the indicator that a sensor knows by this hash.
+    pub(crate) fn restricted(&self, hash: &Hash) -> Option<(IndicatorKind, String)> {
+        self.restricted.find(&self.table, hash)
     }
 
     /// What the indicators and the warning lists are known by.

@@ -115,6 +115,11 @@ impl IndicatorTable {
         Some(coded.indicator())
     }
 
+    /// Of every indicator that counts, in no particular order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = IndicatorId> {
+        self.live().map(|(id, _)| id)
+    }
+
     /// Every indicator that counts, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Indicator> {
         self.live().map(|(_, coded)| coded.indicator())
