@@ -20,7 +20,7 @@ use detect::{
 use detect_alert::{Indicator, ProducerKind};
 use detect_engine::{Compiler, Ruleset};
 use ingest_bus::{
-    Block, Bus, BusConfig, Cleanup, Position, Record, Subscription, Topic, TopicSpec, kafka::KafkaConfig,
+    Block, Bus, BusConfig, Cleanup, KafkaConfig, Position, Record, Subscription, Topic, TopicSpec,
 };
 use ingest_event::{OrganizationNumber, Timestamp};
 use rdkafka::{

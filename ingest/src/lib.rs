@@ -2,7 +2,9 @@
 //!
 //! The way of an event, one file per stage: [`source`] and [`live`] read, [`normalize`], [`capture`] and [`export`] understand,
 //! [`disclose`] withholds payload, [`stamp`] puts id and envelope on, [`spool`] keeps until the bus has it, [`publish`]
-//! hands it over; [`scan`] looks at them before anything is withheld; [`island`] tells on site while the way is cut; [`agent`] runs them, [`control`] keeps it in the centre's trust. `varde replay` uses the first five without spool and bus.
+//! hands it over; [`scan`] looks at them before anything is withheld; [`island`] tells on site while the way is cut; [`agent`]
+//! runs them, [`control`] keeps it in the centre's trust, [`rights`] gives up what it does not need. `varde replay` uses the
+//! first five without spool and bus.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +22,7 @@ pub mod normalize;
 pub mod publish;
 pub mod quarantine;
 pub mod record;
+pub mod rights;
 pub mod scan;
 pub mod site;
 pub mod source;

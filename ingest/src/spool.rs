@@ -12,6 +12,7 @@
 //! published again with the same ids.
 
 mod append;
+#[cfg(feature = "embedded")]
 mod drain;
 mod frame;
 mod kept;
@@ -142,6 +143,16 @@ pub enum SpoolError {
         #[source]
         source: io::Error,
     },
+    /// An older version left its spool, and this build can't read it.
+    #[cfg(not(feature = "embedded"))]
+    #[error(
+        "take over the old spool {}: this build can't read it, and what waits in it would be lost; start the sensor once \
+         with a build that has the feature `embedded`, or remove the file", path.display()
+    )]
+    Old {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk is full, and nothing that is less important can go.
     #[error("write the spool: the disk is full")]
     NoRoom,
@@ -149,6 +160,9 @@ pub enum SpoolError {
     #[error("write the spool")]
     Write(#[source] io::Error),
 }
+
+/// The file of a version before 0.2 in the state directory.
+const OLD_FILE: &str = "spool.sqlite";
 
 /// The spool.
 #[derive(Debug)]
@@ -182,7 +196,7 @@ impl Spool {
     /// Opens the spool in a directory, or makes one. What an older version left in `spool.sqlite` is taken over.
     ///
     /// # Errors
-    /// If the directory can't be made. Damage is none: what can't be read is passed over, counted and told.
+    /// If the directory can't be made, or a build without SQLite meets an old spool. Damage is none: what can't be read is passed over, counted and told.
     pub fn open(directory: &Path, bytes_max: u64) -> Result<Self, SpoolError> {
         let folder = directory.join(FOLDER);
         // What waits is telemetry of people: nobody else on the machine is to read it.
@@ -208,6 +222,8 @@ impl Spool {
                     source,
                 })?;
         }
+        #[cfg(not(feature = "embedded"))]
+        refuse_old(directory)?;
         let remembered = Remembered::read(&folder);
         let lanes = Stream::ALL.map(|stream| Lane::open(&folder, stream, remembered.of(stream)));
         let last = lanes
@@ -250,7 +266,10 @@ impl Spool {
         if is_behind {
             spool.jump();
         }
-        spool.set_aside = drain::drain(directory, &mut spool);
+        #[cfg(feature = "embedded")]
+        {
+            spool.set_aside = drain::drain(directory, &mut spool);
+        }
         Ok(spool)
     }
 
@@ -488,6 +507,16 @@ impl Spool {
         }
         written
     }
+}
+
+/// What waits there is not forgotten in silence.
+#[cfg(not(feature = "embedded"))]
+fn refuse_old(directory: &Path) -> Result<(), SpoolError> {
+    let path = directory.join(OLD_FILE);
+    if path.is_file() {
+        return Err(SpoolError::Old { path });
+    }
+    Ok(())
 }
 
 /// How many records a spool has been given so far, in all streams: looked at from outside, while a sensor writes it.

@@ -31,8 +31,8 @@ use std::{
 use cases::of_cases;
 use events::{Happened, ruleset, write_rules};
 use ingest_bus::{
-    Bus, BusConfig, Cleanup, Consumer, PollLimit, Producer, Record, Subscription, Topic, TopicSpec,
-    kafka::KafkaConfig,
+    Bus, BusConfig, Cleanup, Consumer, KafkaConfig, PollLimit, Producer, Record, Subscription, Topic,
+    TopicSpec,
 };
 use plant::{Alerts, encoded, undisturbed};
 use station::{Node, Process, answer, free_address, wait};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ingest_bus::kafka::KafkaConfig;
+use ingest_bus::KafkaConfig;
 use ingest_bus::{Bus, BusConfig, Producer, Record, Topic};
 use ingest_gateway::topics;
 use ingest_trust::Registry;

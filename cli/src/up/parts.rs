@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ingest_bus::BusConfig;
-use ingest_bus::kafka::KafkaConfig;
+use ingest_bus::KafkaConfig;
 use ingest_event::{Marking, Purpose, Zone};
 use replay_data::Case;
 

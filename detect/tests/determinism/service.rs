@@ -13,9 +13,7 @@ use detect::{
 };
 use detect_alert::Alert;
 use detect_engine::Ruleset;
-use ingest_bus::{
-    Bus, BusConfig, Cleanup, PollLimit, Record, Subscription, Topic, TopicSpec, kafka::KafkaConfig,
-};
+use ingest_bus::{Bus, BusConfig, Cleanup, KafkaConfig, PollLimit, Record, Subscription, Topic, TopicSpec};
 use tokio_util::sync::CancellationToken;
 
 use super::{

@@ -28,9 +28,7 @@ use detect::{
 use detect_alert::{Alert, Confidence, Indicator, IndicatorKind, Pap, Tlp};
 use detect_engine::{Compiler, Ruleset};
 use detect_rules::{SourceText, check};
-use ingest_bus::{
-    Bus, BusConfig, Cleanup, PollLimit, Record, Subscription, Topic, TopicSpec, kafka::KafkaConfig,
-};
+use ingest_bus::{Bus, BusConfig, Cleanup, KafkaConfig, PollLimit, Record, Subscription, Topic, TopicSpec};
 use ingest_event::Timestamp;
 use tokio_util::sync::CancellationToken;
 

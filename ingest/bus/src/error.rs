@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "kafka")]
 use rdkafka::error::KafkaError;
+#[cfg(feature = "kafka")]
 use rdkafka::types::RDKafkaErrorCode;
 use thiserror::Error;
 
@@ -26,9 +28,11 @@ pub enum ErrorClass {
 #[derive(Debug, Error)]
 pub enum Cause {
     /// From librdkafka.
+    #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] KafkaError),
     /// From SQLite.
+    #[cfg(feature = "embedded")]
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     /// From the file system or from starting a thread.
@@ -45,7 +49,9 @@ pub enum Cause {
 impl Cause {
     pub(crate) fn class(&self) -> ErrorClass {
         match self {
+            #[cfg(feature = "kafka")]
             Cause::Kafka(error) => kafka_class(error),
+            #[cfg(feature = "embedded")]
             Cause::Sqlite(error) => sqlite_class(error),
             Cause::Io(_) => ErrorClass::Transient,
             Cause::Uplink(error) => error.class(),
@@ -95,6 +101,12 @@ pub enum OpenError {
         /// What was written.
         url: String,
     },
+    /// A bus that this program can't speak to.
+    #[error("`{name}` is not built into this program: use a gateway, or a program that is built with it")]
+    NotBuilt {
+        /// Its key in the configuration.
+        name: &'static str,
+    },
     /// A gateway where another bus is needed.
     #[error("open the bus")]
     NotThrough {
@@ -112,6 +124,7 @@ impl OpenError {
             | OpenError::Reserved { .. }
             | OpenError::Version { .. }
             | OpenError::Gateway { .. }
+            | OpenError::NotBuilt { .. }
             | OpenError::NotThrough { .. } => ErrorClass::Permanent,
             OpenError::Storage { source, .. } => source.class(),
         }
@@ -286,6 +299,7 @@ impl CommitError {
 }
 
 /// Whatever is not known to be hopeless is tried again: a broker that is away, moving or overloaded comes back.
+#[cfg(feature = "kafka")]
 fn kafka_class(error: &KafkaError) -> ErrorClass {
     if let KafkaError::MessageConsumptionFatal(_) = error {
         return ErrorClass::Permanent;
@@ -321,6 +335,7 @@ fn kafka_class(error: &KafkaError) -> ErrorClass {
 }
 
 /// A full or busy disk is waited for; a file that is no database, or a broken one, is not.
+#[cfg(feature = "embedded")]
 fn sqlite_class(error: &rusqlite::Error) -> ErrorClass {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {

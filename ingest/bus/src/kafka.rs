@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rdkafka::admin::AdminClient;
 
+use crate::config::KafkaConfig;
 use crate::error::{Cause, OpenError, PollError, TopicError};
 use crate::record::Record;
 use crate::topic::{Cleanup, Position, Subscription, Topic, TopicSpec};
@@ -22,32 +23,6 @@ use client::Log;
 
 pub use consumer::KafkaConsumer;
 pub use producer::KafkaProducer;
-
-/// Where a Kafka cluster is and how to talk to it.
-#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KafkaConfig {
-    /// `host:port`, several separated by commas.
-    pub bootstrap: String,
-    /// How this client names itself to the brokers; see [`crate::BusConfig::named`].
-    #[serde(default)]
-    pub client_id: String,
-    /// Further properties of librdkafka, such as `security.protocol` and `ssl.*`. Those that the bus's promises
-    /// depend on are refused with [`OpenError::Reserved`].
-    #[serde(default)]
-    pub properties: BTreeMap<String, String>,
-}
-
-/// Properties by name only: a value may be `sasl.password`.
-impl std::fmt::Debug for KafkaConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KafkaConfig")
-            .field("bootstrap", &self.bootstrap)
-            .field("client_id", &self.client_id)
-            .field("properties", &self.properties.keys())
-            .finish()
-    }
-}
 
 /// A connection to a cluster; clones share it.
 #[derive(Clone)]

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::error::{ErrorClass, OpenError};
+use crate::error::{ErrorClass, OpenError, TopicError};
+use crate::topic::TopicSpec;
 
 pub use codec::{BODY_BYTES_MAX, CodecError, RAW_BYTES_MAX, RECORDS_MAX, decode, encode, raw_bytes};
 pub use producer::{RECORD_BYTES_MAX, UplinkProducer};
@@ -126,6 +127,14 @@ impl UplinkBus {
         Ok(UplinkBus {
             uplink: Arc::new(uplink),
         })
+    }
+
+    /// See [`crate::Bus::ensure_topics`]: the gateway makes them itself.
+    ///
+    /// # Errors
+    /// None.
+    pub fn ensure_topics(&self, _: &[TopicSpec]) -> Result<(), TopicError> {
+        Ok(())
     }
 
     /// See [`crate::Bus::producer`].

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ingest_bus::kafka::KafkaConfig;
+use ingest_bus::KafkaConfig;
 use ingest_bus::{
     Bus, BusConfig, Cleanup, Delivery, ErrorClass, PollLimit, Record, Subscription, Topic, TopicSpec,
 };

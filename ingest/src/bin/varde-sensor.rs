@@ -16,6 +16,7 @@ use ingest::config::{self, Plan};
 use ingest::control::enrol::EnrolError;
 use ingest::control::{self, ControlError, Pace};
 use ingest::metrics::Metrics;
+use ingest::rights::{self, Needs};
 use tokio_util::sync::CancellationToken;
 
 /// Varde's sensor: reads captures and logs, sends events.
@@ -145,8 +146,10 @@ fn on_site(command: Command) -> Result<ExitCode, ControlError> {
     }?)
 }
 
-/// Runs, and ends also where a disk does not answer any more.
+/// Runs with no more rights than it needs, and ends also where a disk does not answer any more.
 fn run(plan: Plan) -> Result<ExitCode, ControlError> {
+    let left = rights::give_up(&Needs::of(&plan)).context("start")?;
+    tracing::info!("what is left of the sensor's rights: {left}");
     let runtime = tokio::runtime::Runtime::new().context("start")?;
     let ended = runtime.block_on(serve(plan));
     runtime.shutdown_timeout(SHUTDOWN_MAX);

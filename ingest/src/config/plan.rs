@@ -72,6 +72,8 @@ struct Written {
     #[serde(default)]
     state: Option<PathBuf>,
     #[serde(default)]
+    readable: Vec<PathBuf>,
+    #[serde(default)]
     bus: Option<BusConfig>,
     #[serde(default)]
     listen: Option<SocketAddr>,
@@ -136,6 +138,13 @@ impl Plan {
                 }
             }
         }
+        if let Some(bus) = &written.bus {
+            bus.built_in().map_err(|error| ConfigError::Value {
+                path: path.to_owned(),
+                key: "bus",
+                detail: error.to_string(),
+            })?;
+        }
         let state = written
             .state
             .clone()
@@ -158,6 +167,24 @@ impl Plan {
     #[must_use]
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// The bus as the file says it.
+    #[must_use]
+    pub const fn written_bus(&self) -> Option<&BusConfig> {
+        self.written.bus.as_ref()
+    }
+
+    /// The port of the metrics.
+    #[must_use]
+    pub fn listen(&self) -> Option<u16> {
+        self.written.listen.map(|listen| listen.port())
+    }
+
+    /// Folders besides those of sources that links in these lead to.
+    #[must_use]
+    pub fn readable(&self) -> &[PathBuf] {
+        &self.written.readable
     }
 
     /// What the file leaves out, each with what stands for it: for people.

@@ -20,6 +20,7 @@ use self::member::{Batch, Member};
 use crate::agent::Intake;
 use crate::capture::CaptureOptions;
 use crate::config::CaptureSource;
+use crate::rights;
 
 /// Of a label and of records' format.
 const KIND: &str = "capture";
@@ -65,7 +66,7 @@ pub fn open_rings(source: &CaptureSource) -> anyhow::Result<Vec<Ring>> {
             filter: source.filter.clone(),
             group,
         };
-        rings.push(Ring::open(&interface, options)?);
+        rings.push(rights::with_raw(|| Ring::open(&interface, options))?);
     }
     Ok(rings)
 }

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use ingest_event::{Timestamp, codec, field};
 use rusqlite::Connection;
 
-use super::{Destination, Progress, Room, Spool, SpoolError, Stream};
-
-/// The file of that version in the state directory.
-const FILE: &str = "spool.sqlite";
+use super::{Destination, OLD_FILE, Progress, Room, Spool, SpoolError, Stream};
 
 /// Rows taken over in one append.
 const ROWS: i64 = 500;
@@ -26,7 +23,7 @@ enum DrainError {
 /// back; what could be read of it is taken over. A failure to write leaves it for the next start: what is then there
 /// twice has the same ids.
 pub(super) fn drain(directory: &Path, spool: &mut Spool) -> Option<PathBuf> {
-    let path = directory.join(FILE);
+    let path = directory.join(OLD_FILE);
     if !path.is_file() {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ingest_bus::kafka::KafkaConfig;
+use ingest_bus::KafkaConfig;
 use ingest_bus::{
     Bus, BusConfig, Cleanup, Consumer, Delivery, PollLimit, Position, Record, Subscription, Topic,
     TopicPartition, TopicSpec,

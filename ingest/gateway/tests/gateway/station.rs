@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ingest_bus::kafka::KafkaConfig;
+use ingest_bus::KafkaConfig;
 use ingest_bus::{Bus, BusConfig, PollLimit, Producer, Record, Subscription, Topic, uplink};
 use ingest_event::{OrganizationNumber, SensorId, Timestamp};
 use ingest_gateway::{clock, config, topics};
