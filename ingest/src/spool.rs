@@ -512,11 +512,13 @@ impl Spool {
 /// What waits there is not forgotten in silence.
 #[cfg(not(feature = "embedded"))]
 fn refuse_old(directory: &Path) -> Result<(), SpoolError> {
-    let path = directory.join(OLD_FILE);
-    if path.is_file() {
-        return Err(SpoolError::Old { path });
-    }
-    Ok(())
+    old(directory).map_or(Ok(()), |path| Err(SpoolError::Old { path }))
+}
+
+/// The spool that a version before 0.2 left in a state directory, if it is still there.
+#[must_use]
+pub fn old(directory: &Path) -> Option<PathBuf> {
+    Some(directory.join(OLD_FILE)).filter(|path| path.is_file())
 }
 
 /// How many records a spool has been given so far, in all streams: looked at from outside, while a sensor writes it.

@@ -15,7 +15,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use namespace::{cable, inside, ip};
 
@@ -23,10 +25,16 @@ use namespace::{cable, inside, ip};
 const NET_BIND_SERVICE: u64 = 1 << 10;
 const NET_RAW: u64 = 1 << 13;
 
+/// Lines of a log that wait to be read: more than a test brings.
+const LINES_MAX: usize = 1_000;
+
+/// Longest wait for a line that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A sensor whose log is read as it comes; it is killed at the end of the test.
 struct Sensor {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: mpsc::Receiver<String>,
 }
 
 impl Sensor {
@@ -44,25 +52,26 @@ impl Sensor {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let told = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = mpsc::sync_channel(LINES_MAX);
+        std::thread::spawn(move || {
+            told.lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         Self { child, log }
     }
 
     /// Reads the log on to a line with this in it. A sensor that ends ends its log.
     fn until(&mut self, part: &str) -> String {
-        let mut all = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(
-                self.log.read_line(&mut line).unwrap(),
-                0,
-                "{part:?} never came: {all}"
-            );
+        let mut all = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
             if line.contains(part) {
                 return line;
             }
-            all.push_str(&line);
+            all.push(line);
         }
+        panic!("{part:?} never came: {all:#?}");
     }
 
     /// A number of all threads, which must agree in it.

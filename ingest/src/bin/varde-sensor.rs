@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Varde's sensor: reads captures and logs, sends events.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "varde-sensor", version)]
 enum Command {
     /// Read and send until stopped.
     Run(Options),

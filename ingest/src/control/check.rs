@@ -1,6 +1,8 @@
 //! What `varde-sensor check` tells of a sensor's trust: in plain words, each with what would mend it. Nothing is changed,
 //! and no certificate is asked for.
 
+mod machine;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -15,6 +17,7 @@ use super::identity::{Trust, is_pinned};
 use super::overlay::Overlay;
 use super::standing::Standing;
 use crate::config::Plan;
+use crate::rights::Needs;
 
 /// Clocks may differ by so much: certificates begin an hour before they are made, and events say when they were seen.
 const CLOCK_MAX: Duration = Duration::from_secs(60);
@@ -56,6 +59,12 @@ pub async fn look(plan: &Plan, now: Timestamp) -> Vec<Finding> {
         .collect();
     let overlay = overlay(plan, &mut findings);
     findings.push(disk(plan.state(), plan.spool_bytes_max(&overlay)));
+    findings.extend(machine::look(
+        plan.state(),
+        &Needs::of(plan),
+        &plan.sources(&overlay),
+    ));
+    findings.extend(old_spool(plan.state()));
     if let Some(code) = plan.enrolment() {
         let trust = Trust::at(plan.state());
         enrolled(plan, code, &trust, now, &mut findings);
@@ -204,6 +213,18 @@ fn disk(state: &Path, spool_bytes_max: u64) -> Finding {
         "the disk of {} has {free} MiB left; the spool may need {needed} MiB more",
         state.display()
     ))
+}
+
+/// A build without SQLite does not start on what it can't take over.
+fn old_spool(state: &Path) -> Option<Finding> {
+    let old = crate::spool::old(state)?;
+    (!cfg!(feature = "embedded")).then(|| {
+        Finding::bad(format!(
+            "an older version left {}, and this build can't read it: start the sensor once with a build that has the feature \
+             `embedded`, or remove the file",
+            old.display()
+        ))
+    })
 }
 
 /// The bytes that the spool of a state takes of its disk, and those that are left there.
