@@ -26,7 +26,7 @@ struct Arguments {
     /// No other program runs.
     #[arg(long)]
     alone: bool,
-    /// Only the traffic of these names: mix, office, dense.
+    /// Only the traffic of these names: mix, office, dense; rest is memory where nothing comes.
     #[arg(long)]
     only: Vec<String>,
     /// One contender, as this program runs it itself.
@@ -84,6 +84,9 @@ fn main() -> anyhow::Result<()> {
                 rows.push(sensor::known::row(&traffic)?);
             }
         }
+    }
+    if arguments.only.is_empty() || arguments.only.iter().any(|name| name == "rest") {
+        rows.extend(sensor::rest::row(&folder)?);
     }
     println!("{}", table(&rows));
     let [four, six] = sensor::cipher()?;

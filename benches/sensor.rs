@@ -9,6 +9,7 @@ pub mod events;
 pub mod floor;
 pub mod known;
 pub mod peers;
+pub mod rest;
 pub mod running;
 pub mod traffic;
 

@@ -3,6 +3,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "what fails in a test's helper fails the test"
 )]
 
@@ -14,6 +15,10 @@ mod centre;
 mod enrolment;
 #[path = "control/gateway.rs"]
 mod gateway;
+#[path = "capture/lab.rs"]
+mod lab;
+#[path = "control/program.rs"]
+mod program;
 #[path = "control/trust.rs"]
 mod trust;
 

@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use super::centre::{ORGANIZATION, SENSOR};
 use super::{HURRIED, Running, all_ports, eve_lines, ports, until, write_lines};
 
-struct Station {
+pub(super) struct Station {
     bus: Bus,
     producer: Producer,
     signing: SigningKey,
-    code: EnrolmentCode,
-    stop: CancellationToken,
+    pub(super) code: EnrolmentCode,
+    pub(super) stop: CancellationToken,
 }
 
 fn free(address: &str) -> SocketAddr {
@@ -34,7 +34,7 @@ fn free(address: &str) -> SocketAddr {
 }
 
 impl Station {
-    async fn start(folder: &Path, address: &str) -> Self {
+    pub(super) async fn start(folder: &Path, address: &str) -> Self {
         let bus = BusConfig::Embedded {
             directory: folder.join("bus"),
         };
@@ -93,7 +93,7 @@ impl Station {
         station
     }
 
-    async fn write(&self, entry: &Entry) {
+    pub(super) async fn write(&self, entry: &Entry) {
         let topic = topics::sensors().expect("a topic").topic;
         let record = Record::new(entry.value()).with_key(entry.key());
         self.producer
@@ -103,7 +103,7 @@ impl Station {
     }
 
     /// The first entry of who is who that fits; bounded by [`until`]'s patience.
-    async fn entry<T>(&self, what: &str, fits: impl Fn(Entry) -> Option<T>) -> T {
+    pub(super) async fn entry<T>(&self, what: &str, fits: impl Fn(Entry) -> Option<T>) -> T {
         let topic = topics::sensors().expect("a topic").topic;
         let looking = async {
             loop {
@@ -149,7 +149,7 @@ impl Station {
     }
 
     /// The events that are on the bus.
-    async fn events(&self) -> Vec<ingest_event::Fields> {
+    pub(super) async fn events(&self) -> Vec<ingest_event::Fields> {
         let topic = Topic::parse(&format!("varde.events.{ORGANIZATION}")).expect("a name");
         let wanted: u64 = match self.bus.end_positions(&topic).await {
             Err(PollError::UnknownTopic { .. }) => 0,

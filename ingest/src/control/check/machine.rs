@@ -165,8 +165,10 @@ mod tests {
                 .text
                 .contains("can be made")
         );
-        // Not even by root.
-        let finding = of_state(Path::new("/proc/varde"));
+        // Not even by root: it is no folder.
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"").expect("written");
+        let finding = of_state(&file);
         assert!(
             !finding.is_good && finding.text.contains("own user"),
             "{finding:?}"
