@@ -123,8 +123,8 @@ fn every_configuration_key_is_explained_in_its_section() {
         ("ingest/gateway/src/config.rs", "### Gateway", "listen_metrics"),
         ("detect/src/config.rs", "### Detector", "checkpoint_interval_ms"),
         ("alerting/src/config.rs", "### Alerting", "password_file"),
-        ("ingest/bus/src/lib.rs", "### Bus", "embedded"),
-        ("ingest/bus/src/kafka.rs", "### Bus", "bootstrap"),
+        ("ingest/bus/src/config.rs", "### Bus", "embedded"),
+        ("ingest/bus/src/config.rs", "### Bus", "bootstrap"),
     ] {
         let explained = section(&document, heading);
         let keys = keys(&text(source));
