@@ -12,6 +12,7 @@ use ingest::control::standing::{Standing, Watched};
 use ingest::control::{self, Pace};
 use ingest::metrics::Metrics;
 use ingest_event::OrganizationNumber;
+use ingest_event::restricted::{RestrictedKey, RestrictedList, hex};
 use ingest_trust::manifest::{Audience, PART_BYTES};
 use ingest_trust::signing::SigningKey;
 
@@ -475,21 +476,35 @@ async fn rules_and_indicators_of_a_bundle_are_used_while_the_sensor_runs() {
         }
     };
     let (one, two) = (rule(1_025), rule(1_027));
-    let files: [(&str, &[u8]); 2] = [
+    let key = RestrictedKey::new([5; 32]);
+    let list = RestrictedList::of(&key, [("cidr", "2001:db8::/64")]);
+    let list = serde_json::to_vec(&list).expect("JSON");
+    let by_hash = format!("restricted:{}@source.ip", hex(&key.hash("cidr", "2001:db8::/64")));
+    let files: [(&str, &[u8]); 3] = [
         ("indicators/a.txt", b"2001:db8:1::9\n"),
+        ("restricted.json", &list),
         ("rules/a.yml", one.as_bytes()),
     ];
     centre.offer(2, &files);
     centre.report("2 runs", |report| report.bundle == 2);
-    until("it is held against events", held(1, 1)).await;
+    until("it is held against events", held(1, 2)).await;
     append(1);
     let by_indicator = "indicator:ip:2001:db8:1::9@destination.ip".to_owned();
     let by_rule = |port: usize| format!("rule:00000000-0000-4000-8000-{port:012}");
-    assert_eq!(matched(&centre, 1_025), [by_indicator.clone(), by_rule(1_025)]);
+    assert_eq!(
+        matched(&centre, 1_025),
+        [by_indicator.clone(), by_hash.clone(), by_rule(1_025)]
+    );
     // What does not compile is refused as a whole; the former goes on.
     for (version, name, text, told) in [
         (3, "rules/a.yml", &b"title: no rule\n"[..], "rules/a.yml:1"),
         (4, "indicators/a.txt", b"999.9.9.9\n..\n", "indicators/a.txt"),
+        (
+            5,
+            "restricted.json",
+            b"{\"algorithm\":\"other\",\"key_id\":\"\",\"key\":\"\",\"hashes\":{}}",
+            "`other`",
+        ),
     ] {
         centre.offer(version, &[(name, text)]);
         let report = centre.report("it is refused", |report| {
@@ -501,9 +516,9 @@ async fn rules_and_indicators_of_a_bundle_are_used_while_the_sensor_runs() {
         assert!(!detail.contains("state/control"), "{detail}");
     }
     append(2);
-    assert_eq!(matched(&centre, 1_026), [by_indicator]);
-    centre.offer(5, &[("rules/a.yml", two.as_bytes())]);
-    centre.report("5 runs", |report| report.bundle == 5 && report.refused.is_none());
+    assert_eq!(matched(&centre, 1_026), [by_indicator, by_hash]);
+    centre.offer(6, &[("rules/a.yml", two.as_bytes())]);
+    centre.report("6 runs", |report| report.bundle == 6 && report.refused.is_none());
     until("it is held against events", held(1, 0)).await;
     append(3);
     assert_eq!(matched(&centre, 1_027), [by_rule(1_027)]);
@@ -511,9 +526,9 @@ async fn rules_and_indicators_of_a_bundle_are_used_while_the_sensor_runs() {
     // After a start it is there before anything is read.
     append(4);
     let again = rule(1_028);
-    centre.offer(6, &[("rules/a.yml", again.as_bytes())]);
+    centre.offer(7, &[("rules/a.yml", again.as_bytes())]);
     let sensor = Running::start(&centre.config(folder.path(), "sources: []\n"), HURRIED);
-    centre.report("6 runs", |report| report.bundle == 6);
+    centre.report("7 runs", |report| report.bundle == 7);
     sensor.stop().await;
     let sensor = Running::start(&centre.config(folder.path(), &rest), HURRIED);
     assert_eq!(matched(&centre, 1_028), [by_rule(1_028)]);
