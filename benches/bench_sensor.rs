@@ -42,6 +42,8 @@ enum One {
     Flows { capture: PathBuf, out: PathBuf },
     /// The floor.
     Floor { capture: PathBuf },
+    /// What a live flow takes.
+    Memory { capture: PathBuf },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -61,6 +63,11 @@ fn main() -> anyhow::Result<()> {
                 "{} packets, {} flows, {} names",
                 found.packets, found.flows, found.names
             );
+            return Ok(());
+        }
+        Some(One::Memory { capture }) => {
+            let (flows, bytes) = sensor::memory::run(capture)?;
+            println!("{flows} flows in {bytes} bytes");
             return Ok(());
         }
         None => {}

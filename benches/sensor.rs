@@ -8,6 +8,7 @@
 pub mod events;
 pub mod floor;
 pub mod known;
+pub mod memory;
 pub mod peers;
 pub mod rest;
 pub mod running;
@@ -178,23 +179,29 @@ fn hand_in(
     home: &[IpNet],
     spool: Option<&mut Spool>,
 ) -> u64 {
-    let written = |draft: Draft, sequence| {
+    let stamped = |draft: Draft, sequence| {
         let event = stamp(context, source, draft, sequence, Timestamp::EPOCH);
-        let mut value = Vec::with_capacity(512);
-        encode(&event, &mut value);
-        (publish::key(&event, home), value)
+        (publish::key(&event, home), event)
     };
     let Some(spool) = spool else {
         let count = batch.len() as u64;
+        let mut value = Vec::with_capacity(1 << 10);
         for (sequence, draft) in (1..).zip(batch.drain(..)) {
-            std::hint::black_box(written(draft, sequence));
+            let (key, event) = stamped(draft, sequence);
+            value.clear();
+            encode(&event, &mut value);
+            std::hint::black_box((&key, &value));
         }
         return count;
     };
     let mut append = spool.append(Room::Wait);
     for draft in batch.drain(..) {
-        let stream = Stream::of_dataset(&draft.dataset);
-        append.event(stream, draft.timestamp, |sequence| written(draft, sequence));
+        let (stream, at) = (Stream::of_dataset(&draft.dataset), draft.timestamp);
+        let (key, mut event) = stamped(draft, 0);
+        append.write(stream, at, &key, |sequence, out| {
+            event.sequence = sequence;
+            encode(&event, out);
+        });
     }
     if append.commit().is_err() {
         return 0;

@@ -7,12 +7,15 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::running::{Program, Ran, by_turns};
+use super::running::{Program, Ran, by_turns, run};
 use super::traffic::{DENSE_FLOWS, Traffic};
 use crate::measure::{Against, Bar, Contender, Row, rate};
 
 /// By turns so often; a run of a peer takes up to half a minute.
 const ROUNDS: usize = 3;
+
+/// What is promised of a live flow.
+const FLOW_BYTES_MAX: f64 = 400.0;
 
 /// What nfstream is asked: packets of a flow that its dissector looks at, as its manual has it.
 const NFSTREAM: &str = "\
@@ -99,8 +102,38 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
         ));
     }
     rows.extend(flows(traffic, folder)?);
+    if traffic.name == "dense" {
+        rows.push(memory(&program("varde-sensor", me("memory", None)))?);
+    }
     debug_assert!(traffic.name != "dense" || u64::from(DENSE_FLOWS) * 2 == traffic.packets);
     Ok(rows)
+}
+
+/// What a live flow takes, of all that the capture has. What is promised stands as a floor, turned round.
+fn memory(program: &Program) -> anyhow::Result<Row> {
+    let said = run(program)?.said;
+    let numbers: Vec<f64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [flows, bytes] = numbers.as_slice() else {
+        anyhow::bail!("`{said}` says how many flows took how many bytes");
+    };
+    let figure = |bytes: f64| 1e6 / bytes;
+    Ok(Row {
+        bench: "sensor",
+        work: "memory of live flows",
+        corpus: "dense".to_owned(),
+        unit: "flows a megabyte",
+        ours: figure(bytes / flows.max(1.0)),
+        floor: Some(Contender {
+            name: "the promised 400 bytes a flow".to_owned(),
+            figure: figure(FLOW_BYTES_MAX),
+        }),
+        peer: None,
+        bar: Some(Bar {
+            against: Against::Floor,
+            at_least: 1.0,
+        }),
+        checked: said,
+    })
 }
 
 /// Flows alone, beside softflowd where it is installed. Its export goes to a port where nobody reads.

@@ -50,7 +50,7 @@ use thiserror::Error;
 
 use crate::record::Record;
 
-pub(crate) use community_id::flow_id;
+pub(crate) use community_id::{flow_id, flow_id_between};
 pub use file::Frame;
 pub use link::{LinkType, UnknownLinkType};
 pub(crate) use told::{ACK, FIN, Knows, RST, SYN, Sampled, Told, ends, sampled};

@@ -22,14 +22,14 @@ use ingest_event::field::is_packet_user;
 use ingest_event::{Fields, Value, Zone, field};
 use ipnet::IpNet;
 
-use crate::capture::flow_id;
+use crate::capture::{flow_id, flow_id_between};
 use crate::normalize::known::{self, GENERIC};
 use crate::normalize::login;
 use crate::record::Draft;
 use crate::site::keys::SiteKey;
 use crate::stamp::SourceIdentity;
 use policy::{DisclosureRule, Level, Policy, Treatment};
-use pseudonym::{Address, Ours};
+use pseudonym::{Address, AddressText, Ours};
 
 pub use ingest_event::field::{Class, class};
 pub use prefix::{Inside, PrefixCipher};
@@ -115,6 +115,12 @@ pub struct Disclosure {
     pseudonyms: Pseudonyms,
     id_key: [u8; 32],
     datasets: Vec<String>,
+}
+
+/// Both ends of a flow, where they are plain addresses: each is looked up once.
+struct Ends {
+    source: Option<Address>,
+    destination: Option<Address>,
 }
 
 /// What of an event decides about its other fields.
@@ -272,7 +278,8 @@ impl Disclosure {
         let has_words = !draft.dataset.starts_with("network.");
         let said = said(draft, treatment);
         let fields = &mut draft.fields;
-        let facts = self.facts(fields);
+        let ends = self.ends(fields);
+        let facts = self.facts(fields, &ends);
         let with_query = treatment.queries == Level::Full;
         let pseudonyms = &mut self.pseudonyms;
         let before = fields.len();
@@ -303,23 +310,34 @@ impl Disclosure {
                 Class::Word if is_probe => Class::Text,
                 class => class,
             };
-            hide_value(pseudonyms, facts, class, name, with_query, value)
+            let end = match name {
+                field::SOURCE_IP => ends.source,
+                field::DESTINATION_IP => ends.destination,
+                _ => None,
+            };
+            match end {
+                Some(end) => texts(value, &mut |_| hide_address(end)),
+                None => hide_value(pseudonyms, facts, class, name, with_query, value),
+            }
         });
         let withheld = before - fields.len();
         if facts.has_inside && treatment.addresses == Level::Pseudonymised {
-            self.rename_flow(fields);
+            rename_flow(fields, &ends);
         }
         withheld as u64
     }
 
-    fn facts(&mut self, fields: &Fields) -> Facts {
-        let mut is_inside = |name| {
-            fields
-                .text(name)
-                .map(|text| self.pseudonyms.address(text).is_some())
-        };
-        let source = is_inside(field::SOURCE_IP);
-        let destination = is_inside(field::DESTINATION_IP);
+    fn ends(&mut self, fields: &Fields) -> Ends {
+        let mut end = |name| fields.text(name).map(|text| self.pseudonyms.look_at(text));
+        Ends {
+            source: end(field::SOURCE_IP),
+            destination: end(field::DESTINATION_IP),
+        }
+    }
+
+    fn facts(&mut self, fields: &Fields, ends: &Ends) -> Facts {
+        let source = ends.source.as_ref().map(Address::is_ours);
+        let destination = ends.destination.as_ref().map(Address::is_ours);
         let is_ours = destination == Some(true) && source != Some(false);
         let resolved = fields.get(field::DNS_RESOLVED_IP);
         let mut answers = resolved
@@ -328,7 +346,7 @@ impl Disclosure {
             .filter_map(Value::as_str);
         let question = fields.text(field::DNS_QUESTION_NAME);
         let is_reverse = question.is_some_and(|name| name.ends_with(".arpa"));
-        let dns = answers.any(|address| self.pseudonyms.address(address).is_some())
+        let dns = answers.any(|address| self.pseudonyms.look_at(address).is_ours())
             || is_reverse
                 && question.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
         let certificate = is_ours || self.names_ours(fields);
@@ -354,12 +372,22 @@ impl Disclosure {
         let mut texts = named.filter_map(Value::as_str);
         texts.any(|text| self.pseudonyms.certificate(text, false) != text)
     }
+}
 
-    /// The Community ID of the flow as its addresses leave; without them, none.
-    fn rename_flow(&self, fields: &mut Fields) {
-        if fields.remove(field::NETWORK_COMMUNITY_ID).is_some() {
-            let id = flow_id(fields);
-            fields.set_some(field::NETWORK_COMMUNITY_ID, id);
+/// The Community ID of the flow as its addresses leave; without them, none.
+fn rename_flow(fields: &mut Fields, ends: &Ends) {
+    if fields.get(field::NETWORK_COMMUNITY_ID).is_none() {
+        return;
+    }
+    let left = |end: Option<Address>| end.and_then(|end| end.left());
+    let id = match (left(ends.source), left(ends.destination)) {
+        (Some(source), Some(destination)) => flow_id_between(fields, source, destination),
+        _ => flow_id(fields),
+    };
+    match id {
+        Some(id) => fields.set(field::NETWORK_COMMUNITY_ID, id),
+        None => {
+            fields.remove(field::NETWORK_COMMUNITY_ID);
         }
     }
 }
@@ -372,6 +400,8 @@ enum Hidden {
     As(String),
     /// The same, from a cache.
     By(Arc<str>),
+    /// An address.
+    Address(AddressText),
     /// It does not leave.
     Withheld,
 }
@@ -388,6 +418,11 @@ fn texts(value: &mut Value, hide: &mut dyn FnMut(&str) -> Hidden) -> bool {
             Hidden::By(hidden) => {
                 text.clear();
                 text.push_str(&hidden);
+                true
+            }
+            Hidden::Address(hidden) => {
+                text.clear();
+                text.push_str(hidden.as_str());
                 true
             }
             Hidden::Withheld => false,
@@ -426,11 +461,7 @@ fn hide_value(
     let hidden = |hidden: Option<Arc<str>>| hidden.map_or(Hidden::Not, Hidden::By);
     texts(value, &mut |text| match class {
         Class::Envelope | Class::Traffic | Class::FlowId => Hidden::Not,
-        Class::Address => match pseudonyms.look_at(text) {
-            Address::Ours(pseudonym) => Hidden::By(pseudonym),
-            Address::Open => Hidden::Not,
-            Address::No => Hidden::Withheld,
-        },
+        Class::Address => hide_address(pseudonyms.look_at(text)),
         Class::Mac => pseudonyms.hardware(text).map_or(Hidden::Not, Hidden::As),
         Class::Host => hidden(hide_host(pseudonyms, facts, name, text)),
         Class::Machine => hidden(pseudonyms.host(text, Ours::Always)),
@@ -463,6 +494,14 @@ fn hide_value(
         // A match leaves whole or not at all.
         Class::Query | Class::PacketUser | Class::Match => Hidden::Withheld,
     })
+}
+
+fn hide_address(address: Address) -> Hidden {
+    match address {
+        Address::Ours(pseudonym) => Hidden::Address(pseudonym),
+        Address::Open(_) => Hidden::Not,
+        Address::No => Hidden::Withheld,
+    }
 }
 
 /// Text, or nothing but texts.

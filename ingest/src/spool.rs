@@ -19,6 +19,7 @@ mod kept;
 mod lane;
 mod leaving;
 mod loss;
+mod packing;
 mod recover;
 mod slots;
 mod stream;
@@ -35,6 +36,7 @@ use thiserror::Error;
 use frame::Header;
 use kept::{Kept, Note, Remembered};
 use lane::Lane;
+use packing::Packing;
 use slots::Slots;
 
 pub use append::Append;
@@ -188,6 +190,7 @@ pub struct Spool {
     /// Not counted yet.
     fresh: Vec<Loss>,
     turns: u32,
+    packing: Packing,
     set_aside: Option<PathBuf>,
     damaged: u64,
 }
@@ -259,6 +262,7 @@ impl Spool {
             changes,
             fresh: Vec::new(),
             turns: 0,
+            packing: Packing::default(),
             set_aside: None,
             damaged,
         };

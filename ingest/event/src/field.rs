@@ -3,6 +3,7 @@
 //! Envelope fields are those of [`crate::Event`]; all others live in [`crate::Fields`].
 
 mod class;
+mod index;
 
 pub use class::{Class, OTHERS, class, is_declared, is_packet_user};
 

@@ -1,5 +1,7 @@
 //! A flat, ordered list of ECS fields.
 
+mod said;
+
 use std::{
     borrow::Cow,
     cmp::Ordering,
@@ -11,6 +13,8 @@ use serde::{
     Serialize, Serializer,
     ser::{SerializeMap, SerializeSeq},
 };
+
+use said::Said;
 
 /// The value of a field. Objects do not occur: they are flattened into dotted names.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,14 +167,14 @@ impl Fields {
     /// is kept from finding other fields with the same: it tells apart what nobody chose.
     #[must_use]
     pub fn digest(&self) -> [u8; 16] {
-        let mut said = Vec::with_capacity(1_024);
+        let mut said = Said::default();
         for Field { name, value, .. } in &self.0 {
             // Lengths keep what is next to each other apart.
-            said.extend_from_slice(&(name.len() as u32).to_le_bytes());
-            said.extend_from_slice(name.as_bytes());
+            said.put(&(name.len() as u32).to_le_bytes());
+            said.put(name.as_bytes());
             value.say(&mut said);
         }
-        xxhash_rust::xxh3::xxh3_128(&said).to_le_bytes()
+        xxhash_rust::xxh3::xxh3_128(said.bytes()).to_le_bytes()
     }
 
     /// How many fields there are.
@@ -212,23 +216,19 @@ impl Value {
     }
 
     /// Appends what tells it apart from all others.
-    fn say(&self, out: &mut Vec<u8>) {
-        let mut put = |kind: u8, bytes: &[u8]| {
-            out.push(kind);
-            out.extend_from_slice(bytes);
-        };
+    fn say(&self, out: &mut Said) {
         match self {
-            Self::Null => put(0, &[]),
-            Self::Bool(flag) => put(1, &[u8::from(*flag)]),
-            Self::Integer(number) => put(2, &number.to_le_bytes()),
-            Self::Unsigned(number) => put(3, &number.to_le_bytes()),
-            Self::Float(number) => put(4, &number.to_bits().to_le_bytes()),
+            Self::Null => out.put(&[0]),
+            Self::Bool(flag) => out.put(&[1, u8::from(*flag)]),
+            Self::Integer(number) => out.put_number(2, number.to_le_bytes()),
+            Self::Unsigned(number) => out.put_number(3, number.to_le_bytes()),
+            Self::Float(number) => out.put_number(4, number.to_bits().to_le_bytes()),
             Self::String(text) => {
-                put(5, &(text.len() as u32).to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
+                out.put_length(5, text.len());
+                out.put(text.as_bytes());
             }
             Self::List(items) => {
-                put(6, &(items.len() as u32).to_le_bytes());
+                out.put_length(6, items.len());
                 for item in items {
                     item.say(out);
                 }
@@ -381,7 +381,7 @@ from! {
 }
 
 /// The first bytes of a name as a number that is in the order of names.
-fn start(name: &str) -> u128 {
+pub(crate) fn start(name: &str) -> u128 {
     let bytes = name.as_bytes();
     match bytes.first_chunk::<16>() {
         Some(first) => u128::from_be_bytes(*first),

@@ -15,7 +15,15 @@ use super::packet::protocol;
 /// For ICMP the ports are type and code, as Zeek has them, or stand under names of their own.
 pub(crate) fn flow_id(fields: &Fields) -> Option<String> {
     let address = |name| fields.text(name).and_then(|text| text.parse::<IpAddr>().ok());
-    let (source, destination) = (address(field::SOURCE_IP)?, address(field::DESTINATION_IP)?);
+    flow_id_between(
+        fields,
+        address(field::SOURCE_IP)?,
+        address(field::DESTINATION_IP)?,
+    )
+}
+
+/// The same where the addresses in the fields are known.
+pub(crate) fn flow_id_between(fields: &Fields, source: IpAddr, destination: IpAddr) -> Option<String> {
     let small = |name: &str| match fields.get(name) {
         Some(Value::Integer(number)) => u16::try_from(*number).ok(),
         _ => None,
@@ -60,20 +68,50 @@ pub(super) fn community_id(
     } else {
         ((destination, destination_port), (source, source_port))
     };
-    let mut hash = Sha1::new();
-    hash.update([0, 0]);
+    // Put together first: the hash then takes it in one go.
+    let mut said = Said {
+        bytes: [0; 40],
+        length: 0,
+    };
+    said.put(&[0, 0]);
     for address in [first.0, second.0] {
         match address {
-            IpAddr::V4(address) => hash.update(address.octets()),
-            IpAddr::V6(address) => hash.update(address.octets()),
+            IpAddr::V4(address) => said.put(&address.octets()),
+            IpAddr::V6(address) => said.put(&address.octets()),
         }
     }
-    hash.update([number, 0]);
+    said.put(&[number, 0]);
     if ports.is_some() {
-        hash.update(first.1.to_be_bytes());
-        hash.update(second.1.to_be_bytes());
+        said.put(&first.1.to_be_bytes());
+        said.put(&second.1.to_be_bytes());
     }
-    format!("1:{}", STANDARD.encode(hash.finalize()))
+    let mut id = String::with_capacity(ID_BYTES);
+    id.push_str("1:");
+    STANDARD.encode_string(Sha1::digest(said.bytes()), &mut id);
+    id
+}
+
+/// Length of an ID: the version, and 20 bytes in base64.
+const ID_BYTES: usize = 30;
+
+/// What is hashed: seed, two addresses, protocol, padding and two ports.
+struct Said {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl Said {
+    fn put(&mut self, more: &[u8]) {
+        let end = self.length + more.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(more);
+            self.length = end;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
 }
 
 /// Type and code of an ICMP message in the place of ports: the type and its answer's type where there is one

@@ -4,9 +4,10 @@
 //! the order in which flows leave depends on nothing but the packets before: flows wait in one queue
 //! per idle time, in the order of their last packet.
 
-use std::{collections::HashMap, collections::VecDeque, net::IpAddr, time::Duration};
+use std::{collections::VecDeque, hash::BuildHasher as _, net::IpAddr, time::Duration};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use ingest_event::Timestamp;
 
@@ -30,7 +31,8 @@ const NONE: u32 = u32::MAX;
 pub(super) struct FlowTable {
     // Lookups only: its order is never seen, so the random seed, which keeps an attacker from
     // choosing keys that collide, changes no output.
-    slots: HashMap<FlowKey, u32, RandomState>,
+    slots: HashTable<Place>,
+    hasher: RandomState,
     flows: Vec<Slot>,
     free: Vec<u32>,
     queues: [Queue; 3],
@@ -39,6 +41,12 @@ pub(super) struct FlowTable {
     flows_max: usize,
     evicted: u64,
     fragmented: VecDeque<Fragmented>,
+}
+
+/// Where a flow is. Its key is kept with the flow alone, which is looked at anyway.
+struct Place {
+    hash: u64,
+    slot: u32,
 }
 
 /// Flows in the order of their last packet.
@@ -81,7 +89,8 @@ impl FlowTable {
             back: NONE,
         };
         Self {
-            slots: HashMap::default(),
+            slots: HashTable::new(),
+            hasher: RandomState::default(),
             flows: Vec::new(),
             free: Vec::new(),
             queues: [
@@ -147,7 +156,9 @@ impl FlowTable {
         ended: &mut Vec<Flow>,
     ) -> Option<(&mut Flow, Direction)> {
         let key = self.key(packet);
-        if let Some(&slot) = self.slots.get(&key)
+        let hash = self.hasher.hash_one(key);
+        let mut found = self.find(hash, &key);
+        if let Some(slot) = found
             && let Some(held) = self
                 .flows
                 .get_mut(slot as usize)
@@ -160,6 +171,7 @@ impl FlowTable {
             let opens = matches!(packet.transport, Transport::Tcp { flags, .. } if flags.syn && !flags.ack);
             if idle < packet.timestamp.since(held.last) || opens && held.is_over() {
                 ended.extend(self.remove(slot));
+                found = None;
             } else if self.flow_active < packet.timestamp.since(held.first)
                 // Between a time and one long before it there is no duration.
                 || BACK_MAX < held.last.since(packet.timestamp)
@@ -167,9 +179,9 @@ impl FlowTable {
                 ended.push(held.split(packet));
             }
         }
-        let slot = match self.slots.get(&key) {
-            Some(&slot) => slot,
-            None => self.insert(key, packet, ended),
+        let slot = match found {
+            Some(slot) => slot,
+            None => self.insert(key, hash, packet, ended),
         };
         self.touches += 1;
         let touch = self.touches;
@@ -188,8 +200,19 @@ impl FlowTable {
 
     /// A flow by its key, without touching it.
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut Flow> {
-        let slot = *self.slots.get(key)?;
+        let slot = self.find(self.hasher.hash_one(key), key)?;
         self.flows.get_mut(slot as usize)?.flow.as_mut()
+    }
+
+    fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
+        let is_it = |place: &Place| {
+            let held = self.flows.get(place.slot as usize);
+            place.hash == hash
+                && held
+                    .and_then(|held| held.flow.as_ref())
+                    .is_some_and(|flow| flow.key == *key)
+        };
+        self.slots.find(hash, is_it).map(|place| place.slot)
     }
 
     /// The key of a packet; a later fragment has that of its first one where it is known.
@@ -227,7 +250,7 @@ impl FlowTable {
         own
     }
 
-    fn insert(&mut self, key: FlowKey, packet: &Packet<'_>, ended: &mut Vec<Flow>) -> u32 {
+    fn insert(&mut self, key: FlowKey, hash: u64, packet: &Packet<'_>, ended: &mut Vec<Flow>) -> u32 {
         if self.flows_max <= self.slots.len() {
             self.evicted += 1;
             ended.extend(self.oldest());
@@ -255,7 +278,8 @@ impl FlowTable {
                 u32::try_from(self.flows.len() - 1).unwrap_or(NONE)
             }
         };
-        self.slots.insert(key, number);
+        let place = Place { hash, slot: number };
+        self.slots.insert_unique(hash, place, |place| place.hash);
         self.link(number, OTHER);
         number
     }
@@ -263,7 +287,10 @@ impl FlowTable {
     fn remove(&mut self, slot: u32) -> Option<Flow> {
         self.unlink(slot);
         let flow = self.flows.get_mut(slot as usize)?.flow.take()?;
-        self.slots.remove(&flow.key);
+        let hash = self.hasher.hash_one(flow.key);
+        if let Ok(place) = self.slots.find_entry(hash, |place| place.slot == slot) {
+            place.remove();
+        }
         self.free.push(slot);
         Some(flow)
     }

@@ -2,6 +2,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 /// Texts of one generation: machines, names and accounts of a large municipality, in some 10 MiB.
 const GENERATION_MAX: usize = 32_768;
@@ -9,11 +10,14 @@ const GENERATION_MAX: usize = 32_768;
 /// Texts longer than this are worked out each time: no flood of long ones fills the memory.
 const TEXT_BYTES_MAX: usize = 256;
 
+/// A text; addresses and most names stand where they are looked for, not behind a pointer.
+type Text = SmallVec<[u8; 40]>;
+
 /// Answers by text. The hash is seeded: others choose the texts.
 #[derive(Debug)]
 pub(super) struct Cache<V> {
-    newer: HashMap<Box<str>, V, RandomState>,
-    older: HashMap<Box<str>, V, RandomState>,
+    newer: HashMap<Text, V, RandomState>,
+    older: HashMap<Text, V, RandomState>,
 }
 
 impl<V> Default for Cache<V> {
@@ -28,10 +32,11 @@ impl<V> Default for Cache<V> {
 impl<V: Clone> Cache<V> {
     /// The answer for a text, worked out if it is not at hand.
     pub(super) fn get_or(&mut self, text: &str, work: impl FnOnce() -> V) -> V {
-        if let Some(value) = self.newer.get(text) {
+        let bytes = text.as_bytes();
+        if let Some(value) = self.newer.get(bytes) {
             return value.clone();
         }
-        let value = match self.older.remove(text) {
+        let value = match self.older.remove(bytes) {
             Some(value) => value,
             None => work(),
         };
@@ -39,7 +44,7 @@ impl<V: Clone> Cache<V> {
             if GENERATION_MAX <= self.newer.len() {
                 self.older = std::mem::take(&mut self.newer);
             }
-            self.newer.insert(text.into(), value.clone());
+            self.newer.insert(Text::from_slice(bytes), value.clone());
         }
         value
     }

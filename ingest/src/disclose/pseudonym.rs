@@ -55,14 +55,59 @@ pub(super) enum Ours {
 }
 
 /// What an address becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Address {
     /// It is none.
     No,
     /// Of elsewhere, or of no machine: it stays.
-    Open,
+    Open(IpAddr),
     /// One of ours: its pseudonym.
-    Ours(Arc<str>),
+    Ours(AddressText),
+}
+
+/// An address with its text, without a place on the heap: most events have two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AddressText {
+    address: IpAddr,
+    /// The longest is of eight groups of four digits.
+    bytes: [u8; 39],
+    length: u8,
+}
+
+impl AddressText {
+    pub(super) fn new(address: IpAddr) -> Self {
+        let text = address.to_string();
+        let mut bytes = [0; 39];
+        let length = text.len().min(bytes.len());
+        for (to, from) in bytes.iter_mut().zip(text.as_bytes()) {
+            *to = *from;
+        }
+        Self {
+            address,
+            bytes,
+            length: length as u8,
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        let text = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        // Digits and marks only.
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl Address {
+    /// As it leaves.
+    pub(super) fn left(&self) -> Option<IpAddr> {
+        match self {
+            Self::No => None,
+            Self::Open(address) | Self::Ours(AddressText { address, .. }) => Some(*address),
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours(..))
+    }
 }
 
 /// What a name stands for, for the table that stays on site.
@@ -172,8 +217,8 @@ impl Pseudonyms {
     /// The pseudonym of an address as text; `None` where it stays, being of elsewhere or no address.
     pub(super) fn address(&mut self, text: &str) -> Option<Arc<str>> {
         match self.look_at(text) {
-            Address::Ours(hidden) => Some(hidden),
-            Address::Open | Address::No => None,
+            Address::Ours(hidden) => Some(hidden.as_str().into()),
+            Address::Open(_) | Address::No => None,
         }
     }
 
@@ -191,14 +236,14 @@ impl Pseudonyms {
                 return Address::No;
             };
             let Some(keep) = inside.keep(address) else {
-                // Behind `%` anything may stand.
-                return match text.contains('%') {
-                    true => Address::Ours(address.to_string().into()),
-                    false => Address::Open,
+                // Behind `%` anything may stand. What stays, stays as it is spelled.
+                return match text.parse() {
+                    Ok(spelled) if !text.contains('%') => Address::Open(spelled),
+                    Ok(_) | Err(_) => Address::Ours(AddressText::new(address)),
                 };
             };
             let cipher = if address.is_ipv4() { &*four } else { six };
-            Address::Ours(cipher.encrypt(address, keep).to_string().into())
+            Address::Ours(AddressText::new(cipher.encrypt(address, keep)))
         })
     }
 

@@ -381,3 +381,43 @@ fn a_pseudonym_is_turned_back_with_its_key_only() {
     assert_eq!(made.len(), 1);
     assert_eq!(made[0].clear, "pc12");
 }
+
+#[test]
+fn the_longest_addresses_are_whole() {
+    let long = "2001:db8:1111:2222:3333:4444:5555:6666";
+    for text in [
+        long,
+        "::ffff:255.255.255.255",
+        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    ] {
+        let address = text.parse().expect("an address");
+        assert_eq!(AddressText::new(address).as_str(), text);
+    }
+}
+
+#[test]
+fn a_flow_is_named_by_its_ends_as_they_leave_however_they_are_spelled() {
+    let mut disclosure = disclosure("[]");
+    for (source, destination) in [
+        ("10.20.0.5", "203.0.113.9"),
+        ("::ffff:10.20.0.5", "203.0.113.9"),
+        ("::ffff:203.0.113.8", "10.20.0.5"),
+        ("fe80::1%eth0", "fe80::2"),
+        ("10.20.0.5", "no address"),
+    ] {
+        let mut draft = draft(
+            "network.flow",
+            &[
+                (field::SOURCE_IP, source),
+                (field::DESTINATION_IP, destination),
+                (field::NETWORK_TRANSPORT, "tcp"),
+                (field::NETWORK_COMMUNITY_ID, "1:clear"),
+            ],
+        );
+        draft.fields.set(field::SOURCE_PORT, 40_000_u16);
+        draft.fields.set(field::DESTINATION_PORT, 443_u16);
+        disclosure.apply(&mut draft);
+        let left = draft.fields.text(field::NETWORK_COMMUNITY_ID).map(str::to_owned);
+        assert_eq!(left, flow_id(&draft.fields), "{source} to {destination}");
+    }
+}

@@ -27,10 +27,14 @@ struct Part {
 
 impl<'a> Append<'a> {
     pub(super) fn new(spool: &'a mut Spool, room: Room) -> Self {
+        let parts = spool.packing.rooms().map(|records| Part {
+            records,
+            ..Part::default()
+        });
         Self {
             spool,
             room,
-            parts: std::array::from_fn(|_| Part::default()),
+            parts,
             places: Vec::new(),
         }
     }
@@ -45,7 +49,23 @@ impl Append<'_> {
         };
         part.events += 1;
         let (key, value) = make(before + part.events);
-        part.add(Destination::Events, at, &key, &value);
+        part.add(Destination::Events, at, &key, |out| out.extend_from_slice(&value));
+    }
+
+    /// Adds an event of a stream and time whose key is known. `write` gets its sequence number and appends its record's value.
+    pub fn write(
+        &mut self,
+        stream: Stream,
+        at: Timestamp,
+        key: &[u8],
+        write: impl FnOnce(u64, &mut Vec<u8>),
+    ) {
+        let before = self.spool.sequence(stream);
+        if let Some(part) = self.parts.get_mut(stream.index()) {
+            part.events += 1;
+            let sequence = before + part.events;
+            part.add(Destination::Events, at, key, |out| write(sequence, out));
+        }
     }
 
     /// Adds a record for quarantine, put aside at a time.
@@ -63,7 +83,7 @@ impl Append<'_> {
         value: &[u8],
     ) {
         if let Some(part) = self.parts.get_mut(stream.index()) {
-            part.add(destination, at, key, value);
+            part.add(destination, at, key, |out| out.extend_from_slice(value));
         }
     }
 
@@ -122,7 +142,9 @@ impl Append<'_> {
                 &[]
             };
             let records = std::mem::take(&mut part.records);
-            let (header, frame) = frame::encode(header, places, &records).map_err(SpoolError::Write)?;
+            let (header, frame) =
+                frame::encode(header, places, &records, &mut spool.packing).map_err(SpoolError::Write)?;
+            spool.packing.keep(*stream, header, records);
             frames.push((*stream, header, frame));
         }
         let most_important = used.first().copied().unwrap_or(Stream::Quarantine);
@@ -156,8 +178,8 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 impl Part {
-    fn add(&mut self, destination: Destination, at: Timestamp, key: &[u8], value: &[u8]) {
-        frame::push(&mut self.records, destination, key, value);
+    fn add(&mut self, destination: Destination, at: Timestamp, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        frame::push(&mut self.records, destination, key, write);
         self.count += 1;
         let at = at.as_nanos();
         let (earliest, latest) = self.times.unwrap_or((at, at));

@@ -6,7 +6,8 @@
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-use super::{Destination, Entry, Progress, Stream};
+use super::packing::Packing;
+use super::{BATCH_RECORDS, Destination, Entry, Progress, Stream};
 
 /// `VSF1`: a frame of version 1.
 const MAGIC: [u8; 4] = *b"VSF1";
@@ -17,9 +18,6 @@ pub(super) const HEADER_BYTES: usize = 80;
 /// The most that a frame's records may take uncompressed: far more than any append has, so that damage can't ask for
 /// memory.
 const RECORDS_BYTES_MAX: usize = 1 << 28;
-
-/// The fastest level: 11 to 1 on EVE, where higher levels gain nothing.
-const LEVEL: i32 = 1;
 
 const CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
@@ -124,15 +122,26 @@ pub(super) fn find(bytes: &[u8]) -> Option<usize> {
     bytes.windows(MAGIC.len()).position(|window| window == MAGIC)
 }
 
-/// Appends one record to the records of a frame.
-pub(super) fn push(records: &mut Vec<u8>, destination: Destination, key: &[u8], value: &[u8]) {
+/// Appends one record to the records of a frame; `write` appends its value.
+pub(super) fn push(
+    records: &mut Vec<u8>,
+    destination: Destination,
+    key: &[u8],
+    write: impl FnOnce(&mut Vec<u8>),
+) {
     records.push(match destination {
         Destination::Events => 0,
         Destination::Quarantine => 1,
     });
-    for part in [key, value] {
-        records.extend_from_slice(&(part.len() as u32).to_le_bytes());
-        records.extend_from_slice(part);
+    records.extend_from_slice(&(key.len() as u32).to_le_bytes());
+    records.extend_from_slice(key);
+    let at = records.len();
+    records.extend_from_slice(&[0; 4]);
+    write(records);
+    // Known only now.
+    let length = (records.len() - at - 4) as u32;
+    if let Some(place) = records.get_mut(at..at + 4) {
+        place.copy_from_slice(&length.to_le_bytes());
     }
 }
 
@@ -144,6 +153,7 @@ pub(super) fn encode(
     mut header: Header,
     places: &[(String, Progress)],
     records: &[u8],
+    packing: &mut Packing,
 ) -> std::io::Result<(Header, Vec<u8>)> {
     if RECORDS_BYTES_MAX < records.len() {
         return Err(std::io::ErrorKind::FileTooLarge.into());
@@ -153,14 +163,18 @@ pub(super) fn encode(
     } else {
         serde_json::to_vec(places)?
     };
-    let packed = zstd::bulk::compress(records, LEVEL)?;
+    let packed = packing.pack(records)?;
     header.places_bytes = places.len() as u32;
     header.records_bytes = packed.len() as u32;
     header.raw_bytes = records.len() as u32;
-    let body = [places, packed].concat();
-    header.body_crc = checksum(&body);
-    let mut frame = header.encode().to_vec();
-    frame.extend_from_slice(&body);
+    let mut frame = Vec::with_capacity(HEADER_BYTES + places.len() + packed.len());
+    frame.resize(HEADER_BYTES, 0);
+    frame.extend_from_slice(&places);
+    frame.extend_from_slice(packed);
+    if let Some((head, body)) = frame.split_at_mut_checked(HEADER_BYTES) {
+        header.body_crc = checksum(body);
+        head.copy_from_slice(&header.encode());
+    }
     Ok((header, frame))
 }
 
@@ -176,21 +190,28 @@ pub(super) fn places(header: &Header, body: &[u8]) -> Option<Vec<(String, Progre
     serde_json::from_slice(places).ok()
 }
 
-/// Appends the records of a frame; `None` if it is damaged, and then nothing is appended.
+/// Appends the records of a frame, whose body may be missing where it is at hand; `None` if it is damaged, and then nothing
+/// is appended.
 pub(super) fn records(
     header: &Header,
     body: &[u8],
     stream: Stream,
     from: u64,
+    packing: &mut Packing,
     out: &mut Vec<Entry>,
 ) -> Option<()> {
-    let raw_bytes = header.raw_bytes as usize;
-    if checksum(body) != header.body_crc || RECORDS_BYTES_MAX < raw_bytes {
-        return None;
-    }
-    let packed = body.get(header.places_bytes as usize..)?;
-    let raw = zstd::bulk::decompress(packed, raw_bytes).ok()?;
-    let (mut reader, before) = (Reader(&raw), out.len());
+    let raw = if packing.at_hand(stream, header).is_some() {
+        packing.at_hand(stream, header)?
+    } else {
+        let raw_bytes = header.raw_bytes as usize;
+        if checksum(body) != header.body_crc || RECORDS_BYTES_MAX < raw_bytes {
+            return None;
+        }
+        let packed = body.get(header.places_bytes as usize..)?;
+        packing.unpack(packed, raw_bytes).ok()?
+    };
+    let (mut reader, before) = (Reader(raw), out.len());
+    out.reserve(header.count.min(BATCH_RECORDS as u32) as usize);
     for number in header.first..header.end() {
         let Some((destination, key, value)) = reader.record() else {
             out.truncate(before);

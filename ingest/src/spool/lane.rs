@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, Header};
+use super::packing::Packing;
 use super::{Cause, Entry, Held, Loss, Stream};
 use scan::{Found, body, found};
 
@@ -312,21 +313,30 @@ impl Lane {
     ///
     /// # Errors
     /// If the system can't read it now; it is then still the next one.
-    pub(super) fn take(&mut self, out: &mut Vec<Entry>) -> io::Result<usize> {
+    pub(super) fn take(&mut self, packing: &mut Packing, out: &mut Vec<Entry>) -> io::Result<usize> {
         let Some(mut flight) = self.flight.take() else {
             return Ok(0);
         };
-        let taken = self.take_into(&mut flight, out);
+        let taken = self.take_into(&mut flight, packing, out);
         self.flight = Some(flight);
         taken
     }
 
-    fn take_into(&mut self, flight: &mut Flight, out: &mut Vec<Entry>) -> io::Result<usize> {
+    fn take_into(
+        &mut self,
+        flight: &mut Flight,
+        packing: &mut Packing,
+        out: &mut Vec<Entry>,
+    ) -> io::Result<usize> {
         let (Some(header), Some(segment)) = (flight.upcoming, self.segments.get(flight.index).cloned())
         else {
             return Ok(0);
         };
-        let body = self.read(&segment, |file| body(file, flight.offset, &header))?;
+        // What was just written need not be read.
+        let body = match packing.at_hand(self.stream, &header) {
+            Some(_) => Some(Vec::new()),
+            None => self.read(&segment, |file| body(file, flight.offset, &header))?,
+        };
         flight.upcoming = None;
         let Some(body) = body else {
             flight.offset = segment.bytes;
@@ -337,7 +347,7 @@ impl Lane {
             .extend(self.lost(&segment, flight.number, header.first));
         flight.number = flight.number.max(header.first);
         let before = out.len();
-        if frame::records(&header, &body, self.stream, flight.number, out).is_none() {
+        if frame::records(&header, &body, self.stream, flight.number, packing, out).is_none() {
             flight
                 .losses
                 .extend(self.lost(&segment, flight.number, header.end()));

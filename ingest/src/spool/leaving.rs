@@ -73,7 +73,7 @@ impl Spool {
             let Some(lane) = first.and_then(|(_, index)| lanes.get_mut(index)) else {
                 break;
             };
-            match lane.take(&mut batch) {
+            match lane.take(&mut self.packing, &mut batch) {
                 Ok(taken) => bytes += taken,
                 Err(_) if !batch.is_empty() => break,
                 Err(_) => lane.stop(),

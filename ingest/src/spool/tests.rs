@@ -90,6 +90,31 @@ fn sequence_numbers_have_no_gaps_across_reopening_and_emptying() {
 }
 
 #[test]
+fn what_is_still_at_hand_is_what_the_disk_has() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spool = open(directory.path());
+    for (stream, count) in [(Stream::Log, 3), (Stream::Flow, 2), (Stream::Log, 4)] {
+        add(&mut spool, stream, count);
+    }
+    // An append that comes to nothing takes the room of what was at hand.
+    drop(spool.append(Room::Wait));
+    add(&mut spool, Stream::Alert, 1);
+    let copy = tempfile::tempdir().expect("a directory");
+    let to = copy.path().join(FOLDER);
+    fs::create_dir(&to).expect("makes");
+    for entry in fs::read_dir(directory.path().join(FOLDER)).expect("reads") {
+        let path = entry.expect("reads").path();
+        fs::copy(&path, to.join(path.file_name().expect("has one"))).expect("copies");
+    }
+    let at_hand = drain(&mut spool);
+    assert_eq!(at_hand.len(), 10);
+    assert_eq!(at_hand, drain(&mut open(copy.path())));
+    // Nothing of one append is taken for another's.
+    add(&mut spool, Stream::Log, 2);
+    assert_eq!(drain(&mut spool), names(Stream::Log, 8..=9));
+}
+
+#[test]
 fn an_append_that_is_not_committed_never_happened() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut spool = open(directory.path());

@@ -3,7 +3,7 @@
 //! A constant of [`crate::field`] can't be made without its class; names that sources bring along and that have no constant
 //! are [`OTHERS`]. A name that is in neither is a stranger's, and is withheld.
 
-use super::DECLARED;
+use super::{DECLARED, index};
 
 /// What a field tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,12 +102,7 @@ impl Class {
 /// The class of a field, if it is declared.
 #[must_use]
 pub fn class(name: &str) -> Option<Class> {
-    use std::collections::HashMap;
-    use std::sync::LazyLock;
-    // Seeded: names come from outside too.
-    static BY_NAME: LazyLock<HashMap<&'static str, Class, foldhash::fast::RandomState>> =
-        LazyLock::new(|| DECLARED.iter().chain(OTHERS).copied().collect());
-    BY_NAME.get(name).copied()
+    index::find(name)
 }
 
 /// Whether a field holds a name of a user that stood in packets: asked of every field there is, and few are.

@@ -107,11 +107,9 @@ impl Batch {
     /// Puts all of it into an append.
     pub(super) fn fill(&mut self, append: &mut Append<'_>, sensor: &[u8]) {
         for Prepared { stream, key, event } in &mut self.events {
-            append.event(*stream, event.timestamp, |sequence| {
+            append.write(*stream, event.timestamp, key, |sequence, out| {
                 event.sequence = sequence;
-                let mut value = Vec::with_capacity(512);
-                encode(event, &mut value);
-                (key.clone(), value)
+                encode(event, out);
             });
         }
         for (_, value) in &self.refused {
