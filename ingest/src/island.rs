@@ -1,7 +1,7 @@
 //! Island mode: what is grave is told on site while the way to the centre is cut, and leaves first when it is open again
 //! (R19).
 //!
-//! [`Uplink`] knows since when nothing was taken of what waits; [`Words`] decides what is worth a word; [`Local`] counts
+//! `Uplink` knows since when nothing was taken of what waits; `Words` decides what is worth a word; `Local` counts
 //! rules about several events, for local words only, since the centre counts them when the events have come. All three are
 //! pure: `now` is an argument. What is told lies in `state/alerts`, is a line in the log without any name or address, and
 //! goes out as [`mail`] where the site has a relay. Nothing of it leaves the site by the sensor, and events are spooled and
