@@ -114,6 +114,10 @@ impl Needs {
             files::of_source(source, &mut needs);
         }
         needs.reads.extend(plan.readable().iter().cloned());
+        let detect = plan.detect();
+        needs
+            .reads
+            .extend(detect.rules.iter().chain(&detect.indicators).cloned());
         match plan.written_bus() {
             Some(BusConfig::Kafka(kafka)) => files::of_properties(&kafka.properties, &mut needs),
             Some(BusConfig::Embedded { directory }) => files::of_state(directory, &mut needs),

@@ -187,6 +187,12 @@ impl Plan {
         &self.written.readable
     }
 
+    /// What events are held against, besides what bundles bring.
+    #[must_use]
+    pub const fn detect(&self) -> &Detect {
+        &self.written.detect
+    }
+
     /// What the file leaves out, each with what stands for it: for people.
     #[must_use]
     pub fn defaulted(&self) -> Vec<(&'static str, String)> {

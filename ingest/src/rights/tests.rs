@@ -40,6 +40,16 @@ fn each_source_keeps_what_it_opens_its_socket_with() {
 }
 
 #[test]
+fn rules_and_indicators_of_the_configuration_are_read() {
+    let text = "sensor: s\norganization: \"964965226\"\nstate: /nowhere/state\nsources: []\nbus: { gateway: { url: \
+                \"https://[::1]:8443\", directory: /etc/varde/trust } }\ndetect: { rules: /srv/rules, indicators: /srv/feed.csv }\n";
+    let needs = Needs::of(&Plan::parse(text, "sensor.yml").expect("reads"));
+    for named in ["/srv/rules", "/srv/feed.csv"] {
+        assert!(needs.reads.contains(&named.into()), "{named}: {:?}", needs.reads);
+    }
+}
+
+#[test]
 fn files_are_read_where_they_are_and_where_they_will_be() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path().canonicalize().expect("a path");
