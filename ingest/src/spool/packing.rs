@@ -9,7 +9,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use super::frame::Header;
 use super::{STREAMS, Stream};
 
-/// The fastest level: 9 to 1 on events, where the negative ones are no faster and give 7 to 1.
+/// 9 to 1 on events. Negative levels are faster and give 7 to 1 at best: how long an outage may last goes before.
 const LEVEL: i32 = 1;
 
 /// Room that is kept for the next time: of a few thousand events. What had more is given back.

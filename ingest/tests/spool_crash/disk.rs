@@ -100,8 +100,11 @@ impl Disk {
 
     /// Takes the power: nobody may use it meanwhile.
     pub(crate) fn cut_power(&self) {
+        // The kernel may write while it is copied. What is the same afterwards was the disk when the copy was done, all of it
+        // at one moment; else the copy is of no disk that ever was.
         let script = format!(
-            "cp '{0}' '{0}.cut' && umount '{1}' && mv '{0}.cut' '{0}' && mount -o {OPTIONS} '{0}' '{1}'",
+            "n=0; until cp '{0}' '{0}.cut' && cmp -s '{0}' '{0}.cut'; do n=$((n + 1)); [ $n -lt 1000 ] || exit 1; done; \
+             umount '{1}' && mv '{0}.cut' '{0}' && mount -o {OPTIONS} '{0}' '{1}'",
             self.image.display(),
             self.inside.display()
         );
