@@ -5,8 +5,10 @@
 #[path = "lab/lab.rs"]
 mod lab;
 
+use std::time::Duration;
+
 use detect::detector::{Detector, Findings, Origin};
-use detect_engine::{Correlator, Ruleset};
+use detect_engine::{Correlated, Correlator, Ruleset};
 use detect_rules::SourceText;
 use ingest_event::{OrganizationNumber, Timestamp};
 
@@ -141,6 +143,25 @@ fn a_backlog_behind_what_left_first_counts_as_if_nothing_had() {
         assert_eq!(told, expected, "behind {dataset}");
         assert_eq!(correlator.stats().events_late, 0, "behind {dataset}");
     }
+}
+
+/// The last before the cut was an alert, and nothing came for hours: the first after it says nothing of time either.
+#[test]
+fn a_backlog_counts_whatever_came_last_before_the_outage() {
+    let ruleset = rules();
+    let expected = found(&ruleset, &mut Correlator::new(ruleset.clone()), &read(flows()));
+    let mut correlator = Correlator::new(ruleset.clone());
+    let before = [(DAY - 60, first("suricata.alert", DAY - 60))];
+    assert_eq!(found(&ruleset, &mut correlator, &before), []);
+    // As the detector does when a partition is quiet.
+    let mut correlated = Correlated::default();
+    correlator.elapse(Duration::from_secs(3_600), &mut correlated);
+    let mut events = vec![first("suricata.alert", NOW - 1)];
+    events.extend(flows());
+    let mut told = found(&ruleset, &mut correlator, &read(events));
+    told.retain(|(name, _)| name == "Many Flows");
+    assert_eq!(told, expected);
+    assert_eq!(correlator.stats().events_late, 0);
 }
 
 #[test]

@@ -121,6 +121,9 @@ pub struct Detect {
     /// A feed of indicators, or a folder of feeds.
     #[serde(default)]
     pub indicators: Option<PathBuf>,
+    /// Whether the centre's indicators may be the site's own addresses and names.
+    #[serde(default)]
+    pub own_values: bool,
 }
 
 impl Detect {
@@ -130,6 +133,7 @@ impl Detect {
         Files {
             rules: self.rules.iter().cloned().collect(),
             indicators: self.indicators.iter().cloned().collect(),
+            of_centre: Vec::new(),
             restricted: None,
         }
     }

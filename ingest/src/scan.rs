@@ -9,6 +9,7 @@
 mod fields;
 mod hit;
 pub mod load;
+pub mod ours;
 mod restricted;
 mod rules;
 

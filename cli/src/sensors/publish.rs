@@ -101,11 +101,14 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
         number(folder.bytes),
         counted(sent, "part", "parts"),
     ));
-    if let Some(restricted) = restricted {
+    if let Some((restricted, key)) = restricted.and_then(|restricted| {
+        let key = restricted.key_id.clone()?;
+        Some((restricted, key))
+    }) {
         terminal.tell(&format!(
             "{} travel as hashes under the key {}, {} in clear.",
             counted(restricted.hidden as u64, "indicator", "indicators"),
-            restricted.key_id,
+            key,
             number(restricted.open as u64),
         ));
     }

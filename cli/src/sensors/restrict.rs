@@ -1,7 +1,7 @@
 //! Restricted indicators never travel in clear: those that are TLP:RED or PAP:RED, and those of feeds that say
 //! `without_reveal`, become hashes under a key that the detector has too.
 //!
-//! Where there are any, none of the feeds' own files travels: what is open in them is written anew.
+//! None of the feeds' own files travels: what is open in them is written anew, and nothing else of them can slip through.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -28,10 +28,11 @@ pub(super) struct Restricted {
     pub(super) hidden: usize,
     /// How many did not.
     pub(super) open: usize,
-    pub(super) key_id: String,
+    /// Of the key of the hashes, if there are any.
+    pub(super) key_id: Option<String>,
 }
 
-/// Takes what is restricted out of a folder's feeds; `None` where nothing is.
+/// Takes what is restricted out of a folder's feeds; `None` where there are none.
 pub(super) fn restrict(
     directory: &Path,
     key: Option<&Path>,
@@ -59,8 +60,22 @@ pub(super) fn restrict(
         };
         read_feed_file(&path, &base, &mut sink, &mut report);
     }
+    let in_clear = |open: &mut Vec<Indicator>| {
+        vec![
+            (format!("{INDICATORS}/open.csv"), table(open).into_bytes()),
+            (
+                format!("{INDICATORS}/open.csv.feed.yml"),
+                DESCRIPTION.as_bytes().to_vec(),
+            ),
+        ]
+    };
     if hidden.is_empty() {
-        return Ok(None);
+        return Ok(Some(Restricted {
+            hidden: 0,
+            open: open.len(),
+            key_id: None,
+            files: in_clear(&mut open),
+        }));
     }
     let Some(key) = key else {
         let message = format!(
@@ -71,6 +86,8 @@ pub(super) fn restrict(
         return Err(Failure::new(Exit::Usage, message));
     };
     let key = read_or_make(key)?;
+    // What is over hides nothing that is not.
+    hidden.retain(|indicator| indicator.valid_until.is_none_or(|until| now < until));
     // Also those that another feed has in clear: what is restricted here is not told here.
     let is_same = |one: &Indicator, other: &Indicator| (one.kind, &one.value) == (other.kind, &other.value);
     hidden.sort_by(|one, other| (one.kind, &one.value).cmp(&(other.kind, &other.value)));
@@ -79,7 +96,6 @@ pub(super) fn restrict(
         let order = |hidden: &Indicator| (hidden.kind, &hidden.value).cmp(&(open.kind, &open.value));
         hidden.binary_search_by(order).is_err()
     });
-    hidden.retain(|indicator| indicator.valid_until.is_none_or(|until| now < until));
     if HASHES_MAX < hidden.len() {
         let message = format!(
             "{} indicators are restricted; {HASHES_MAX} are the most",
@@ -92,18 +108,13 @@ pub(super) fn restrict(
         .map(|indicator| (indicator.kind.as_str(), indicator.value.as_str()));
     let list = RestrictedList::of(&key, values);
     let list = serde_json::to_vec(&list).map_err(|error| failed("write the list of hashes", &error))?;
+    let mut files = in_clear(&mut open);
+    files.push((RESTRICTED.to_owned(), list));
     Ok(Some(Restricted {
         hidden: hidden.len(),
         open: open.len(),
-        key_id: key.id(),
-        files: vec![
-            (format!("{INDICATORS}/open.csv"), table(&mut open).into_bytes()),
-            (
-                format!("{INDICATORS}/open.csv.feed.yml"),
-                DESCRIPTION.as_bytes().to_vec(),
-            ),
-            (RESTRICTED.to_owned(), list),
-        ],
+        key_id: Some(key.id()),
+        files,
     }))
 }
 

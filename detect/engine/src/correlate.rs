@@ -346,6 +346,8 @@ impl Correlator {
         for name in lanes {
             self.give_out(name, &mut Packed::default(), Some(i64::MAX), out);
         }
+        // What comes next may be the end of an outage: how long nothing else has come is counted from there.
+        self.lanes.values_mut().for_each(|lane| lane.overtaken = None);
         let mut parts = Vec::new();
         self.gatherer.flush(i64::MAX, &mut parts);
         self.work(out).send_parts(&parts);

@@ -11,6 +11,7 @@ use super::{Bundles, Intake};
 use crate::config::Config;
 use crate::control;
 use crate::scan::load::{self, Files};
+use crate::scan::ours::Ours;
 
 /// Where they come from, and which are loaded.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Held {
     bundles: Option<watch::Receiver<Bundles>>,
     /// What was loaded last.
     files: Files,
+    /// What no indicator is about.
+    ours: Ours,
 }
 
 impl Held {
@@ -61,9 +64,10 @@ pub(super) async fn load(
         configured: config.detect.files(),
         bundles,
         files: Files::default(),
+        ours: Ours::of(config),
     };
     held.files = held.wanted();
-    renew(&held.files, intake).await?;
+    renew(&held, &held.files, intake).await?;
     Ok(held)
 }
 
@@ -80,19 +84,19 @@ pub(super) async fn follow(
         }
         let wanted = held.wanted();
         if held.files != wanted {
-            renew(&wanted, &intake).await?;
+            renew(&held, &wanted, &intake).await?;
             held.files = wanted;
         }
     }
     Ok(())
 }
 
-async fn renew(files: &Files, intake: &Arc<Intake>) -> anyhow::Result<()> {
-    let (files, scan) = (files.clone(), Arc::clone(intake.scan()));
+async fn renew(held: &Held, files: &Files, intake: &Arc<Intake>) -> anyhow::Result<()> {
+    let (files, ours, scan) = (files.clone(), held.ours.clone(), Arc::clone(intake.scan()));
     if files.is_empty() {
         scan.put(None);
         return Ok(());
     }
-    let renewing = tokio::task::spawn_blocking(move || load::renew(&scan, &files));
+    let renewing = tokio::task::spawn_blocking(move || load::renew(&scan, &files, &ours));
     renewing.await.context("load rules and indicators")
 }

@@ -63,6 +63,8 @@ pub(super) struct Keeper {
     configuration: String,
     /// What the bundle adds to the configuration that the inside runs with.
     applied: Overlay,
+    /// Before the inside started: what fails at once counts too. `None` where that is not known.
+    started: Option<Figures>,
     /// Of the envelope that was settled last.
     tag: Option<String>,
     /// In place, and applied when the sensor has run for a while.
@@ -114,6 +116,7 @@ impl Keeper {
             standing,
             unknown,
             clock,
+            started: Some(Figures::of(&metrics)),
             metrics,
             pace,
             bundles,
@@ -198,21 +201,24 @@ impl Keeper {
     pub(super) async fn until_changed(&mut self) -> Change {
         let mut looks = tokio::time::interval(self.pace.look);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut start = Figures::of(&self.metrics);
+        let mut start = self.started.take().unwrap_or_else(|| Figures::of(&self.metrics));
         let mut age = Duration::ZERO;
         loop {
             looks.tick().await;
             age = age.saturating_add(self.pace.look);
             let is_time = self.pace.settle <= age;
             if self.is_worse(&start, age) || is_time && self.apply(&start) {
+                let now = Figures::of(&self.metrics);
                 self.tell().await;
                 if !self.is_in_place() {
+                    self.started = Some(now);
                     return Change::Again;
                 }
-                start = Figures::of(&self.metrics);
+                start = now;
                 age = Duration::ZERO;
             }
             if self.renew().await {
+                self.started = Some(Figures::of(&self.metrics));
                 return Change::Again;
             }
             self.ask_in = self.ask_in.saturating_sub(self.pace.look);

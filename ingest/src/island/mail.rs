@@ -2,7 +2,8 @@
 //!
 //! One mail at most an hour, the first at once. What can't be sent goes with the next.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ struct Words {
     machines: [&'static str; 2],
     more: &'static str,
     what_to_do: &'static str,
-    severities: [&'static str; 2],
+    severities: [&'static str; 3],
 }
 
 const NB: Words = Words {
@@ -60,7 +61,7 @@ const NB: Words = Words {
         Finn maskinen, og hvem som bruker den. Koble den fra nettet hvis trafikken ikke kan forklares.\n\n\
         Ingenting går tapt: alt blir sendt til sentralen når den er tilbake, det viktigste først.\n\n\
         Denne meldingen er laget av sensoren selv. Den sender høyst én i timen.",
-    severities: ["høy", "kritisk"],
+    severities: ["middels", "høy", "kritisk"],
 };
 
 const NN: Words = Words {
@@ -73,7 +74,7 @@ const NN: Words = Words {
         Finn maskina, og kven som bruker ho. Kople ho frå nettet om trafikken ikkje kan forklarast.\n\n\
         Ingenting går tapt: alt blir sendt til sentralen når han er tilbake, det viktigaste først.\n\n\
         Denne meldinga er laga av sensoren sjølv. Han sender høgst éi i timen.",
-    severities: ["høg", "kritisk"],
+    severities: ["middels", "høg", "kritisk"],
 };
 
 const EN: Words = Words {
@@ -86,7 +87,7 @@ const EN: Words = Words {
         Find the machine and who uses it. Disconnect it if the traffic can't be explained.\n\n\
         Nothing is lost: all of it is sent to the centre when it is back, the most important first.\n\n\
         The sensor itself wrote this. It sends one mail an hour at most.",
-    severities: ["high", "critical"],
+    severities: ["medium", "high", "critical"],
 };
 
 impl Post {
@@ -165,6 +166,9 @@ pub(crate) async fn run(post: Post, island: Arc<Island>, clock: Clock, stop: Can
     }
 }
 
+/// What is told has one of these severities, the least first; each language has a word for each.
+const SEVERITIES: [&str; 3] = ["medium", "high", "critical"];
+
 /// Subject and text of a mail.
 fn written(language: Language, sensor: &SensorId, told: &[Word]) -> (String, String) {
     let words = match language {
@@ -172,20 +176,23 @@ fn written(language: Language, sensor: &SensorId, told: &[Word]) -> (String, Str
         Language::Nn => &NN,
         Language::En => &EN,
     };
-    let mut rules: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    // The gravest first: of many, the last are only counted.
+    let mut rules: BTreeMap<(Reverse<usize>, &str), BTreeSet<&str>> = BTreeMap::new();
     for word in told {
-        *rules.entry((&word.title, &word.severity)).or_default() += 1;
+        let gravity = SEVERITIES.iter().position(|code| *code == word.severity);
+        let gravity = Reverse(gravity.unwrap_or(0));
+        rules
+            .entry((gravity, &word.title))
+            .or_default()
+            .insert(&word.machine);
     }
     let mut text = words.why.replace("{sensor}", sensor.as_str());
     let _ = write!(text, "\n\n{}:\n", words.found);
-    for ((title, severity), count) in rules.iter().take(RULES_MAX) {
+    for ((Reverse(gravity), title), machines) in rules.iter().take(RULES_MAX) {
+        let count = machines.len();
         let [one, several] = words.machines;
-        let machines = if *count == 1 { one } else { several };
-        let severity = match *severity {
-            "high" => words.severities[0],
-            "critical" => words.severities[1],
-            other => other,
-        };
+        let machines = if count == 1 { one } else { several };
+        let severity = words.severities.get(*gravity).copied().unwrap_or_default();
         let _ = writeln!(text, "- {title} ({severity}, {count} {machines})");
     }
     if let Some(rest) = rules.len().checked_sub(RULES_MAX).filter(|rest| 0 < *rest) {
@@ -219,26 +226,47 @@ mod tests {
         let mut told = vec![
             word("Known bad domain", "10.20.0.15"),
             word("Known bad domain", "fd00:20::15"),
+            // Again in the next hour, which is no other machine.
+            word("Known bad domain", "fd00:20::15"),
         ];
-        told.extend((0..RULES_MAX).map(|number| word(&format!("Rule {number}"), "10.20.0.15")));
+        let grave = |title: &str, severity: &str| Word {
+            severity: severity.to_owned(),
+            ..word(title, "10.20.0.15")
+        };
+        // The gravest is shown whatever its name, and of the least only how many there are.
+        told.extend([grave("Åpen dør", "critical"), grave("A Chain", "medium")]);
+        told.extend((2..RULES_MAX).map(|number| word(&format!("Rule {number}"), "10.20.0.15")));
         for (language, parts) in [
             (
                 Language::Nb,
-                ["sensor-1", "Known bad domain (høy, 2 maskiner)", "og 1 til"],
+                [
+                    "Åpen dør (kritisk, 1 maskin)",
+                    "Known bad domain (høy, 2 maskiner)",
+                    "og 1 til",
+                ],
             ),
             (
                 Language::Nn,
-                ["sensor-1", "Known bad domain (høg, 2 maskiner)", "og 1 til"],
+                [
+                    "Åpen dør (kritisk, 1 maskin)",
+                    "Known bad domain (høg, 2 maskiner)",
+                    "og 1 til",
+                ],
             ),
             (
                 Language::En,
-                ["sensor-1", "Known bad domain (high, 2 machines)", "and 1 more"],
+                [
+                    "Åpen dør (critical, 1 machine)",
+                    "Known bad domain (high, 2 machines)",
+                    "and 1 more",
+                ],
             ),
         ] {
             let (subject, text) = written(language, &sensor, &told);
-            for part in parts {
+            for part in parts.into_iter().chain(["sensor-1"]) {
                 assert!(text.contains(part), "{text}");
             }
+            assert!(!text.contains("A Chain"), "{text}");
             for secret in ["10.20.0.15", "fd00", "secret", "{"] {
                 assert!(!text.contains(secret) && !subject.contains(secret), "{text}");
             }

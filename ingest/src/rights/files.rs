@@ -16,8 +16,8 @@ use crate::config::Source;
 const NEWEST: ABI = ABI::V5;
 
 /// Read by every program: names of hosts, the kernel's tables of networks, libraries where the program is not static. A
-/// resolver's file may be a link into `/run` that changes.
-const OF_THE_SYSTEM: [&str; 11] = [
+/// resolver's file may be a link into a folder in `/run` that is made and made again.
+const OF_THE_SYSTEM: [&str; 9] = [
     "/etc",
     "/usr",
     "/lib",
@@ -26,9 +26,7 @@ const OF_THE_SYSTEM: [&str; 11] = [
     "/sys",
     "/dev/null",
     "/dev/urandom",
-    "/run/systemd/resolve",
-    "/run/NetworkManager",
-    "/run/resolvconf",
+    "/run",
 ];
 
 /// A folder that is made and kept by the sensor. The names above it are read to write it through to the disk.
@@ -57,7 +55,13 @@ pub(super) fn of_source(source: &Source, needs: &mut Needs) {
         Source::SyslogTls(tls) => {
             // Certificates are renewed by putting another file into the place of the first.
             let named = [&tls.certificate, &tls.key].into_iter().chain(&tls.client_ca);
-            needs.reads.extend(named.map(|path| there(&above(path))));
+            for path in named {
+                needs.reads.push(there(&above(path)));
+                // Where a link leads: to wherever a client of ACME keeps them.
+                needs
+                    .reads
+                    .extend(path.canonicalize().iter().map(|path| above(path)));
+            }
         }
         Source::EveSocket(socket) => needs.writes.push(there(&above(&socket.path))),
         Source::Capture(_) | Source::SyslogUdp(_) | Source::SyslogTcp(_) | Source::FlowExport(_) => {}

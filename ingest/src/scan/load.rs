@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use detect_alert::Indicator;
 use detect_engine::{Compiler, IndicatorTableBuilder};
 use detect_rules::{
     Diagnostic, FeedOptions, FeedReport, Outcome, check as check_rules, feed_files, read_feed_file,
@@ -14,6 +15,7 @@ use detect_rules::{
 use ingest_event::restricted::{RestrictedError, RestrictedList};
 use thiserror::Error;
 
+use super::ours::Ours;
 use super::restricted::Restricted;
 use super::{Loaded, Scan};
 
@@ -34,8 +36,10 @@ const TOLD_MAX: usize = 5;
 pub struct Files {
     /// Sigma rules.
     pub rules: Vec<PathBuf>,
-    /// Feeds of indicators.
+    /// The site's own feeds of indicators.
     pub indicators: Vec<PathBuf>,
+    /// The centre's.
+    pub of_centre: Vec<PathBuf>,
     /// Indicators as hashes.
     pub restricted: Option<PathBuf>,
 }
@@ -49,6 +53,8 @@ pub struct Read {
     pub wrong: Vec<Diagnostic>,
     /// Lines and files of feeds that were refused.
     pub refused_indicators: u64,
+    /// Indicators that are the site's own addresses and names: left out ([`Ours`]).
+    pub own_indicators: u64,
 }
 
 /// Why rules and indicators can't be used.
@@ -88,7 +94,7 @@ impl Files {
     /// With those of a bundle that lies in this folder.
     #[must_use]
     pub fn and_of_bundle(mut self, folder: &Path) -> Self {
-        for (name, files) in [(RULES, &mut self.rules), (INDICATORS, &mut self.indicators)] {
+        for (name, files) in [(RULES, &mut self.rules), (INDICATORS, &mut self.of_centre)] {
             let path = folder.join(name);
             if path.is_dir() {
                 files.push(path);
@@ -104,7 +110,10 @@ impl Files {
     /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.indicators.is_empty() && self.restricted.is_none()
+        self.rules.is_empty()
+            && self.indicators.is_empty()
+            && self.of_centre.is_empty()
+            && self.restricted.is_none()
     }
 }
 
@@ -112,7 +121,7 @@ impl Files {
 ///
 /// # Errors
 /// [`LoadError::Compile`].
-pub fn read(files: &Files) -> Result<Read, LoadError> {
+pub fn read(files: &Files, ours: &Ours) -> Result<Read, LoadError> {
     let (sources, mut wrong) = read_rules(&files.rules);
     let checked = check_rules(&sources);
     wrong.extend(checked.diagnostics);
@@ -122,16 +131,25 @@ pub fn read(files: &Files) -> Result<Read, LoadError> {
         false => Some(Arc::new(Compiler::new().rules(checked.rules).compile()?)),
     };
     let (mut builder, mut report) = (IndicatorTableBuilder::new(), FeedReport::default());
-    for path in feed_files(&files.indicators, &mut report) {
-        let mut sink = |indicator| {
-            builder.add(&indicator);
-        };
-        read_feed_file(&path, &FeedOptions::new(""), &mut sink, &mut report);
+    let mut own = 0;
+    let none = Ours::default();
+    for (feeds, ours) in [(&files.indicators, &none), (&files.of_centre, ours)] {
+        for path in feed_files(feeds, &mut report) {
+            let mut sink = |indicator: Indicator| {
+                if ours.is(indicator.kind, &indicator.value) {
+                    own += 1;
+                } else {
+                    builder.add(&indicator);
+                }
+            };
+            read_feed_file(&path, &FeedOptions::new(""), &mut sink, &mut report);
+        }
     }
     Ok(Read {
-        loaded: Loaded::with_restricted(builder.build(), ruleset, restricted(files)?),
+        loaded: Loaded::with_restricted(builder.build(), ruleset, restricted(files, ours)?),
         wrong,
         refused_indicators: report.total(Outcome::Refused),
+        own_indicators: own,
     })
 }
 
@@ -153,8 +171,8 @@ pub fn check(folder: &Path) -> Result<(), LoadError> {
         });
     }
     Compiler::new().rules(checked.rules).compile()?;
-    restricted(&files)?;
-    for path in feed_files(&files.indicators, &mut FeedReport::default()) {
+    restricted(&files, &Ours::default())?;
+    for path in feed_files(&files.of_centre, &mut FeedReport::default()) {
         let mut report = FeedReport::default();
         read_feed_file(&path, &FeedOptions::new(""), &mut |_| {}, &mut report);
         let (refused, accepted) = (report.total(Outcome::Refused), report.accepted_total());
@@ -170,12 +188,15 @@ pub fn check(folder: &Path) -> Result<(), LoadError> {
 }
 
 /// The list of hashes, if there is one.
-fn restricted(files: &Files) -> Result<Option<Restricted>, LoadError> {
+fn restricted(files: &Files, ours: &Ours) -> Result<Option<Restricted>, LoadError> {
     let Some(path) = &files.restricted else {
         return Ok(None);
     };
     let bytes = std::fs::read(path).map_err(|error| RestrictedError::List(error.to_string()))?;
-    Ok(Some(Restricted::new(&RestrictedList::parse(&bytes)?)?))
+    Ok(Some(Restricted::new(
+        &RestrictedList::parse(&bytes)?,
+        ours.clone(),
+    )?))
 }
 
 /// A path as the bundle's list has it.
@@ -185,8 +206,8 @@ fn inside(folder: &Path, path: &Path) -> String {
 
 /// Reads files and puts what could be used in place of what `scan` has; if nothing can be known, that stays. Tells what is
 /// wrong. Waits for the disk and for the compiler: not for the runtime's threads.
-pub fn renew(scan: &Scan, files: &Files) {
-    let read = match read(files) {
+pub fn renew(scan: &Scan, files: &Files, ours: &Ours) {
+    let read = match read(files, ours) {
         Ok(read) => read,
         Err(error) => {
             scan.metrics.load_failures.inc();
@@ -203,6 +224,10 @@ pub fn renew(scan: &Scan, files: &Files) {
     if !read.wrong.is_empty() || 0 < read.refused_indicators {
         let (rules, indicators) = (read.wrong.len(), read.refused_indicators);
         tracing::warn!(rules, indicators, "not all rules and indicators can be used");
+    }
+    if 0 < read.own_indicators {
+        let indicators = read.own_indicators;
+        tracing::warn!(indicators, "indicators about the site itself are left out");
     }
     if let Some(loaded) = &read.loaded {
         tracing::info!(

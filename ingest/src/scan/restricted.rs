@@ -13,6 +13,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::Hit;
 use super::fields::{HITS_MAX, Looked, first_text};
+use super::ours::Ours;
 use crate::record::Draft;
 
 /// Names have no more labels than this that are looked for, from the right: longer ones are made up.
@@ -29,10 +30,11 @@ pub(super) struct Restricted {
     hashes: HashSet<Hash, FxBuildHasher>,
     prefixes: [Vec<u8>; 2],
     looked: Looked,
+    ours: Ours,
 }
 
 impl Restricted {
-    pub(super) fn new(list: &RestrictedList) -> Result<Self, RestrictedError> {
+    pub(super) fn new(list: &RestrictedList, ours: Ours) -> Result<Self, RestrictedError> {
         let (key, hashes) = list.read()?;
         let lengths = |family: &str| list.prefixes.get(family).into_iter().flatten().copied().collect();
         Ok(Self {
@@ -40,6 +42,7 @@ impl Restricted {
             hashes: hashes.into_iter().collect(),
             prefixes: [lengths("4"), lengths("6")],
             looked: Looked::of(|kind| list.hashes.contains_key(kind.as_str())),
+            ours,
         })
     }
 
@@ -82,12 +85,17 @@ impl Restricted {
                 }
                 self.each(field, text, host, &mut |kind, value| {
                     let hash = self.key.hash(kind, value);
-                    if self.hashes.contains(&hash) && hits.len() < HITS_MAX {
+                    if self.hashes.contains(&hash) && hits.len() < HITS_MAX && !self.is_ours(kind, value) {
                         hits.push(Hit::of_restricted(&hex(&hash), name));
                     }
                 });
             }
         }
+    }
+
+    /// What a list asks of the site itself is not answered.
+    fn is_ours(&self, kind: &str, value: &str) -> bool {
+        kind.parse().is_ok_and(|kind| self.ours.is(kind, value))
     }
 
     /// Every value that a text names, in the normal form of its kind.

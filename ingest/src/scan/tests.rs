@@ -10,6 +10,7 @@ use detect_rules::{SourceText, check};
 use ingest_event::restricted::{RestrictedKey, RestrictedList, hex};
 use ingest_event::{Fields, Timestamp, Value, field};
 
+use super::ours::Ours;
 use super::*;
 use crate::config;
 
@@ -85,7 +86,7 @@ fn restricted_of(indicators: &[Indicator]) -> (Scan, RestrictedKey) {
         .iter()
         .map(|indicator| (indicator.kind.as_str(), indicator.value.as_str()));
     let list = RestrictedList::of(&key, values);
-    let restricted = Restricted::new(&list).expect("reads");
+    let restricted = Restricted::new(&list, Ours::default()).expect("reads");
     let scan = Scan::new(crate::metrics::Metrics::new().expect("registers").scan);
     let none = IndicatorTableBuilder::new().build();
     scan.put(Loaded::with_restricted(none, None, Some(restricted)));
@@ -452,4 +453,52 @@ fn with_nothing_loaded_nothing_is_done() {
         "it is withheld where all is"
     );
     assert_eq!(field::class(field::VARDE_MATCHED), Some(field::Class::Match));
+}
+
+/// A list that asks after the site's own machines and people is not answered, in clear or as hashes.
+#[test]
+fn what_is_ours_is_no_indicator() {
+    let own = [
+        indicator(IndicatorKind::Address, "10.20.0.15"),
+        indicator(IndicatorKind::Cidr, "2001:db8:20::/48"),
+        indicator(IndicatorKind::Domain, "pc-7.kommune.example"),
+    ];
+    let networks = ["2001:db8:20::/48".parse().expect("a network")];
+    let ours = Ours::new(&networks, &["kommune.example".to_owned()]);
+    let draft = || {
+        draft(&[
+            ("source.ip", Value::from("10.20.0.15")),
+            ("destination.ip", Value::from("2001:db8:20::7")),
+            ("dns.question.name", Value::from("pc-7.kommune.example")),
+        ])
+    };
+    for (ours, expected) in [(Ours::default(), 3), (ours, 0)] {
+        let key = RestrictedKey::new([9; 32]);
+        let values = own.iter().map(|own| (own.kind.as_str(), own.value.as_str()));
+        let list = RestrictedList::of(&key, values);
+        let mut hits = Vec::new();
+        let restricted = Restricted::new(&list, ours.clone()).expect("reads");
+        restricted.look(&draft(), &mut hits);
+        assert_eq!(hits.len(), expected, "{hits:?}");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let feed = folder.path().join("feed.csv");
+        let mut rows = String::from("type,value\n");
+        for own in &own {
+            rows += &format!("{},{}\n", own.kind, own.value);
+        }
+        std::fs::write(&feed, rows).expect("writes");
+        std::fs::write(
+            folder.path().join("feed.csv.feed.yml"),
+            "accept_private: true\naccept_documentation: true\n",
+        )
+        .expect("writes");
+        let files = load::Files {
+            of_centre: vec![feed],
+            ..load::Files::default()
+        };
+        let read = load::read(&files, &ours).expect("reads");
+        let held = read.loaded.map_or(0, |loaded| loaded.indicator_count());
+        assert_eq!((held, read.own_indicators), (expected, 3 - expected as u64));
+    }
 }
