@@ -1,6 +1,7 @@
 //! What a million indicators cost the sensor: captures to events under pseudonym, with them beside the same without.
 //!
-//! A hundred of them are in the capture, each in one field of it, so that it shows that they were looked for.
+//! Some of them are in the capture, each in one field of it, so that it shows that they were looked for: names of servers
+//! that stand in one event alone, a hundred at most.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
