@@ -71,7 +71,7 @@ pub struct Moment {
     pub at: Timestamp,
     /// The clock's when it was read.
     pub read: Timestamp,
-    /// Whether it left its sensor before what was read earlier: an alert of another program. Behind it an hour of logs may
+    /// Whether it left its sensor before what was read there earlier: an alert of another program, or what matched on site. Behind it an hour of logs may
     /// still be on its way, so its time is not how far time has come.
     pub overtakes: bool,
 }
