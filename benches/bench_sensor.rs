@@ -26,7 +26,7 @@ struct Arguments {
     /// No other program runs.
     #[arg(long)]
     alone: bool,
-    /// Only the traffic of these names: mix, office, dense; rest is memory where nothing comes.
+    /// Only the traffic of these names: mix, office, dense, syslog; rest is memory where nothing comes.
     #[arg(long)]
     only: Vec<String>,
     /// One contender, as this program runs it itself.
@@ -44,6 +44,8 @@ enum One {
     Floor { capture: PathBuf },
     /// What a live flow takes.
     Memory { capture: PathBuf },
+    /// One connection of syslog to events.
+    Syslog { port: u16, out: PathBuf },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -70,6 +72,10 @@ fn main() -> anyhow::Result<()> {
             println!("{flows} flows in {bytes} bytes");
             return Ok(());
         }
+        Some(One::Syslog { port, out }) => {
+            println!("{} events", sensor::syslog::run(*port, out)?);
+            return Ok(());
+        }
         None => {}
     }
     let cores = core_affinity::get_core_ids().unwrap_or_default();
@@ -91,6 +97,9 @@ fn main() -> anyhow::Result<()> {
                 rows.push(sensor::known::row(&traffic)?);
             }
         }
+    }
+    if !arguments.alone && (arguments.only.is_empty() || arguments.only.iter().any(|name| name == "syslog")) {
+        rows.extend(sensor::syslog::row(&folder)?);
     }
     if arguments.only.is_empty() || arguments.only.iter().any(|name| name == "rest") {
         rows.extend(sensor::rest::row(&folder)?);

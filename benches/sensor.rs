@@ -12,6 +12,8 @@ pub mod memory;
 pub mod peers;
 pub mod rest;
 pub mod running;
+pub mod suricata;
+pub mod syslog;
 pub mod traffic;
 
 use std::path::{Path, PathBuf};

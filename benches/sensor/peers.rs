@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::running::{Program, Ran, by_turns, run};
+use super::suricata;
 use super::traffic::{DENSE_FLOWS, Traffic};
 use crate::measure::{Against, Bar, Contender, Row, rate};
 
@@ -43,7 +44,7 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
     let program = |name: &str, command| Program {
         name: name.to_owned(),
         command,
-        environment: Vec::new(),
+        tries: 1,
     };
     let mut programs = vec![
         program("varde-sensor", me("events", Some("events.ndjson"))),
@@ -55,6 +56,7 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
         command.push(folder.join("flows.csv").display().to_string());
         programs.push(program("nfstream, dissecting", command));
     }
+    programs.extend(suricata::program(traffic)?);
     let ran = by_turns(ROUNDS, &programs)?;
     let figure = |ran: &Ran| rate(traffic.packets, ran.time);
     let [ours, floor, peers @ ..] = ran.as_slice() else {
@@ -85,6 +87,7 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
     )];
     for (program, ran) in programs.iter().skip(2).zip(peers) {
         let at_least = match traffic.name {
+            "mix" if program.name == suricata::NAME => 6.0,
             "mix" => 7.0,
             "office" => 5.0,
             _ => 12.0,
@@ -169,12 +172,12 @@ fn flows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Option<Row>> {
         Program {
             name: "varde-sensor".to_owned(),
             command: vec![me, "flows".to_owned(), capture, file("flows.ndjson")],
-            environment: Vec::new(),
+            tries: 1,
         },
         Program {
             name: "softflowd".to_owned(),
             command,
-            environment: Vec::new(),
+            tries: 1,
         },
     ];
     let ran = by_turns(ROUNDS, &programs)?;

@@ -1,0 +1,244 @@
+//! Lines of syslog over TCP to events as lines of JSON, beside rsyslog to its JSON: both as processes, fed the same bytes.
+//!
+//! Ours is what the sensor does between its socket and its spool: framing, ECS, stamp, wire form.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, thread};
+
+use anyhow::Context as _;
+use ingest::clock::Clock;
+use ingest::live::{Frame, Framing};
+use ingest::normalize::{Normalizer, NormalizerOptions, YearRule};
+use ingest::publish;
+use ingest::record::Record;
+use ingest::source::Format;
+use ingest::stamp::{SourceIdentity, stamp};
+use ingest_event::{Timestamp, encode};
+
+use super::BENCH;
+use super::running::children;
+use crate::measure::{Against, Bar, Contender, Row, median, rate};
+
+/// Lines of a run: half a second of the faster one at least.
+const LINES: u64 = 400_000;
+
+const ROUNDS: usize = 3;
+
+/// Between looks at whether it listens, or has written all.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Looks before a contender is given up: a minute.
+const LOOKS_MAX: usize = 3_000;
+
+/// What is read at once, as the sensor's own source does.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The row; `None` where there is no rsyslog (`scripts/provision bench` installs it).
+///
+/// # Errors
+/// If one can't be run, or does not write a line for each that it was sent.
+pub fn row(folder: &Path) -> anyhow::Result<Option<Row>> {
+    if Command::new("rsyslogd").arg("-v").output().is_err() {
+        return Ok(None);
+    }
+    let sent = lines();
+    let me = env::current_exe().context("find this program")?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (port, out) = (free_port()?, folder.join("syslog-ours.ndjson"));
+        let mut command = Command::new(&me);
+        command.arg("syslog").arg(port.to_string()).arg(&out);
+        ours.push(fed(command, port, &sent, &out)?);
+        let (port, out) = (free_port()?, folder.join("syslog-theirs.ndjson"));
+        theirs.push(fed(rsyslog(folder, port, &out)?, port, &sent, &out)?);
+    }
+    Ok(Some(Row {
+        bench: BENCH,
+        work: "syslog over TCP to events, written",
+        corpus: "lines of both RFCs, from a seed".to_owned(),
+        unit: "lines/s",
+        ours: rate(LINES, median(ours)),
+        floor: None,
+        peer: Some(Contender {
+            name: "rsyslog to JSON".to_owned(),
+            figure: rate(LINES, median(theirs)),
+        }),
+        bar: Some(Bar {
+            against: Against::Peer,
+            at_least: 3.0,
+        }),
+        checked: format!("{LINES} lines sent, as many written by both"),
+    }))
+}
+
+/// Ours: takes one connection to its end, and writes its events.
+///
+/// # Errors
+/// If it can't listen, read or write.
+pub fn run(port: u16, out: &Path) -> anyhow::Result<u64> {
+    let home = super::home()?;
+    let context = super::context().context("the bench's own context")?;
+    let source = SourceIdentity {
+        name: "bench".to_owned(),
+        content: b"bench".to_vec(),
+        path: None,
+    };
+    let options = NormalizerOptions {
+        dataset: None,
+        home_networks: home.clone(),
+        year: YearRule::Unknown,
+        utc_offset_secs: 0,
+    };
+    let mut normalizer = Normalizer::new(Format::Syslog, options);
+    let (mut from, _) = TcpListener::bind(("127.0.0.1", port))?.accept()?;
+    let mut out = BufWriter::with_capacity(1 << 16, File::create(out)?);
+    let (mut framing, mut frames, mut buffer) = (Framing::default(), Vec::new(), vec![0; READ_BYTES]);
+    let (mut records, mut line, mut position, mut events) = (Vec::new(), Vec::with_capacity(1 << 10), 0, 0);
+    loop {
+        let count = from.read(&mut buffer)?;
+        framing.push(buffer.get(..count).unwrap_or_default(), &mut frames);
+        if count == 0 {
+            framing.finish(&mut frames);
+        }
+        normalizer.arrived(Clock::System.now());
+        for frame in frames.drain(..) {
+            position += 1;
+            if let Frame::Whole(message) = frame {
+                normalizer.line(&message, position, &mut records);
+            }
+        }
+        for record in records.drain(..) {
+            let Record::Event(draft) = record else { continue };
+            events += 1;
+            let event = stamp(&context, &source, draft, events, Timestamp::EPOCH);
+            line.clear();
+            encode(&event, &mut line);
+            line.push(b'\n');
+            std::hint::black_box(publish::key(&event, &home));
+            out.write_all(&line)?;
+        }
+        if count == 0 {
+            out.flush()?;
+            return Ok(events);
+        }
+    }
+}
+
+/// rsyslog, one listener and one file, with all that it knows of a message.
+fn rsyslog(folder: &Path, port: u16, out: &Path) -> anyhow::Result<Command> {
+    let (config, pid) = (folder.join("rsyslog.conf"), folder.join("rsyslog.pid"));
+    let text = format!(
+        "global(workDirectory=\"{}\")\nmodule(load=\"imtcp\")\n\
+         template(name=\"json\" type=\"string\" string=\"%jsonmesg%\\n\")\n\
+         input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
+         action(type=\"omfile\" file=\"{}\" template=\"json\")\n",
+        folder.display(),
+        out.display()
+    );
+    fs::write(&config, text).context("write a configuration")?;
+    let _ = fs::remove_file(&pid);
+    let mut command = Command::new("rsyslogd");
+    command.arg("-n").arg("-f").arg(config).arg("-i").arg(pid);
+    Ok(command)
+}
+
+/// The processor's time that a contender takes to write as many lines as it is sent.
+fn fed(mut command: Command, port: u16, sent: &[u8], out: &Path) -> anyhow::Result<Duration> {
+    let _ = fs::remove_file(out);
+    let before = children()?;
+    let mut contender = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("start a contender")?;
+    let fed = feed(&mut contender, port, sent, out);
+    // It may have ended.
+    let _ = contender.kill();
+    contender.wait().context("wait for a contender")?;
+    fed?;
+    Ok(children()?.saturating_sub(before))
+}
+
+fn feed(contender: &mut Child, port: u16, sent: &[u8], out: &Path) -> anyhow::Result<()> {
+    let mut connected = None;
+    for _ in 0..LOOKS_MAX {
+        connected = TcpStream::connect(("127.0.0.1", port)).ok();
+        if connected.is_some() || contender.try_wait()?.is_some() {
+            break;
+        }
+        thread::sleep(LOOK);
+    }
+    connected.context("it does not listen")?.write_all(sent)?;
+    let mut written = Written::default();
+    for _ in 0..LOOKS_MAX {
+        let has_ended = contender.try_wait()?.is_some();
+        if written.look(out)? == LINES {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            !has_ended,
+            "it ended after {} of {LINES} lines",
+            written.lines
+        );
+        thread::sleep(LOOK);
+    }
+    anyhow::bail!("{} of {LINES} lines were written", written.lines)
+}
+
+/// Lines of a file that grows.
+#[derive(Default)]
+struct Written {
+    file: Option<File>,
+    lines: u64,
+}
+
+impl Written {
+    fn look(&mut self, out: &Path) -> anyhow::Result<u64> {
+        if self.file.is_none() {
+            self.file = File::open(out).ok();
+        }
+        let mut bytes = Vec::new();
+        if let Some(file) = &mut self.file {
+            file.read_to_end(&mut bytes).context("read what was written")?;
+        }
+        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        Ok(self.lines)
+    }
+}
+
+/// What nobody listened to a moment ago.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("find a port")?;
+    Ok(listener.local_addr().context("find a port")?.port())
+}
+
+/// Half of them as RFC 3164 has it, half as RFC 5424: logins, a firewall's, a web server's and a machine's own.
+fn lines() -> Vec<u8> {
+    let mut text = String::new();
+    for line in 0..LINES {
+        let host = line.wrapping_mul(2_654_435_761) % 250;
+        let port = 1_024 + line % 60_000;
+        let second = line / 100 % 60;
+        let message = match line % 5 {
+            0 => format!("Failed password for invalid user u{host} from 192.0.2.{host} port {port} ssh2"),
+            1 => format!("Accepted publickey for deploy from 198.51.100.{host} port {port} ssh2: ED25519"),
+            2 => format!("IN=eth0 OUT= SRC=203.0.113.{host} DST=10.0.0.{host} PROTO=TCP SPT={port} DPT=445 SYN"),
+            3 => format!("session opened for user backup(uid=34) by (uid={line})"),
+            _ => format!("Started job {line} of the nightly archive, {port} files to go"),
+        };
+        let program = ["sshd", "sshd", "kernel", "CRON", "systemd"][(line % 5) as usize];
+        // Writing to a text does not fail.
+        let _ = match line % 2 {
+            0 => writeln!(text, "<38>Mar  2 08:15:{second:02} web{host} {program}[{port}]: {message}"),
+            _ => writeln!(text, "<38>1 2026-03-02T08:15:{second:02}.{:06}Z web{host} {program} {port} - - {message}", line % 1_000_000),
+        };
+    }
+    text.into_bytes()
+}
