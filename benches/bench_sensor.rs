@@ -44,6 +44,12 @@ enum One {
     Floor { capture: PathBuf },
     /// What a live flow takes.
     Memory { capture: PathBuf },
+    /// A capture in memory to events so many times, for a profiler: full, pseudonym or spool.
+    Pass {
+        way: String,
+        times: usize,
+        capture: PathBuf,
+    },
     /// One connection of syslog to events.
     Syslog { port: u16, out: PathBuf },
 }
@@ -70,6 +76,10 @@ fn main() -> anyhow::Result<()> {
         Some(One::Memory { capture }) => {
             let (flows, bytes) = sensor::memory::run(capture)?;
             println!("{flows} flows in {bytes} bytes");
+            return Ok(());
+        }
+        Some(One::Pass { way, times, capture }) => {
+            println!("{} events", sensor::passes(way, *times, capture)?);
             return Ok(());
         }
         Some(One::Syslog { port, out }) => {

@@ -114,6 +114,27 @@ pub fn run(traffic: &Traffic) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
+/// One contender of [`run`] so many times, alone, for a profiler to look at; how many events it made.
+///
+/// # Errors
+/// If the capture can't be read, or there is no such contender.
+pub fn passes(way: &str, times: usize, capture: &Path) -> anyhow::Result<u64> {
+    let home = home()?;
+    let captures = [fs::read(capture).with_context(|| format!("read {}", capture.display()))?];
+    (0..times)
+        .map(|_| match way {
+            "full" => Ok(pass(&captures, &home, Level::Full, None)),
+            "pseudonym" => Ok(pass(&captures, &home, Level::Pseudonymised, None)),
+            "spool" => {
+                let folder = tempfile::tempdir()?;
+                let mut spool = Spool::open(folder.path(), SPOOL_BYTES_MAX)?;
+                Ok(pass(&captures, &home, Level::Full, Some(&mut spool)))
+            }
+            _ => anyhow::bail!("{way} is none of full, pseudonym and spool"),
+        })
+        .sum()
+}
+
 /// The networks that are ours in all of it.
 fn home() -> anyhow::Result<Vec<IpNet>> {
     Ok(vec![

@@ -18,9 +18,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ingest_event::field::is_packet_user;
+use ingest_event::field::{Classes, is_packet_user};
 use ingest_event::{Fields, Value, Zone, field};
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use crate::capture::{flow_id, flow_id_between};
 use crate::normalize::known::{self, GENERIC};
@@ -115,12 +116,26 @@ pub struct Disclosure {
     pseudonyms: Pseudonyms,
     id_key: [u8; 32],
     datasets: Vec<String>,
+    classes: Classes,
 }
 
 /// Both ends of a flow, where they are plain addresses: each is looked up once.
+#[derive(Clone, Copy, Default)]
 struct Ends {
     source: Option<Address>,
     destination: Option<Address>,
+}
+
+/// What one walk over an event's fields finds: each look for a name would be one of its own.
+#[derive(Default)]
+struct Walk<'a> {
+    /// Of each field, in order.
+    classes: SmallVec<[Option<Class>; 64]>,
+    ends: Ends,
+    resolved: Option<&'a Value>,
+    question: Option<&'a str>,
+    /// Whether it has a print or a number of a certificate.
+    has_print: bool,
 }
 
 /// What of an event decides about its other fields.
@@ -152,6 +167,7 @@ impl Disclosure {
             pseudonyms: Pseudonyms::new(key, Inside::new(home_networks), home_domains),
             id_key: key.derive("varde 2026 ids of events under pseudonym"),
             datasets: Vec::new(),
+            classes: Classes::default(),
         }
     }
 
@@ -278,13 +294,15 @@ impl Disclosure {
         let has_words = !draft.dataset.starts_with("network.");
         let said = said(draft, treatment);
         let fields = &mut draft.fields;
-        let ends = self.ends(fields);
-        let facts = self.facts(fields, &ends);
+        let walk = self.walk(fields);
+        let facts = self.facts(fields, &walk);
+        let Walk { classes, ends, .. } = walk;
+        let mut classes = classes.into_iter();
         let with_query = treatment.queries == Level::Full;
         let pseudonyms = &mut self.pseudonyms;
         let before = fields.len();
         fields.revise(|name, value| {
-            let class = class(name);
+            let class = classes.next().flatten();
             let level = treatment.of(class);
             let Some(class) = class.filter(|_| level == Level::Pseudonymised) else {
                 if name == field::MESSAGE && level < Level::Pseudonymised && said != Said::Anything {
@@ -327,29 +345,42 @@ impl Disclosure {
         withheld as u64
     }
 
-    fn ends(&mut self, fields: &Fields) -> Ends {
-        let mut end = |name| fields.text(name).map(|text| self.pseudonyms.look_at(text));
-        Ends {
-            source: end(field::SOURCE_IP),
-            destination: end(field::DESTINATION_IP),
+    fn walk<'a>(&mut self, fields: &'a Fields) -> Walk<'a> {
+        let mut walk = Walk::default();
+        for (name, value, class) in fields.classes(&mut self.classes) {
+            walk.classes.push(class);
+            match (class, name) {
+                (Some(Class::Address), field::SOURCE_IP) => {
+                    walk.ends.source = value.as_str().map(|text| self.pseudonyms.look_at(text));
+                }
+                (Some(Class::Address), field::DESTINATION_IP) => {
+                    walk.ends.destination = value.as_str().map(|text| self.pseudonyms.look_at(text));
+                }
+                (Some(Class::Address), field::DNS_RESOLVED_IP) => walk.resolved = Some(value),
+                (Some(Class::Host), field::DNS_QUESTION_NAME) => walk.question = value.as_str(),
+                (Some(Class::Certificate), name) => walk.has_print |= PRINTS.contains(&name),
+                _ => {}
+            }
         }
+        walk
     }
 
-    fn facts(&mut self, fields: &Fields, ends: &Ends) -> Facts {
-        let source = ends.source.as_ref().map(Address::is_ours);
-        let destination = ends.destination.as_ref().map(Address::is_ours);
+    fn facts(&mut self, fields: &Fields, walk: &Walk<'_>) -> Facts {
+        let source = walk.ends.source.as_ref().map(Address::is_ours);
+        let destination = walk.ends.destination.as_ref().map(Address::is_ours);
         let is_ours = destination == Some(true) && source != Some(false);
-        let resolved = fields.get(field::DNS_RESOLVED_IP);
-        let mut answers = resolved
+        let mut answers = walk
+            .resolved
             .into_iter()
             .flat_map(Value::each)
             .filter_map(Value::as_str);
-        let question = fields.text(field::DNS_QUESTION_NAME);
-        let is_reverse = question.is_some_and(|name| name.ends_with(".arpa"));
+        let is_reverse = walk.question.is_some_and(|name| name.ends_with(".arpa"));
         let dns = answers.any(|address| self.pseudonyms.look_at(address).is_ours())
             || is_reverse
-                && question.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
-        let certificate = is_ours || self.names_ours(fields);
+                && walk
+                    .question
+                    .is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
+        let certificate = is_ours || walk.has_print && self.names_ours(fields);
         let ours = |is_ours| if is_ours { Ours::Always } else { Ours::ByName };
         Facts {
             server: ours(is_ours),
@@ -360,11 +391,8 @@ impl Disclosure {
         }
     }
 
-    /// Whether a certificate with a print or a number is for one of ours.
+    /// Whether a certificate is for one of ours.
     fn names_ours(&mut self, fields: &Fields) -> bool {
-        if !PRINTS.iter().any(|name| fields.get(name).is_some()) {
-            return false;
-        }
         let named = NAMED
             .iter()
             .filter_map(|name| fields.get(name))

@@ -123,7 +123,7 @@ pub async fn publish(producer: &Producer, topics: &Topics, batch: &[Entry]) -> R
         let Some(first) = run.first() else { continue };
         let records = run
             .iter()
-            .map(|entry| Record::new(entry.value.clone()).with_key(entry.key.clone()))
+            .map(|entry| Record::new(entry.value.to_vec()).with_key(entry.key.to_vec()))
             .collect();
         let published = producer
             .publish(topics.of_destination(first.destination), records)

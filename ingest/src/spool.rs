@@ -30,6 +30,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -80,9 +81,9 @@ pub struct Entry {
     /// Where it goes.
     pub destination: Destination,
     /// The key of its record on the bus.
-    pub key: Vec<u8>,
-    /// The record.
-    pub value: Vec<u8>,
+    pub key: Bytes,
+    /// The record. Both are parts of their frame, which stays in memory as long as one of its entries does.
+    pub value: Bytes,
 }
 
 /// How far a source was read.

@@ -4,8 +4,10 @@
 
 mod class;
 mod index;
+mod remembered;
 
 pub use class::{Class, OTHERS, class, is_declared, is_packet_user};
+pub use remembered::Classes;
 
 /// Makes a constant of each name, and the list of all with their classes: a name without a class does not compile.
 macro_rules! names {

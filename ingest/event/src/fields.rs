@@ -16,6 +16,8 @@ use serde::{
 
 use said::Said;
 
+use crate::field::{Class, Classes};
+
 /// The value of a field. Objects do not occur: they are flattened into dotted names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -187,6 +189,15 @@ impl Fields {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Names, values and their classes, sorted by name.
+    pub fn classes<'a, 'known>(
+        &'a self,
+        known: &'known mut Classes,
+    ) -> impl Iterator<Item = (&'a str, &'a Value, Option<Class>)> + use<'a, 'known> {
+        let class = |field: &'a Field| (field.name.as_ref(), &field.value, known.of(&field.name));
+        self.0.iter().map(class)
     }
 
     /// Keeps the fields for which `keep` is true, with the values that it leaves.

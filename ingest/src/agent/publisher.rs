@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use ingest_bus::{Bus, Producer};
 use ingest_event::{QuarantineReason, Timestamp, codec, field};
 use tokio_util::sync::CancellationToken;
@@ -129,7 +130,7 @@ impl Way<'_> {
                             if reason == QuarantineReason::WrongOrganization
                                 && entry.key != self.intake.own_key() =>
                         {
-                            entry.key = self.intake.own_key().to_vec();
+                            entry.key = Bytes::copy_from_slice(self.intake.own_key());
                             left.push(rest);
                         }
                         // Not even what was put aside is taken.
@@ -221,9 +222,9 @@ fn put_entry_aside(intake: &Intake, entry: &mut Entry, reason: QuarantineReason,
     let record = intake.put_aside(&source, refusal);
     intake.refused(reason);
     // Its own key may be what is refused, now or the next time.
-    entry.key = intake.own_key().to_vec();
+    entry.key = Bytes::copy_from_slice(intake.own_key());
     entry.destination = Destination::Quarantine;
-    entry.value = serde_json::to_vec(&record).unwrap_or_default();
+    entry.value = serde_json::to_vec(&record).unwrap_or_default().into();
 }
 
 fn count(intake: &Intake, batch: &[Entry]) {

@@ -426,8 +426,8 @@ impl TcpProgress {
     }
 }
 
-/// Fields of most records of a flow, and of what is said in one.
-const ROOM: usize = 28;
+/// Fields of most records of a flow, and of what is said in one, and the two that are added under pseudonym.
+const ROOM: usize = 32;
 
 impl Peers {
     /// The same two ends seen from the other side.

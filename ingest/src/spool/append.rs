@@ -5,7 +5,12 @@ use std::io;
 use ingest_event::Timestamp;
 
 use super::frame::{self, Header};
+use super::lane::Lane;
+use super::packing::Pace;
 use super::{Cause, Destination, Progress, Room, STREAMS, Spool, SpoolError, Stream};
+
+/// Records that may wait while the bus still counts as keeping pace: some batches, a few megabytes.
+const PACE_RECORDS_MAX: u64 = 4_096;
 
 /// One append under way; dropped without [`Append::commit`], nothing of it happened.
 #[derive(Debug)]
@@ -117,6 +122,10 @@ impl Append<'_> {
         let streams = used
             .iter()
             .fold(0, |streams, stream| streams | 1 << stream.index());
+        let pace = match spool.lanes.iter().map(Lane::waits).sum::<u64>() {
+            0..=PACE_RECORDS_MAX => Pace::Kept,
+            _ => Pace::Behind,
+        };
         let mut frames = Vec::with_capacity(used.len());
         for stream in &used {
             let (Some(part), Some(lane)) = (parts.get_mut(stream.index()), spool.lanes.get(stream.index()))
@@ -143,7 +152,7 @@ impl Append<'_> {
             };
             let records = std::mem::take(&mut part.records);
             let (header, frame) =
-                frame::encode(header, places, &records, &mut spool.packing).map_err(SpoolError::Write)?;
+                frame::encode(header, places, &records, &mut spool.packing, pace).map_err(SpoolError::Write)?;
             spool.packing.keep(*stream, header, records);
             frames.push((*stream, header, frame));
         }

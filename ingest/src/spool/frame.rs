@@ -6,7 +6,7 @@
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-use super::packing::Packing;
+use super::packing::{Pace, Packing};
 use super::{BATCH_RECORDS, Destination, Entry, Progress, Stream};
 
 /// `VSF1`: a frame of version 1.
@@ -154,6 +154,7 @@ pub(super) fn encode(
     places: &[(String, Progress)],
     records: &[u8],
     packing: &mut Packing,
+    pace: Pace,
 ) -> std::io::Result<(Header, Vec<u8>)> {
     if RECORDS_BYTES_MAX < records.len() {
         return Err(std::io::ErrorKind::FileTooLarge.into());
@@ -163,7 +164,7 @@ pub(super) fn encode(
     } else {
         serde_json::to_vec(places)?
     };
-    let packed = packing.pack(records)?;
+    let packed = packing.pack(records, pace)?;
     header.places_bytes = places.len() as u32;
     header.records_bytes = packed.len() as u32;
     header.raw_bytes = records.len() as u32;
@@ -200,8 +201,8 @@ pub(super) fn records(
     packing: &mut Packing,
     out: &mut Vec<Entry>,
 ) -> Option<()> {
-    let raw = if packing.at_hand(stream, header).is_some() {
-        packing.at_hand(stream, header)?
+    let raw = if let Some(records) = packing.at_hand(stream, header) {
+        records
     } else {
         let raw_bytes = header.raw_bytes as usize;
         if checksum(body) != header.body_crc || RECORDS_BYTES_MAX < raw_bytes {
@@ -210,7 +211,7 @@ pub(super) fn records(
         let packed = body.get(header.places_bytes as usize..)?;
         packing.unpack(packed, raw_bytes).ok()?
     };
-    let (mut reader, before) = (Reader(raw), out.len());
+    let (mut reader, before) = (Reader(&raw), out.len());
     out.reserve(header.count.min(BATCH_RECORDS as u32) as usize);
     for number in header.first..header.end() {
         let Some((destination, key, value)) = reader.record() else {
@@ -222,8 +223,8 @@ pub(super) fn records(
                 number,
                 stream,
                 destination,
-                key: key.to_vec(),
-                value: value.to_vec(),
+                key: raw.slice_ref(key),
+                value: raw.slice_ref(value),
             });
         }
     }
