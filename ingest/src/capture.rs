@@ -32,6 +32,7 @@ mod packet;
 mod quic;
 mod rdp;
 mod smb;
+mod slots;
 mod smtp;
 mod ssh;
 mod stream;

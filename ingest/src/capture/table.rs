@@ -16,6 +16,7 @@ use super::{
     flow::{Direction, Flow, FlowKey, key},
     pace::BACK_MAX,
     packet::{Fragment, Packet, Transport, protocol},
+    slots::Slots,
 };
 
 /// How long a finished TCP connection is kept for its last acknowledgements.
@@ -33,7 +34,7 @@ pub(super) struct FlowTable {
     // choosing keys that collide, changes no output.
     slots: HashTable<Place>,
     hasher: RandomState,
-    flows: Vec<Slot>,
+    flows: Slots<Slot>,
     free: Vec<u32>,
     queues: [Queue; 3],
     touches: u64,
@@ -91,7 +92,7 @@ impl FlowTable {
         Self {
             slots: HashTable::new(),
             hasher: RandomState::default(),
-            flows: Vec::new(),
+            flows: Slots::default(),
             free: Vec::new(),
             queues: [
                 queue(options.flow_idle_tcp),
@@ -123,7 +124,7 @@ impl FlowTable {
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Flow> {
         for number in 0..self.queues.len() {
             while let Some((front, idle)) = self.queues.get(number).map(|queue| (queue.front, queue.idle))
-                && let Some(slot) = self.flows.get_mut(front as usize)
+                && let Some(slot) = self.flows.get_mut(front)
             {
                 if idle < now.since(slot.quiet) {
                     return self.remove(front);
@@ -143,7 +144,7 @@ impl FlowTable {
     pub(super) fn oldest(&mut self) -> Option<Flow> {
         let fronts = self.queues.iter().map(|queue| queue.front);
         let slot = fronts
-            .filter_map(|front| Some((self.flows.get(front as usize)?.touch, front)))
+            .filter_map(|front| Some((self.flows.get(front)?.touch, front)))
             .min()?
             .1;
         self.remove(slot)
@@ -161,7 +162,7 @@ impl FlowTable {
         if let Some(slot) = found
             && let Some(held) = self
                 .flows
-                .get_mut(slot as usize)
+                .get_mut(slot)
                 .and_then(|slot| slot.flow.as_mut())
         {
             let idle = self
@@ -186,7 +187,7 @@ impl FlowTable {
         self.touches += 1;
         let touch = self.touches;
         self.unlink(slot);
-        let held = self.flows.get_mut(slot as usize)?;
+        let held = self.flows.get_mut(slot)?;
         held.touch = touch;
         let flow = held.flow.as_mut()?;
         let direction = flow.direction(packet);
@@ -194,19 +195,19 @@ impl FlowTable {
         held.quiet = flow.last;
         let queue = queue_of(flow);
         self.link(slot, queue);
-        let flow = self.flows.get_mut(slot as usize)?.flow.as_mut()?;
+        let flow = self.flows.get_mut(slot)?.flow.as_mut()?;
         Some((flow, direction))
     }
 
     /// A flow by its key, without touching it.
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut Flow> {
         let slot = self.find(self.hasher.hash_one(key), key)?;
-        self.flows.get_mut(slot as usize)?.flow.as_mut()
+        self.flows.get_mut(slot)?.flow.as_mut()
     }
 
     fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
         let is_it = |place: &Place| {
-            let held = self.flows.get(place.slot as usize);
+            let held = self.flows.get(place.slot);
             place.hash == hash
                 && held
                     .and_then(|held| held.flow.as_ref())
@@ -267,16 +268,13 @@ impl FlowTable {
         };
         let number = match self.free.pop() {
             Some(number) => {
-                if let Some(held) = self.flows.get_mut(number as usize) {
+                if let Some(held) = self.flows.get_mut(number) {
                     *held = slot;
                 }
                 number
             }
-            None => {
-                self.flows.push(slot);
-                // `flows_max` keeps the number below `NONE`.
-                u32::try_from(self.flows.len() - 1).unwrap_or(NONE)
-            }
+            // `flows_max` keeps the number below `NONE`.
+            None => self.flows.push(slot).unwrap_or(NONE),
         };
         let place = Place { hash, slot: number };
         self.slots.insert_unique(hash, place, |place| place.hash);
@@ -286,7 +284,7 @@ impl FlowTable {
 
     fn remove(&mut self, slot: u32) -> Option<Flow> {
         self.unlink(slot);
-        let flow = self.flows.get_mut(slot as usize)?.flow.take()?;
+        let flow = self.flows.get_mut(slot)?.flow.take()?;
         let hash = self.hasher.hash_one(flow.key);
         if let Ok(place) = self.slots.find_entry(hash, |place| place.slot == slot) {
             place.remove();
@@ -301,11 +299,11 @@ impl FlowTable {
             return;
         };
         let last = std::mem::replace(&mut held.back, slot);
-        match self.flows.get_mut(last as usize) {
+        match self.flows.get_mut(last) {
             Some(last) => last.after = slot,
             None => held.front = slot,
         }
-        if let Some(own) = self.flows.get_mut(slot as usize) {
+        if let Some(own) = self.flows.get_mut(slot) {
             own.queue = queue;
             own.before = last;
             own.after = NONE;
@@ -314,18 +312,18 @@ impl FlowTable {
 
     /// Takes a slot out of its queue.
     fn unlink(&mut self, slot: u32) {
-        let Some(own) = self.flows.get(slot as usize) else {
+        let Some(own) = self.flows.get(slot) else {
             return;
         };
         let (queue, before, after) = (own.queue, own.before, own.after);
         let Some(held) = self.queues.get_mut(queue) else {
             return;
         };
-        match self.flows.get_mut(before as usize) {
+        match self.flows.get_mut(before) {
             Some(neighbour) => neighbour.after = after,
             None => held.front = after,
         }
-        match self.flows.get_mut(after as usize) {
+        match self.flows.get_mut(after) {
             Some(neighbour) => neighbour.before = before,
             None => held.back = before,
         }
