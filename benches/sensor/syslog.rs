@@ -182,11 +182,7 @@ fn feed(contender: &mut Child, port: u16, sent: &[u8], out: &Path) -> anyhow::Re
         if written.look(out)? == LINES {
             return Ok(());
         }
-        anyhow::ensure!(
-            !has_ended,
-            "it ended after {} of {LINES} lines",
-            written.lines
-        );
+        anyhow::ensure!(!has_ended, "it ended after {} of {LINES} lines", written.lines);
         thread::sleep(LOOK);
     }
     anyhow::bail!("{} of {LINES} lines were written", written.lines)
@@ -229,15 +225,24 @@ fn lines() -> Vec<u8> {
         let message = match line % 5 {
             0 => format!("Failed password for invalid user u{host} from 192.0.2.{host} port {port} ssh2"),
             1 => format!("Accepted publickey for deploy from 198.51.100.{host} port {port} ssh2: ED25519"),
-            2 => format!("IN=eth0 OUT= SRC=203.0.113.{host} DST=10.0.0.{host} PROTO=TCP SPT={port} DPT=445 SYN"),
+            2 => format!(
+                "IN=eth0 OUT= SRC=203.0.113.{host} DST=10.0.0.{host} PROTO=TCP SPT={port} DPT=445 SYN"
+            ),
             3 => format!("session opened for user backup(uid=34) by (uid={line})"),
             _ => format!("Started job {line} of the nightly archive, {port} files to go"),
         };
         let program = ["sshd", "sshd", "kernel", "CRON", "systemd"][(line % 5) as usize];
         // Writing to a text does not fail.
         let _ = match line % 2 {
-            0 => writeln!(text, "<38>Mar  2 08:15:{second:02} web{host} {program}[{port}]: {message}"),
-            _ => writeln!(text, "<38>1 2026-03-02T08:15:{second:02}.{:06}Z web{host} {program} {port} - - {message}", line % 1_000_000),
+            0 => writeln!(
+                text,
+                "<38>Mar  2 08:15:{second:02} web{host} {program}[{port}]: {message}"
+            ),
+            _ => writeln!(
+                text,
+                "<38>1 2026-03-02T08:15:{second:02}.{:06}Z web{host} {program} {port} - - {message}",
+                line % 1_000_000
+            ),
         };
     }
     text.into_bytes()

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -13,6 +14,12 @@ use crate::control;
 use crate::scan::load::{self, Files};
 use crate::scan::ours::Ours;
 
+/// Until what could not be read is tried again; doubled each time.
+const PAUSE_MIN: Duration = Duration::from_secs(60);
+
+/// The longest of these pauses: compiling rules is work.
+const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
 /// Where they come from, and which are loaded.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -23,6 +30,8 @@ pub(super) struct Held {
     bundles: Option<watch::Receiver<Bundles>>,
     /// What was loaded last.
     files: Files,
+    /// Whether all of it could be read.
+    is_whole: bool,
     /// What no indicator is about.
     ours: Ours,
 }
@@ -64,38 +73,52 @@ pub(super) async fn load(
         configured: config.detect.files(),
         bundles,
         files: Files::default(),
+        is_whole: true,
         ours: Ours::of(config),
     };
     held.files = held.wanted();
-    renew(&held, &held.files, intake).await?;
+    held.is_whole = renew(&held, &held.files, intake).await?;
     Ok(held)
 }
 
-/// Loads again whenever another bundle runs, until told to stop.
+/// Loads again whenever another bundle runs, and after a while what could not be read, until told to stop.
 pub(super) async fn follow(
     mut held: Held,
     intake: Arc<Intake>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    while let Some(bundles) = &mut held.bundles {
+    let mut pause = PAUSE_MIN;
+    loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            changed = bundles.changed() => if changed.is_err() { return Ok(()) },
+            () = another(&mut held.bundles) => pause = PAUSE_MIN,
+            () = tokio::time::sleep(pause), if !held.is_whole => pause = PAUSE_MAX.min(pause * 2),
         }
         let wanted = held.wanted();
-        if held.files != wanted {
-            renew(&held, &wanted, &intake).await?;
+        if held.files != wanted || !held.is_whole {
+            held.is_whole = renew(&held, &wanted, &intake).await?;
             held.files = wanted;
         }
     }
-    Ok(())
 }
 
-async fn renew(held: &Held, files: &Files, intake: &Arc<Intake>) -> anyhow::Result<()> {
+/// Waits until another bundle runs; for ever where there are none.
+async fn another(bundles: &mut Option<watch::Receiver<Bundles>>) {
+    if let Some(receiver) = bundles
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    *bundles = None;
+    std::future::pending().await
+}
+
+/// Whether all of it could be read.
+async fn renew(held: &Held, files: &Files, intake: &Arc<Intake>) -> anyhow::Result<bool> {
     let (files, ours, scan) = (files.clone(), held.ours.clone(), Arc::clone(intake.scan()));
     if files.is_empty() {
         scan.put(None);
-        return Ok(());
+        return Ok(true);
     }
     let renewing = tokio::task::spawn_blocking(move || load::renew(&scan, &files, &ours));
     renewing.await.context("load rules and indicators")

@@ -59,7 +59,10 @@ mod tests {
         }
         let first = std::ptr::from_ref(slots.get(0).expect("is there"));
         assert_eq!(slots.push(count), Some(count));
-        assert!(std::ptr::eq(first, slots.get(0).expect("is there")), "nothing moves");
+        assert!(
+            std::ptr::eq(first, slots.get(0).expect("is there")),
+            "nothing moves"
+        );
         for number in 0..=count {
             assert_eq!(slots.get(number), Some(&number));
             assert_eq!(slots.get_mut(number), Some(&mut number.clone()));

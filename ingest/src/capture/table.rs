@@ -160,10 +160,7 @@ impl FlowTable {
         let hash = self.hasher.hash_one(key);
         let mut found = self.find(hash, &key);
         if let Some(slot) = found
-            && let Some(held) = self
-                .flows
-                .get_mut(slot)
-                .and_then(|slot| slot.flow.as_mut())
+            && let Some(held) = self.flows.get_mut(slot).and_then(|slot| slot.flow.as_mut())
         {
             let idle = self
                 .queues

@@ -9,6 +9,9 @@ use super::told::Word;
 /// So many words an hour: more are counted, nobody would read them.
 pub(super) const WORDS_MAX: usize = 1_000;
 
+/// So many of them of one rule, so that one that speaks of every machine leaves room for the others.
+const WORDS_OF_RULE_MAX: usize = 100;
+
 const HOUR_NANOS: i64 = 3_600_000_000_000;
 
 /// What was told in this hour.
@@ -42,7 +45,7 @@ impl Words {
         if machines.is_some_and(|machines| machines.contains(&word.machine)) {
             return Hearing::Known;
         }
-        if WORDS_MAX <= self.count {
+        if WORDS_MAX <= self.count || machines.is_some_and(|machines| WORDS_OF_RULE_MAX <= machines.len()) {
             return Hearing::TooMany;
         }
         self.count += 1;
@@ -118,12 +121,28 @@ mod tests {
     fn no_more_is_told_in_an_hour_than_somebody_reads() {
         let mut words = Words::default();
         let told = (0..2 * WORDS_MAX)
-            .filter(|number| words.hear(&word(0, "a", &number.to_string())) != Hearing::TooMany)
+            .filter(|number| {
+                words.hear(&word(0, &(number % 11).to_string(), &number.to_string())) != Hearing::TooMany
+            })
             .count();
         assert_eq!(told, WORDS_MAX);
         assert_eq!(
             words.hear(&word(3_600, "a", "9999")),
             Hearing::New { is_new_rule: true }
         );
+    }
+
+    #[test]
+    fn a_rule_that_speaks_of_every_machine_leaves_room_for_the_others() {
+        let mut words = Words::default();
+        let told = (0..WORDS_MAX)
+            .filter(|number| words.hear(&word(0, "a", &number.to_string())) != Hearing::TooMany)
+            .count();
+        assert_eq!(told, WORDS_OF_RULE_MAX);
+        assert_eq!(
+            words.hear(&word(0, "b", "10.0.0.1")),
+            Hearing::New { is_new_rule: true }
+        );
+        assert_eq!(words.hear(&word(0, "a", "0")), Hearing::Known);
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use detect_alert::Indicator;
 use detect_engine::{Compiler, IndicatorTableBuilder};
 use detect_rules::{
-    Diagnostic, FeedOptions, FeedReport, Outcome, check as check_rules, feed_files, read_feed_file,
-    read_rules,
+    Code, Diagnostic, FeedOptions, FeedReport, Finding, FoundAt, Outcome, Reason, check as check_rules,
+    feed_files, read_feed_file, read_rules,
 };
 use ingest_event::restricted::{RestrictedError, RestrictedList};
 use thiserror::Error;
@@ -53,6 +53,10 @@ pub struct Read {
     pub wrong: Vec<Diagnostic>,
     /// Lines and files of feeds that were refused.
     pub refused_indicators: u64,
+    /// Some of them.
+    pub refused: Vec<Finding>,
+    /// Whether something is there that could not be read: it may be the disk's fault, and pass.
+    pub is_unread: bool,
     /// Indicators that are the site's own addresses and names: left out ([`Ours`]).
     pub own_indicators: u64,
 }
@@ -145,7 +149,13 @@ pub fn read(files: &Files, ours: &Ours) -> Result<Read, LoadError> {
             read_feed_file(&path, &FeedOptions::new(""), &mut sink, &mut report);
         }
     }
+    let is_unread = wrong.iter().any(|wrong| wrong.code == Code::Unreadable)
+        || report.counts().contains_key(&Reason::Unreadable);
+    let refused = report.examples().iter();
+    let refused = refused.filter(|finding| finding.reason.outcome() == Outcome::Refused);
     Ok(Read {
+        refused: refused.take(TOLD_MAX).cloned().collect(),
+        is_unread,
         loaded: Loaded::with_restricted(builder.build(), ruleset, restricted(files, ours)?),
         wrong,
         refused_indicators: report.total(Outcome::Refused),
@@ -204,16 +214,20 @@ fn inside(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).display().to_string()
 }
 
-/// Reads files and puts what could be used in place of what `scan` has; if nothing can be known, that stays. Tells what is
-/// wrong. Waits for the disk and for the compiler: not for the runtime's threads.
-pub fn renew(scan: &Scan, files: &Files, ours: &Ours) {
+/// Reads files and puts what could be used in place of what `scan` has; if not all could be read, that stays. Tells what is
+/// wrong, and whether all was read: if not, it is to be tried again. Waits for the disk and for the compiler: not for the
+/// runtime's threads.
+pub fn renew(scan: &Scan, files: &Files, ours: &Ours) -> bool {
     let read = match read(files, ours) {
         Ok(read) => read,
         Err(error) => {
             scan.metrics.load_failures.inc();
             let error = format!("{:#}", anyhow::Error::new(error));
-            tracing::error!(error, "load rules and indicators; the former stay");
-            return;
+            tracing::error!(
+                error,
+                "load rules and indicators; the former stay, and it is tried again"
+            );
+            return false;
         }
     };
     for wrong in read.wrong.iter().take(TOLD_MAX) {
@@ -221,9 +235,27 @@ pub fn renew(scan: &Scan, files: &Files, ours: &Ours) {
         let (path, line, detail) = (&wrong.path, wrong.line, &wrong.detail);
         tracing::error!(path, line, detail, "a rule is refused; the others count");
     }
+    for refused in &read.refused {
+        // Nor the indicator: feeds have what nobody else is to know.
+        let (path, reason) = (&refused.path, refused.reason.as_str());
+        let line = match refused.place {
+            FoundAt::Line(line) => line,
+            FoundAt::Object(_) => 1,
+        };
+        tracing::error!(path, line, reason, "an indicator is refused; the others count");
+    }
     if !read.wrong.is_empty() || 0 < read.refused_indicators {
         let (rules, indicators) = (read.wrong.len(), read.refused_indicators);
         tracing::warn!(rules, indicators, "not all rules and indicators can be used");
+    }
+    if read.is_unread {
+        scan.metrics.load_failures.inc();
+        if scan.loaded().is_some() {
+            tracing::error!(
+                "a file of rules or indicators can't be read; the former stay, and it is tried again"
+            );
+            return false;
+        }
     }
     if 0 < read.own_indicators {
         let indicators = read.own_indicators;
@@ -238,4 +270,5 @@ pub fn renew(scan: &Scan, files: &Files, ours: &Ours) {
         );
     }
     scan.put(read.loaded);
+    !read.is_unread
 }

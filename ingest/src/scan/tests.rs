@@ -502,3 +502,30 @@ fn what_is_ours_is_no_indicator() {
         assert_eq!((held, read.own_indicators), (expected, 3 - expected as u64));
     }
 }
+
+/// A disk that fails must not cost what is held already, and is asked again.
+#[test]
+fn what_can_not_be_read_takes_nothing_away_and_is_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let feed = folder.path().join("feed.csv");
+    let other = folder.path().join("other.csv");
+    std::fs::write(&other, "type,value\ndomain,other.example.com\n").expect("writes");
+    let files = load::Files {
+        of_centre: vec![feed.clone(), other],
+        ..load::Files::default()
+    };
+    let held = |scan: &Scan| scan.loaded().map_or(0, |loaded| loaded.indicator_count());
+    let none = Ours::default();
+    let scan = Scan::new(crate::metrics::Metrics::new().expect("registers").scan);
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), &feed).expect("links");
+    assert!(!load::renew(&scan, &files, &none), "it is to be tried again");
+    assert_eq!(held(&scan), 1, "at first, what is there is used");
+    std::fs::remove_file(&feed).expect("removes");
+    std::fs::write(&feed, "type,value\ndomain,bad.example.com\n").expect("writes");
+    assert!(load::renew(&scan, &files, &none));
+    assert_eq!(held(&scan), 2);
+    std::fs::remove_file(&feed).expect("removes");
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), &feed).expect("links");
+    assert!(!load::renew(&scan, &files, &none), "it is to be tried again");
+    assert_eq!(held(&scan), 2, "the former stay");
+}

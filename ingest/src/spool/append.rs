@@ -151,8 +151,8 @@ impl Append<'_> {
                 &[]
             };
             let records = std::mem::take(&mut part.records);
-            let (header, frame) =
-                frame::encode(header, places, &records, &mut spool.packing, pace).map_err(SpoolError::Write)?;
+            let (header, frame) = frame::encode(header, places, &records, &mut spool.packing, pace)
+                .map_err(SpoolError::Write)?;
             spool.packing.keep(*stream, header, records);
             frames.push((*stream, header, frame));
         }

@@ -50,7 +50,11 @@ fn what_is_put_aside_on_its_way_is_counted_once() {
     let intake = Intake::new(spool, site, context, Vec::new(), Clock::System, metrics);
     let mut batch = intake.oldest();
     put_entry_aside(&intake, &mut batch[0], QuarantineReason::TooLarge, "too large");
-    assert_eq!(batch[0].key, b"sensor-1"[..], "quarantine takes the sensor's own key");
+    assert_eq!(
+        batch[0].key,
+        b"sensor-1"[..],
+        "quarantine takes the sensor's own key"
+    );
     let account = intake.account();
     assert_eq!((account.refused, account.held), (0, 1));
     assert!(account.is_balanced(), "{account:?}");
