@@ -195,3 +195,58 @@ impl Part {
         self.times = Some((earliest.min(at), latest.max(at)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::SpoolError;
+    use super::*;
+
+    /// What one append of the same records takes on the disk.
+    fn taken(spool: &mut Spool) -> u64 {
+        let before = spool.bytes();
+        let mut append = spool.append(Room::Wait);
+        for number in 0..512_u32 {
+            let mixed = number.wrapping_mul(2_654_435_761);
+            let value = format!(
+                "{{\"source.ip\":\"10.0.{}.7\",\"event.id\":\"{mixed:x}\"}}",
+                number % 200
+            );
+            append.event(Stream::Log, Timestamp::EPOCH, |_| {
+                (b"key".to_vec(), value.into_bytes())
+            });
+        }
+        append.commit().expect("commits");
+        spool.bytes() - before
+    }
+
+    /// How long an outage may last goes before speed, and the other way round while there is none.
+    #[test]
+    fn what_waits_is_packed_small_and_what_leaves_at_once_is_packed_quickly() -> Result<(), SpoolError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut spool = Spool::open(folder.path(), 1 << 30)?;
+        let quick = taken(&mut spool);
+        while spool.lanes.iter().map(Lane::waits).sum::<u64>() <= PACE_RECORDS_MAX {
+            assert!(
+                taken(&mut spool).abs_diff(quick) < 100,
+                "a few batches are no outage"
+            );
+        }
+        let small = taken(&mut spool);
+        assert!(small * 10 < quick * 9, "{small} of {quick} bytes");
+        let mut out = 0;
+        loop {
+            let batch = spool.oldest();
+            if batch.is_empty() {
+                break;
+            }
+            out += batch.len() as u64;
+            spool.published()?;
+        }
+        assert_eq!(out, PACE_RECORDS_MAX + 1_024, "both kinds are read");
+        assert!(
+            taken(&mut spool).abs_diff(quick) < 100,
+            "the bus keeps pace again"
+        );
+        Ok(())
+    }
+}
