@@ -17,7 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures events under pseudonym and through the spool beside the same without, and writes `record/sensor.json`.
 #[derive(Parser)]
 struct Arguments {
-    /// Nothing is recorded.
+    /// Nothing is recorded; nor is a part of it.
     #[arg(long)]
     dry: bool,
     /// Run on this core; the last one if none is named.
@@ -117,7 +117,8 @@ fn main() -> anyhow::Result<()> {
     println!("{}", table(&rows));
     let [four, six] = sensor::cipher()?;
     println!("the cipher alone, each address new: {four:.0} IPv4 and {six:.0} IPv6 addresses a second");
-    if arguments.dry {
+    // A part would take the place of the whole.
+    if arguments.dry || arguments.alone || !arguments.only.is_empty() {
         return Ok(());
     }
     record("sensor", &rows.iter().collect::<Vec<&Row>>())

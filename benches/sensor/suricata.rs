@@ -1,4 +1,5 @@
-//! Suricata 7 as a peer: without rules, with EVE's flows, DNS, TLS and HTTP in a file, on one thread.
+//! Suricata 7 as a peer: as Debian configures it, without rules, with EVE in a file, on one thread, and with room for all
+//! flows of the dense capture.
 //!
 //! It runs in a Debian of its own (`scripts/provision bench` makes it under `.varde/suricata`), since this one's may be too
 //! old or have none.
@@ -17,24 +18,6 @@ pub const NAME: &str = "Suricata, EVE and no rules";
 /// It crashes now and then on malformed packets.
 const TRIES: usize = 4;
 
-/// Community ID as ours, room for all flows of the dense capture, and nothing that the events do not need.
-const CONFIG: &str = "\
-%YAML 1.1
----
-default-log-dir: /bench
-stats: { enabled: no }
-logging: { default-log-level: error }
-vars: { address-groups: { HOME_NET: \"[10.0.0.0/8,192.168.0.0/16,fd00::/8]\", EXTERNAL_NET: any } }
-flow: { memcap: 2gb }
-outputs:
-  - eve-log:
-      enabled: yes
-      filetype: regular
-      filename: eve.json
-      community-id: true
-      types: [flow, dns, tls, http]
-";
-
 /// It, on a capture; `None` where it was not installed.
 ///
 /// # Errors
@@ -46,11 +29,10 @@ pub fn program(traffic: &Traffic) -> anyhow::Result<Option<Program>> {
     }
     let bench = root.join("bench");
     fs::create_dir_all(&bench).context("make a folder")?;
-    fs::write(bench.join("bench.yaml"), CONFIG).context("write a configuration")?;
     let capture = place(&traffic.path, &bench)?;
     let run = format!(
-        "rm -f /bench/eve.json; suricata -c /bench/bench.yaml -S /dev/null --runmode single -k none -r /bench/{capture} -l /bench \
-         >/dev/null 2>&1 && test -s /bench/eve.json"
+        "rm -f /bench/eve.json; suricata -c /etc/suricata/suricata.yaml --set flow.memcap=2gb -S /dev/null --runmode single -k none \
+         -r /bench/{capture} -l /bench >/dev/null 2>&1 && test -s /bench/eve.json"
     );
     Ok(Some(Program {
         name: NAME.to_owned(),
