@@ -11,7 +11,7 @@
 mod lab;
 
 use lab::{
-    ACK, Lab,
+    ACK, FIN, Lab, RST,
     Side::{Client, Server},
     check, conversation, families,
 };
@@ -206,6 +206,35 @@ fn a_lost_segment_costs_the_answers_but_no_later_request() {
         }
         let records = lab.events("network.http");
         assert_eq!(records.len(), 21);
+    }
+}
+
+#[test]
+fn what_waits_for_a_lost_segment_is_heard_when_the_connection_is_over() {
+    let answer = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    for family in families() {
+        let (client, server) = ((family.client, 50_000), (family.server, 80));
+        for end in [FIN | ACK, RST] {
+            let mut lab = Lab::new();
+            lab.open(client, server);
+            let requests = b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n";
+            lab.tcp(client, server, ACK, 1, requests);
+            // Of the first body the middle is lost, which only the client's acknowledgment would tell.
+            let (first, second) = (answer(30), answer(0));
+            let body = 1 + first.len() as u32;
+            lab.tcp(server, client, ACK, 1, first.as_bytes());
+            lab.tcp(server, client, ACK, body, &[b'x'; 10]);
+            lab.tcp(server, client, ACK, body + 20, &[b'x'; 10]);
+            lab.tcp(server, client, ACK, body + 30, second.as_bytes());
+            let last = body + 30 + second.len() as u32;
+            lab.tcp(server, client, end, last, b"");
+            lab.tcp(client, server, end, 1 + requests.len() as u32, b"");
+            let said = lab.events("network.http");
+            assert_eq!(said.len(), 2, "{} {end}", family.name);
+            for (draft, path) in said.iter().zip(["/1", "/2"]) {
+                check(draft, &[("url.path", path), ("http.response.status_code", "200")]);
+            }
+        }
     }
 }
 
