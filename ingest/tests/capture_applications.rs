@@ -13,7 +13,7 @@ mod lab;
 use lab::{
     ACK, FIN, Lab, RST,
     Side::{Client, Server},
-    check, conversation, families,
+    check, check_said, conversation, families,
 };
 
 fn with_length16(bytes: &[u8]) -> Vec<u8> {
@@ -113,6 +113,36 @@ fn a_handshake_in_pieces_becomes_one_record() {
                 &[("network.protocol", "tls"), ("varde.flow.state", "closed")],
             );
         }
+    }
+}
+
+#[test]
+fn a_hello_of_ssl_2_that_asks_for_tls_is_read_with_its_answer() {
+    // Ciphers: RC4 with MD5 as SSL 2 and as TLS call it, and RC4 with SHA; no session; sixteen bytes of chance.
+    let mut hello = vec![0x80, 34, 1, 3, 1, 0, 9, 0, 0, 0, 16];
+    hello.extend([1, 0, 0x80, 0, 0, 4, 0, 0, 5]);
+    hello.extend([7; 16]);
+    let mut body = vec![3, 1];
+    body.extend([9; 32]);
+    body.extend([0, 0, 5, 0]);
+    let answer = handshake(2, &body);
+    let expected = [
+        ("tls.version", "1.0"),
+        ("tls.cipher", "TLS_RSA_WITH_RC4_128_SHA"),
+        ("tls.client.ja4", "t10i020000_6e254592683c_000000000000"),
+        ("network.protocol", "tls"),
+    ];
+    check_said(
+        "network.tls",
+        8443,
+        &[(Client, &hello), (Server, &answer)],
+        &[&expected],
+    );
+    // Parts that do not add up, and SSL 2 itself.
+    for (at, byte) in [(1, 35), (3, 0), (6, 8), (8, 1), (10, 15)] {
+        let mut other = hello.clone();
+        other[at] = byte;
+        check_said("network.tls", 8443, &[(Client, &other)], &[]);
     }
 }
 

@@ -424,6 +424,7 @@ fn type_number(name: &str) -> u16 {
         "CNAME" => 5,
         "LOC" => 29,
         "DS" => 43,
+        "SSHFP" => 44,
         "DNSKEY" => 48,
         other => panic!("{other} was not signed before"),
     }
