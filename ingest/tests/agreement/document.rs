@@ -29,6 +29,7 @@ pub(crate) fn write(zeek: &Counts, suricata: &Counts) -> String {
         "\n## Suricata\n\nEach test of suricata-verify has a capture and says which events Suricata must write of it: how many, and what stands in them.\n\
          Each is looked for in what the sensor tells of the capture: the record that has most of it is compared, field by field, and none is taken for two events of one check.\n\
          Of alerts, files and anomalies the ends and what is said of the protocol are compared; what the sensor does not tell at all (rules, files, states of a stream, single commands of SMB, MQTT) is not.\n\
+         Flows that carry a tunnel are not counted here either.\n\
          `(client)` is whether the same end is the client, `(count)` whether there are no more and no fewer of what a check describes in full.\n\n",
     );
     table(&mut out, suricata);
