@@ -118,7 +118,7 @@ mod tests {
                 "a\\032name\\.15\\032lette",
                 false,
             ),
-            ([0x30, 0], b"WPAD", NB, "wpad", false),
+            ([0x30, 0], b"WPAD           \x1d", NB, "wpad", false),
             ([0x85, 0x83], b"WPAD", NB, "wpad", true),
         ] {
             let message = message(&said(flags, name, kind, &[])).expect("a message");
