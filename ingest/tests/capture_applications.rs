@@ -11,9 +11,9 @@
 mod lab;
 
 use lab::{
-    ACK, Lab,
+    ACK, FIN, Lab, RST,
     Side::{Client, Server},
-    check, conversation, families,
+    check, check_said, conversation, families,
 };
 
 fn with_length16(bytes: &[u8]) -> Vec<u8> {
@@ -117,6 +117,36 @@ fn a_handshake_in_pieces_becomes_one_record() {
 }
 
 #[test]
+fn a_hello_of_ssl_2_that_asks_for_tls_is_read_with_its_answer() {
+    // Ciphers: RC4 with MD5 as SSL 2 and as TLS call it, and RC4 with SHA; no session; sixteen bytes of chance.
+    let mut hello = vec![0x80, 34, 1, 3, 1, 0, 9, 0, 0, 0, 16];
+    hello.extend([1, 0, 0x80, 0, 0, 4, 0, 0, 5]);
+    hello.extend([7; 16]);
+    let mut body = vec![3, 1];
+    body.extend([9; 32]);
+    body.extend([0, 0, 5, 0]);
+    let answer = handshake(2, &body);
+    let expected = [
+        ("tls.version", "1.0"),
+        ("tls.cipher", "TLS_RSA_WITH_RC4_128_SHA"),
+        ("tls.client.ja4", "t10i020000_6e254592683c_000000000000"),
+        ("network.protocol", "tls"),
+    ];
+    check_said(
+        "network.tls",
+        8443,
+        &[(Client, &hello), (Server, &answer)],
+        &[&expected],
+    );
+    // Parts that do not add up, and SSL 2 itself.
+    for (at, byte) in [(1, 33), (1, 35), (3, 0), (6, 8), (8, 1), (10, 15)] {
+        let mut other = hello.clone();
+        other[at] = byte;
+        check_said("network.tls", 8443, &[(Client, &other)], &[]);
+    }
+}
+
+#[test]
 fn segments_out_of_order_and_sent_again_change_nothing() {
     let hello = client_hello("example.org");
     for family in families() {
@@ -206,6 +236,35 @@ fn a_lost_segment_costs_the_answers_but_no_later_request() {
         }
         let records = lab.events("network.http");
         assert_eq!(records.len(), 21);
+    }
+}
+
+#[test]
+fn what_waits_for_a_lost_segment_is_heard_when_the_connection_is_over() {
+    let answer = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    for family in families() {
+        let (client, server) = ((family.client, 50_000), (family.server, 80));
+        for end in [FIN | ACK, RST] {
+            let mut lab = Lab::new();
+            lab.open(client, server);
+            let requests = b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n";
+            lab.tcp(client, server, ACK, 1, requests);
+            // Of the first body the middle is lost, which only the client's acknowledgment would tell.
+            let (first, second) = (answer(30), answer(0));
+            let body = 1 + first.len() as u32;
+            lab.tcp(server, client, ACK, 1, first.as_bytes());
+            lab.tcp(server, client, ACK, body, &[b'x'; 10]);
+            lab.tcp(server, client, ACK, body + 20, &[b'x'; 10]);
+            lab.tcp(server, client, ACK, body + 30, second.as_bytes());
+            let last = body + 30 + second.len() as u32;
+            lab.tcp(server, client, end, last, b"");
+            lab.tcp(client, server, end, 1 + requests.len() as u32, b"");
+            let said = lab.events("network.http");
+            assert_eq!(said.len(), 2, "{} {end}", family.name);
+            for (draft, path) in said.iter().zip(["/1", "/2"]) {
+                check(draft, &[("url.path", path), ("http.response.status_code", "200")]);
+            }
+        }
     }
 }
 

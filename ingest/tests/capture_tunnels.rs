@@ -10,6 +10,8 @@
 #[path = "capture/lab.rs"]
 mod lab;
 
+use std::net::IpAddr;
+
 use etherparse::IpNumber;
 
 use lab::{ACK, Family, Lab, check, families, ip, tcp_frame};
@@ -236,6 +238,58 @@ fn what_can_not_be_opened_stays_a_flow_of_the_outer_packet() {
 }
 
 #[test]
+fn teredo_is_opened_on_any_port_if_it_is_a_client_s() {
+    let (client, server): (IpAddr, IpAddr) = (
+        "2001:0:c000:204::1".parse().unwrap(),
+        "2001:db8::7".parse().unwrap(),
+    );
+    let packet = |client| {
+        tcp_frame(
+            (client, 50_000),
+            (server, 80),
+            ACK,
+            1,
+            b"GET /teredo HTTP/1.1\r\n\r\n",
+        )
+    };
+    let (inside, of_others) = (packet(client), packet("2001:db8::8".parse().unwrap()));
+    let (inside, of_others) = (&inside[ETHERNET_BYTES..], &of_others[ETHERNET_BYTES..]);
+    let (origin, proof) = (
+        [0, 0, 1, 2, 3, 4, 5, 6],
+        [0, 1, 2, 1, 9, 9, 9, 1, 1, 1, 1, 1, 1, 1, 1, 0],
+    );
+    for outer in families() {
+        for (port, body, is_opened) in [
+            (3544, inside.to_vec(), true),
+            (51_000, inside.to_vec(), true),
+            (3544, [&origin[..], inside].concat(), true),
+            (51_000, [&proof[..], inside].concat(), true),
+            (3544, [&proof[..], &origin, inside].concat(), true),
+            (3544, of_others.to_vec(), true),
+            (51_000, of_others.to_vec(), false),
+            (3544, [inside, b"more"].concat(), false),
+            (3544, inside[..60].to_vec(), false),
+            (3544, proof[..10].to_vec(), false),
+            (51_000, origin[..3].to_vec(), false),
+        ] {
+            let mut lab = Lab::new();
+            lab.frame(&in_udp(outer, port, &body));
+            let flows = lab.events("network.flow");
+            assert_eq!(flows.len(), 1);
+            let (carrier, kind) = match is_opened {
+                true => (outer.server.to_string(), "teredo"),
+                false => ("(absent)".to_owned(), "(absent)"),
+            };
+            check(
+                &flows[0],
+                &[("varde.tunnel.source.ip", &carrier), ("varde.tunnel.type", kind)],
+            );
+            assert_eq!(lab.events("network.http").len(), usize::from(is_opened));
+        }
+    }
+}
+
+#[test]
 fn networks_with_the_same_addresses_are_told_apart() {
     for family in families() {
         let mut lab = Lab::new();
@@ -272,6 +326,21 @@ fn tags_of_a_frame_are_told() {
                     ("source.ip", &family.client.to_string()),
                 ],
             );
+        }
+    }
+}
+
+#[test]
+fn the_tag_that_a_mirror_took_off_is_told() {
+    for family in families() {
+        let frame = inner(family);
+        let tagged = [&frame[..12], &[0x81, 0, 0, 7], &frame[12..]].concat();
+        // ERSPAN II: version, VLAN 261, session 3.
+        let head = [0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x11, 5, 0, 3, 0, 0, 0, 0];
+        for (frame, vlan) in [(&frame, "261"), (&tagged, "7")] {
+            let mut lab = Lab::new();
+            lab.frame(&in_protocol(family, IpNumber::GRE, &[&head[..], frame].concat()));
+            check(&lab.events("network.flow")[0], &[("network.vlan.id", vlan)]);
         }
     }
 }

@@ -196,7 +196,7 @@ names! {
     Traffic NETWORK_VLAN_ID = "network.vlan.id";
     /// The VLAN inside it.
     Traffic NETWORK_INNER_VLAN_ID = "network.inner.vlan.id";
-    /// `ip`, `gre`, `erspan`, `vxlan` or `geneve`: what the flow was carried in.
+    /// `ip`, `gre`, `erspan`, `vxlan`, `geneve` or `teredo`: what the flow was carried in.
     Traffic VARDE_TUNNEL_TYPE = "varde.tunnel.type";
     /// Sender of the carrying packet that began the flow.
     Address VARDE_TUNNEL_SOURCE_IP = "varde.tunnel.source.ip";
@@ -210,7 +210,7 @@ names! {
     // DNS.
     /// The name asked for, lower case, without the final dot.
     Host DNS_QUESTION_NAME = "dns.question.name";
-    /// `A`, `AAAA`, `TXT`, …
+    /// `A`, `AAAA`, `TXT`, …; `NB` and `NBSTAT` of NetBIOS, `TYPE65399` where there is no name (RFC 3597).
     Traffic DNS_QUESTION_TYPE = "dns.question.type";
     /// `query` or `answer`.
     Traffic DNS_TYPE = "dns.type";
@@ -218,7 +218,7 @@ names! {
     Traffic DNS_ID = "dns.id";
     /// `NOERROR`, `NXDOMAIN`, …
     Traffic DNS_RESPONSE_CODE = "dns.response_code";
-    /// Data of each answer.
+    /// Data of each answer, as zone files write it (RFC 1035 section 5); hexadecimal digits where a type has no form.
     Host DNS_ANSWERS_DATA = "dns.answers.data";
     /// Type of each answer.
     Traffic DNS_ANSWERS_TYPE = "dns.answers.type";

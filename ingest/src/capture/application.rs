@@ -172,6 +172,21 @@ impl Conversation {
         }
     }
 
+    /// Hears what is kept when the connection is over: what is missing before it will not come.
+    pub(super) fn close(&mut self, moment: &mut Moment, out: &mut Vec<Statement>) {
+        for from in [Direction::Forward, Direction::Backward] {
+            while !self.is_over() && self.side(from).stream.is_waiting() {
+                match self.side(from).stream.next_ready() {
+                    Some(bytes) => self.deliver(from, &bytes, moment, out),
+                    None => {
+                        let missing = self.side(from).stream.skip_gap();
+                        self.lose(from, missing, out);
+                    }
+                }
+            }
+        }
+    }
+
     /// What still waits for an answer, when the conversation ends.
     pub(super) fn finish(&mut self, out: &mut Vec<Statement>) {
         out.extend(self.waiting.drain(..));

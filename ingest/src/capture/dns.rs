@@ -1,12 +1,17 @@
-//! DNS messages: one record a message, over UDP and TCP, multicast DNS and LLMNR included.
+//! DNS messages: one record a message, over UDP and TCP, multicast DNS, LLMNR and the names of NetBIOS included.
 //!
-//! The source of a record is who asks, also for an answer. A message that the library refuses (a damaged record
-//! in a later section) still yields its header and question.
+//! The source of a record is who asks, also for an answer. A message that the library refuses (a type of question that
+//! it does not know, a damaged record in a later section) still yields its header, its question and its answers.
 
-use std::{fmt::Write as _, net::IpAddr, net::Ipv4Addr, net::Ipv6Addr};
+mod data;
+mod netbios;
+
+use std::{fmt::Write as _, net::IpAddr};
 
 use ingest_event::{Fields, Value, field};
-use simple_dns::{Name, Packet, rdata::RData};
+use simple_dns::{Name, Packet};
+
+use data::answer_text;
 
 pub(super) const DATASET: &str = "network.dns";
 
@@ -14,22 +19,24 @@ pub(super) const DATASET: &str = "network.dns";
 const HEADER_BYTES: usize = 12;
 /// Questions and answers written of one message: more than any resolver sends, few enough for one event.
 const RECORDS_MAX: usize = 256;
-/// Bytes of an answer without a text form that are written, as hexadecimal digits.
-const OPAQUE_BYTES_MAX: usize = 128;
 
 /// What a message said.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) is_answer: bool,
+    is_netbios: bool,
     questions: Vec<(String, u16)>,
-    answers: Vec<(u16, String, Option<IpAddr>)>,
+    answers: Vec<Answer>,
     id: u16,
     response_code: u8,
 }
 
-/// Ports on which DNS is expected: plain, multicast, link-local.
+/// Type, data as text, and the address if it is one.
+type Answer = (u16, String, Option<IpAddr>);
+
+/// Ports on which DNS is expected: plain, NetBIOS's, multicast, link-local.
 pub(super) const fn is_port(port: u16) -> bool {
-    matches!(port, 53 | 5353 | 5355)
+    matches!(port, 53 | 137 | 5353 | 5355)
 }
 
 /// Whether bytes begin with a header that DNS may have.
@@ -39,6 +46,9 @@ pub(super) fn is_message(bytes: &[u8]) -> bool {
 
 /// A message on a port where DNS is expected.
 pub(super) fn expected(bytes: &[u8]) -> Option<Message> {
+    if let Some(message) = netbios::message(bytes) {
+        return Some(message);
+    }
     let head = Head::read(bytes)?;
     // Counts that can't be true would make the library reserve room for them.
     let packet = head
@@ -47,7 +57,11 @@ pub(super) fn expected(bytes: &[u8]) -> Option<Message> {
         .flatten();
     match packet {
         Some(packet) => Some(head.message(&packet)),
-        None => head.question_only(bytes),
+        None => {
+            let mut message = head.question_only(bytes)?;
+            message.answers = head.answers_only(bytes).unwrap_or_default();
+            Some(message)
+        }
     }
 }
 
@@ -68,9 +82,13 @@ impl Message {
         fields.set(field::NETWORK_PROTOCOL, "dns");
         fields.set(field::DNS_ID, self.id.to_string());
         fields.set(field::DNS_TYPE, if self.is_answer { "answer" } else { "query" });
+        let kind_text = |kind| match self.is_netbios {
+            true => netbios::type_name(kind).to_owned(),
+            false => type_text(kind),
+        };
         for (name, kind) in self.questions {
             fields.append(field::DNS_QUESTION_NAME, Value::from(name));
-            fields.append(field::DNS_QUESTION_TYPE, Value::from(type_text(kind)));
+            fields.append(field::DNS_QUESTION_TYPE, Value::from(kind_text(kind)));
         }
         if !self.is_answer {
             return;
@@ -79,7 +97,7 @@ impl Message {
         let mut addresses = Vec::new();
         let (mut kinds, mut data) = (Vec::new(), Vec::new());
         for (kind, text, address) in self.answers {
-            kinds.push(Value::from(type_text(kind)));
+            kinds.push(Value::from(kind_text(kind)));
             data.push(Value::from(text));
             addresses.extend(address.map(Value::from));
         }
@@ -136,13 +154,9 @@ impl Head {
     fn message(self, packet: &Packet<'_>) -> Message {
         Message {
             is_answer: self.is_answer,
+            is_netbios: false,
             questions: self.questions_of(packet),
-            answers: packet
-                .answers
-                .iter()
-                .take(RECORDS_MAX)
-                .map(|answer| answer_text(&answer.rdata))
-                .collect(),
+            answers: answers_of(packet),
             id: self.id,
             response_code: self.response_code,
         }
@@ -163,6 +177,22 @@ impl Head {
         }
     }
 
+    /// The answers to one question, without what the library may have refused: the question's type, and later sections.
+    fn answers_only(self, bytes: &[u8]) -> Option<Vec<Answer>> {
+        if self.is_update || self.questions != 1 || self.answers == 0 {
+            return None;
+        }
+        let (_, kind_at) = name_at(bytes, HEADER_BYTES)?;
+        let mut bare = bytes.to_vec();
+        // Type A of class IN, no authorities, nothing additional.
+        bare.get_mut(kind_at..)?
+            .first_chunk_mut()
+            .map(|question| *question = [0_u8, 1, 0, 1])?;
+        bare.get_mut(8..HEADER_BYTES)?.fill(0);
+        self.counts_fit(&bare).then_some(())?;
+        Some(answers_of(&Packet::parse(&bare).ok()?))
+    }
+
     /// The first question, or the first record of an update, read by hand: no later record decides whether it is told.
     fn question_only(self, bytes: &[u8]) -> Option<Message> {
         if self.questions == 0 {
@@ -178,12 +208,18 @@ impl Head {
         }
         Some(Message {
             is_answer: self.is_answer,
+            is_netbios: false,
             questions: vec![question],
             answers: Vec::new(),
             id: self.id,
             response_code: self.response_code,
         })
     }
+}
+
+fn answers_of(packet: &Packet<'_>) -> Vec<Answer> {
+    let answers = packet.answers.iter().take(RECORDS_MAX);
+    answers.map(|answer| answer_text(&answer.rdata)).collect()
 }
 
 fn number_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -260,59 +296,6 @@ fn push_label(text: &mut String, label: &[u8]) {
     }
 }
 
-/// Type, data as text, and the address if it is one.
-fn answer_text(data: &RData<'_>) -> (u16, String, Option<IpAddr>) {
-    let kind = data.type_code().into();
-    let address = match data {
-        RData::A(a) => Some(IpAddr::V4(Ipv4Addr::from_bits(a.address))),
-        RData::AAAA(aaaa) => Some(IpAddr::V6(Ipv6Addr::from_bits(aaaa.address))),
-        _ => None,
-    };
-    let text = match data {
-        RData::A(_) | RData::AAAA(_) => address.map(|address| address.to_string()).unwrap_or_default(),
-        RData::CNAME(name) => name_text(&name.0),
-        RData::NS(name) => name_text(&name.0),
-        RData::PTR(name) => name_text(&name.0),
-        RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
-        RData::SRV(srv) => {
-            format!(
-                "{} {} {} {}",
-                srv.priority,
-                srv.weight,
-                srv.port,
-                name_text(&srv.target)
-            )
-        }
-        RData::SOA(soa) => format!(
-            "{} {} {}",
-            name_text(&soa.mname),
-            name_text(&soa.rname),
-            soa.serial
-        ),
-        RData::TXT(txt) => txt_text(txt),
-        RData::NULL(_, null) => {
-            let bytes = null.get_data();
-            hex::encode(bytes.get(..OPAQUE_BYTES_MAX).unwrap_or(bytes))
-        }
-        // Others have no short text form; their type says enough.
-        _ => String::new(),
-    };
-    (kind, text, address)
-}
-
-/// The strings of a TXT record, one after the other; bytes that are no UTF-8 are replaced.
-fn txt_text(txt: &simple_dns::rdata::TXT<'_>) -> String {
-    let mut bytes = Vec::new();
-    for (key, value) in txt.iter_raw() {
-        bytes.extend_from_slice(key);
-        if let Some(value) = value {
-            bytes.push(b'=');
-            bytes.extend_from_slice(value);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 fn type_text(kind: u16) -> String {
     // RFC 3597 section 5 for types without a name.
     type_name(kind).map_or_else(|| format!("TYPE{kind}"), str::to_owned)
@@ -329,6 +312,7 @@ const fn type_name(kind: u16) -> Option<&'static str> {
         11 => "WKS",
         12 => "PTR",
         13 => "HINFO",
+        14 => "MINFO",
         15 => "MX",
         16 => "TXT",
         17 => "RP",
@@ -337,8 +321,10 @@ const fn type_name(kind: u16) -> Option<&'static str> {
         25 => "KEY",
         28 => "AAAA",
         29 => "LOC",
+        30 => "NXT",
         33 => "SRV",
         35 => "NAPTR",
+        36 => "KX",
         37 => "CERT",
         39 => "DNAME",
         41 => "OPT",
@@ -348,14 +334,22 @@ const fn type_name(kind: u16) -> Option<&'static str> {
         46 => "RRSIG",
         47 => "NSEC",
         48 => "DNSKEY",
+        49 => "DHCID",
         50 => "NSEC3",
         51 => "NSEC3PARAM",
         52 => "TLSA",
         53 => "SMIMEA",
+        55 => "HIP",
+        59 => "CDS",
+        60 => "CDNSKEY",
         61 => "OPENPGPKEY",
+        62 => "CSYNC",
+        63 => "ZONEMD",
         64 => "SVCB",
         65 => "HTTPS",
         99 => "SPF",
+        108 => "EUI48",
+        109 => "EUI64",
         249 => "TKEY",
         250 => "TSIG",
         251 => "IXFR",
@@ -404,5 +398,22 @@ mod tests {
         // A pointer to itself is no name.
         let circle = b"\0\x07\x28\0\0\x01\0\x01\0\0\0\0\xc0\x0c\0\x06\0\x01";
         assert!(expected(circle).is_none());
+    }
+
+    #[test]
+    fn answers_are_told_whatever_is_asked_for_and_whatever_comes_after_them() {
+        let name: &[u8] = b"\x07example\x02no\0";
+        let answer = b"\xc0\x0c\xff\x77\0\x01\0\0\0\0\0\x02\xab\xcd";
+        let head = |additional: u8| [0, 7, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, additional];
+        let of_private_use = [&head(0)[..], name, b"\xff\x77\0\x01", answer].concat();
+        // An address of three bytes.
+        let damaged = b"\0\0\x01\0\x01\0\0\0\0\0\x03\x01\x02\x03";
+        let with_more = [&head(1)[..], name, b"\0\x0a\0\x01", answer, damaged].concat();
+        for (message, asked) in [(of_private_use, 0xff77), (with_more, 10)] {
+            assert!(Packet::parse(&message).is_err());
+            let said = expected(&message).expect("an answer");
+            assert_eq!(said.questions, [("example.no".to_owned(), asked)]);
+            assert_eq!(said.answers, [(0xff77, "abcd".to_owned(), None)]);
+        }
     }
 }

@@ -268,6 +268,11 @@ impl Flow {
         }
     }
 
+    /// Whether it is over while its conversation may still keep something.
+    pub(super) const fn is_listened_to_its_end(&self) -> bool {
+        matches!(self.listening, Listening::On(_)) && self.is_over()
+    }
+
     /// Packets of both directions.
     pub(super) const fn packets(&self) -> u64 {
         self.forward.packets.saturating_add(self.backward.packets)

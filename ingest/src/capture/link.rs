@@ -21,6 +21,8 @@ pub enum LinkType {
     Loopback,
     /// PPP, with or without HDLC framing (9, 50).
     Ppp,
+    /// HDLC as Cisco frames it: address, control and an ethertype (104).
+    CiscoHdlc,
 }
 
 /// A link type that this reader does not know.
@@ -64,6 +66,7 @@ impl LinkType {
             276 => Ok(Self::LinuxCooked2),
             0 | 108 => Ok(Self::Loopback),
             9 | 50 => Ok(Self::Ppp),
+            104 => Ok(Self::CiscoHdlc),
             _ => Err(UnknownLinkType { number }),
         }
     }
@@ -73,6 +76,7 @@ impl LinkType {
         let carried = match self {
             Self::Ethernet => return tagged(frame, 12),
             Self::LinuxCooked => return tagged(frame, 14),
+            Self::CiscoHdlc => return tagged(frame, 2),
             Self::LinuxCooked2 => match (u16_at(frame, 0), frame.get(20..)) {
                 (Some(protocol), Some(rest)) => return by_ethertype(protocol, rest),
                 _ => Carried::Short,
@@ -184,7 +188,7 @@ impl fmt::Display for UnknownLinkType {
         write!(
             f,
             "link type {}{name} is not known; known are Ethernet (1), raw IP (12, 14, 101, 228, 229), \
-             Linux cooked (113, 276), loopback (0, 108) and PPP (9, 50)",
+             Linux cooked (113, 276), loopback (0, 108), PPP (9, 50) and HDLC of Cisco (104)",
             self.number
         )
     }
@@ -226,6 +230,11 @@ mod tests {
             check(0, &with(&[family, 0, 0, 0]), Carried::Ip(ip));
             check(108, &with(&[0, 0, 0, family]), Carried::Ip(ip));
             check(9, &with(&[0xff, 0x03, 0, ppp]), Carried::Ip(ip));
+            check(
+                104,
+                &with(&[&[0x0f, 0], &ethertype[..]].concat()),
+                Carried::Ip(ip),
+            );
         }
     }
 

@@ -204,18 +204,12 @@ impl Ear {
                 flags,
                 payload,
                 ..
-            } if payload.wire_bytes != 0 => {
+            } if payload.wire_bytes != 0 || flow.is_listened_to_its_end() => {
                 // The first byte of a segment with SYN comes after the SYN itself.
                 let sequence = sequence.wrapping_add(u32::from(flags.syn));
                 let mut moment = moment(packet, ports);
-                listen(
-                    flow,
-                    direction,
-                    sequence,
-                    payload,
-                    &mut moment,
-                    &mut self.statements,
-                );
+                let said = (payload.wire_bytes != 0).then_some((sequence, payload));
+                listen(flow, direction, said, &mut moment, &mut self.statements);
             }
             Transport::Udp { ports, payload } => {
                 let mut moment = moment(packet, ports);
@@ -277,19 +271,24 @@ impl Ear {
     }
 }
 
-/// Lets the conversation of a flow hear a segment.
+/// Lets the conversation of a flow hear a segment, or that no more will come.
 fn listen(
     flow: &mut Flow,
     from: Direction,
-    sequence: u32,
-    payload: Payload<'_>,
+    said: Option<(u32, Payload<'_>)>,
     moment: &mut Moment,
     statements: &mut Vec<Statement>,
 ) {
+    let is_last = flow.is_over();
     let Some(conversation) = flow.conversation() else {
         return;
     };
-    conversation.hear(from, sequence, payload, moment, statements);
+    if let Some((sequence, payload)) = said {
+        conversation.hear(from, sequence, payload, moment, statements);
+    }
+    if is_last {
+        conversation.close(moment, statements);
+    }
     let (application, over) = (conversation.application, conversation.is_over());
     flow.application = application.or(flow.application);
     if over {

@@ -277,7 +277,7 @@ impl Transport<'_> {
     const fn may_carry(&self) -> bool {
         match self {
             Self::Carrier { .. } => true,
-            Self::Udp { ports, .. } => tunnel::is_port(ports.destination),
+            Self::Udp { ports, payload } => tunnel::may_be_in_udp(*ports, *payload),
             Self::Tcp { .. }
             | Self::Icmp { .. }
             | Self::OnlyPorts { .. }

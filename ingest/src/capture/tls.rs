@@ -4,6 +4,8 @@
 //! are made in [`super::fingerprint`], certificates read in [`super::certificate`]. Up to TLS 1.2 the server's
 //! certificate is legible; kept of a flow are at most [`MESSAGES_BYTES_MAX`] of each side until it is there.
 
+pub(super) mod old;
+
 use ingest_event::{Fields, field};
 use tls_parser::{TlsCipherSuite, parse_tls_handshake_client_hello, parse_tls_handshake_server_hello};
 
@@ -114,6 +116,9 @@ impl Talk for Handshake {
         if side.over {
             return Step::Used(held.len());
         }
+        if by_client && side.is_new() && old::is_hello(held) {
+            return self.hear_old_client(held, telling);
+        }
         let used = match side.take(held) {
             Taken::Bytes(used) => used,
             Taken::Nothing => return Step::Wait,
@@ -163,6 +168,22 @@ impl Handshake {
         self.client.end();
         // The answer may have been captured before the question.
         if self.server.over { Heard::All } else { Heard::Part }
+    }
+
+    fn hear_old_client(&mut self, held: &[u8], telling: &mut Telling<'_>) -> Step {
+        let Some((used, hello)) = old::hello(held) else {
+            return Step::Wait;
+        };
+        let Some(mark) = telling.mark() else {
+            return Step::Over;
+        };
+        self.hello = Some((mark, Box::new(hello)));
+        self.client.end();
+        if self.server.over {
+            Step::Over
+        } else {
+            Step::Used(used)
+        }
     }
 
     fn hear_server(&mut self) -> Heard {
@@ -240,6 +261,11 @@ impl Messages {
         self.bytes.extend_from_slice(taken);
         self.left -= taken.len();
         Taken::Bytes(taken.len())
+    }
+
+    /// Whether nothing was taken before.
+    const fn is_new(&self) -> bool {
+        self.left == 0 && self.bytes.is_empty()
     }
 
     /// Whether more is kept than a handshake may have.

@@ -1,7 +1,7 @@
 //! Tunnels: from a packet to the packet that it carries.
 //!
-//! IP in IP (RFC 2003, 4213), GRE (RFC 2784, 2890; PPTP's of RFC 2637), ERSPAN I to III inside GRE, VXLAN (RFC 7348) and
-//! Geneve (RFC 8926). What is inside is what is reported; where it came through is said with it. What can't be
+//! IP in IP (RFC 2003, 4213), GRE (RFC 2784, 2890; PPTP's of RFC 2637), ERSPAN I to III inside GRE, VXLAN (RFC 7348),
+//! Geneve (RFC 8926) and Teredo (RFC 4380). What is inside is what is reported; where it came through is said with it. What can't be
 //! opened stays what it is, a packet of the outer flow, so that nothing vanishes. Nothing is kept here.
 
 use std::net::IpAddr;
@@ -18,6 +18,10 @@ pub(super) const TUNNELS_MAX: u8 = 4;
 
 const PORT_VXLAN: u16 = 4789;
 const PORT_GENEVE: u16 = 6081;
+/// Of Teredo's servers; its clients have any (RFC 4380 section 2.7).
+const PORT_TEREDO: u16 = 3544;
+/// RFC 4380 section 2.6: the prefix of a client's address.
+const PREFIX_TEREDO: [u8; 4] = [0x20, 0x01, 0, 0];
 /// Ethernet as it is bridged through GRE and Geneve (RFC 7637 section 3.2).
 const ETHERTYPE_BRIDGED: u16 = 0x6558;
 const ETHERTYPE_PPP: u16 = 0x880b;
@@ -55,6 +59,7 @@ pub(super) enum Kind {
     Erspan,
     Vxlan,
     Geneve,
+    Teredo,
 }
 
 /// What was found in a tunnel.
@@ -81,18 +86,49 @@ pub(super) fn in_ip(protocol_is_gre: bool, body: &[u8]) -> Option<Inside<'_>> {
     })
 }
 
-/// Whether datagrams to a port are a tunnel's.
-pub(super) const fn is_port(port: u16) -> bool {
-    matches!(port, PORT_VXLAN | PORT_GENEVE)
+/// Whether a datagram may be a tunnel's.
+pub(super) const fn may_be_in_udp(ports: Ports, payload: Payload<'_>) -> bool {
+    // Teredo has a port for its servers only; its packets begin with a version of IP, or with zero before that.
+    matches!(ports.destination, PORT_VXLAN | PORT_GENEVE)
+        || matches!(payload.bytes, [0x60..=0x6f, ..] | [0, 0 | 1, ..])
 }
 
-/// What a datagram to the port of a tunnel carries.
+/// What a datagram carries, by its port or by what it says.
 pub(super) fn in_udp<'a>(ports: Ports, payload: Payload<'a>) -> Option<Inside<'a>> {
     match ports.destination {
         PORT_VXLAN => vxlan(payload.bytes),
         PORT_GENEVE => geneve(payload.bytes),
-        _ => None,
+        _ => teredo(ports, payload.bytes),
     }
+}
+
+/// RFC 4380 section 5.1.1: maybe proofs of who sends it and an address that it came from, then a packet of IPv6 that
+/// ends where the datagram does. One of its ends is a Teredo client, if neither asks a server for an address.
+fn teredo(ports: Ports, mut bytes: &[u8]) -> Option<Inside<'_>> {
+    if let [0, 1, client, authentication, ..] = bytes {
+        // Both of these, a number used once and how far it is confirmed.
+        bytes = bytes.get(4 + usize::from(*client) + usize::from(*authentication) + 9..)?;
+    }
+    if bytes.starts_with(&[0, 0]) {
+        bytes = bytes.get(8..)?;
+    }
+    let header = bytes.first_chunk::<40>()?;
+    let [first, _, _, _, high, low, ..] = *header;
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    let is_client = |at: usize| header.get(at..at + 4) == Some(&PREFIX_TEREDO[..]);
+    let has_server = [ports.source, ports.destination].contains(&PORT_TEREDO);
+    if first >> 4 != 6
+        || bytes.len() != header.len() + length
+        || !has_server && !is_client(8) && !is_client(24)
+    {
+        return None;
+    }
+    Some(Inside {
+        kind: Kind::Teredo,
+        id: None,
+        vlans: Vlans::default(),
+        bytes,
+    })
 }
 
 /// RFC 7348 section 5: flags of which one must be set, and 24 bits of network.
@@ -158,11 +194,19 @@ fn gre(bytes: &[u8]) -> Option<Inside<'_>> {
     }
 }
 
-/// draft-foschiano-erspan-03: the session is in the low ten bits of the second word.
+/// draft-foschiano-erspan-03: the VLAN, which the frame may have lost, is in the low twelve bits of the first word, the
+/// session in the low ten of the second.
 fn erspan(bytes: &[u8], header_bytes: usize) -> Option<Inside<'_>> {
-    let session = bytes.get(2..)?.first_chunk::<2>()?;
-    let session = u16::from_be_bytes(*session) & 0x03ff;
-    bridged(Kind::Erspan, Some(session.into()), bytes.get(header_bytes..)?)
+    let &[a, b, c, d] = bytes.first_chunk::<4>()?;
+    let (vlan, session) = (
+        u16::from_be_bytes([a, b]) & 0x0fff,
+        u16::from_be_bytes([c, d]) & 0x03ff,
+    );
+    let mut inside = bridged(Kind::Erspan, Some(session.into()), bytes.get(header_bytes..)?)?;
+    if inside.vlans == Vlans::default() {
+        inside.vlans = [vlan, 0];
+    }
+    Some(inside)
 }
 
 fn by_ethertype(kind: Kind, id: Option<u32>, ethertype: u16, rest: &[u8]) -> Option<Inside<'_>> {
@@ -232,6 +276,7 @@ impl Kind {
             Self::Erspan => "erspan",
             Self::Vxlan => "vxlan",
             Self::Geneve => "geneve",
+            Self::Teredo => "teredo",
         }
     }
 }

@@ -56,6 +56,9 @@ fn unmistakable(start: &[u8]) -> Option<Begun> {
         22 if tls::is_server_hello(start) => {
             Some(talk(Application::Tls, false, Box::<tls::Handshake>::default()))
         }
+        0x80.. if tls::old::is_hello(start) => {
+            Some(talk(Application::Tls, true, Box::<tls::Handshake>::default()))
+        }
         b'S' if start.starts_with(b"SSH-") => Some(Begun::Talk {
             application: Application::Ssh,
             client: Client::Opener,
@@ -93,6 +96,7 @@ fn unmistakable(start: &[u8]) -> Option<Begun> {
 pub(super) fn is_promising(start: &[u8], moment: &Moment) -> bool {
     moment.dns_port
         || matches!(start, [22] | [22, 3, ..] | [3] | [3, 0, ..] | [0x30, ..])
+        || tls::old::may_be_hello(start)
         || matches!(start, [0, ..] if start.get(4).is_none_or(|kind| 0x60 < *kind))
         || http::is_request(start)
         || http::is_response(start)

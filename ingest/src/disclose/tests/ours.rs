@@ -104,6 +104,22 @@ fn what_is_ours_leaves_under_pseudonym() {
             "",
         ),
         (
+            "network.dns",
+            field::DNS_ANSWERS_DATA,
+            "A 8 2 60 9 8 7 secret.vardedal.kommune.no AQID",
+            &[],
+            "A 8 2 60 9 8 7 h-",
+            ".vardedal.kommune.no AQID",
+        ),
+        (
+            "network.dns",
+            field::DNS_ANSWERS_DATA,
+            "1 secret.vardedal.kommune.no alpn=h2 ipv4hint=10.20.0.77",
+            &[],
+            "1 h-",
+            "",
+        ),
+        (
             "network.tls",
             field::TLS_SERVER_NAME,
             "secret.example.net",
