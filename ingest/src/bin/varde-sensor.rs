@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Varde's sensor: reads captures and logs, sends events.
 #[derive(Parser)]
-#[command(name = "varde-sensor", version)]
+#[command(name = "varde-sensor", version = ingest::VERSION)]
 enum Command {
     /// Read and send until stopped.
     Run(Options),
