@@ -28,3 +28,9 @@ pub mod site;
 pub mod source;
 pub mod spool;
 pub mod stamp;
+
+/// What the program says of its version: Cargo's, and in a package with which commit it is (`scripts/package.d/version`).
+pub const VERSION: &str = match option_env!("VARDE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -161,11 +161,8 @@ fn a_low_port_is_opened_again_by_who_may() {
         let folder = tempfile::tempdir().unwrap();
         ip("link set lo up");
         let mut sensor = Sensor::start(folder.path(), "{ syslog_udp: { listen: \"127.0.0.1:514\" } }");
-        // 514 in hexadecimal; the other threads are there by then.
-        while !fs::read_to_string("/proc/net/udp").unwrap().contains(":0202 ") {
-            assert!(sensor.child.try_wait().unwrap().is_none(), "the sensor ended");
-            std::thread::yield_now();
-        }
+        let told = sensor.until("listening for syslog_udp");
+        assert!(told.contains("port=514"), "{told}");
         sensor.check(NET_BIND_SERVICE, NET_BIND_SERVICE);
     });
 }

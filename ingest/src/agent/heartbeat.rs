@@ -127,7 +127,7 @@ pub(super) fn heartbeat(
 ) -> Draft {
     let mut fields = Fields::new();
     fields.set("event.module", "varde");
-    fields.set(field::VARDE_HEARTBEAT_VERSION, env!("CARGO_PKG_VERSION"));
+    fields.set(field::VARDE_HEARTBEAT_VERSION, crate::VERSION);
     fields.set(field::VARDE_HEARTBEAT_CONFIGURATION, digest);
     fields.set(field::VARDE_HEARTBEAT_UPTIME_SECS, now.since(started).as_secs());
     let account = intake.account();

@@ -1,5 +1,6 @@
 //! Keeps one source running: what fails is started again, with growing pauses, and never ends the sensor.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,33 +76,39 @@ async fn run(source: Source, intake: Arc<Intake>, stop: CancellationToken) -> an
         Source::File(file) => file::read(file, intake, stop).await,
         Source::Capture(capture) => live::serve_capture(capture, intake, stop).await,
         Source::SyslogUdp(syslog) => {
-            let socket = udp(syslog.listen).await?;
+            let socket = udp("syslog_udp", syslog.listen).await?;
             live::serve_udp(socket, syslog.utc_offset_secs, intake, stop).await
         }
         Source::SyslogTcp(syslog) => {
             let listen = syslog.listen;
-            let listener = TcpListener::bind(listen)
-                .await
-                .with_context(|| format!("listen on tcp {listen}"))?;
+            let listener = tcp("syslog_tcp", listen).await?;
             live::serve_tcp(listener, syslog.utc_offset_secs, intake, stop).await
         }
         Source::SyslogTls(syslog) => {
             let listen = syslog.listen;
-            let listener = TcpListener::bind(listen)
-                .await
-                .with_context(|| format!("listen on tcp {listen}"))?;
+            let listener = tcp("syslog_tls", listen).await?;
             live::serve_tls(listener, syslog, intake, stop).await
         }
         Source::EveSocket(eve) => live::serve_eve(eve, intake, stop).await,
         Source::FlowExport(export) => {
-            let socket = udp(export.listen).await?;
+            let socket = udp("flow_export", export.listen).await?;
             live::serve_export(socket, export.exporters, intake, stop).await
         }
     }
 }
 
-async fn udp(listen: std::net::SocketAddr) -> anyhow::Result<UdpSocket> {
-    UdpSocket::bind(listen)
+async fn udp(kind: &str, listen: SocketAddr) -> anyhow::Result<UdpSocket> {
+    let socket = UdpSocket::bind(listen)
         .await
-        .with_context(|| format!("listen on udp {listen}"))
+        .with_context(|| format!("listen on udp {listen}"))?;
+    tracing::info!(port = listen.port(), "listening for {kind}");
+    Ok(socket)
+}
+
+async fn tcp(kind: &str, listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listen on tcp {listen}"))?;
+    tracing::info!(port = listen.port(), "listening for {kind}");
+    Ok(listener)
 }

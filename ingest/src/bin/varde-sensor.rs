@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Varde's sensor: reads captures and logs, sends events.
 #[derive(Parser)]
-#[command(name = "varde-sensor", version)]
+#[command(name = "varde-sensor", version = ingest::VERSION)]
 enum Command {
     /// Read and send until stopped.
     Run(Options),
@@ -99,11 +99,16 @@ fn main() -> ExitCode {
         }
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("VARDE_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_ansi(std::io::stderr().is_terminal());
+    if matches!(command, Command::Run(_)) {
+        log.init();
+    } else {
+        // For whoever stands before it: only what there is to say.
+        log.without_time().with_target(false).init();
+    }
     let result = match command {
         Command::Run(options) => Plan::load(&options.config)
             .map_err(ControlError::Config)

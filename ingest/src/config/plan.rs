@@ -124,13 +124,19 @@ impl Plan {
             None => None,
         };
         if enrolment.is_none() {
-            for (key, is_there) in [
+            let needed = [
                 ("sensor", written.sensor.is_some()),
                 ("organization", written.organization.is_some()),
                 ("state", written.state.is_some()),
                 ("bus", written.bus.is_some()),
                 ("sources", written.sources.is_some()),
-            ] {
+            ];
+            // As the package brings it: whoever reads this has one thing to write.
+            if needed.iter().all(|(_, is_there)| !is_there) {
+                let detail = "there is no enrolment code in it: write the code that the CERT gave you, `enrolment: varde1-…`";
+                return Err(parse(detail.to_owned()));
+            }
+            for (key, is_there) in needed {
                 if !is_there {
                     let detail =
                         format!("missing field `{key}`; only with an `enrolment` code it may be left out");

@@ -194,7 +194,7 @@ pub(crate) fn ask(key: &SensorKey, secret: Option<String>) -> Result<Ask, ErrorS
         request: key.request()?,
         secret,
         host: host(),
-        program: env!("CARGO_PKG_VERSION").to_owned(),
+        program: crate::VERSION.to_owned(),
     })
 }
 

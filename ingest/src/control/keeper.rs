@@ -505,7 +505,7 @@ impl Keeper {
             return;
         }
         let report = Report {
-            program: env!("CARGO_PKG_VERSION").to_owned(),
+            program: crate::VERSION.to_owned(),
             configuration: self.configuration.clone(),
             bundle: self.standing.current,
             wanted: self.standing.wanted,

@@ -43,7 +43,8 @@ pub fn interface_of(source: &CaptureSource) -> anyhow::Result<String> {
         return Ok(source.interface.clone());
     }
     interface::choose_here().context(
-        "choose an interface: none has packets and no address, and none has a default route; name it in `interface`",
+        "choose an interface: none has packets and no address, and none has a default route; name one with \
+         `sources: [{ capture: { interface: eth1 } }]`, and there what else is to be read",
     )
 }
 
@@ -52,7 +53,10 @@ pub fn interface_of(source: &CaptureSource) -> anyhow::Result<String> {
 /// # Errors
 /// As [`Ring::open`], and if there is no interface to choose.
 pub fn open_rings(source: &CaptureSource) -> anyhow::Result<Vec<Ring>> {
-    let interface = interface_of(source)?;
+    open_rings_of(source, &interface_of(source)?)
+}
+
+fn open_rings_of(source: &CaptureSource, interface: &str) -> anyhow::Result<Vec<Ring>> {
     let mut rings: Vec<Ring> = Vec::new();
     for _ in 0..source.threads.get() {
         let group = match rings.first() {
@@ -66,7 +70,7 @@ pub fn open_rings(source: &CaptureSource) -> anyhow::Result<Vec<Ring>> {
             filter: source.filter.clone(),
             group,
         };
-        rings.push(rights::with_raw(|| Ring::open(&interface, options))?);
+        rings.push(rights::with_raw(|| Ring::open(interface, options))?);
     }
     Ok(rings)
 }
@@ -152,26 +156,21 @@ fn watch(
 ) -> anyhow::Result<()> {
     let mut told = String::new();
     while !stop.is_cancelled() {
-        match open_rings(source) {
-            Ok(mut rings) => {
+        let opened =
+            interface_of(source).and_then(|interface| Ok((open_rings_of(source, &interface)?, interface)));
+        match opened {
+            Ok((mut rings, interface)) => {
                 told.clear();
                 for ring in &mut rings {
                     ring.start().context("put the filter in its place")?;
                 }
-                tracing::info!(
-                    interface = source.interface,
-                    threads = rings.len(),
-                    "listening to an interface"
-                );
+                tracing::info!(interface, threads = rings.len(), "listening to an interface");
                 intake.metrics().capture.listening();
                 read_all(members, rings, stop);
                 intake.metrics().capture.ended();
                 if !stop.is_cancelled() {
                     intake.metrics().capture.lost();
-                    tracing::warn!(
-                        interface = source.interface,
-                        "the interface is lost; waiting for it"
-                    );
+                    tracing::warn!(interface, "the interface is lost; waiting for it");
                     // As a rule it is gone for longer; if not, little is missed.
                     wait(members, stop, member::PATIENCE);
                 }

@@ -13,7 +13,7 @@ use ingest::{live, source};
 /// Looks at sources, disk, trust and the way to the gateway.
 pub(crate) fn check(plan: &Plan) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("start")?;
-    let mut code = ExitCode::SUCCESS;
+    let mut to_mend = 0_usize;
     // A file without a code says all itself.
     if plan.enrolment().is_none() {
         plan.config(None, &check::overlay_of(plan))?;
@@ -23,16 +23,21 @@ pub(crate) fn check(plan: &Plan) -> anyhow::Result<ExitCode> {
             tracing::info!("{}", finding.text);
         } else {
             tracing::error!("{}", finding.text);
-            code = ExitCode::FAILURE;
+            to_mend += 1;
         }
     }
     for source in plan.sources(&check::overlay_of(plan)) {
         if let Err(error) = sound(&source) {
             tracing::error!("{error:#}");
-            code = ExitCode::FAILURE;
+            to_mend += 1;
         }
     }
-    Ok(code)
+    if to_mend == 0 {
+        tracing::info!("nothing has to be mended");
+        return Ok(ExitCode::SUCCESS);
+    }
+    tracing::error!("to be mended: {to_mend}, each a line with ERROR");
+    Ok(ExitCode::FAILURE)
 }
 
 fn sound(source: &Source) -> anyhow::Result<()> {

@@ -115,6 +115,12 @@ fn what_cannot_be_is_told_with_its_mend() {
             ["`enrolment`", "mistyped"],
         ),
         (
+            Plan::parse("# Nothing yet.\nenrolment:\n", "sensor.yml")
+                .expect_err("none")
+                .to_string(),
+            ["sensor.yml", "no enrolment code"],
+        ),
+        (
             Plan::parse("sensor: sensor-1", "sensor.yml")
                 .expect_err("none")
                 .to_string(),
