@@ -96,7 +96,7 @@ pub(super) fn entries() -> Vec<Vec<u8>> {
             "sensor/sensor-1".to_owned(),
             format!("{own},\"sensor\":\"sensor-1\",\"organization\":\"964965226\",\"zone\":\"school\",\"former\":[\"{key}\"]"),
         ),
-        (format!("refusal/{key}"), own.clone()),
+        (format!("refusal/{key}"), own),
         (
             "issued/sensor-1".to_owned(),
             format!("\"sensor\":\"sensor-1\",\"fingerprint\":\"{key}\",\"until\":7"),

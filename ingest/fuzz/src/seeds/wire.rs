@@ -104,14 +104,7 @@ fn dhcp(kind: u8, message: u8) -> Vec<u8> {
 
 fn dhcp6(kind: u8) -> Vec<u8> {
     let option = |kind: u8, value: &[u8]| [&[0, kind][..], &length16(value)].concat();
-    let address = option(
-        5,
-        &[[0x20; 16], [0; 16]]
-            .concat()
-            .get(..24)
-            .unwrap_or_default()
-            .to_vec(),
-    );
+    let address = option(5, &[[0x20; 16].as_slice(), &[0; 8]].concat());
     [
         vec![kind, 1, 2, 3],
         option(1, &[0, 1, 0, 1, 9, 9, 9, 9, 2, 0, 0, 0xaa, 0xbb, 0xcc]),
