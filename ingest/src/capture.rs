@@ -17,6 +17,7 @@ mod defragment;
 mod der;
 mod dhcp;
 mod dns;
+mod extension;
 mod file;
 mod fingerprint;
 mod flow;

@@ -1,7 +1,7 @@
 //! Real captures by others, where they are at hand: nothing panics, nothing depends on chance, and fingerprints and
 //! Community IDs are those that their authors publish.
 //!
-//! They are looked for in `VARDE_CAPTURES`, by default `../shared/captures` beside the workspace. Nothing of them is
+//! What becomes of them when they are cut is in `capture_cuts.rs`. They are looked for in `VARDE_CAPTURES`, by default `../shared/captures` beside the workspace. Nothing of them is
 //! kept in this repository.
 
 #![allow(
@@ -25,10 +25,6 @@ use ingest::{
     record::Record,
 };
 use ingest_event::Value;
-
-/// Captures up to this size are also read cut at every [`CUT_STEP`]th byte.
-const CUT_BYTES_MAX: u64 = 12_000;
-const CUT_STEP: usize = 97;
 
 fn captures() -> Option<PathBuf> {
     let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
@@ -142,26 +138,6 @@ fn every_capture_is_read_the_same_way_in_any_chunks() {
         "{read_whole} captures read, {events} records, {unreadable} no captures or of unknown link types"
     );
     assert!(0 < read_whole);
-}
-
-#[test]
-fn captures_cut_anywhere_keep_what_came_before() {
-    let Some(root) = captures() else { return };
-    for path in files(&root) {
-        let bytes = fs::read(&path).expect("readable file");
-        if CUT_BYTES_MAX < bytes.len() as u64 || read(&bytes[..]).is_err() {
-            continue;
-        }
-        for cut in (24..bytes.len()).step_by(CUT_STEP) {
-            if let Ok(records) = read(&bytes[..cut]) {
-                let truncated = records
-                    .iter()
-                    .filter(|record| matches!(record, Record::Refused(_)))
-                    .count();
-                assert!(truncated < bytes.len(), "{} cut at {cut}", path.display());
-            }
-        }
-    }
 }
 
 #[test]

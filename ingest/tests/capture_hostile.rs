@@ -32,6 +32,30 @@ fn survive(bytes: &[u8]) {
     }
 }
 
+/// Headers between IPv6 and what it carries, of every kind, that end before their end, alone and behind another one.
+#[test]
+fn extension_headers_that_are_cut_are_not_read_beyond_their_end() {
+    for kind in [0, 43, 44, 51, 60, 135, 139, 140] {
+        for before in [&[][..], &[kind, 0, 1, 4, 0, 0, 0, 0]] {
+            for length in 0..24 {
+                let (first, fill) = if before.is_empty() {
+                    (kind, 0xff)
+                } else {
+                    (60, kind)
+                };
+                let extension = [before, &vec![fill; length]].concat();
+                let mut frame = [2; 12].to_vec();
+                frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, extension.len() as u8, first, 64]);
+                frame.extend([0x20; 32]);
+                frame.extend(&extension);
+                let mut lab = Lab::new();
+                lab.frame(&frame);
+                survive(&lab.bytes);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

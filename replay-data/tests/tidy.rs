@@ -90,6 +90,10 @@ fn dependencies_follow_the_data() {
                 "detect-engine",
             ],
         ),
+        (
+            "ingest-fuzz",
+            &["ingest", "ingest-event", "ingest-bus", "ingest-trust"],
+        ),
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),
         ("detect-models", &[]),

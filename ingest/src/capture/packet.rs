@@ -6,11 +6,12 @@
 
 use std::net::IpAddr;
 
-use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, TcpSlice, UdpSlice, err::ip::LaxHeaderSliceError};
+use etherparse::{LaxIpSlice, TcpSlice, UdpSlice, err::ip::LaxHeaderSliceError};
 use ingest_event::{QuarantineReason, Timestamp};
 
 use super::{
     defragment::Assembled,
+    extension,
     file::Frame,
     link::Carried,
     tunnel::{self, Inside, Origin, TUNNELS_MAX, Tunnel},
@@ -325,18 +326,7 @@ fn packet<'a>(
         }
         LaxIpSlice::Ipv6(v6) => {
             let payload_bytes = usize::from(v6.header().payload_length());
-            let fragment = v6
-                .extensions()
-                .clone()
-                .into_iter()
-                .find_map(|extension| match extension {
-                    Ipv6ExtensionSlice::Fragment(fragment) if fragment.is_fragmenting_payload() => Some((
-                        fragment.identification(),
-                        fragment.fragment_offset().value(),
-                        fragment.more_fragments(),
-                    )),
-                    _ => None,
-                });
+            let fragment = extension::piece(v6.header().next_header().0, v6.extensions().slice());
             (Some(40 + payload_bytes).filter(|_| payload_bytes != 0), fragment)
         }
     };

@@ -19,6 +19,10 @@ pub(super) const HEADER_BYTES: usize = 80;
 /// memory.
 const RECORDS_BYTES_MAX: usize = 1 << 28;
 
+/// The most that running numbers come to: a million a second for a hundred thousand years. Above it is damage, and sums of
+/// what is below are numbers.
+const NUMBER_MAX: u64 = 1 << 62;
+
 const CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// The checksum of bytes.
@@ -93,6 +97,14 @@ impl Header {
         header
     }
 
+    /// Whether an append can have written it.
+    const fn is_possible(&self) -> bool {
+        self.commit <= NUMBER_MAX
+            && self.first <= NUMBER_MAX
+            && self.sequence <= NUMBER_MAX
+            && self.events <= self.count as u64
+    }
+
     /// `None` if this is no header, or a damaged one.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (said, crc) = bytes.get(..HEADER_BYTES)?.split_at_checked(HEADER_BYTES - 4)?;
@@ -100,7 +112,7 @@ impl Header {
             return None;
         }
         let mut reader = Reader(said.get(4..)?);
-        Some(Self {
+        let header = Self {
             places_bytes: reader.u32()?,
             records_bytes: reader.u32()?,
             raw_bytes: reader.u32()?,
@@ -113,7 +125,8 @@ impl Header {
             events: reader.u64()?,
             earliest: reader.u64()?.cast_signed(),
             latest: reader.u64()?.cast_signed(),
-        })
+        };
+        header.is_possible().then_some(header)
     }
 }
 

@@ -70,6 +70,26 @@ fn a_damaged_end_is_counted() {
     }
 }
 
+/// A header whose checksums fit and whose numbers nobody gave is damage like any other.
+#[test]
+fn numbers_that_nobody_gives_are_damage() {
+    let head = frame::HEADER_BYTES;
+    for (name, place) in [("commit", 28), ("first", 36), ("sequence", 44), ("events", 52)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        add(&mut open(directory.path()), Stream::Log, 2);
+        let path = &files(directory.path(), Stream::Log)[0];
+        let mut bytes = fs::read(path).expect("reads");
+        bytes[place..place + 8].fill(0xff);
+        let crc = frame::checksum(&bytes[..head - 4]);
+        bytes[head - 4..head].copy_from_slice(&crc.to_le_bytes());
+        fs::write(path, bytes).expect("writes");
+        let mut spool = open(directory.path());
+        add(&mut spool, Stream::Log, 1);
+        assert_eq!(drain(&mut spool), names(Stream::Log, 3..=3), "{name}");
+        assert_eq!(lost(&mut spool), [(Cause::Damaged, 2)], "{name}");
+    }
+}
+
 /// The same in the middle: a segment that ends too early, one that is gone, and one that can't be read.
 #[test]
 fn what_is_missing_between_segments_is_counted() {
