@@ -222,16 +222,30 @@ fn lines() -> Vec<u8> {
         let host = line.wrapping_mul(2_654_435_761) % 250;
         let port = 1_024 + line % 60_000;
         let second = line / 100 % 60;
-        let message = match line % 5 {
-            0 => format!("Failed password for invalid user u{host} from 192.0.2.{host} port {port} ssh2"),
-            1 => format!("Accepted publickey for deploy from 198.51.100.{host} port {port} ssh2: ED25519"),
-            2 => format!(
-                "IN=eth0 OUT= SRC=203.0.113.{host} DST=10.0.0.{host} PROTO=TCP SPT={port} DPT=445 SYN"
+        let (program, message) = match line % 5 {
+            0 => (
+                "sshd",
+                format!("Failed password for invalid user u{host} from 192.0.2.{host} port {port} ssh2"),
             ),
-            3 => format!("session opened for user backup(uid=34) by (uid={line})"),
-            _ => format!("Started job {line} of the nightly archive, {port} files to go"),
+            1 => (
+                "sshd",
+                format!("Accepted publickey for deploy from 198.51.100.{host} port {port} ssh2: ED25519"),
+            ),
+            2 => (
+                "kernel",
+                format!(
+                    "IN=eth0 OUT= SRC=203.0.113.{host} DST=10.0.0.{host} PROTO=TCP SPT={port} DPT=445 SYN"
+                ),
+            ),
+            3 => (
+                "CRON",
+                format!("session opened for user backup(uid=34) by (uid={line})"),
+            ),
+            _ => (
+                "systemd",
+                format!("Started job {line} of the nightly archive, {port} files to go"),
+            ),
         };
-        let program = ["sshd", "sshd", "kernel", "CRON", "systemd"][(line % 5) as usize];
         // Writing to a text does not fail.
         let _ = match line % 2 {
             0 => writeln!(

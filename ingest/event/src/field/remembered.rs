@@ -30,6 +30,7 @@ impl Default for Classes {
 
 impl Classes {
     /// The class of a field, if it is declared: [`class`], with a memory.
+    #[expect(clippy::ptr_arg, reason = "whether it is a constant is what is asked")]
     pub fn of(&mut self, name: &Cow<'static, str>) -> Option<Class> {
         let Cow::Borrowed(name) = *name else {
             return class(name);
