@@ -369,17 +369,11 @@ impl Disclosure {
         let source = walk.ends.source.as_ref().map(Address::is_ours);
         let destination = walk.ends.destination.as_ref().map(Address::is_ours);
         let is_ours = destination == Some(true) && source != Some(false);
-        let mut answers = walk
-            .resolved
-            .into_iter()
-            .flat_map(Value::each)
-            .filter_map(Value::as_str);
-        let is_reverse = walk.question.is_some_and(|name| name.ends_with(".arpa"));
+        let resolved = walk.resolved.into_iter().flat_map(Value::each);
+        let mut answers = resolved.filter_map(Value::as_str);
+        let reverse = walk.question.filter(|name| name.ends_with(".arpa"));
         let dns = answers.any(|address| self.pseudonyms.look_at(address).is_ours())
-            || is_reverse
-                && walk
-                    .question
-                    .is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
+            || reverse.is_some_and(|name| self.pseudonyms.host(name, Ours::ByDomain).is_some());
         let certificate = is_ours || walk.has_print && self.names_ours(fields);
         let ours = |is_ours| if is_ours { Ours::Always } else { Ours::ByName };
         Facts {
