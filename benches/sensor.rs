@@ -46,7 +46,7 @@ const PSEUDONYMS_BAR: f64 = 0.9;
 const SPOOL_BAR: f64 = 0.85;
 
 /// Events of one append: as many as a source of files hands in at once.
-const BATCH: usize = 512;
+const BATCH: usize = ingest::source::RECORDS_PER_READ;
 
 /// Larger than all of it.
 const SPOOL_BYTES_MAX: u64 = 1 << 30;

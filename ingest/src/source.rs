@@ -33,9 +33,12 @@ pub use recognize::{Format, identity as identity_of, recognize};
 /// Named by this, standard input is read.
 pub const STDIN: &str = "-";
 
-/// Records that one [`FileSource::read`] hands on before it returns: enough to make a batch worth its transaction,
-/// few enough to keep a progress bar moving.
-const RECORDS_PER_READ: usize = 512;
+/// Records that one [`FileSource::read`] hands on before it returns: enough to make a batch worth the sync of its
+/// transaction, few enough to keep a progress bar moving.
+pub const RECORDS_PER_READ: usize = 2_000;
+
+/// Bites of a capture after which one [`FileSource::read`] returns: 16,384 packets, which may say nothing.
+const BITES_PER_READ: usize = 64;
 
 /// Input bytes after which one [`FileSource::read`] returns, so that a bite of long lines stays small in memory.
 const LINE_BYTES_PER_READ: u64 = 1 << 20;
@@ -346,16 +349,20 @@ impl FileSource {
 
 fn read_capture<R: Read>(reader: &mut CaptureReader<R>, out: &mut Vec<Record>) -> io::Result<bool> {
     let start = out.len();
-    match reader.read(out) {
-        Ok(more) => Ok(more || start < out.len()),
-        Err(CaptureError::Read { source }) => {
-            let refusal = damaged(&source, reader.packets() + 1, &[]).ok_or(source)?;
-            out.push(Record::Refused(refusal));
-            // The reader hands out the flows that are still open next.
-            Ok(true)
+    for _ in 0..BITES_PER_READ {
+        match reader.read(out) {
+            Ok(true) if out.len() - start < RECORDS_PER_READ => {}
+            Ok(more) => return Ok(more || start < out.len()),
+            Err(CaptureError::Read { source }) => {
+                let refusal = damaged(&source, reader.packets() + 1, &[]).ok_or(source)?;
+                out.push(Record::Refused(refusal));
+                // The reader hands out the flows that are still open next.
+                return Ok(true);
+            }
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
-        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     }
+    Ok(true)
 }
 
 impl LineBody {

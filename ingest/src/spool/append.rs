@@ -10,7 +10,7 @@ use super::packing::Pace;
 use super::{Cause, Destination, Progress, Room, STREAMS, Spool, SpoolError, Stream};
 
 /// Records that may wait while the bus still counts as keeping pace: some batches, a few megabytes.
-const PACE_RECORDS_MAX: u64 = 4_096;
+const PACE_RECORDS_MAX: u64 = 8_192;
 
 /// One append under way; dropped without [`Append::commit`], nothing of it happened.
 #[derive(Debug)]
