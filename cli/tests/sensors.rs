@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ingest::config::Plan;
-use ingest::control::identity::{self, Trust};
+use ingest::control::identity::{Before, Identity, Trust};
 use ingest::control::import::import;
 use ingest_bus::{Bus, BusConfig};
 use ingest_event::restricted::RestrictedList;
@@ -23,7 +23,7 @@ use ingest_gateway::{clock, service};
 use ingest_trust::wire::{Ask, Certified, RefusedBundle, Report};
 use ingest_trust::{EnrolmentCode, Manifest, SensorKey};
 use openssl::x509::X509;
-use reqwest::{Certificate, Client, Identity, Response};
+use reqwest::{Certificate, Client, Response};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -135,7 +135,8 @@ async fn until(status: u16, mut send: impl AsyncFnMut() -> Response) -> Response
 
 fn client(centre: &Centre, key: &SensorKey, certificate: &str) -> Client {
     let key = key.to_pem().expect("PEM");
-    let identity = Identity::from_pkcs8_pem(certificate.as_bytes(), &key).expect("an identity");
+    let pin = ingest_trust::signing::pin(&certified.keys).expect("a pin");
+    let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), &key).expect("an identity");
     centre.authority().identity(identity).build().expect("a client")
 }
 
@@ -148,6 +149,7 @@ async fn a_sensor_is_enrolled_told_what_to_run_replaced_and_revoked() {
     let enrol = "enrol --gateway 127.0.0.1:8443 --authority ca/authority.crt --organization 964965226 --bus gateway.yml";
     let code: EnrolmentCode = centre.done(enrol).parse().expect("a code");
     assert_eq!(code.gateway, "127.0.0.1:8443");
+    centre.fails(&format!("{enrol} --keys none.pub"), 65, "none.pub");
 
     let stranger = centre.authority().build().expect("a client");
     let post = async |ask: Ask| {
@@ -181,6 +183,10 @@ async fn a_sensor_is_enrolled_told_what_to_run_replaced_and_revoked() {
     assert_eq!(
         (certified.sensor.as_str(), certified.organization.as_str()),
         ("s1", "964965226")
+    );
+    assert_eq!(
+        ingest_trust::signing::pin(&certified.keys).expect("a pin"),
+        code.keys
     );
     let sensor = client(&centre, &key, &certified.certificate);
 
@@ -227,11 +233,12 @@ fn carried(centre: &Centre, key: &SensorKey, certified: &Certified, version: u64
     fs::write(trust.folder().join("sensor.key"), key.to_pem().expect("PEM")).expect("written");
     let authority = X509::from_pem(certified.authority.as_bytes()).expect("a certificate");
     trust.keep_authority(&authority).expect("kept");
-    let identity = identity::Identity::checked(certified, key, &authority, None).expect("believed");
+    let identity = Identity::checked(certified, key, &authority, Before::Code(pin)).expect("believed");
     trust.keep(identity, &certified.certificate).expect("kept");
     let code = EnrolmentCode::make(
         "127.0.0.1:8443",
         ingest_trust::authority::pin(&authority).expect("a pin"),
+        pin,
     );
     let code = code.expect("chance").expect("a gateway");
     let text = format!("enrolment: {code}\nstate: {}\nsources: []\n", state.display());

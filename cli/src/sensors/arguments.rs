@@ -88,6 +88,9 @@ pub struct EnrolArguments {
     /// The authority's certificate, authority.crt
     #[arg(long, value_name = "FILE")]
     pub authority: PathBuf,
+    /// The keys under bundles that the gateway names; bundles.pub beside the authority's certificate if not given
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
     /// For whom it is, as a reminder for whoever approves
     #[arg(long, value_name = "NUMBER")]
     pub organization: Option<OrganizationNumber>,

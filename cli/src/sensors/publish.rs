@@ -121,7 +121,7 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
 }
 
 /// The keys in files like `bundles.pub`.
-fn believed(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {
+pub(super) fn believed(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {
     let mut keys = Vec::new();
     for path in files {
         let wrong = |why: &str| Failure::new(Exit::Input, format!("cannot use {}: {why}", path.display()));
