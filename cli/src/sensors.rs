@@ -6,6 +6,7 @@
 
 pub mod arguments;
 mod authority;
+mod carry;
 mod decide;
 mod desk;
 mod enrol;

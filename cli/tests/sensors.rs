@@ -13,13 +13,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ingest::config::Plan;
+use ingest::control::identity::{Before, Identity, Trust};
+use ingest::control::import::import;
 use ingest_bus::{Bus, BusConfig};
 use ingest_event::restricted::RestrictedList;
 use ingest_gateway::config::Config;
 use ingest_gateway::{clock, service};
 use ingest_trust::wire::{Ask, Certified, RefusedBundle, Report};
 use ingest_trust::{EnrolmentCode, Manifest, SensorKey};
-use reqwest::{Certificate, Client, Identity, Response};
+use openssl::x509::X509;
+use reqwest::{Certificate, Client, Response};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -131,7 +135,8 @@ async fn until(status: u16, mut send: impl AsyncFnMut() -> Response) -> Response
 
 fn client(centre: &Centre, key: &SensorKey, certificate: &str) -> Client {
     let key = key.to_pem().expect("PEM");
-    let identity = Identity::from_pkcs8_pem(certificate.as_bytes(), &key).expect("an identity");
+    let pin = ingest_trust::signing::pin(&certified.keys).expect("a pin");
+    let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), &key).expect("an identity");
     centre.authority().identity(identity).build().expect("a client")
 }
 
@@ -144,6 +149,7 @@ async fn a_sensor_is_enrolled_told_what_to_run_replaced_and_revoked() {
     let enrol = "enrol --gateway 127.0.0.1:8443 --authority ca/authority.crt --organization 964965226 --bus gateway.yml";
     let code: EnrolmentCode = centre.done(enrol).parse().expect("a code");
     assert_eq!(code.gateway, "127.0.0.1:8443");
+    centre.fails(&format!("{enrol} --keys none.pub"), 65, "none.pub");
 
     let stranger = centre.authority().build().expect("a client");
     let post = async |ask: Ask| {
@@ -178,9 +184,14 @@ async fn a_sensor_is_enrolled_told_what_to_run_replaced_and_revoked() {
         (certified.sensor.as_str(), certified.organization.as_str()),
         ("s1", "964965226")
     );
+    assert_eq!(
+        ingest_trust::signing::pin(&certified.keys).expect("a pin"),
+        code.keys
+    );
     let sensor = client(&centre, &key, &certified.certificate);
 
-    publishes(&centre, &url, &sensor, &certified).await;
+    let second = publishes(&centre, &url, &sensor, &certified).await;
+    carried(&centre, &key, &certified, second);
 
     // New hardware under the same name.
     let code: EnrolmentCode = centre.done(enrol).parse().expect("a code");
@@ -214,8 +225,40 @@ async fn a_sensor_is_enrolled_told_what_to_run_replaced_and_revoked() {
     stop.cancel();
 }
 
-/// Publishes two bundles; the sensor reads the newest, and says how it fares.
-async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Certified) {
+/// What was written to be carried is taken by the sensor that it is for, as a whole, and has nothing in clear that is restricted.
+fn carried(centre: &Centre, key: &SensorKey, certified: &Certified, version: u64) {
+    let state = centre.path("state");
+    let trust = Trust::at(&state);
+    fs::create_dir_all(trust.folder()).expect("made");
+    fs::write(trust.folder().join("sensor.key"), key.to_pem().expect("PEM")).expect("written");
+    let authority = X509::from_pem(certified.authority.as_bytes()).expect("a certificate");
+    trust.keep_authority(&authority).expect("kept");
+    let identity = Identity::checked(certified, key, &authority, Before::Code(pin)).expect("believed");
+    trust.keep(identity, &certified.certificate).expect("kept");
+    let code = EnrolmentCode::make(
+        "127.0.0.1:8443",
+        ingest_trust::authority::pin(&authority).expect("a pin"),
+        pin,
+    );
+    let code = code.expect("chance").expect("a gateway");
+    let text = format!("enrolment: {code}\nstate: {}\nsources: []\n", state.display());
+    let plan = Plan::parse(&text, "sensor.yml").expect("reads");
+    let stick = centre.path("stick/new");
+    assert_eq!(import(&plan, &[stick.clone()]).expect("believed"), version);
+    assert_eq!(
+        fs::read_to_string(stick.join("rules/a.yml")).expect("there"),
+        "# B\n"
+    );
+    let mut names: Vec<_> = fs::read_dir(stick.join("indicators"))
+        .expect("there")
+        .map(|entry| entry.expect("one").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["open.csv", "open.csv.feed.yml"]);
+}
+
+/// Publishes two bundles; the sensor reads the newest, and says how it fares. Gives the newest.
+async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Certified) -> u64 {
     fs::create_dir_all(centre.path("bundle/rules")).expect("made");
     let put = |name: &str, text: &str| fs::write(centre.path("bundle").join(name), text).expect("written");
     put("configuration.yml", "home_networks: [10.0.0.0/8]\n");
@@ -239,7 +282,9 @@ async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Cert
     centre.fails(&format!("{publish} --all"), 64, "--restricted-key");
     let publish = format!("{publish} --restricted-key ca/restricted.key");
     centre.fails(&format!("{publish} --sensor s1 s2"), 64, "no sensor s2");
-    let second = centre.done(&format!("{publish} --sensor s1 --program 0.2.0"));
+    fs::create_dir_all(centre.path("stick/full")).expect("made");
+    centre.fails(&format!("{publish} --sensor s1 --out stick"), 65, "not empty");
+    let second = centre.done(&format!("{publish} --sensor s1 --program 0.2.0 --out stick/new"));
     let second: u64 = second.trim().parse().expect("a version");
     assert!(first < second);
     centre.fails(
@@ -321,6 +366,7 @@ async fn publishes(centre: &Centre, url: &str, sensor: &Client, certified: &Cert
     ] {
         assert!(table.contains(&part), "{part} is not in\n{table}");
     }
+    second
 }
 
 fn mode(path: &Path) -> u32 {

@@ -88,6 +88,9 @@ pub struct EnrolArguments {
     /// The authority's certificate, authority.crt
     #[arg(long, value_name = "FILE")]
     pub authority: PathBuf,
+    /// The keys under bundles that the gateway names; bundles.pub beside the authority's certificate if not given
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
     /// For whom it is, as a reminder for whoever approves
     #[arg(long, value_name = "NUMBER")]
     pub organization: Option<OrganizationNumber>,
@@ -170,6 +173,9 @@ pub struct PublishArguments {
     /// The key of restricted indicators, which the detector has too; made if it is missing
     #[arg(long, value_name = "FILE")]
     pub restricted_key: Option<PathBuf>,
+    /// Write the signed bundle into this new folder too, to be carried to `varde-sensor import`
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Believe the keys in these files, as in bundles.pub, from now on, and no others
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub believe: Vec<PathBuf>,

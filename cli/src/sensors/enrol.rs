@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use ingest_gateway::config::BUNDLE_KEYS;
 use ingest_trust::registry::{Code, Entry};
-use ingest_trust::{EnrolmentCode, authority};
+use ingest_trust::{EnrolmentCode, authority, signing};
 use openssl::x509::X509;
 
 use super::arguments::EnrolArguments;
 use super::desk::{Desk, failed, read};
+use super::publish::believed;
 use crate::exit::{Ended, Exit, Failure};
 use crate::{Terminal, clock};
 
@@ -27,7 +29,13 @@ pub(super) async fn run(desk: &Desk, arguments: &EnrolArguments, terminal: &mut 
     };
     let certificate = X509::from_pem(&pem).map_err(|error| wrong(&error))?;
     let pin = authority::pin(&certificate).map_err(|error| wrong(&error))?;
-    let code = EnrolmentCode::make(&arguments.gateway, pin)
+    let keys = arguments
+        .keys
+        .clone()
+        .unwrap_or_else(|| arguments.authority.with_file_name(BUNDLE_KEYS));
+    let keys =
+        signing::pin(&believed(&[keys])?).map_err(|error| failed("read the keys under bundles", &error))?;
+    let code = EnrolmentCode::make(&arguments.gateway, pin, keys)
         .map_err(|error| failed("make a code", &error))?
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     desk.decide(&Entry::Code(Code {

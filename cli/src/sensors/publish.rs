@@ -15,7 +15,7 @@ use ingest_trust::{Audience, Manifest};
 
 use super::arguments::{AudienceArguments, PublishArguments};
 use super::desk::{Desk, failed, read};
-use super::restrict;
+use super::{carry, restrict};
 use crate::exit::{Ended, Exit, Failure};
 use crate::text::{counted, number};
 use crate::{Terminal, clock};
@@ -45,6 +45,7 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
             format!("cannot use {path}: {}", crate::text::chain(&error)),
         )
     })?;
+    arguments.out.as_deref().map_or(Ok(()), carry::check)?;
     load::check(&arguments.directory).map_err(|error| {
         let why = crate::text::chain(&error);
         Failure::new(Exit::Input, format!("sensors would refuse this bundle: {why}"))
@@ -87,8 +88,12 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
             format!("cannot publish: {}", crate::text::chain(&error)),
         )
     })?;
+    let sealed = sealed.to_bytes();
+    if let Some(out) = &arguments.out {
+        carry::write(out, &manifest, &sealed, &folder.parts)?;
+    }
     let sent = send_parts(desk, folder.parts, &there).await?;
-    let record = Record::new(sealed.to_bytes()).with_key(manifest.audience.key());
+    let record = Record::new(sealed).with_key(manifest.audience.key());
     desk.hand_out(vec![record]).await?;
     let removed = clean(desk, &manifest).await?;
     writeln!(terminal.out, "{}", manifest.version)?;
@@ -116,7 +121,7 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
 }
 
 /// The keys in files like `bundles.pub`.
-fn believed(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {
+pub(super) fn believed(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {
     let mut keys = Vec::new();
     for path in files {
         let wrong = |why: &str| Failure::new(Exit::Input, format!("cannot use {}: {why}", path.display()));

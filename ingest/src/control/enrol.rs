@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{self, Answer, Gateway};
-use super::identity::{Identity, Trust, TrustError, is_pinned};
+use super::identity::{Before, Identity, Trust, TrustError, is_pinned};
 
 /// The shortest pause between questions, whatever the gateway says.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -136,7 +136,10 @@ async fn wait(
     for question in 0_u32.. {
         let again = match unless_stopped(gateway.ask(&ask), stop).await? {
             Ok(Answer::Certified(certified)) => {
-                match Identity::checked(&certified, key, authority, trust.enrolled_as()?) {
+                let before = trust
+                    .enrolled_as()?
+                    .map_or(Before::Code(code.keys), Before::Enrolled);
+                match Identity::checked(&certified, key, authority, before) {
                     Ok(identity) => {
                         let identity = trust.keep(identity, &certified.certificate)?;
                         tracing::info!(fingerprint = spoken, "the centre approved this sensor");

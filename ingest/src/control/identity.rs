@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use ingest_bus::uplink;
 use ingest_event::{OrganizationNumber, SensorId, Timestamp, Zone};
 use ingest_trust::code::Pin;
-use ingest_trust::signing::VerifyingKey;
+use ingest_trust::signing::{self, VerifyingKey};
 use ingest_trust::wire::Certified;
 use ingest_trust::{AuthorityError, KeyError, SensorKey, Subject, authority};
 use openssl::error::ErrorStack;
@@ -40,6 +40,15 @@ pub struct Identity {
     pub zone: Option<Zone>,
     /// The keys under bundles, as they were at enrolment; a bundle may have changed them since.
     pub keys: Vec<VerifyingKey>,
+}
+
+/// What is believed before an answer comes.
+#[derive(Clone, Debug)]
+pub enum Before {
+    /// Who the sensor was enrolled as.
+    Enrolled(Identity),
+    /// What the code says of the keys under bundles, the first time.
+    Code(Pin),
 }
 
 /// The folder.
@@ -106,6 +115,12 @@ pub enum Unbelieved {
     /// For another key.
     #[error("the certificate is for another key")]
     Key,
+    /// Not the keys that the code tells of.
+    #[error(
+        "the keys under bundles are not those of the enrolment code; if the centre has changed them since, ask it for a new \
+         code"
+    )]
+    Keys,
     /// The certificate and what stands beside it differ.
     #[error("the certificate says of the sensor something else than the answer")]
     Subject,
@@ -317,8 +332,8 @@ impl Identity {
     }
 
     /// Checks an answer: by the authority that is believed, for our key, of one mind with itself, and for the sensor
-    /// that it was enrolled as. Keys under bundles that are kept stay: a gateway does not sign bundles, so it must not
-    /// name who does.
+    /// that it was enrolled as. The keys under bundles are those of the code, and kept from then on: a gateway does not
+    /// sign bundles, so it must not name who does.
     ///
     /// # Errors
     /// [`Unbelieved`].
@@ -326,7 +341,7 @@ impl Identity {
         certified: &Certified,
         key: &SensorKey,
         authority: &X509,
-        enrolled_as: Option<Self>,
+        before: Before,
     ) -> Result<Self, Unbelieved> {
         let certificate = X509::from_pem(certified.certificate.as_bytes())?;
         let vouched = authority.public_key()?;
@@ -342,10 +357,11 @@ impl Identity {
         if !is_same {
             return Err(Unbelieved::Subject);
         }
-        let keys = match enrolled_as {
-            Some(kept) if kept.subject() != subject => return Err(Unbelieved::Other),
-            Some(kept) if !kept.keys.is_empty() => kept.keys,
-            Some(_) | None => certified.keys.clone(),
+        let keys = match before {
+            Before::Enrolled(kept) if kept.subject() != subject => return Err(Unbelieved::Other),
+            Before::Enrolled(kept) => kept.keys,
+            Before::Code(pin) if signing::pin(&certified.keys)? != pin => return Err(Unbelieved::Keys),
+            Before::Code(_) => certified.keys.clone(),
         };
         Ok(Self {
             sensor: subject.sensor,

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::enrol::ask;
 use super::gateway::{Answer, Gateway, GatewayError};
-use super::identity::{Identity, Trust, TrustError, Unbelieved};
+use super::identity::{Before, Identity, Trust, TrustError, Unbelieved};
 
 /// The first pause after a failure; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_secs(5);
@@ -94,7 +94,8 @@ pub async fn renew(gateway: &Gateway, trust: &Trust, secret: Option<String>) -> 
     }
     match answer {
         Answer::Certified(certified) => {
-            let identity = Identity::checked(&certified, &key, &authority, trust.enrolled_as()?)?;
+            let before = trust.enrolled_as()?.ok_or(RenewError::NotEnrolled)?;
+            let identity = Identity::checked(&certified, &key, &authority, Before::Enrolled(before))?;
             Ok(trust.keep(identity, &certified.certificate)?)
         }
         Answer::Wait(wait) => Err(RenewError::Waiting(wait)),

@@ -195,7 +195,7 @@ async fn every_crash_on_the_way_is_gone_on_from() {
 async fn nothing_is_shown_to_who_is_not_the_centre() {
     let (centre, imposter) = (Centre::new(), Centre::new());
     // The code of one centre, with the address of another.
-    let other = EnrolmentCode::make(&imposter.code.gateway, centre.code.authority);
+    let other = EnrolmentCode::make(&imposter.code.gateway, centre.code.authority, centre.code.keys);
     let code = other.expect("chance").expect("a gateway");
     let state = tempfile::tempdir().expect("a folder");
     let stop = CancellationToken::new();

@@ -12,7 +12,7 @@ use ingest_event::{Timestamp, Zone, codec};
 use ingest_gateway::{config, service, topics};
 use ingest_trust::manifest::{Audience, FORMAT, File, Manifest};
 use ingest_trust::registry::{Code, Entry, Known};
-use ingest_trust::signing::SigningKey;
+use ingest_trust::signing::{SigningKey, pin};
 use ingest_trust::wire::Reason;
 use ingest_trust::{Authority, EnrolmentCode};
 use tokio_util::sync::CancellationToken;
@@ -66,7 +66,8 @@ impl Station {
         ] {
             std::fs::write(folder.join(name), bytes).expect("written");
         }
-        let code = EnrolmentCode::make(&config.listen.to_string(), authority.pin().expect("a pin"));
+        let keys = pin(&[signing.verifying().expect("a key")]).expect("a pin");
+        let code = EnrolmentCode::make(&config.listen.to_string(), authority.pin().expect("a pin"), keys);
         let station = Self {
             producer: bus.producer().expect("a producer"),
             code: code.expect("chance").expect("a gateway"),

@@ -202,6 +202,31 @@ async fn a_renewal_changes_neither_who_signs_bundles_nor_who_the_sensor_is() {
 }
 
 #[tokio::test]
+async fn the_first_answer_names_the_keys_of_the_code_or_is_not_believed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let centre = approving(folder.path());
+    let stranger = ingest_trust::signing::SigningKey::generate().expect("a key");
+    let own = std::mem::replace(
+        &mut centre.state().keys,
+        vec![stranger.verifying().expect("a key")],
+    );
+    let trust = Trust::at(&folder.path().join("state"));
+    let stop = tokio_util::sync::CancellationToken::new();
+    let asking = ingest::control::enrol::enrol(&centre.code, &trust, &stop);
+    tokio::pin!(asking);
+    tokio::select! {
+        ended = &mut asking => panic!("{ended:?}"),
+        () = super::until("it is answered", || 0 < centre.state().issued) => {}
+    }
+    stop.cancel();
+    assert!(matches!(asking.await, Err(EnrolError::Stopped)));
+    assert!(trust.enrolled_as().expect("reads").is_none(), "nothing is kept");
+    centre.state().keys = own.clone();
+    let (_, enrolled) = enrolled(folder.path(), &centre).await;
+    assert_eq!(enrolled.identity.keys, own);
+}
+
+#[tokio::test]
 async fn a_damaged_certificate_is_asked_for_again() {
     for name in ["sensor.crt", "authority.crt"] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -236,7 +261,8 @@ async fn a_gateway_that_never_answers_does_not_keep_the_sensor_from_ending() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let silent = std::net::TcpListener::bind(address).expect("listens");
         let gateway = silent.local_addr().expect("an address").to_string();
-        let code = EnrolmentCode::make(&gateway, Centre::new().code.authority);
+        let centre = Centre::new();
+        let code = EnrolmentCode::make(&gateway, centre.code.authority, centre.code.keys);
         let code = code.expect("chance").expect("a gateway");
         let folder = tempfile::tempdir().expect("a folder");
         let trust = Trust::at(folder.path());

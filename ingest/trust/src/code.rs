@@ -1,8 +1,8 @@
-//! The one line that enrols a sensor: where the centre is, how to know that it is the centre, and a secret that opens
-//! the door to its waiting room for an hour.
+//! The one line that enrols a sensor: where the centre is, how to know that it is the centre and who signs its bundles, and
+//! a secret that opens the door to its waiting room for an hour.
 //!
-//! The text is `varde1-` and, in base64 for URLs (RFC 4648 section 5, no padding): 16 bytes of the authority's digest, 10
-//! of the secret, 3 of a checksum, and the gateway's `host:port`.
+//! The text is `varde1-` and, in base64 for URLs (RFC 4648 section 5, no padding): 16 bytes of the authority's digest, 16 of
+//! that of the keys under bundles, 10 of the secret, 3 of a checksum, and the gateway's `host:port`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use thiserror::Error;
 /// How every code begins; the number is the format's.
 const START: &str = "varde1-";
 
-/// Bytes of the authority's SHA-256 in a code: nobody finds a second authority with the same.
+/// Bytes of a SHA-256 in a code: nobody finds a second authority, or other keys, with the same.
 pub const PIN_BYTES: usize = 16;
 
 /// Bytes of the secret: good for an hour, and a person still has to approve.
@@ -28,7 +28,7 @@ const CHECK_BYTES: usize = 3;
 /// A host name has at most 253 characters, a port 5.
 const GATEWAY_BYTES_MAX: usize = 260;
 
-/// The beginning of the digest of an authority's certificate.
+/// The beginning of the digest of an authority's certificate, or of the keys under bundles.
 pub type Pin = [u8; PIN_BYTES];
 
 /// A code, whole.
@@ -38,6 +38,8 @@ pub struct EnrolmentCode {
     pub gateway: String,
     /// The beginning of the SHA-256 of the authority's certificate (DER).
     pub authority: Pin,
+    /// That of the keys under bundles, as [`crate::signing::pin`] has it.
+    pub keys: Pin,
     secret: [u8; SECRET_BYTES],
 }
 
@@ -60,12 +62,13 @@ impl EnrolmentCode {
     ///
     /// # Errors
     /// [`CodeError::Gateway`] if the address is none; OpenSSL's if there is no chance to be had.
-    pub fn make(gateway: &str, authority: Pin) -> Result<Result<Self, CodeError>, ErrorStack> {
+    pub fn make(gateway: &str, authority: Pin, keys: Pin) -> Result<Result<Self, CodeError>, ErrorStack> {
         let mut secret = [0; SECRET_BYTES];
         openssl::rand::rand_bytes(&mut secret)?;
         Ok(checked(gateway).map(|()| Self {
             gateway: gateway.to_owned(),
             authority,
+            keys,
             secret,
         }))
     }
@@ -105,12 +108,12 @@ fn checked(gateway: &str) -> Result<(), CodeError> {
     (fits && (bracketed || named)).then_some(()).ok_or_else(bad)
 }
 
-fn checksum(authority: &[u8], secret: &[u8], gateway: &[u8]) -> [u8; CHECK_BYTES] {
-    let digest = Sha256::new()
-        .chain_update(authority)
-        .chain_update(secret)
-        .chain_update(gateway)
-        .finalize();
+fn checksum(parts: [&[u8]; 4]) -> [u8; CHECK_BYTES] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+    }
+    let digest = digest.finalize();
     let mut check = [0; CHECK_BYTES];
     for (to, from) in check.iter_mut().zip(digest) {
         *to = from;
@@ -121,8 +124,8 @@ fn checksum(authority: &[u8], secret: &[u8], gateway: &[u8]) -> [u8; CHECK_BYTES
 impl fmt::Display for EnrolmentCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gateway = self.gateway.as_bytes();
-        let check = checksum(&self.authority, &self.secret, gateway);
-        let bytes = [&self.authority[..], &self.secret, &check, gateway].concat();
+        let check = checksum([&self.authority, &self.keys, &self.secret, gateway]);
+        let bytes = [&self.authority[..], &self.keys, &self.secret, &check, gateway].concat();
         write!(f, "{START}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -143,11 +146,12 @@ impl FromStr for EnrolmentCode {
         let coded = text.trim().strip_prefix(START).ok_or(CodeError::Start)?;
         let bytes = URL_SAFE_NO_PAD.decode(coded).map_err(|_| CodeError::Mistyped)?;
         let (authority, rest) = bytes.split_first_chunk().ok_or(CodeError::Mistyped)?;
+        let (keys, rest) = rest.split_first_chunk().ok_or(CodeError::Mistyped)?;
         let (secret, rest) = rest.split_first_chunk().ok_or(CodeError::Mistyped)?;
         let (check, gateway) = rest
             .split_first_chunk::<CHECK_BYTES>()
             .ok_or(CodeError::Mistyped)?;
-        if checksum(authority, secret, gateway) != *check {
+        if checksum([authority, keys, secret, gateway]) != *check {
             return Err(CodeError::Mistyped);
         }
         let gateway = str::from_utf8(gateway).map_err(|_| CodeError::Mistyped)?;
@@ -155,6 +159,7 @@ impl FromStr for EnrolmentCode {
         Ok(Self {
             gateway: gateway.to_owned(),
             authority: *authority,
+            keys: *keys,
             secret: *secret,
         })
     }
@@ -167,7 +172,7 @@ mod tests {
     #[test]
     fn a_code_survives_being_written_down() {
         for gateway in ["gateway.cert.example:8443", "192.0.2.7:443", "[2001:db8::7]:443"] {
-            let code = EnrolmentCode::make(gateway, [7; PIN_BYTES])
+            let code = EnrolmentCode::make(gateway, [7; PIN_BYTES], [8; PIN_BYTES])
                 .expect("chance")
                 .expect("a gateway");
             let read: EnrolmentCode = format!("  {code}\n").parse().expect("a code");
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_is_told_apart_from_something_else() {
-        let code = EnrolmentCode::make("gateway.cert.example:8443", [7; PIN_BYTES])
+        let code = EnrolmentCode::make("gateway.cert.example:8443", [7; PIN_BYTES], [8; PIN_BYTES])
             .expect("chance")
             .expect("a gateway")
             .to_string();
@@ -208,7 +213,7 @@ mod tests {
             "a b:443",
             "host:443/x",
         ] {
-            let made = EnrolmentCode::make(gateway, [7; PIN_BYTES]).expect("chance");
+            let made = EnrolmentCode::make(gateway, [7; PIN_BYTES], [8; PIN_BYTES]).expect("chance");
             assert!(matches!(made, Err(CodeError::Gateway(_))), "{gateway}");
         }
     }

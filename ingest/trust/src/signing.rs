@@ -1,6 +1,7 @@
 //! Signatures under texts of the centre: Ed25519 (RFC 8032) in a DSSE envelope (Dead Simple Signing Envelope 1.0.2,
 //! <https://github.com/secure-systems-lab/dsse>), whose kind is signed together with the text.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use base64::Engine as _;
@@ -11,6 +12,8 @@ use openssl::sign::{Signer, Verifier};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use crate::code::{PIN_BYTES, Pin};
 
 /// The most signatures that are looked at: two while keys change, and some for other readers.
 const SIGNATURES_MAX: usize = 8;
@@ -184,6 +187,23 @@ impl Envelope {
     }
 }
 
+/// What codes say of the keys under bundles, in whatever order: the beginning of the SHA-256 of all, sorted, 32 bytes each.
+///
+/// # Errors
+/// OpenSSL's.
+pub fn pin(keys: &[VerifyingKey]) -> Result<Pin, ErrorStack> {
+    let raw: Result<BTreeSet<Vec<u8>>, ErrorStack> = keys.iter().map(|key| key.0.raw_public_key()).collect();
+    let mut digest = Sha256::new();
+    for key in raw? {
+        digest.update(key);
+    }
+    let mut pin = [0; PIN_BYTES];
+    for (to, from) in pin.iter_mut().zip(digest.finalize()) {
+        *to = from;
+    }
+    Ok(pin)
+}
+
 /// What a signature covers: DSSE's pre-authentication encoding.
 fn covered(kind: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
@@ -242,6 +262,21 @@ mod tests {
         );
         assert!(matches!(read.open(KIND, &[other]), Err(SigningError::Untrusted)));
         assert!(matches!(read.open(KIND, &[]), Err(SigningError::Untrusted)));
+    }
+
+    #[test]
+    fn a_pin_is_of_these_keys_in_any_order() {
+        let [one, two] = [(); 2].map(|()| {
+            let key = SigningKey::generate().expect("a key");
+            key.verifying().expect("a key")
+        });
+        let of = |keys: &[&VerifyingKey]| {
+            let keys: Vec<VerifyingKey> = keys.iter().copied().cloned().collect();
+            pin(&keys).expect("a pin")
+        };
+        assert_eq!(of(&[&one, &two]), of(&[&two, &one]));
+        let different = [of(&[]), of(&[&one]), of(&[&two]), of(&[&one, &two])];
+        assert_eq!(different.iter().collect::<BTreeSet<_>>().len(), 4);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use ingest_trust::authority::SENSOR_VALIDITY;
 use ingest_trust::registry::{Code, Entry, Known};
 use ingest_trust::signing::SigningKey;
 use ingest_trust::wire::Ask;
-use ingest_trust::{Authority, EnrolmentCode, Request, SensorKey, Subject};
+use ingest_trust::{Authority, EnrolmentCode, Request, SensorKey, Subject, signing};
 use reqwest::{Certificate, Client, Identity, Response, StatusCode};
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -157,7 +157,8 @@ impl Station {
     /// Gives out a code that is good until `until`.
     pub(crate) async fn code(&self, until: Timestamp) -> EnrolmentCode {
         let pin = self.authority.pin().expect("a pin");
-        let code = EnrolmentCode::make("127.0.0.1:1", pin)
+        let keys = signing::pin(&[self.signing.verifying().expect("a key")]).expect("a pin");
+        let code = EnrolmentCode::make("127.0.0.1:1", pin, keys)
             .expect("chance")
             .expect("a gateway");
         self.write(Entry::Code(Code {

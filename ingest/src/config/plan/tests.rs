@@ -4,7 +4,7 @@ use super::*;
 
 /// A code of an authority that nobody has.
 fn code() -> String {
-    let made = EnrolmentCode::make("gateway.cert.example:8443", [7; 16]).expect("chance");
+    let made = EnrolmentCode::make("gateway.cert.example:8443", [7; 16], [8; 16]).expect("chance");
     made.expect("a gateway").to_string()
 }
 
