@@ -135,7 +135,6 @@ async fn until(status: u16, mut send: impl AsyncFnMut() -> Response) -> Response
 
 fn client(centre: &Centre, key: &SensorKey, certificate: &str) -> Client {
     let key = key.to_pem().expect("PEM");
-    let pin = ingest_trust::signing::pin(&certified.keys).expect("a pin");
     let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), &key).expect("an identity");
     centre.authority().identity(identity).build().expect("a client")
 }
@@ -233,6 +232,7 @@ fn carried(centre: &Centre, key: &SensorKey, certified: &Certified, version: u64
     fs::write(trust.folder().join("sensor.key"), key.to_pem().expect("PEM")).expect("written");
     let authority = X509::from_pem(certified.authority.as_bytes()).expect("a certificate");
     trust.keep_authority(&authority).expect("kept");
+    let pin = ingest_trust::signing::pin(&certified.keys).expect("a pin");
     let identity = Identity::checked(certified, key, &authority, Before::Code(pin)).expect("believed");
     trust.keep(identity, &certified.certificate).expect("kept");
     let code = EnrolmentCode::make(
@@ -244,17 +244,29 @@ fn carried(centre: &Centre, key: &SensorKey, certified: &Certified, version: u64
     let text = format!("enrolment: {code}\nstate: {}\nsources: []\n", state.display());
     let plan = Plan::parse(&text, "sensor.yml").expect("reads");
     let stick = centre.path("stick/new");
-    assert_eq!(import(&plan, &[stick.clone()]).expect("believed"), version);
+    assert_eq!(import(&plan, std::slice::from_ref(&stick)).expect("believed"), version);
     assert_eq!(
         fs::read_to_string(stick.join("rules/a.yml")).expect("there"),
         "# B\n"
     );
-    let mut names: Vec<_> = fs::read_dir(stick.join("indicators"))
-        .expect("there")
-        .map(|entry| entry.expect("one").file_name())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["open.csv", "open.csv.feed.yml"]);
+    let mut texts = Vec::new();
+    let mut folders = vec![stick];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).expect("there") {
+            let path = entry.expect("one").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                texts.push(fs::read_to_string(&path).expect("reads"));
+            }
+        }
+    }
+    assert!(texts.iter().any(|text| text.contains("open.example")));
+    for restricted in ["red", "quiet", "named"] {
+        assert!(!texts.iter().any(|text| text.contains(restricted)), "{restricted}");
+    }
 }
 
 /// Publishes two bundles; the sensor reads the newest, and says how it fares. Gives the newest.

@@ -2,7 +2,9 @@
 //! `varde-sensor import` checks it as any other.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use ingest_trust::Manifest;
@@ -53,9 +55,16 @@ pub(super) fn write(
     put(&folder.join(LIST), sealed)
 }
 
+/// For who carries it alone: what is restricted is in it as hashes, with their key.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    path.parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(path, bytes))
+    let above = path.parent().map_or(Ok(()), |folder| {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    });
+    let written = above.and_then(|()| {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).open(path)
+    });
+    written
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .map_err(|error| Failure::new(Exit::Input, format!("cannot write {}: {error}", path.display())))
 }

@@ -89,12 +89,14 @@ pub(super) async fn run(desk: &Desk, arguments: &PublishArguments, terminal: &mu
         )
     })?;
     let sealed = sealed.to_bytes();
-    if let Some(out) = &arguments.out {
-        carry::write(out, &manifest, &sealed, &folder.parts)?;
-    }
+    let carried = arguments.out.as_ref().map(|out| (out, folder.parts.clone()));
     let sent = send_parts(desk, folder.parts, &there).await?;
-    let record = Record::new(sealed).with_key(manifest.audience.key());
+    let record = Record::new(sealed.clone()).with_key(manifest.audience.key());
     desk.hand_out(vec![record]).await?;
+    // The centre knows it by now: a bundle that only the folder has could never be taken back.
+    if let Some((out, parts)) = carried {
+        carry::write(out, &manifest, &sealed, &parts)?;
+    }
     let removed = clean(desk, &manifest).await?;
     writeln!(terminal.out, "{}", manifest.version)?;
     terminal.out.flush()?;

@@ -58,10 +58,10 @@ pub(crate) fn code(bytes: &[u8]) -> Account {
             );
         }
     });
-    if let Some((pin_and_secret, gateway)) = bytes.split_at_checked(PIN_BYTES + SECRET_BYTES) {
+    if let Some((pins_and_secret, gateway)) = bytes.split_at_checked(2 * PIN_BYTES + SECRET_BYTES) {
         let check = Sha256::digest(bytes);
         let check = check.get(..3).unwrap_or_default();
-        let text = URL_SAFE_NO_PAD.encode([pin_and_secret, check, gateway].concat());
+        let text = URL_SAFE_NO_PAD.encode([pins_and_secret, check, gateway].concat());
         if let Some(code) = account.result("checked", format!("varde1-{text}").parse::<EnrolmentCode>()) {
             assert_eq!(code.gateway.as_bytes(), gateway, "it leads where it says");
             assert_eq!(

@@ -96,6 +96,12 @@ pub enum ConfigError {
         #[source]
         source: SigningError,
     },
+    /// There are none: sensors would keep that they believe nobody.
+    #[error("{} has no key; write the public keys under bundles into it, one a line", path.display())]
+    NoBundleKeys {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Config {
@@ -131,7 +137,7 @@ impl Config {
         let authority = Authority::from_pem(&certificate, &file(AUTHORITY_KEY)?).map_err(wrong)?;
         let authority_pem = authority.certificate_pem().map_err(wrong)?;
         let text = String::from_utf8_lossy(&file(BUNDLE_KEYS)?).into_owned();
-        let bundle_keys = text
+        let bundle_keys: Vec<_> = text
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -141,6 +147,10 @@ impl Config {
                 path: self.directory.join(BUNDLE_KEYS),
                 source,
             })?;
+        if bundle_keys.is_empty() {
+            let path = self.directory.join(BUNDLE_KEYS);
+            return Err(ConfigError::NoBundleKeys { path });
+        }
         Ok(Files {
             authority,
             authority_pem,

@@ -92,7 +92,7 @@ pub(super) async fn follow(
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = another(&mut held.bundles) => pause = PAUSE_MIN,
-            () = tokio::time::sleep(pause), if !held.is_whole => pause = PAUSE_MAX.min(pause * 2),
+            () = tokio::time::sleep(pause), if !held.is_whole => pause = longer(pause),
         }
         let wanted = held.wanted();
         if held.files != wanted || !held.is_whole {
@@ -100,6 +100,11 @@ pub(super) async fn follow(
             held.files = wanted;
         }
     }
+}
+
+/// The pause after one that brought nothing.
+fn longer(pause: Duration) -> Duration {
+    PAUSE_MAX.min(pause * 2)
 }
 
 /// Waits until another bundle runs; for ever where there are none.
@@ -115,11 +120,24 @@ async fn another(bundles: &mut Option<watch::Receiver<Bundles>>) {
 
 /// Whether all of it could be read.
 async fn renew(held: &Held, files: &Files, intake: &Arc<Intake>) -> anyhow::Result<bool> {
-    let (files, ours, scan) = (files.clone(), held.ours.clone(), Arc::clone(intake.scan()));
+    let (files, former, ours) = (files.clone(), held.files.clone(), held.ours.clone());
+    let scan = Arc::clone(intake.scan());
     if files.is_empty() {
         scan.put(None);
         return Ok(true);
     }
-    let renewing = tokio::task::spawn_blocking(move || load::renew(&scan, &files, &ours));
+    let renewing = tokio::task::spawn_blocking(move || load::renew(&scan, &files, &former, &ours));
     renewing.await.context("load rules and indicators")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_is_tried_after_a_minute_and_then_ever_more_seldom_up_to_an_hour() {
+        let pauses = std::iter::successors(Some(PAUSE_MIN), |pause| Some(longer(*pause)));
+        let minutes: Vec<u64> = pauses.take(8).map(|pause| pause.as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
 }

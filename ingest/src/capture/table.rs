@@ -183,7 +183,6 @@ impl FlowTable {
         };
         self.touches += 1;
         let touch = self.touches;
-        self.unlink(slot);
         let held = self.flows.get_mut(slot)?;
         held.touch = touch;
         let flow = held.flow.as_mut()?;
@@ -191,7 +190,11 @@ impl FlowTable {
         flow.count(packet, direction);
         held.quiet = flow.last;
         let queue = queue_of(flow);
-        self.link(slot, queue);
+        // The packet after one of the same flow finds it where it belongs, and need not look at its neighbours.
+        if held.queue != queue || held.after != NONE {
+            self.unlink(slot);
+            self.link(slot, queue);
+        }
         let flow = self.flows.get_mut(slot)?.flow.as_mut()?;
         Some((flow, direction))
     }

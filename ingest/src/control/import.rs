@@ -38,7 +38,7 @@ pub enum ImportError {
     },
     /// None of the files is a signed list.
     #[error(
-        "none of the files is a bundle's signed list; `varde sensors publish` writes it beside the files"
+        "none of the files is a bundle's signed list; `varde sensors publish --out` writes it beside the files"
     )]
     NoEnvelope,
     /// Parts are missing.

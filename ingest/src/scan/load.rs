@@ -214,10 +214,11 @@ fn inside(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).display().to_string()
 }
 
-/// Reads files and puts what could be used in place of what `scan` has; if not all could be read, that stays. Tells what is
-/// wrong, and whether all was read: if not, it is to be tried again. Waits for the disk and for the compiler: not for the
-/// runtime's threads.
-pub fn renew(scan: &Scan, files: &Files, ours: &Ours) -> bool {
+/// Reads files and puts what could be used in place of what `scan` has of the `former` files. If not all could be read and they
+/// are the same files, the former stay: the disk may be at fault. Of others, such as a new bundle's, what can be used counts,
+/// or one file that is never to be read would keep all that comes after it away. Tells what is wrong, and whether all was
+/// read: if not, it is to be tried again. Waits for the disk and for the compiler: not for the runtime's threads.
+pub fn renew(scan: &Scan, files: &Files, former: &Files, ours: &Ours) -> bool {
     let read = match read(files, ours) {
         Ok(read) => read,
         Err(error) => {
@@ -250,12 +251,15 @@ pub fn renew(scan: &Scan, files: &Files, ours: &Ours) -> bool {
     }
     if read.is_unread {
         scan.metrics.load_failures.inc();
-        if scan.loaded().is_some() {
+        if files == former && scan.loaded().is_some() {
             tracing::error!(
                 "a file of rules or indicators can't be read; the former stay, and it is tried again"
             );
             return false;
         }
+        tracing::error!(
+            "a file of rules or indicators can't be read; the others count, and it is tried again"
+        );
     }
     if 0 < read.own_indicators {
         let indicators = read.own_indicators;

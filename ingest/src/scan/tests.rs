@@ -517,15 +517,27 @@ fn what_can_not_be_read_takes_nothing_away_and_is_tried_again() {
     let held = |scan: &Scan| scan.loaded().map_or(0, |loaded| loaded.indicator_count());
     let none = Ours::default();
     let scan = Scan::new(crate::metrics::Metrics::new().expect("registers").scan);
+    let renew = |files: &load::Files, former: &load::Files| load::renew(&scan, files, former, &none);
     std::os::unix::fs::symlink(folder.path().join("nowhere"), &feed).expect("links");
-    assert!(!load::renew(&scan, &files, &none), "it is to be tried again");
+    assert!(!renew(&files, &files), "it is to be tried again");
     assert_eq!(held(&scan), 1, "at first, what is there is used");
     std::fs::remove_file(&feed).expect("removes");
     std::fs::write(&feed, "type,value\ndomain,bad.example.com\n").expect("writes");
-    assert!(load::renew(&scan, &files, &none));
+    assert!(renew(&files, &files));
     assert_eq!(held(&scan), 2);
     std::fs::remove_file(&feed).expect("removes");
     std::os::unix::fs::symlink(folder.path().join("nowhere"), &feed).expect("links");
-    assert!(!load::renew(&scan, &files, &none), "it is to be tried again");
+    assert!(!renew(&files, &files), "it is to be tried again");
     assert_eq!(held(&scan), 2, "the former stay");
+
+    // Another bundle: what is in it counts, also while a file beside it is never to be read.
+    let newer = folder.path().join("newer.csv");
+    let rows: String = (1..6).map(|number| format!("domain,n{number}.example.com\n")).collect();
+    std::fs::write(&newer, format!("type,value\n{rows}")).expect("writes");
+    let next = load::Files {
+        of_centre: vec![feed, newer],
+        ..load::Files::default()
+    };
+    assert!(!renew(&next, &files), "it is to be tried again");
+    assert_eq!(held(&scan), 5, "the new ones count");
 }

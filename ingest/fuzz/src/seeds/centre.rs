@@ -9,13 +9,13 @@ use ingest_trust::signing::SigningKey;
 
 use crate::account::NOW;
 
-/// Of 16, 10 and 3 bytes and a gateway, in base64.
+/// Of 16, 16, 10 and 3 bytes and a gateway, in base64.
 pub(super) const CODE: &str =
-    "varde1-BwcHBwcHBwcHBwcHBwcHBwkJCQkJCQkJCQlGdh1nYXRld2F5LmNlcnQuZXhhbXBsZTo4NDQz";
+    "varde1-BwcHBwcHBwcHBwcHBwcHBwgICAgICAgICAgICAgICAgJCQkJCQkJCQkJICBUZ2F0ZXdheS5jZXJ0LmV4YW1wbGU6ODQ0Mw";
 
 /// What stands in one, but for the check.
 pub(super) fn unchecked_code() -> Vec<u8> {
-    [&[7; 26][..], b"[2001:db8::7]:8443"].concat()
+    [&[7; 42][..], b"[2001:db8::7]:8443"].concat()
 }
 
 /// Of a key that nobody has.
