@@ -77,8 +77,7 @@ pub fn stamp(
         ordinal,
     } = draft;
     // The fields take part, so that two files that begin alike do not share ids; what the file is called does not.
-    let path = fields.remove(field::LOG_FILE_PATH);
-    let said = fields.digest();
+    let said = fields.digest_without(field::LOG_FILE_PATH);
     let id = EventId::derive(&[
         context.sensor.as_str().as_bytes(),
         &source.content,
@@ -111,7 +110,6 @@ pub fn stamp(
             }
         }
     }
-    fields.set_some(field::LOG_FILE_PATH, path);
     event.fields = fields;
     event
 }

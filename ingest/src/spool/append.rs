@@ -5,7 +5,6 @@ use std::io;
 use ingest_event::Timestamp;
 
 use super::frame::{self, Header};
-use super::lane::Lane;
 use super::packing::Pace;
 use super::{Cause, Destination, Progress, Room, STREAMS, Spool, SpoolError, Stream};
 
@@ -122,7 +121,7 @@ impl Append<'_> {
         let streams = used
             .iter()
             .fold(0, |streams, stream| streams | 1 << stream.index());
-        let pace = match spool.lanes.iter().map(Lane::waits).sum::<u64>() {
+        let pace = match waiting(spool) {
             0..=PACE_RECORDS_MAX => Pace::Kept,
             _ => Pace::Behind,
         };
@@ -178,6 +177,11 @@ impl Append<'_> {
     }
 }
 
+/// Records of all streams that the bus does not have.
+fn waiting(spool: &Spool) -> u64 {
+    spool.lanes.iter().map(|lane| lane.held().records).sum()
+}
+
 /// Whether others may make room: on the disk, or in what one user may have of it.
 fn is_full(error: &io::Error) -> bool {
     matches!(
@@ -225,7 +229,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut spool = Spool::open(folder.path(), 1 << 30)?;
         let quick = taken(&mut spool);
-        while spool.lanes.iter().map(Lane::waits).sum::<u64>() <= PACE_RECORDS_MAX {
+        while waiting(&spool) <= PACE_RECORDS_MAX {
             assert!(
                 taken(&mut spool).abs_diff(quick) < 100,
                 "a few batches are no outage"

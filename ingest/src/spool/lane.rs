@@ -129,11 +129,6 @@ impl Lane {
         }
     }
 
-    /// Records that the bus does not have, those that were shed or lost counted too: a number that costs nothing.
-    pub(super) fn waits(&self) -> u64 {
-        self.next.saturating_sub(self.acknowledged)
-    }
-
     /// The append of its last frame and the streams that it is in.
     pub(super) fn last_commit(&self) -> Option<(u64, u32)> {
         self.last.map(|(header, _)| (header.commit, header.streams))
