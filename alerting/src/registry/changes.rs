@@ -59,51 +59,35 @@ fn body(number: &str, name: &str) -> Result<Body, String> {
     })
 }
 
-/// Ends the rows of who has ended, and adds a row for who was only renumbered: the body and its organisation number were there
-/// before, under another number.
-pub(super) fn apply(known: &Successions, organizations: &mut Vec<Organization>) {
-    for row in organizations.iter_mut() {
-        let number = row.municipality.as_deref().unwrap_or_default();
-        row.validity.from = row.validity.from.or_else(|| began(known, number));
-        row.validity.until = row.validity.until.or_else(|| known.ended(number));
-    }
-    let mut earlier: Vec<Organization> = organizations
-        .iter()
-        .filter_map(|row| before(known, row))
-        .collect();
-    while !earlier.is_empty() {
-        let next = earlier.iter().filter_map(|row| before(known, row)).collect();
-        organizations.append(&mut earlier);
-        earlier = next;
+/// Ends the rows of who has ended. Who was only renumbered is the same body, and was there before under its former numbers.
+pub(super) fn apply(known: &Successions, organizations: &mut [Organization]) {
+    for row in organizations {
+        let Some(number) = row.municipality.as_deref() else {
+            continue;
+        };
+        let mut first = number;
+        while let Some(former) = renumbered(known, first) {
+            first = former;
+        }
+        row.validity = Validity {
+            from: match first == number {
+                true => row.validity.from.or_else(|| began(known, number)),
+                false => began(known, first),
+            },
+            until: row.validity.until.or_else(|| known.ended(number)),
+        };
     }
 }
 
-/// Who an organisation was, if it was only renumbered.
-fn before(known: &Successions, row: &Organization) -> Option<Organization> {
-    row.number?;
-    let number = row.municipality.as_deref()?;
+/// The number that a body had before, if it was only renumbered.
+fn renumbered<'k>(known: &'k Successions, number: &str) -> Option<&'k str> {
     let mut of_it = known.all().iter().filter(|change| change.to.number == number);
     let (only, None) = (of_it.next()?, of_it.next()) else {
         return None;
     };
-    let is_whole = |change: &&Succession| change.from.number == only.from.number;
-    if known.all().iter().filter(is_whole).count() != 1 {
-        return None;
-    }
-    Some(Organization {
-        number: row.number,
-        municipality: Some(only.from.number.clone()),
-        names: [("nb".to_owned(), only.from.name.clone())].into(),
-        county: None,
-        validity: Validity {
-            from: began(known, &only.from.number),
-            until: Some(only.on),
-        },
-        networks: Vec::new(),
-        sensors: Vec::new(),
-        operator: None,
-        responders: Vec::new(),
-    })
+    let is_of_it = |change: &&Succession| change.from.number == only.from.number;
+    let parts = known.all().iter().filter(is_of_it).count();
+    (parts == 1).then_some(only.from.number.as_str())
 }
 
 /// When a number began, if it took anybody's place.
@@ -180,21 +164,39 @@ mod tests {
     }
 
     #[test]
-    fn who_was_renumbered_has_its_organisation_number_under_the_former_number_too() {
+    fn who_was_only_renumbered_was_there_before() {
         let (text, path) = routing("municipalities.csv");
         let mut rows = municipalities(&text, &path).expect("valid");
         apply(&known(), &mut rows);
-        let of = |number: &str| {
-            rows.iter()
-                .find(|row| row.municipality.as_deref() == Some(number))
+        let from = |number: &str| {
+            let row = rows
+                .iter()
+                .find(|row| row.municipality.as_deref() == Some(number));
+            row.expect("there").validity.from
         };
-        let (now, before) = (of("3301").expect("Drammen"), of("3005").expect("until 2024"));
-        assert_eq!(now.number, before.number);
-        assert_eq!(before.validity.from, Some(day("2020-01-01")));
-        assert_eq!(before.validity.until, Some(day("2024-01-01")));
-        assert_eq!(now.validity.from, Some(day("2024-01-01")));
-        assert!(of("1507").is_none(), "a split is no renumbering");
-        assert!(of("0602").is_none(), "nor is a merger");
+        assert_eq!(
+            from("3301"),
+            Some(day("2020-01-01")),
+            "Drammen was merged in 2020"
+        );
+        assert_eq!(from("3303"), None, "Kongsberg is what it was");
+        assert_eq!(
+            from("1580"),
+            Some(day("2024-01-01")),
+            "Haram was split from another"
+        );
+        assert_eq!(from("0301"), None);
+        assert!(rows.iter().all(|row| row.validity.until.is_none()));
+
+        let ends = changes(
+            "on,from,from_name,to,to_name\n2030-01-01,0301,Oslo,0302,Nye Oslo\n",
+            &path,
+        );
+        apply(&ends.expect("valid"), &mut rows);
+        let oslo = rows
+            .iter()
+            .find(|row| row.municipality.as_deref() == Some("0301"));
+        assert_eq!(oslo.expect("there").validity.until, Some(day("2030-01-01")));
     }
 
     #[test]
