@@ -52,6 +52,9 @@ pub struct Config {
 pub struct RegistrySettings {
     /// Municipalities, as `rulesets/routing/municipalities.csv`.
     pub municipalities: PathBuf,
+    /// What became of them, as `rulesets/routing/changes.csv`; without it nothing is known of that.
+    #[serde(default)]
+    pub changes: Option<PathBuf>,
     /// Networks, sensors, operators and responders, as `rulesets/routing/responders.example.yml`.
     pub responders: PathBuf,
 }

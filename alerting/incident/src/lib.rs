@@ -13,6 +13,7 @@ mod incident;
 mod notification;
 mod organization;
 mod registry;
+mod succession;
 
 mod acknowledge;
 mod apply;
@@ -37,6 +38,7 @@ pub use judge::judge;
 pub use notification::{Notification, NotificationId, NotifyReason};
 pub use notified::notified;
 pub use organization::{Channel, County, Language, Organization, Responder, ResponderId, Validity};
-pub use registry::{Registry, RegistryError};
+pub use registry::{Registry, RegistryError, Standing};
 pub use route::{Question, Route, RouteResult, RouteStep, RouteTable, StepKind, route};
 pub use seen::seen;
+pub use succession::{Body, Fate, Succession, SuccessionError, Successions};

@@ -154,7 +154,13 @@ impl Validity {
     /// Whether it holds at a moment.
     #[must_use]
     pub fn holds(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+        !self.begins_after(at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether it begins only after a moment.
+    #[must_use]
+    pub fn begins_after(&self, at: Timestamp) -> bool {
+        self.from.is_some_and(|from| at < from)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The organisations there are, looked up by number and moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ingest_event::{OrganizationNumber, Timestamp};
 use thiserror::Error;
 
+use crate::succession::{Body, Fate, Successions};
 use crate::{Organization, Responder};
 
 /// Every organisation, and the CERT's own duty contact. No organisation number holds twice at one moment, and no
@@ -13,7 +14,35 @@ use crate::{Organization, Responder};
 pub struct Registry {
     organizations: Vec<Organization>,
     by_number: BTreeMap<OrganizationNumber, Vec<usize>>,
+    successions: Successions,
     duty: Responder,
+}
+
+/// Who answers for an organisation number at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing<'a> {
+    /// The organisation that has it.
+    Holds(&'a Organization),
+    /// It ended; this one has its place.
+    Succeeded {
+        /// Who it was.
+        former: &'a Organization,
+        /// Who it is now.
+        by: &'a Organization,
+    },
+    /// It ended, and several have parts of it: a person says which.
+    Split {
+        /// Who it was, or became before it was split.
+        of: &'a Body,
+        /// Since when.
+        on: Timestamp,
+        /// Who may have it now, registered or not.
+        into: Vec<&'a Body>,
+        /// Those of them that are registered.
+        candidates: Vec<&'a Organization>,
+    },
+    /// Nobody registered.
+    Unknown,
 }
 
 /// Why organisations can't be taken together.
@@ -82,8 +111,98 @@ impl Registry {
         Ok(Self {
             organizations,
             by_number,
+            successions: Successions::default(),
             duty,
         })
+    }
+
+    /// The same, knowing what became of whom.
+    #[must_use]
+    pub fn with_successions(mut self, successions: Successions) -> Self {
+        self.successions = successions;
+        self
+    }
+
+    /// What became of whom.
+    #[must_use]
+    pub fn successions(&self) -> &Successions {
+        &self.successions
+    }
+
+    /// Who answers for a number at a moment: itself, or after a merger who has its place.
+    #[must_use]
+    pub fn standing(&self, number: OrganizationNumber, at: Timestamp) -> Standing<'_> {
+        if let Some(own) = self.find(number, at) {
+            return Standing::Holds(own);
+        }
+        let ended = self.rows(number).filter(|row| !row.validity.begins_after(at));
+        let Some(former) = ended.max_by_key(|row| row.validity.until) else {
+            return Standing::Unknown;
+        };
+        let Some(municipality) = &former.municipality else {
+            return Standing::Unknown;
+        };
+        match self.successions.fate(municipality, at) {
+            Fate::Itself => Standing::Unknown,
+            Fate::Became(body) => match self.of_municipality(&body.number, at) {
+                Some(by) => Standing::Succeeded { former, by },
+                None => Standing::Unknown,
+            },
+            Fate::Split { of, on, into } => {
+                let candidates = into
+                    .iter()
+                    .filter_map(|body| self.of_municipality(&body.number, at))
+                    .collect();
+                Standing::Split {
+                    of,
+                    on,
+                    into,
+                    candidates,
+                }
+            }
+        }
+    }
+
+    /// The organisation of a municipality number at a moment.
+    #[must_use]
+    pub fn of_municipality(&self, number: &str, at: Timestamp) -> Option<&Organization> {
+        self.organizations.iter().find(|organization| {
+            organization.municipality.as_deref() == Some(number) && organization.validity.holds(at)
+        })
+    }
+
+    /// The organisations whose incidents are this one's now: itself, and those whose place it alone has.
+    #[must_use]
+    pub fn lineage(&self, number: OrganizationNumber, at: Timestamp) -> BTreeSet<OrganizationNumber> {
+        let numbers = self.by_number.keys().copied();
+        let is_its = |other: &OrganizationNumber| match self.standing(*other, at) {
+            Standing::Succeeded { by, .. } => by.number == Some(number),
+            Standing::Holds(_) | Standing::Split { .. } | Standing::Unknown => *other == number,
+        };
+        numbers.filter(is_its).chain([number]).collect()
+    }
+
+    /// The organisations that were or are called so, or have such a number, official or of the organisation, or are what such
+    /// a one was or became: in lower case, as a part of it.
+    #[must_use]
+    pub fn called(&self, text: &str) -> BTreeSet<OrganizationNumber> {
+        let text = text.to_lowercase();
+        let fits = |name: &str| name.to_lowercase().contains(&text);
+        let is_named = |organization: &&Organization| {
+            let own = organization.names.values().map(String::as_str);
+            let numbers = [organization.number.as_ref().map(OrganizationNumber::as_str)];
+            let place = organization.municipality.as_deref().unwrap_or_default();
+            let former = self.successions.former(place);
+            let later = self.successions.later(place);
+            let bodies = former.values().chain(later.values());
+            let others = bodies.flat_map(|body| [body.name.as_str(), body.number.as_str()]);
+            own.chain(numbers.into_iter().flatten())
+                .chain(organization.municipality.as_deref())
+                .chain(others)
+                .any(fits)
+        };
+        let named = self.organizations.iter().filter(is_named);
+        named.filter_map(|organization| organization.number).collect()
     }
 
     /// The organisation with a number at a moment.

@@ -2,7 +2,8 @@
 //!
 //! The organisation that an alert names is the border: its sensor was enrolled for it (D3). Within that border the
 //! most specific statement wins: an address in the longest registered prefix, then the sensor, then the number
-//! itself. An address or a sensor may hand over to another organisation only if that one has named the alert's
+//! itself, or, where that has ended, who has its place now; after a split nobody is guessed, and the CERT is asked. An address
+//! or a sensor may hand over to another organisation only if that one has named the alert's
 //! organisation as its operator; else it is a stranger whose address happens to occur (the attacker's provider, or
 //! the same private range), who must not learn of it. Nobody there who accepts the severity: the operator, then the
 //! CERT's duty contact.
@@ -14,7 +15,8 @@ use ingest_event::{OrganizationNumber, SensorId, Timestamp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
-use crate::{Incident, Organization, Registry, Responder, incident::codes};
+use crate::registry::{Registry, Standing};
+use crate::{Incident, Organization, Responder, incident::codes};
 
 /// Addresses looked at in one incident; samples hold few more, and the table is asked for each.
 const ADDRESSES_MAX: usize = 32;
@@ -43,6 +45,8 @@ codes! {
         Sensor = "sensor",
         /// The organisation number.
         Organization = "organization",
+        /// What became of the organisation.
+        Succession = "succession",
         /// A responder of the organisation.
         Responder = "responder",
         /// The organisation's operator.
@@ -63,6 +67,8 @@ codes! {
         Outranked = "outranked",
         /// It belongs to someone who has no part in this network.
         Stranger = "stranger",
+        /// Several may have it: a person says which.
+        Undecided = "undecided",
         /// They are told.
         Told = "told",
         /// They are not told.
@@ -228,13 +234,15 @@ pub fn route(table: &RouteTable, question: &Question) -> Route {
     }
 }
 
-/// The most specific registered owner within the border of the alert's organisation.
+/// The most specific registered owner within the border of the alert's organisation, or of who has its place.
 fn owner<'t>(
     table: &'t RouteTable,
     question: &Question,
     steps: &mut Vec<RouteStep>,
 ) -> Option<&'t Organization> {
     let mut found: Option<&Organization> = None;
+    let standing = table.registry.standing(question.organization, question.at);
+    let border = Border::of(&standing, question);
     let mut candidates = Vec::new();
     for address in &question.addresses {
         let around = table.around(*address);
@@ -248,7 +256,7 @@ fn owner<'t>(
     candidates.sort_by_key(|(length, address, _, _)| host_bits(*length, *address));
     for (_, address, network, who) in candidates {
         let detail = format!("{address} in {network}: {}", who.name("nb"));
-        weigh(&mut found, who, question, StepKind::Address, detail, steps);
+        weigh(&mut found, who, &border, StepKind::Address, detail, steps);
     }
     let watched = table
         .registry
@@ -258,7 +266,7 @@ fn owner<'t>(
     match watched {
         Some(who) => {
             let detail = format!("{}: {}", question.sensor, who.name("nb"));
-            weigh(&mut found, who, question, StepKind::Sensor, detail, steps);
+            weigh(&mut found, who, &border, StepKind::Sensor, detail, steps);
         }
         None => steps.push(RouteStep {
             kind: StepKind::Sensor,
@@ -266,30 +274,84 @@ fn owner<'t>(
             detail: question.sensor.to_string(),
         }),
     }
-    let own = table.registry.find(question.organization, question.at);
-    let detail = described(own, question.organization);
-    match own {
-        Some(who) => weigh(&mut found, who, question, StepKind::Organization, detail, steps),
-        None => steps.push(RouteStep {
-            kind: StepKind::Organization,
-            result: RouteResult::NoMatch,
-            detail,
-        }),
+    let number = question.organization;
+    let mut tell = |result, kind, detail| steps.push(RouteStep { kind, result, detail });
+    match &standing {
+        Standing::Holds(who) => {
+            let detail = described(Some(who), number);
+            weigh(&mut found, who, &border, StepKind::Organization, detail, steps);
+        }
+        Standing::Succeeded { former, by } => {
+            tell(
+                RouteResult::NoMatch,
+                StepKind::Organization,
+                format!("{} has ended", described(Some(former), number)),
+            );
+            let detail = format!("{} → {}", former.name("nb"), by.name("nb"));
+            weigh(&mut found, by, &border, StepKind::Succession, detail, steps);
+        }
+        Standing::Split { of, on, into, .. } => {
+            tell(
+                RouteResult::NoMatch,
+                StepKind::Organization,
+                described(None, number),
+            );
+            let result = if found.is_some() {
+                RouteResult::Outranked
+            } else {
+                RouteResult::Undecided
+            };
+            let day: String = on.to_string().chars().take(10).collect();
+            let names: Vec<&str> = into.iter().map(|body| body.name.as_str()).collect();
+            let detail = format!("{day}: {} → {}?", of.name, names.join(" / "));
+            tell(result, StepKind::Succession, detail);
+        }
+        Standing::Unknown => tell(
+            RouteResult::NoMatch,
+            StepKind::Organization,
+            described(None, number),
+        ),
     }
     found
+}
+
+/// Whose network it is: the alert's organisation and who has its place, or who may have it.
+struct Border {
+    numbers: Vec<OrganizationNumber>,
+    at: Timestamp,
+}
+
+impl Border {
+    fn of(standing: &Standing<'_>, question: &Question) -> Self {
+        let others: Vec<&Organization> = match standing {
+            Standing::Succeeded { by, .. } => vec![by],
+            Standing::Split { candidates, .. } => candidates.clone(),
+            Standing::Holds(_) | Standing::Unknown => Vec::new(),
+        };
+        let others = others.into_iter().filter_map(|other| other.number);
+        Self {
+            numbers: others.chain([question.organization]).collect(),
+            at: question.at,
+        }
+    }
+
+    /// Whether an organisation is one of them, or the operator that one of them has named.
+    fn admits(&self, who: &Organization) -> bool {
+        let is_inside = |number: &OrganizationNumber| self.numbers.contains(number);
+        who.number.as_ref().is_some_and(is_inside) || who.operator.as_ref().is_some_and(is_inside)
+    }
 }
 
 /// Takes a candidate if nothing more specific was found and it has a part in the alert's network.
 fn weigh<'t>(
     found: &mut Option<&'t Organization>,
     who: &'t Organization,
-    question: &Question,
+    border: &Border,
     kind: StepKind,
     detail: String,
     steps: &mut Vec<RouteStep>,
 ) {
-    let inside = who.number == Some(question.organization) || who.operator == Some(question.organization);
-    let result = if !inside || !who.validity.holds(question.at) {
+    let result = if !border.admits(who) || !who.validity.holds(border.at) {
         RouteResult::Stranger
     } else if found.is_some() {
         RouteResult::Outranked

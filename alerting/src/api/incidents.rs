@@ -33,6 +33,8 @@ pub(super) const NOTE_CHARS_MAX: usize = 2_000;
 #[derive(Debug)]
 struct Listing {
     filter: Filter,
+    /// With those whose place it has.
+    organization: Option<OrganizationNumber>,
     after: Option<(Timestamp, IncidentId)>,
     limit: u32,
 }
@@ -58,8 +60,16 @@ pub(super) async fn list(
     Shared(api): Shared<Api>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let listing = Listing::read(query.as_deref().unwrap_or_default())
+    let mut listing = Listing::read(query.as_deref().unwrap_or_default())
         .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
+    let (registry, now) = (api.state.registry.routes.registry(), api.state.now());
+    if let Some(number) = listing.organization {
+        listing.filter.organizations = registry.lineage(number, now);
+    }
+    // Who was merged or renumbered is looked for under any of its names.
+    if !listing.filter.text.trim().is_empty() {
+        listing.filter.called = registry.called(listing.filter.text.trim());
+    }
     let page = api
         .state
         .store
@@ -149,6 +159,7 @@ impl Listing {
     fn read(query: &str) -> Result<Self, String> {
         let mut listing = Self {
             filter: Filter::default(),
+            organization: None,
             after: None,
             limit: LIMIT,
         };
@@ -163,7 +174,7 @@ impl Listing {
                 "organization" => {
                     let number =
                         OrganizationNumber::parse(value).map_err(|error| refuse(error.to_string()))?;
-                    listing.filter.organization = Some(number);
+                    listing.organization = Some(number);
                 }
                 "q" if TEXT_CHARS_MAX < value.chars().count() => {
                     return Err(refuse(format!("at most {TEXT_CHARS_MAX} characters")));

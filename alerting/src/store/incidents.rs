@@ -1,5 +1,7 @@
 //! Incidents, their alerts and their timeline.
 
+use std::collections::BTreeSet;
+
 use alerting_incident::{Actor, Change, DedupKey, Incident, IncidentId, State, TimelineEntry};
 use detect_alert::{AlertId, Severity};
 use ingest_event::{OrganizationNumber, Timestamp};
@@ -28,10 +30,12 @@ pub(crate) struct Filter {
     pub(crate) states: Vec<State>,
     /// Only of these severities.
     pub(crate) severities: Vec<Severity>,
-    /// Only of this organisation.
-    pub(crate) organization: Option<OrganizationNumber>,
-    /// Only those with this text.
+    /// Only of these organisations.
+    pub(crate) organizations: BTreeSet<OrganizationNumber>,
+    /// Only those with this text, or of these.
     pub(crate) text: String,
+    /// Whom the text may mean.
+    pub(crate) called: BTreeSet<OrganizationNumber>,
 }
 
 /// A part of a list.
@@ -343,8 +347,9 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
         }
         query.push(")");
     }
-    if let Some(number) = filter.organization {
-        query.push(" AND owner = ").push_bind(number.as_str().to_owned());
+    if !filter.organizations.is_empty() {
+        query.push(" AND ");
+        is_owned(query, &filter.organizations);
     }
     if !filter.text.is_empty() {
         let literal = filter
@@ -354,10 +359,24 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
             .replace('%', r"\%")
             .replace('_', r"\_");
         query
-            .push(" AND search LIKE ")
+            .push(" AND (search LIKE ")
             .push_bind(format!("%{literal}%"))
             .push(r" ESCAPE '\'");
+        if !filter.called.is_empty() {
+            query.push(" OR ");
+            is_owned(query, &filter.called);
+        }
+        query.push(")");
     }
+}
+
+fn is_owned(query: &mut QueryBuilder<Sqlite>, owners: &BTreeSet<OrganizationNumber>) {
+    query.push("owner IN (");
+    let mut list = query.separated(", ");
+    for owner in owners {
+        list.push_bind(owner.as_str().to_owned());
+    }
+    query.push(")");
 }
 
 fn stored(row: &SqliteRow) -> sqlx::Result<Stored> {

@@ -9,6 +9,7 @@
 
 mod hostile;
 mod service;
+mod successors;
 
 use serde_json::{Value, json};
 use service::{Alerts, Service, http};

@@ -182,6 +182,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         public_url: None,
         registry: RegistrySettings {
             municipalities: routing("municipalities.csv"),
+            changes: Some(routing("changes.csv")),
             responders: routing("responders.example.yml"),
         },
         mail: Some(MailSettings {
