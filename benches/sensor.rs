@@ -5,9 +5,11 @@
 //! Everything between is the sensor's own: packets, withholding, stamp, wire form, key, spool. The captures are those of
 //! others where they are at hand (`VARDE_CAPTURES`, by default `../shared/captures`), else those of the bundled cases.
 
+pub mod debian;
 pub mod events;
 pub mod floor;
 pub mod known;
+pub mod lines;
 pub mod memory;
 pub mod peers;
 pub mod rest;

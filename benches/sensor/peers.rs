@@ -3,11 +3,11 @@
 use std::env;
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::Context as _;
 
-use super::running::{Program, Ran, by_turns, run};
+use super::running::{Program, Ran, by_turns, last_line, run};
 use super::suricata;
 use super::traffic::{DENSE_FLOWS, Traffic};
 use crate::measure::{Against, Bar, Contender, Row, rate};
@@ -41,20 +41,20 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
         command.extend(out.map(|out| folder.join(out).display().to_string()));
         command
     };
-    let program = |name: &str, command| Program {
-        name: name.to_owned(),
-        command,
-        tries: 1,
-    };
     let mut programs = vec![
-        program("varde-sensor", me("events", Some("events.ndjson"))),
-        program("floor", me("floor", None)),
+        Program::new("varde-sensor", me("events", Some("events.ndjson"))),
+        Program::new("floor", me("floor", None)),
     ];
     if let Some(python) = nfstream() {
         let mut command = vec![python, "-c".to_owned(), NFSTREAM.to_owned()];
         command.push(traffic.path.display().to_string());
         command.push(folder.join("flows.csv").display().to_string());
-        programs.push(program("nfstream, dissecting", command));
+        programs.push(Program {
+            did: Some(Box::new(|output| {
+                Ok(format!("{} flows", last_line(&output.stdout)))
+            })),
+            ..Program::new("nfstream, dissecting", command)
+        });
     }
     programs.extend(suricata::program(traffic)?);
     let ran = by_turns(ROUNDS, &programs)?;
@@ -63,9 +63,9 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
         anyhow::bail!("two contenders ran");
     };
     let checked = format!("{}; floor: {}", ours.said, floor.said);
-    let row = |work, peer: Option<Contender>, bar| Row {
+    let row = |peer: Option<Contender>, bar, checked| Row {
         bench: "sensor",
-        work,
+        work: "capture to events, written",
         corpus: traffic.name.to_owned(),
         unit: "packets/s",
         ours: figure(ours),
@@ -75,15 +75,15 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
         }),
         peer,
         bar,
-        checked: checked.clone(),
+        checked,
     };
     let mut rows = vec![row(
-        "capture to events, written",
         None,
         Some(Bar {
             against: Against::Floor,
             at_least: 0.25,
         }),
+        checked.clone(),
     )];
     for (program, ran) in programs.iter().skip(2).zip(peers) {
         let at_least = match traffic.name {
@@ -92,8 +92,11 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
             "office" => 5.0,
             _ => 12.0,
         };
+        let crashed = match ran.failed {
+            0 => String::new(),
+            failed => format!(", and {failed} runs that crashed"),
+        };
         rows.push(row(
-            "capture to events, written",
             Some(Contender {
                 name: program.name.clone(),
                 figure: figure(ran),
@@ -102,11 +105,12 @@ pub fn rows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Vec<Row>> {
                 against: Against::Peer,
                 at_least,
             }),
+            format!("{checked}; peer: {}{crashed}", ran.said),
         ));
     }
     rows.extend(flows(traffic, folder)?);
     if traffic.name == "dense" {
-        rows.push(memory(&program("varde-sensor", me("memory", None)))?);
+        rows.push(memory(&Program::new("varde-sensor", me("memory", None)))?);
     }
     debug_assert!(traffic.name != "dense" || u64::from(DENSE_FLOWS) * 2 == traffic.packets);
     Ok(rows)
@@ -169,15 +173,13 @@ fn flows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Option<Row>> {
         .display()
         .to_string();
     let programs = [
+        Program::new(
+            "varde-sensor",
+            vec![me, "flows".to_owned(), capture, file("flows.ndjson")],
+        ),
         Program {
-            name: "varde-sensor".to_owned(),
-            command: vec![me, "flows".to_owned(), capture, file("flows.ndjson")],
-            tries: 1,
-        },
-        Program {
-            name: "softflowd".to_owned(),
-            command,
-            tries: 1,
+            did: Some(Box::new(exported)),
+            ..Program::new("softflowd", command)
         },
     ];
     let ran = by_turns(ROUNDS, &programs)?;
@@ -199,8 +201,21 @@ fn flows(traffic: &Traffic, folder: &Path) -> anyhow::Result<Option<Row>> {
             against: Against::Peer,
             at_least: 1.5,
         }),
-        checked: ours.said.clone(),
+        checked: format!("{}; peer: {}", ours.said, theirs.said),
     }))
+}
+
+/// What softflowd says at its end: packets processed, and flows exported.
+fn exported(output: &Output) -> anyhow::Result<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let after = |start: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(start))?;
+        rest.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let packets = after("Packets processed:").context("softflowd says how many packets it saw")?;
+    let flows = after("Flows exported:").context("softflowd says how many flows it exported")?;
+    anyhow::ensure!(flows != 0, "softflowd exported no flow");
+    Ok(format!("{packets} packets, {flows} flows"))
 }
 
 /// A Python with nfstream: `VARDE_NFSTREAM` names it, or the one that `scripts/provision bench` made.

@@ -1,10 +1,11 @@
 //! Lines of syslog over TCP to events as lines of JSON, beside rsyslog to its JSON: both as processes, fed the same bytes.
 //!
-//! Ours is what the sensor does between its socket and its spool: framing, ECS, stamp, wire form.
+//! Ours is what the sensor does between its socket and its spool ([`Lines`]): framing, ECS, disclosure, stamp, wire form.
+//! rsyslog runs in a [`Debian`] of its own, whose version is the same everywhere.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,13 +16,12 @@ use anyhow::Context as _;
 use ingest::clock::Clock;
 use ingest::live::{Frame, Framing};
 use ingest::normalize::{Normalizer, NormalizerOptions, YearRule};
-use ingest::publish;
-use ingest::record::Record;
 use ingest::source::Format;
-use ingest::stamp::{SourceIdentity, stamp};
-use ingest_event::{Timestamp, encode};
+use tempfile::TempDir;
 
 use super::BENCH;
+use super::debian::Debian;
+use super::lines::Lines;
 use super::running::children;
 use crate::measure::{Against, Bar, Contender, Row, median, rate};
 
@@ -39,14 +39,14 @@ const LOOKS_MAX: usize = 3_000;
 /// What is read at once, as the sensor's own source does.
 const READ_BYTES: usize = 64 * 1024;
 
-/// The row; `None` where there is no rsyslog (`scripts/provision bench` installs it).
+/// The row; `None` where rsyslog was not installed (`scripts/provision bench`), and for anybody but root.
 ///
 /// # Errors
 /// If one can't be run, or does not write a line for each that it was sent.
 pub fn row(folder: &Path) -> anyhow::Result<Option<Row>> {
-    if Command::new("rsyslogd").arg("-v").output().is_err() {
+    let Some(debian) = Debian::with("/usr/sbin/rsyslogd") else {
         return Ok(None);
-    }
+    };
     let sent = lines();
     let me = env::current_exe().context("find this program")?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -55,8 +55,9 @@ pub fn row(folder: &Path) -> anyhow::Result<Option<Row>> {
         let mut command = Command::new(&me);
         command.arg("syslog").arg(port.to_string()).arg(&out);
         ours.push(fed(command, port, &sent, &out)?);
-        let (port, out) = (free_port()?, folder.join("syslog-theirs.ndjson"));
-        theirs.push(fed(rsyslog(folder, port, &out)?, port, &sent, &out)?);
+        let (port, folder) = (free_port()?, debian.folder()?);
+        let out = folder.path().join("lines.ndjson");
+        theirs.push(fed(rsyslog(&debian, &folder, port)?, port, &sent, &out)?);
     }
     Ok(Some(Row {
         bench: BENCH,
@@ -82,24 +83,17 @@ pub fn row(folder: &Path) -> anyhow::Result<Option<Row>> {
 /// # Errors
 /// If it can't listen, read or write.
 pub fn run(port: u16, out: &Path) -> anyhow::Result<u64> {
-    let home = super::home()?;
-    let context = super::context().context("the bench's own context")?;
-    let source = SourceIdentity {
-        name: "bench".to_owned(),
-        content: b"bench".to_vec(),
-        path: None,
-    };
     let options = NormalizerOptions {
         dataset: None,
-        home_networks: home.clone(),
+        home_networks: super::home()?,
         year: YearRule::Unknown,
         utc_offset_secs: 0,
     };
     let mut normalizer = Normalizer::new(Format::Syslog, options);
     let (mut from, _) = TcpListener::bind(("127.0.0.1", port))?.accept()?;
-    let mut out = BufWriter::with_capacity(1 << 16, File::create(out)?);
+    let mut lines = Lines::new(None, out)?;
     let (mut framing, mut frames, mut buffer) = (Framing::default(), Vec::new(), vec![0; READ_BYTES]);
-    let (mut records, mut line, mut position, mut events) = (Vec::new(), Vec::with_capacity(1 << 10), 0, 0);
+    let (mut records, mut position) = (Vec::new(), 0);
     loop {
         let count = from.read(&mut buffer)?;
         framing.push(buffer.get(..count).unwrap_or_default(), &mut frames);
@@ -113,38 +107,30 @@ pub fn run(port: u16, out: &Path) -> anyhow::Result<u64> {
                 normalizer.line(&message, position, &mut records);
             }
         }
-        for record in records.drain(..) {
-            let Record::Event(draft) = record else { continue };
-            events += 1;
-            let event = stamp(&context, &source, draft, events, Timestamp::EPOCH);
-            line.clear();
-            encode(&event, &mut line);
-            line.push(b'\n');
-            std::hint::black_box(publish::key(&event, &home));
-            out.write_all(&line)?;
-        }
+        lines.write(&mut records)?;
         if count == 0 {
-            out.flush()?;
-            return Ok(events);
+            return lines.end();
         }
     }
 }
 
-/// rsyslog, one listener and one file, with all that it knows of a message.
-fn rsyslog(folder: &Path, port: u16, out: &Path) -> anyhow::Result<Command> {
-    let (config, pid) = (folder.join("rsyslog.conf"), folder.join("rsyslog.pid"));
+/// rsyslog, one listener and one file, `lines.ndjson` of its folder, with all that it knows of a message.
+fn rsyslog(debian: &Debian, folder: &TempDir, port: u16) -> anyhow::Result<Command> {
+    let there = |name| debian.path(folder, name);
     let text = format!(
         "global(workDirectory=\"{}\")\nmodule(load=\"imtcp\")\n\
          template(name=\"json\" type=\"string\" string=\"%jsonmesg%\\n\")\n\
          input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
          action(type=\"omfile\" file=\"{}\" template=\"json\")\n",
-        folder.display(),
-        out.display()
+        there(""),
+        there("lines.ndjson")
     );
-    fs::write(&config, text).context("write a configuration")?;
-    let _ = fs::remove_file(&pid);
-    let mut command = Command::new("rsyslogd");
-    command.arg("-n").arg("-f").arg(config).arg("-i").arg(pid);
+    fs::write(folder.path().join("rsyslog.conf"), text).context("write a configuration")?;
+    let (config, pid) = (there("rsyslog.conf"), there("rsyslog.pid"));
+    let words = debian.command(&[debian.program(), "-n", "-f", &config, "-i", &pid]);
+    let (first, rest) = words.split_first().context("a command is named")?;
+    let mut command = Command::new(first);
+    command.args(rest);
     Ok(command)
 }
 
