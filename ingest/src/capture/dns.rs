@@ -168,13 +168,16 @@ impl Head {
         let (mut said, mut are_whole) = (Vec::new(), true);
         for number in 0..usize::from(self.questions) {
             let mut question = place;
-            are_whole &= place.skip_question().is_some();
-            if number != 0 && !are_whole {
+            are_whole = place.skip_question().is_some();
+            if number < RECORDS_MAX {
+                match question.name().zip(question.u16()) {
+                    Some(about) if are_whole || number == 0 => said.push(about),
+                    Some(_) | None => are_whole = false,
+                }
+            }
+            if !are_whole {
                 said.truncate(1);
                 break;
-            }
-            if number < RECORDS_MAX {
-                said.push((question.name()?, question.u16()?));
             }
         }
         if !are_whole {
@@ -410,6 +413,23 @@ mod tests {
         // The second is cut off.
         let message = said(0x8400, [2, 0, 0], &[four, &six[..20]].concat());
         assert_eq!(expected(&message).map(|said| said.answers.len()), Some(1));
+    }
+
+    #[test]
+    fn no_later_question_hides_the_first() {
+        let first: &[u8] = b"\x07example\x02no\0\0\x01\0\x01";
+        for (second, told) in [
+            (&b"\x02pc\xc0\x0c\0\x1c\0\x01"[..], 2),
+            (b"\x02pc\xc0\xff\0\x1c\0\x01", 1),
+            (b"\x02pc\xc0\x0c\0\x1c", 1),
+            (b"", 1),
+        ] {
+            let head: &[u8] = &[0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0];
+            let message = [head, first, second].concat();
+            let said = expected(&message).expect("a question");
+            assert_eq!(said.questions.first(), Some(&("example.no".to_owned(), 1)));
+            assert_eq!(said.questions.len(), told, "{second:?}");
+        }
     }
 
     /// 64 KiB over TCP: pointers each to the one before, and records that are named by the last of them.
