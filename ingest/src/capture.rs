@@ -53,6 +53,7 @@ use thiserror::Error;
 use crate::record::Record;
 
 pub(crate) use community_id::{flow_id, flow_id_between};
+pub(crate) use dns::OPAQUE_MARK;
 pub use file::Frame;
 pub use link::{LinkType, UnknownLinkType};
 pub(crate) use told::{ACK, FIN, Knows, RST, SYN, Sampled, Told, ends, sampled};

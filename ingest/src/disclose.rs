@@ -533,11 +533,7 @@ fn is_text(value: &Value) -> bool {
 
 fn hide_host(pseudonyms: &mut Pseudonyms, facts: Facts, name: &str, text: &str) -> Option<Arc<str>> {
     if name.starts_with("dns.answers.") && facts.dns != Ours::Always {
-        // Texts and preferences stand there too.
-        return match text.contains(' ') {
-            true => pseudonyms.scrub(text).map(Arc::from),
-            false => pseudonyms.host(text, Ours::ByDomain),
-        };
+        return pseudonyms.answer(text);
     }
     let ours = if name.starts_with("dns.") {
         facts.dns

@@ -268,6 +268,27 @@ fn what_waits_for_a_lost_segment_is_heard_when_the_connection_is_over() {
     }
 }
 
+/// An RST that the server passes over, since its number is not what comes next, so that what follows is put together wrongly.
+#[test]
+fn no_made_up_rst_hides_a_hello() {
+    let hello = client_hello("login.example.org");
+    let (first, second) = hello.split_at(30);
+    for family in families() {
+        for sequence in [0x4000_0000, 0, 5_000, u32::MAX] {
+            let (client, server) = ((family.client, 50_000), (family.server, 443));
+            let mut lab = Lab::new();
+            lab.open(client, server)
+                .tcp(client, server, RST, sequence, b"")
+                .tcp(client, server, ACK, 31, second)
+                .tcp(client, server, RST, sequence, b"")
+                .tcp(client, server, ACK, 1, first);
+            let said = lab.events("network.tls");
+            assert_eq!(said.len(), 1, "{} {sequence}", family.name);
+            check(&said[0], &[("tls.client.server_name", "login.example.org")]);
+        }
+    }
+}
+
 #[test]
 fn dns_over_tcp_is_read_message_by_message() {
     let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];

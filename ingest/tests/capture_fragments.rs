@@ -97,6 +97,43 @@ fn pieces_are_put_together_in_any_order() {
     check_pieces(&[(0, 24), (0, 24), (24, 48), (24, 48), (48, end)], 1, 0);
 }
 
+/// RFC 8200 section 4.5: headers behind that of fragments are cut into pieces with the rest, and what a later piece says
+/// that the first begins with counts for nothing.
+#[test]
+fn pieces_that_begin_with_a_header_of_their_own_are_put_together() {
+    let family = families()[1];
+    let options = [IpNumber::UDP.0, 0, 1, 4, 0, 0, 0, 0];
+    let body = [&options[..], &question()].concat();
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        for later in [IpNumber::IPV6_DESTINATION_OPTIONS, IpNumber::TCP] {
+            let places = [(0, 24), (24, 48), (48, body.len())];
+            let mut lab = Lab::new();
+            for at in order {
+                let number = if at == 0 {
+                    IpNumber::IPV6_DESTINATION_OPTIONS
+                } else {
+                    later
+                };
+                lab.frame(&piece(family, number, &body, places[at], 1));
+            }
+            let told = lab.events("network.dns");
+            assert_eq!(told.len(), 1, "{order:?}");
+            check(
+                &told[0],
+                &[("dns.question.name", NAME), ("destination.port", "53")],
+            );
+            if order[0] == 0 {
+                let flows = lab.events("network.flow");
+                assert_eq!(flows.len(), 1, "{flows:?}");
+                check(
+                    &flows[0],
+                    &[("network.packets", "3"), ("network.transport", "udp")],
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_or_never_comes_is_given_up_and_counted() {
     let end = question().len();

@@ -289,6 +289,34 @@ fn teredo_is_opened_on_any_port_if_it_is_a_client_s() {
     }
 }
 
+/// In a capture that keeps the first bytes only, a long packet is in the same flow as a short one.
+#[test]
+fn teredo_is_opened_where_the_capture_cuts_it_off() {
+    let (client, server): (IpAddr, IpAddr) = (
+        "2001:0:c000:204::1".parse().unwrap(),
+        "2001:db8::7".parse().unwrap(),
+    );
+    let packet = |bytes: usize| tcp_frame((client, 50_000), (server, 80), ACK, 1, &vec![b'x'; bytes]);
+    for outer in families() {
+        for port in [3544, 51_000] {
+            let mut lab = Lab::new();
+            for bytes in [1, 900] {
+                let frame = in_udp(outer, port, &packet(bytes)[ETHERNET_BYTES..]);
+                lab.cut_frame(&frame, frame.len().min(140));
+            }
+            let flows = lab.events("network.flow");
+            assert_eq!(flows.len(), 1, "{outer:?}");
+            check(
+                &flows[0],
+                &[
+                    ("network.packets", "2"),
+                    ("source.bytes", &(2 * 60 + 901).to_string()),
+                ],
+            );
+        }
+    }
+}
+
 #[test]
 fn networks_with_the_same_addresses_are_told_apart() {
     for family in families() {

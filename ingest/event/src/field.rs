@@ -218,7 +218,8 @@ names! {
     Traffic DNS_ID = "dns.id";
     /// `NOERROR`, `NXDOMAIN`, …
     Traffic DNS_RESPONSE_CODE = "dns.response_code";
-    /// Data of each answer, as zone files write it (RFC 1035 section 5); hexadecimal digits where a type has no form.
+    /// Data of each answer, much as zone files write it (RFC 1035 section 5), texts without quotes; `\# LENGTH DIGITS`
+    /// where a type has no form (RFC 3597 section 5).
     Host DNS_ANSWERS_DATA = "dns.answers.data";
     /// Type of each answer.
     Traffic DNS_ANSWERS_TYPE = "dns.answers.type";

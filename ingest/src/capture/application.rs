@@ -172,6 +172,12 @@ impl Conversation {
         }
     }
 
+    /// Whether a side that hangs up with this number ends there. One that is made up to hide what follows does not, and the
+    /// other side goes on as well (RFC 5961 section 3.2).
+    pub(super) fn ends_at(&mut self, from: Direction, sequence: u32) -> bool {
+        self.side(from).stream.ends_at(sequence)
+    }
+
     /// Hears what is kept when the connection is over: what is missing before it will not come.
     pub(super) fn close(&mut self, moment: &mut Moment, out: &mut Vec<Statement>) {
         for from in [Direction::Forward, Direction::Backward] {

@@ -147,7 +147,7 @@ impl Waiting {
                 timestamp: packet.timestamp,
                 source: packet.source,
                 destination: packet.destination,
-                protocol: packet.protocol,
+                protocol: piece.protocol,
                 origin: packet.origin,
                 bytes: Vec::new(),
                 is_whole: false,
@@ -163,7 +163,8 @@ impl Waiting {
         self.identification == piece.identification
             && self.assembled.source == packet.source
             && self.assembled.destination == packet.destination
-            && self.assembled.protocol == packet.protocol
+            // RFC 8200 section 4.5: of IPv6 the first piece says it for all.
+            && (self.assembled.source.is_ipv6() || self.assembled.protocol == piece.protocol)
             && self.assembled.origin.segment() == packet.origin.segment()
     }
 
@@ -194,6 +195,7 @@ impl Waiting {
         if start == 0 {
             self.assembled.number = packet.number;
             self.assembled.timestamp = packet.timestamp;
+            self.assembled.protocol = piece.protocol;
         }
         if self.assembled.bytes.len() < end {
             self.assembled.bytes.resize(end, 0);

@@ -9,31 +9,65 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
-/// Identification, offset in units of eight bytes, and whether more pieces follow. `None` if no header of these, of which the
-/// first is of this kind, says that it is a piece.
-pub(super) fn piece(first: u8, headers: &[u8]) -> Option<(u32, u16, bool)> {
+/// What a fragment header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) identification: u32,
+    /// In units of eight bytes.
+    pub(super) offset: u16,
+    /// Whether more pieces follow.
+    pub(super) more: bool,
+    /// What the first piece begins with: maybe headers that were fragmented with the rest.
+    pub(super) protocol: u8,
+    /// Bytes of the headers up to the piece.
+    pub(super) header_bytes: usize,
+}
+
+/// Which piece it is. `None` if no header of these, of which the first is of this kind, says that it is one.
+pub(super) fn piece(first: u8, headers: &[u8]) -> Option<Piece> {
     let (mut kind, mut rest) = (first, headers);
     loop {
-        let [next, length, ..] = *rest else { return None };
-        let bytes = match kind {
-            HOP_BY_HOP | ROUTING | DESTINATION => 8 * (usize::from(length) + 1),
-            // RFC 4302 section 2.2.
-            AUTHENTICATION => 4 * (usize::from(length) + 2),
-            FRAGMENT => 8,
-            _ => return None,
-        };
-        let (header, behind) = rest.split_at_checked(bytes)?;
+        let (header, next, behind) = header(kind, rest)?;
         if kind == FRAGMENT
             && let [_, _, high, low, id @ ..] = header
         {
             let place = u16::from_be_bytes([*high, *low]);
             let (offset, more) = (place >> 3, place & 1 != 0);
             if offset != 0 || more {
-                return Some((u32::from_be_bytes(*id.first_chunk()?), offset, more));
+                return Some(Piece {
+                    identification: u32::from_be_bytes(*id.first_chunk()?),
+                    offset,
+                    more,
+                    protocol: next,
+                    header_bytes: headers.len() - behind.len(),
+                });
             }
         }
         (kind, rest) = (next, behind);
     }
+}
+
+/// What is behind the headers with which bytes of this kind begin, and of which kind that is.
+pub(super) fn behind(first: u8, bytes: &[u8]) -> (u8, &[u8]) {
+    let (mut kind, mut rest) = (first, bytes);
+    while let Some((_, next, behind)) = header(kind, rest) {
+        (kind, rest) = (next, behind);
+    }
+    (kind, rest)
+}
+
+/// A header, the kind of what is behind it, and that.
+fn header(kind: u8, bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let [next, length, ..] = *bytes else { return None };
+    let length = match kind {
+        HOP_BY_HOP | ROUTING | DESTINATION => 8 * (usize::from(length) + 1),
+        // RFC 4302 section 2.2.
+        AUTHENTICATION => 4 * (usize::from(length) + 2),
+        FRAGMENT => 8,
+        _ => return None,
+    };
+    let (header, behind) = bytes.split_at_checked(length)?;
+    Some((header, next, behind))
 }
 
 #[cfg(test)]
@@ -52,7 +86,18 @@ mod tests {
             &[17, 0, 0x12, 0x31, 0, 0, 1, 2],
         ]
         .concat();
-        assert_eq!(piece(HOP_BY_HOP, &headers), Some((258, 0x1231 >> 3, true)));
+        let expected = Piece {
+            identification: 258,
+            offset: 0x1231 >> 3,
+            more: true,
+            protocol: 17,
+            header_bytes: headers.len(),
+        };
+        assert_eq!(piece(HOP_BY_HOP, &headers), Some(expected));
+        // What is behind it does not belong to it.
+        let longer = [&headers[..], &[0; 8]].concat();
+        assert_eq!(piece(HOP_BY_HOP, &longer), Some(expected));
+        assert_eq!(behind(HOP_BY_HOP, &longer), (17, &[0; 8][..]));
         for end in 0..headers.len() {
             assert_eq!(piece(HOP_BY_HOP, &headers[..end]), None, "{end}");
         }

@@ -310,7 +310,12 @@ impl Flow {
 
     /// Both sides said goodbye, or one hung up.
     pub(super) const fn is_over(&self) -> bool {
-        self.tcp.rst || self.tcp.fin_forward && self.tcp.fin_backward
+        self.tcp.rst || self.is_closed()
+    }
+
+    /// Both sides said goodbye.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.tcp.fin_forward && self.tcp.fin_backward
     }
 
     /// The flow as a record.

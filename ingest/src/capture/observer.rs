@@ -208,8 +208,12 @@ impl Ear {
                 // The first byte of a segment with SYN comes after the SYN itself.
                 let sequence = sequence.wrapping_add(u32::from(flags.syn));
                 let mut moment = moment(packet, ports);
-                let said = (payload.wire_bytes != 0).then_some((sequence, payload));
-                listen(flow, direction, said, &mut moment, &mut self.statements);
+                let segment = Segment {
+                    sequence,
+                    payload,
+                    rst: flags.rst,
+                };
+                listen(flow, direction, segment, &mut moment, &mut self.statements);
             }
             Transport::Udp { ports, payload } => {
                 let mut moment = moment(packet, ports);
@@ -271,19 +275,32 @@ impl Ear {
     }
 }
 
+/// What of a segment is listened to.
+struct Segment<'a> {
+    sequence: u32,
+    payload: Payload<'a>,
+    rst: bool,
+}
+
 /// Lets the conversation of a flow hear a segment, or that no more will come.
 fn listen(
     flow: &mut Flow,
     from: Direction,
-    said: Option<(u32, Payload<'_>)>,
+    segment: Segment<'_>,
     moment: &mut Moment,
     statements: &mut Vec<Statement>,
 ) {
-    let is_last = flow.is_over();
+    let Segment {
+        sequence,
+        payload,
+        rst,
+    } = segment;
+    let is_closed = flow.is_closed();
     let Some(conversation) = flow.conversation() else {
         return;
     };
-    if let Some((sequence, payload)) = said {
+    let is_last = is_closed || rst && conversation.ends_at(from, sequence);
+    if payload.wire_bytes != 0 {
         conversation.hear(from, sequence, payload, moment, statements);
     }
     if is_last {

@@ -59,6 +59,8 @@ pub(super) struct Fragment<'a> {
     pub(super) offset: usize,
     /// Whether others come after it.
     pub(super) more: bool,
+    /// What the first piece begins with: for IPv6 maybe an extension header.
+    pub(super) protocol: u8,
     pub(super) bytes: &'a [u8],
     /// Whether all of the piece was captured.
     pub(super) is_whole: bool,
@@ -164,7 +166,7 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Reading<'a>, Refusal> {
         timestamp: frame.timestamp,
         ordinal: 0,
     };
-    let packet = packet(place, &ip, bytes.len(), wire_bytes, origin);
+    let packet = packet(place, &ip, bytes, wire_bytes, origin);
     // As a rule there is nothing to open, and nothing is moved.
     Ok(Reading::Packet(if packet.transport.may_carry() {
         innermost(packet)
@@ -176,14 +178,18 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Reading<'a>, Refusal> {
 /// What fragments say together: a packet to listen to, which is not to be counted; or, if they carried one, the packet
 /// inside, which is.
 pub(super) fn assembled(from: &Assembled) -> (Packet<'_>, bool) {
+    let (protocol, bytes) = match from.source.is_ipv6() {
+        true => extension::behind(from.protocol, &from.bytes),
+        false => (from.protocol, from.bytes.as_slice()),
+    };
     let outer = Packet {
         number: from.number,
         timestamp: from.timestamp,
         source: from.source,
         destination: from.destination,
-        protocol: from.protocol,
+        protocol,
         ip_bytes: 0,
-        transport: transport(from.protocol, &from.bytes, 0),
+        transport: transport(protocol, bytes, 0),
         fragment: None,
         origin: from.origin,
         ordinal: 0,
@@ -263,7 +269,7 @@ fn open<'a>(outer: &Packet<'a>, ordinal: u32) -> Option<Packet<'a>> {
         timestamp: outer.timestamp,
         ordinal,
     };
-    Some(packet(place, &ip, bytes.len(), wire_bytes, origin))
+    Some(packet(place, &ip, bytes, wire_bytes, origin))
 }
 
 impl Packet<'_> {
@@ -304,20 +310,23 @@ pub(super) fn quoted(body: &[u8]) -> Option<(IpAddr, IpAddr, u8, Ports)> {
 fn packet<'a>(
     place: Place,
     ip: &LaxIpSlice<'a>,
-    held_bytes: usize,
+    held: &'a [u8],
     wire_bytes: usize,
     origin: Origin,
 ) -> Packet<'a> {
+    let payload = ip.payload();
+    let number = payload.ip_number.0;
     let (declared, fragment) = match ip {
         LaxIpSlice::Ipv4(v4) => {
             let header = v4.header();
             let declared = usize::from(header.total_len());
-            let fragment = header.is_fragmenting_payload().then(|| {
-                (
-                    u32::from(header.identification()),
-                    header.fragments_offset().value(),
-                    header.more_fragments(),
-                )
+            let fragment = header.is_fragmenting_payload().then(|| Fragment {
+                identification: header.identification().into(),
+                offset: usize::from(header.fragments_offset().value()) * 8,
+                more: header.more_fragments(),
+                protocol: number,
+                bytes: payload.payload,
+                is_whole: false,
             });
             (
                 Some(declared).filter(|declared| header.slice().len() <= *declared),
@@ -326,34 +335,40 @@ fn packet<'a>(
         }
         LaxIpSlice::Ipv6(v6) => {
             let payload_bytes = usize::from(v6.header().payload_length());
-            let fragment = extension::piece(v6.header().next_header().0, v6.extensions().slice());
+            let headers = v6.extensions().slice();
+            let piece = extension::piece(v6.header().next_header().0, headers);
+            let fragment = piece.map(|piece| Fragment {
+                identification: piece.identification,
+                offset: usize::from(piece.offset) * 8,
+                more: piece.more,
+                protocol: piece.protocol,
+                // What looks like more headers belongs to the piece.
+                bytes: held
+                    .get(40 + piece.header_bytes..40 + headers.len() + payload.payload.len())
+                    .unwrap_or_default(),
+                is_whole: false,
+            });
             (Some(40 + payload_bytes).filter(|_| payload_bytes != 0), fragment)
         }
     };
     // A length of zero is what segmentation offload leaves behind: the packet is as long as it was on the wire.
     let ip_bytes = declared.unwrap_or(wire_bytes);
-    let payload = ip.payload();
-    let missing = ip_bytes.saturating_sub(held_bytes);
-    let number = payload.ip_number.0;
-    let transport = match fragment {
-        Some((_, offset, _)) if offset != 0 => Transport::LaterFragment,
-        Some(_) | None => transport(number, payload.payload, missing),
+    let missing = ip_bytes.saturating_sub(held.len());
+    let (protocol, transport) = match fragment {
+        Some(later) if later.offset != 0 => (later.protocol, Transport::LaterFragment),
+        Some(_) | None => (number, transport(number, payload.payload, missing)),
     };
     Packet {
         number: place.number,
         timestamp: place.timestamp,
         source: ip.source_addr(),
         destination: ip.destination_addr(),
-        protocol: number,
+        protocol,
         ip_bytes: ip_bytes as u64,
         transport,
-        fragment: fragment.map(|(identification, offset, more)| Fragment {
-            identification,
-            // Counted in eights.
-            offset: usize::from(offset) * 8,
-            more,
-            bytes: payload.payload,
+        fragment: fragment.map(|fragment| Fragment {
             is_whole: missing == 0,
+            ..fragment
         }),
         origin,
         ordinal: place.ordinal,

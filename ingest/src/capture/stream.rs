@@ -104,6 +104,20 @@ impl Stream {
         !self.held.is_empty()
     }
 
+    /// Whether this number is behind all that was heard, delivered or kept: there the sender ends. Where nothing was heard
+    /// and its beginning is not known, it may be.
+    pub(super) fn ends_at(&self, sequence: u32) -> bool {
+        self.next.is_none_or(|next| {
+            let kept = self
+                .held
+                .iter()
+                .map(|(start, bytes)| start.wrapping_sub(next).wrapping_add(bytes.len() as u32))
+                .max();
+            let ahead = sequence.wrapping_sub(next);
+            ahead == 0 || kept == Some(ahead)
+        })
+    }
+
     fn hold(&mut self, sequence: u32, bytes: &[u8]) -> Arrival {
         if self
             .held
@@ -165,6 +179,16 @@ mod tests {
             arrival = stream.take(number * 10, b"0123456789");
         }
         assert_eq!(arrival, Arrival::GivenUp);
+        let end = HELD_MAX as u32 * 10 + 10;
+        for (sequence, is_end) in [
+            (0, true),
+            (10, false),
+            (end, true),
+            (end + 1, false),
+            (u32::MAX, false),
+        ] {
+            assert_eq!(stream.ends_at(sequence), is_end, "{sequence}");
+        }
         assert_eq!(stream.skip_gap(), 10);
         assert_eq!(stream.next_ready().as_deref(), Some(&b"0123456789"[..]));
     }

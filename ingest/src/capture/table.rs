@@ -219,7 +219,12 @@ impl FlowTable {
     /// The key of a packet; a later fragment has that of its first one where it is known.
     fn key(&mut self, packet: &Packet<'_>) -> FlowKey {
         let own = key(packet);
-        let Some(Fragment { identification, .. }) = packet.fragment else {
+        let Some(Fragment {
+            identification,
+            protocol,
+            ..
+        }) = packet.fragment
+        else {
             return own;
         };
         if matches!(packet.transport, Transport::LaterFragment) {
@@ -227,7 +232,7 @@ impl FlowTable {
                 first.identification == identification
                     && first.source == packet.source
                     && first.destination == packet.destination
-                    && first.protocol == packet.protocol
+                    && (first.source.is_ipv6() || first.protocol == protocol)
                     && first.segment == packet.origin.segment()
             };
             return self
@@ -243,7 +248,7 @@ impl FlowTable {
         self.fragmented.push_back(Fragmented {
             source: packet.source,
             destination: packet.destination,
-            protocol: packet.protocol,
+            protocol,
             segment: packet.origin.segment(),
             identification,
             key: own,

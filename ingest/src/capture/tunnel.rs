@@ -98,13 +98,14 @@ pub(super) fn in_udp<'a>(ports: Ports, payload: Payload<'a>) -> Option<Inside<'a
     match ports.destination {
         PORT_VXLAN => vxlan(payload.bytes),
         PORT_GENEVE => geneve(payload.bytes),
-        _ => teredo(ports, payload.bytes),
+        _ => teredo(ports, payload),
     }
 }
 
 /// RFC 4380 section 5.1.1: maybe proofs of who sends it and an address that it came from, then a packet of IPv6 that
 /// ends where the datagram does. One of its ends is a Teredo client, if neither asks a server for an address.
-fn teredo(ports: Ports, mut bytes: &[u8]) -> Option<Inside<'_>> {
+fn teredo(ports: Ports, payload: Payload<'_>) -> Option<Inside<'_>> {
+    let mut bytes = payload.bytes;
     if let [0, 1, client, authentication, ..] = bytes {
         // Both of these, a number used once and how far it is confirmed.
         bytes = bytes.get(4 + usize::from(*client) + usize::from(*authentication) + 9..)?;
@@ -117,8 +118,12 @@ fn teredo(ports: Ports, mut bytes: &[u8]) -> Option<Inside<'_>> {
     let length = usize::from(u16::from_be_bytes([high, low]));
     let is_client = |at: usize| header.get(at..at + 4) == Some(&PREFIX_TEREDO[..]);
     let has_server = [ports.source, ports.destination].contains(&PORT_TEREDO);
+    // Of a packet that is cut off in the capture as well.
+    let wire_bytes = payload
+        .wire_bytes
+        .checked_sub(payload.bytes.len() - bytes.len())?;
     if first >> 4 != 6
-        || bytes.len() != header.len() + length
+        || wire_bytes != header.len() + length
         || !has_server && !is_client(8) && !is_client(24)
     {
         return None;

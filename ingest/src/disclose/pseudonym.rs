@@ -43,6 +43,9 @@ const SERVICES: [&str; 24] = [
 /// Names made between two looks of the site's table; more than a batch has.
 const MADE_MAX: usize = 65_536;
 
+/// Groups of an address of version 6, and the empty ones where it is shortened at either end.
+const SIX_GROUPS_MAX: usize = 9;
+
 /// When a name is one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ours {
@@ -134,6 +137,7 @@ pub struct Pseudonyms {
     addresses: Cache<Address>,
     hosts: [Cache<Option<Arc<str>>>; 3],
     accounts: Cache<Option<Arc<str>>>,
+    pub(super) answers: Cache<Option<Arc<str>>>,
     pub(super) files: Cache<Arc<str>>,
     made: Vec<Made>,
 }
@@ -161,6 +165,7 @@ impl Pseudonyms {
             addresses: Cache::default(),
             hosts: Default::default(),
             accounts: Cache::default(),
+            answers: Cache::default(),
             files: Cache::default(),
             made: Vec::new(),
         }
@@ -189,6 +194,7 @@ impl Pseudonyms {
     pub fn forget(&mut self) {
         self.hosts = Default::default();
         self.accounts = Cache::default();
+        self.answers = Cache::default();
         self.files = Cache::default();
     }
 
@@ -408,7 +414,7 @@ impl Pseudonyms {
         Some(Some(hidden.join(".")))
     }
 
-    /// Whether an address of ours stands inside a name, as in `10-20-0-5.example.net`.
+    /// Whether an address of ours stands inside a name, as in `10-20-0-5.example.net` or `fd00-20--5.example.net`.
     fn holds_inside_address(&self, lower: &str) -> bool {
         let digits = |part: &str| {
             part.trim_matches(|letter: char| !letter.is_ascii_digit())
@@ -416,11 +422,30 @@ impl Pseudonyms {
                 .ok()
         };
         let numbers: Vec<Option<u8>> = lower.split(['.', '-', '_']).map(digits).collect();
-        numbers.windows(4).any(|four| match four {
+        let holds_four = numbers.windows(4).any(|four| match four {
             [Some(a), Some(b), Some(c), Some(d)] => {
                 self.inside.keep(IpAddr::from([*a, *b, *c, *d])).is_some()
             }
             _ => false,
+        });
+        holds_four || lower.split('.').any(|label| self.holds_inside_six(label))
+    }
+
+    /// The same for version 6: its groups with `-` between, two of them where it is shortened.
+    fn holds_inside_six(&self, label: &str) -> bool {
+        let groups: Vec<&str> = label.split('-').collect();
+        let is_group = |group: &&&str| group.len() <= 4 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (0..groups.len()).any(|start| {
+            let rest = groups.get(start..).unwrap_or_default();
+            let most = rest.iter().take(SIX_GROUPS_MAX).take_while(is_group).count();
+            (3..=most).any(|count| {
+                let part = rest.get(..count).unwrap_or_default();
+                (count == 8 || part.contains(&""))
+                    && part
+                        .join(":")
+                        .parse()
+                        .is_ok_and(|address| self.inside.keep(IpAddr::V6(address)).is_some())
+            })
         })
     }
 

@@ -127,6 +127,18 @@ fn what_is_of_elsewhere_stays() {
         ),
         ("network.dns", field::DNS_ANSWERS_DATA, "10 mail.example.org"),
         ("network.dns", field::DNS_ANSWERS_DATA, "v=spf1"),
+        (
+            "network.dns",
+            field::DNS_ANSWERS_DATA,
+            "ns1.example.org host\\.master.example.org 42",
+        ),
+        ("network.dns", field::DNS_ANSWERS_DATA, "fd00-pc--a.example.net"),
+        (
+            "network.dns",
+            field::DNS_ANSWERS_DATA,
+            "2001-db8-21--9.example.net",
+        ),
+        ("network.dns", field::DNS_ANSWERS_DATA, "k=v x=2001:db8:21::"),
         ("network.tls", field::TLS_SERVER_NAME, "www.example.org"),
         (
             "network.tls",

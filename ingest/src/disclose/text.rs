@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::name::{inside_suffix, is_public_domain};
-use super::pseudonym::{Ours, Pseudonyms};
+use super::pseudonym::{Address, Ours, Pseudonyms};
 use super::words::{is_number, is_word};
+use crate::capture::OPAQUE_MARK;
 use crate::normalize::Piece;
 
 /// Segments of a path after which a person's name follows.
@@ -24,6 +25,36 @@ const PERSONS: [&str; 9] = [
 ];
 
 impl Pseudonyms {
+    /// What a DNS answer says: a name, an address, or a text with some, preferences and the like. Of data without a form
+    /// only the length is left.
+    pub(super) fn answer(&mut self, text: &str) -> Option<Arc<str>> {
+        let mut cache = std::mem::take(&mut self.answers);
+        let answer = cache.get_or(text, || self.work_out_answer(text).map(Arc::from));
+        self.answers = cache;
+        answer
+    }
+
+    fn work_out_answer(&mut self, text: &str) -> Option<String> {
+        if let Some(opaque) = text.strip_prefix(OPAQUE_MARK) {
+            let (length, _) = opaque.split_once(' ')?;
+            return Some(format!("{OPAQUE_MARK}{length}"));
+        }
+        let (mut out, mut is_changed) = (String::with_capacity(text.len() + 16), false);
+        let is_alone = !text.contains(' ');
+        for piece in text.split_inclusive(' ') {
+            let word = piece.trim_end_matches(' ');
+            // In a name anything may stand behind `\`; what has none is looked for in the text.
+            let name = (is_alone || word.contains('\\'))
+                .then(|| self.host(word, Ours::ByDomain))
+                .flatten();
+            let hidden = name.map(|name| name.to_string()).or_else(|| self.scrub(word));
+            is_changed |= hidden.is_some();
+            out.push_str(hidden.as_deref().unwrap_or(word));
+            out.push_str(piece.get(word.len()..).unwrap_or_default());
+        }
+        is_changed.then_some(out)
+    }
+
     /// A text with addresses, hardware addresses, mail addresses and names of our domains under pseudonym; `None` where
     /// nothing changes.
     pub(super) fn scrub(&mut self, text: &str) -> Option<String> {
@@ -44,7 +75,7 @@ impl Pseudonyms {
         let mut out: Option<String> = None;
         let mut done = 0;
         for (start, run) in runs(text) {
-            let core = run.trim_matches(['.', ':', '-', '_', '%', '+']);
+            let core = self.core(run);
             let may_be_ours = core.contains(['.', ':', '@', '-']) || core.len() == 12;
             // `user@kari.service` is a unit, and no mail address.
             let last = core.rsplit('.').next().unwrap_or(core);
@@ -67,6 +98,16 @@ impl Pseudonyms {
             out.push_str(text.get(done..).unwrap_or_default());
             out
         })
+    }
+
+    /// A run without the marks around it; the colons at either end of an address are its own.
+    fn core<'t>(&mut self, run: &'t str) -> &'t str {
+        let with_colons = run.trim_matches(['.', '-', '_', '%', '+']);
+        let core = run.trim_matches(['.', ':', '-', '_', '%', '+']);
+        match core.len() != with_colons.len() && self.look_at(with_colons) != Address::No {
+            true => with_colons,
+            false => core,
+        }
     }
 
     /// Its letters and digits word by word, those under pseudonym that no machine has; `None` where all stay.

@@ -408,11 +408,7 @@ fn without_lengths(theirs: &str) -> String {
         while let Some(at) = out.find(mark) {
             let rest = &out[at + mark.len()..];
             let text = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
-            let before = match out[..at].ends_with(", ") {
-                true => &out[..at],
-                false => out[..at].trim_end_matches(' '),
-            };
-            out = format!("{before}{}", &text[1..]);
+            out = format!("{}{}", &out[..at], &text[1..]);
         }
     }
     out

@@ -134,6 +134,9 @@ pub const FIELDS: &[IndicatorField] = &[
     field("tls.client.hash.sha256", Holds::Certificate),
     field("file.x509.hash.sha1", Holds::Certificate),
     field("file.x509.hash.sha256", Holds::Certificate),
+    // Ours: where the packet really went of which the rest tells what was inside.
+    field("varde.tunnel.source.ip", Holds::Address),
+    field("varde.tunnel.destination.ip", Holds::Address),
     // Sysmon and the Security log of Windows.
     field("SourceIp", Holds::Address),
     field("DestinationIp", Holds::Address),

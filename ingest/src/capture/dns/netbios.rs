@@ -18,6 +18,8 @@ const ENTRY_BYTES: usize = 6;
 const ENTRIES_MAX: usize = 25;
 const NB: u16 = 32;
 const NBSTAT: u16 = 33;
+/// The kind of a name to which messages for a person go: the machine's, and that of whoever is logged on.
+const MESSENGER: u8 = 3;
 
 /// A message about a name without a scope, as all of them are.
 pub(super) fn message(bytes: &[u8]) -> Option<Message> {
@@ -32,12 +34,16 @@ pub(super) fn message(bytes: &[u8]) -> Option<Message> {
     if !matches!(high >> 3 & 0x0f, 0 | 5..=9) {
         return None;
     }
-    let name = name(letters)?;
+    let (name, kind_of_name) = name(letters)?;
     let is_answer = high & 0x80 != 0;
     Some(Message {
         is_answer,
         is_netbios: true,
-        questions: vec![(name, kind)],
+        // Users that stand in packets are not told.
+        questions: match kind_of_name {
+            MESSENGER => Vec::new(),
+            _ => vec![(name, kind)],
+        },
         answers: if is_answer && kind == NB {
             addresses(bytes)
         } else {
@@ -56,18 +62,28 @@ pub(super) const fn type_name(kind: u16) -> &'static str {
     }
 }
 
-/// Letters of A to P, two a byte; the last byte is what kind of name it is, and blanks fill up.
-fn name(letters: &[u8]) -> Option<String> {
+/// As in DNS, but for the last two (RFC 1002 section 4.2.6).
+pub(super) const fn response_code(code: u8) -> &'static str {
+    match code {
+        6 => "ACT_ERR",
+        7 => "CFT_ERR",
+        code => super::response_code(code),
+    }
+}
+
+/// A name and its kind: letters of A to P, two a byte; the last byte is the kind, and blanks fill up. A dot is written
+/// as `\046`, since it parts nothing: the name is alone, without a domain.
+fn name(letters: &[u8]) -> Option<(String, u8)> {
     let mut bytes = Vec::with_capacity(NAME_BYTES);
     for [high, low] in letters.as_chunks::<2>().0 {
         let half = |letter: u8| matches!(letter, b'A'..=b'P').then_some(letter.wrapping_sub(b'A'));
         bytes.push(half(*high)? << 4 | half(*low)?);
     }
-    bytes.pop();
+    let kind = bytes.pop()?;
     let end = bytes.iter().rposition(|byte| !matches!(byte, 0 | b' '));
     let mut text = String::new();
     push_label(&mut text, bytes.get(..=end?)?);
-    Some(text)
+    Some((text.replace("\\.", "\\046"), kind))
 }
 
 /// Who has the name (RFC 1002 section 4.2.1.3), where the record begins behind the header.
@@ -115,7 +131,7 @@ mod tests {
                 [0x29, 0x10],
                 b"A NAME.15 LETTE",
                 NB,
-                "a\\032name\\.15\\032lette",
+                "a\\032name\\04615\\032lette",
                 false,
             ),
             ([0x30, 0], b"WPAD           \x1d", NB, "wpad", false),
@@ -124,6 +140,28 @@ mod tests {
             let message = message(&said(flags, name, kind, &[])).expect("a message");
             assert_eq!(message.questions, [(expected.to_owned(), kind)]);
             assert_eq!((message.id, message.is_answer), (7, is_answer));
+        }
+    }
+
+    #[test]
+    fn no_name_is_told_that_may_be_a_users() {
+        for (name, told) in [(b"KARI.PC        \x20", 1), (b"KARI           \x03", 0)] {
+            let message = message(&said([0x29, 0x10], name, NB, &[])).expect("a message");
+            assert_eq!(message.questions.len(), told, "{name:?}");
+            let mut fields = ingest_event::Fields::new();
+            message.write(&mut fields);
+            let is_told = fields.iter().any(|(_, value)| value.to_string().contains("kari"));
+            assert_eq!(is_told, told == 1, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn errors_are_those_of_netbios() {
+        for (code, expected) in [(3, "NXDOMAIN"), (6, "ACT_ERR"), (7, "CFT_ERR")] {
+            let mut fields = ingest_event::Fields::new();
+            let message = message(&said([0x85, code], b"FILESERVER", NB, &[])).expect("an answer");
+            message.write(&mut fields);
+            assert_eq!(fields.text("dns.response_code"), Some(expected));
         }
     }
 
