@@ -3,7 +3,7 @@
 use ingest::record::Draft;
 use md5::{Digest as _, Md5};
 
-use crate::text;
+use crate::{of_side, text};
 
 /// A name of EVE, and what it is among ours.
 pub(crate) struct Column {
@@ -13,6 +13,13 @@ pub(crate) struct Column {
     pub(crate) rewrite: fn(&str) -> String,
     /// Whether we said it: a record and the value as we would write it.
     pub(crate) is_said: fn(&Draft, &str, &str) -> bool,
+}
+
+impl Column {
+    /// Whether a record says the value, of the other side if the ends are swapped.
+    pub(crate) fn holds(&self, draft: &Draft, value: &str, is_swapped: bool) -> bool {
+        (self.is_said)(draft, &of_side(self.ours, is_swapped), value)
+    }
 }
 
 /// The dataset that has what a type of event says.
