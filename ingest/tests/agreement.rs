@@ -53,9 +53,9 @@ fn text(draft: &Draft, name: &str) -> String {
     draft.fields.get(name).map(Value::to_string).unwrap_or_default()
 }
 
-/// Whether packets to a port of UDP carry others: VXLAN, Geneve, Teredo.
+/// Whether packets to a port of UDP carry others: VXLAN, Geneve, Teredo, GRE, GTP-U, AYIYA.
 fn is_carrier_port(port: &str) -> bool {
-    ["4789", "6081", "3544"].contains(&port)
+    ["4789", "6081", "3544", "4754", "2152", "5072"].contains(&port)
 }
 
 /// The field of the other side, if the ends are swapped.

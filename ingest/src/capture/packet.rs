@@ -327,7 +327,11 @@ fn packet<'a>(
         LaxIpSlice::Ipv6(v6) => {
             let payload_bytes = usize::from(v6.header().payload_length());
             let fragment = extension::piece(v6.header().next_header().0, v6.extensions().slice());
-            (Some(40 + payload_bytes).filter(|_| payload_bytes != 0), fragment)
+            let may_be_offloaded = matches!(ip.payload().ip_number.0, protocol::TCP | protocol::UDP);
+            (
+                Some(40 + payload_bytes).filter(|_| payload_bytes != 0 || !may_be_offloaded),
+                fragment,
+            )
         }
     };
     // A length of zero is what segmentation offload leaves behind: the packet is as long as it was on the wire.

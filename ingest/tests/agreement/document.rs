@@ -17,7 +17,7 @@ pub(crate) fn write(zeek: &Counts, suricata: &Counts) -> String {
          `(record)` is whether there is one at all, of flows whose ends are said `(tuple)`; `(client)` whether the same end is the client; \
          `(count)` whether there are no more and no fewer of what a check describes in full.\n\
          Ends are what a record is looked for by, so they are not counted as fields. Of a record that is missing each field counts as one that differs.\n\
-         Flows that carry a tunnel (IP in IP, GRE, and UDP to the ports of VXLAN, Geneve and Teredo) are not counted, since they are told with the flow inside.\n\n",
+         Flows that carry a tunnel (IP in IP, GRE, and UDP to the ports of VXLAN, Geneve, Teredo, GRE, GTP-U and AYIYA) are not counted, since they are told with the flow inside.\n\n",
     );
     asked(&mut out, zeek, suricata);
     out.push_str(
@@ -57,7 +57,7 @@ fn asked(out: &mut String, zeek: &Counts, suricata: &Counts) {
         out.push('\n');
     }
     if !SHORT.is_empty() {
-        out.push_str("\nShort of that, and why:\n\n");
+        out.push_str("\nOf one of them alone this falls short:\n\n");
     }
     for (what, sides, why) in SHORT {
         let _ = writeln!(out, "- {what} ({}): {why}.", sides.join(", "));

@@ -260,11 +260,11 @@ fn zeek_drafts(path: &Path) -> Vec<Draft> {
 
 fn ends(draft: &Draft) -> String {
     let at = |name| text(draft, name);
-    // Zeek writes type and code of ICMP where ports are, and 0 where there are none.
-    let port = |name| match at(name).as_str() {
-        "0" => String::new(),
-        _ if at("network.transport").contains("icmp") => String::new(),
-        port => port.to_owned(),
+    // Zeek writes type and code of ICMP where ports are, and knows those of TCP and UDP only.
+    let transport = at("network.transport");
+    let port = |name| match ["icmp", "ipv6-icmp", "sctp", "unknown_transport"].contains(&transport.as_str()) {
+        true => String::new(),
+        false => at(name),
     };
     let (source, destination) = (port("source.port"), port("destination.port"));
     format!(
