@@ -22,32 +22,21 @@ mod differences;
 mod document;
 #[path = "capture/lab.rs"]
 mod lab;
+#[path = "capture/others.rs"]
+mod others;
+#[path = "agreement/rewrite.rs"]
+mod rewrite;
 #[path = "agreement/suricata.rs"]
 mod suricata;
 #[path = "agreement/zeek.rs"]
 mod zeek;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use ingest::record::Draft;
 use ingest_event::Value;
 
 use count::{miscounted, unexplained};
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
-        PathBuf::from,
-    );
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!("skipped: captures not found at {}", root.display());
-    None
-}
 
 fn text(draft: &Draft, name: &str) -> String {
     draft.fields.get(name).map(Value::to_string).unwrap_or_default()
@@ -69,7 +58,7 @@ fn of_side(field: &str, is_swapped: bool) -> String {
 
 #[test]
 fn flows_names_and_requests_are_those_of_zeek_and_suricata() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let zeek = zeek::compare(&root);
     let suricata = suricata::compare(&root.join("suricata-verify"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/agreement.md");

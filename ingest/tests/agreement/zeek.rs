@@ -15,10 +15,11 @@ use ingest::{
 use ingest_event::Value;
 
 use crate::{
-    captures,
     count::{Counts, at, record_row},
     differences::{DIFFERENCES, FIELDS, LEFT_OUT, PROTOCOLS},
-    is_carrier_port, lab, of_side, text,
+    is_carrier_port, lab, of_side, others,
+    rewrite::{mail_domain, tls_version},
+    text,
 };
 
 /// The rows of a Zeek log, by column.
@@ -48,23 +49,6 @@ fn lower(text: &str) -> String {
     text.to_ascii_lowercase()
 }
 
-/// Drafts of 1.3 count as 1.3.
-fn tls_version(text: &str) -> String {
-    match text
-        .split_once("draft")
-        .map_or(text, |(version, _)| version)
-        .trim_end_matches('-')
-    {
-        "SSLv3" => "3.0",
-        "TLSv10" => "1.0",
-        "TLSv11" => "1.1",
-        "TLSv12" => "1.2",
-        "TLSv13" => "1.3",
-        other => other,
-    }
-    .to_owned()
-}
-
 fn quic_version(text: &str) -> String {
     text.replace("quicv2", "2")
 }
@@ -78,13 +62,8 @@ fn first_of_list(text: &str) -> String {
     text.split(',').next().unwrap_or_default().to_owned()
 }
 
-fn domain(text: &str) -> String {
-    let mailbox = text.split(',').next().unwrap_or_default();
-    mailbox
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain)
-        .trim_end_matches('>')
-        .to_ascii_lowercase()
+fn first_domain(text: &str) -> String {
+    mail_domain(text.split(',').next().unwrap_or_default())
 }
 
 /// A log of Zeek, our dataset, and columns that say the same.
@@ -146,14 +125,14 @@ const LOGS: [Compared; 7] = [
         "network.smtp",
         &[
             ("helo", "smtp.helo", lower),
-            ("mailfrom", "smtp.from.domain", domain),
+            ("mailfrom", "smtp.from.domain", first_domain),
         ],
     ),
 ];
 
 #[test]
 fn what_is_said_is_what_zeek_logs() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let mut ours: BTreeMap<(String, String), Vec<Draft>> = BTreeMap::new();
     for path in lab::captures_under(&root.join("zeek/Traces")) {
         let bytes = fs::read(&path).expect("readable");

@@ -66,12 +66,11 @@ impl Conversation {
                     joined &= self.waiting.len() < WAITING_MAX;
                     self.ask(statement, joined, out);
                 }
-                Some(HttpHead::Response(answer)) if joined && !was_seeking && self.waiting.is_empty() => {
-                    if !answer.is_interim() {
-                        // Of a request on another way, or of what is none.
-                        let said = Said::Http(http::Request::unseen(answer));
-                        out.push(moment.statement(client, said));
-                    }
+                Some(HttpHead::Response(answer))
+                    if joined && !was_seeking && self.waiting.is_empty() && !answer.is_interim() =>
+                {
+                    // Of a request on another way, or of what is none.
+                    out.push(moment.statement(client, Said::Http(http::Request::unseen(answer))));
                 }
                 Some(HttpHead::Response(answer)) => self.answer(answer, was_seeking, out),
                 None => {}
