@@ -113,6 +113,9 @@ pub(super) fn is_request_line(bytes: &[u8]) -> bool {
 
 /// Whether bytes begin with the line of a request, whatever its method.
 pub(super) fn is_line_of_request(bytes: &[u8]) -> bool {
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return false;
+    }
     let end = bytes.iter().take(HEAD_BYTES_MAX).position(|byte| *byte == b'\n');
     let line = bytes.get(..end.unwrap_or_default()).unwrap_or_default();
     let mut words = line.trim_ascii_end().split(|byte| *byte == b' ');

@@ -9,17 +9,23 @@ use std::path::{Path, PathBuf};
 
 /// Their folder; says so if it is not there.
 pub(crate) fn folder() -> Option<PathBuf> {
-    let root = env::var_os("VARDE_CAPTURES").map_or_else(|| here("../../shared/captures"), PathBuf::from);
-    if root.is_dir() {
-        return Some(root);
+    let root = named();
+    let found = root.is_dir().then_some(root.clone());
+    if found.is_none() {
+        println!("skipped: captures not found at {}", root.display());
     }
-    println!("skipped: captures not found at {}", root.display());
-    None
+    found
 }
 
 /// Their folder, or that of the cases that are bundled here.
 pub(crate) fn folder_or_ours() -> PathBuf {
-    folder().unwrap_or_else(|| here("../replay-data/cases"))
+    Some(named())
+        .filter(|root| root.is_dir())
+        .unwrap_or_else(|| here("../replay-data/cases"))
+}
+
+fn named() -> PathBuf {
+    env::var_os("VARDE_CAPTURES").map_or_else(|| here("../../shared/captures"), PathBuf::from)
 }
 
 fn here(path: &str) -> PathBuf {
