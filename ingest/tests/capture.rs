@@ -327,6 +327,25 @@ fn a_damaged_packet_is_refused_and_a_shortened_one_is_not() {
     }
 }
 
+#[test]
+fn a_packet_of_ipv6_without_payload_is_not_as_long_as_its_padded_frame() {
+    let family = families()[1];
+    let mut frame = [0; 60];
+    frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+    frame[14] = 0x60;
+    // A number for experiments (RFC 3692).
+    frame[20] = 253;
+    for (at, address) in [(22, family.client), (38, family.server)] {
+        let std::net::IpAddr::V6(address) = address else {
+            panic!()
+        };
+        frame[at..at + 16].copy_from_slice(&address.octets());
+    }
+    let mut lab = Lab::new();
+    lab.frame(&frame);
+    check(&lab.events("network.flow")[0], &[("source.bytes", "40")]);
+}
+
 /// A pcapng block in either byte order.
 fn block(big_endian: bool, kind: u32, body: &[u8]) -> Vec<u8> {
     let word = |value: u32| {

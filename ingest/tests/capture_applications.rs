@@ -221,6 +221,85 @@ fn requests_of_one_connection_get_their_own_answers() {
 }
 
 #[test]
+fn an_answer_to_what_was_not_seen_or_is_no_request_is_told_by_itself() {
+    let answer = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno";
+    for said in [
+        &[(Server, &answer[..])][..],
+        &[(Server, b"HTTP/1.1 103 Early Hints\r\n\r\n"), (Server, answer)],
+        &[(Client, b"OPTIONS * HTML/1.1\r\n\r\n"), (Server, answer)],
+    ] {
+        for family in families() {
+            let records = conversation(family, 80, said).events("network.http");
+            assert_eq!(records.len(), 1, "{records:#?}");
+            check(
+                &records[0],
+                &[
+                    ("http.response.status_code", "400"),
+                    ("http.response.mime_type", "text/html"),
+                    ("http.version", "1.0"),
+                    ("http.request.method", "(absent)"),
+                    ("url.original", "(absent)"),
+                    ("source.ip", &family.client.to_string()),
+                    ("destination.port", "80"),
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn requests_of_any_method_and_of_http_0_9_are_told() {
+    for (request, answer, expected) in [
+        (
+            &b"CCM_POST / HTTP/1.1\r\nHost: a.example\r\n\r\n"[..],
+            &b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"[..],
+            [
+                ("http.request.method", "CCM_POST"),
+                ("url.domain", "a.example"),
+                ("http.version", "1.1"),
+                ("http.response.status_code", "405"),
+            ],
+        ),
+        (
+            b"CCM_POST / HTTP/1.\nHost: a.example\n\n",
+            b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            [
+                ("http.request.method", "CCM_POST"),
+                ("url.domain", "a.example"),
+                ("http.version", "(absent)"),
+                ("http.response.status_code", "400"),
+            ],
+        ),
+        (
+            b"GET /cgi-bin/probe.pl?x\r\n",
+            b"<html>no</html>",
+            [
+                ("http.request.method", "GET"),
+                ("url.query", "x"),
+                ("http.version", "0.9"),
+                ("http.response.status_code", "(absent)"),
+            ],
+        ),
+    ] {
+        for family in families() {
+            let records =
+                conversation(family, 80, &[(Client, request), (Server, answer)]).events("network.http");
+            assert_eq!(records.len(), 1, "{}", String::from_utf8_lossy(request));
+            check(&records[0], &expected);
+        }
+    }
+    // Nor is a line of a chat one.
+    for line in [
+        &b"PRIVMSG #a HTTP/1.1 is old\r\n"[..],
+        b"GET up\tHTTP/1.1",
+        b"get / HTTP/1.1\r\n\r\n",
+    ] {
+        let records = conversation(families()[0], 6667, &[(Client, line)]).events("network.http");
+        assert_eq!(records.len(), 0, "{}", String::from_utf8_lossy(line));
+    }
+}
+
+#[test]
 fn a_lost_segment_costs_the_answers_but_no_later_request() {
     for family in families() {
         let (client, server) = ((family.client, 50_000), (family.server, 80));

@@ -12,6 +12,9 @@
     reason = "a test that panics is a test that fails"
 )]
 
+#[path = "capture/others.rs"]
+mod others;
+
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
@@ -25,18 +28,6 @@ use ingest::{
     record::Record,
 };
 use ingest_event::Value;
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
-        PathBuf::from,
-    );
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!("skipped: captures not found at {}", root.display());
-    None
-}
 
 /// Every capture file under a folder, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -102,7 +93,7 @@ fn is(record: &Record, dataset: &str) -> bool {
 
 #[test]
 fn every_capture_is_read_the_same_way_in_any_chunks() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let (mut read_whole, mut unreadable, mut events) = (0, 0, 0);
     for path in files(&root) {
         let bytes = fs::read(&path).expect("readable file");
@@ -142,7 +133,7 @@ fn every_capture_is_read_the_same_way_in_any_chunks() {
 
 #[test]
 fn community_ids_are_those_of_the_specification() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let folder = root.join("community-id-spec");
     let mut ours = BTreeSet::new();
     for path in files(&folder.join("pcaps")) {
@@ -163,7 +154,7 @@ fn community_ids_are_those_of_the_specification() {
 
 #[test]
 fn ja4_is_that_of_its_authors() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let mut compared = 0;
     let mut differences = Vec::new();
     for path in files(&root.join("ja4/pcap")) {
@@ -300,7 +291,7 @@ const SURICATA_DIFFERENCES: [(&str, &str); 6] = [
 
 #[test]
 fn what_suricata_expects_is_found() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let tests = root.join("suricata-verify/tests");
     let mut folders: Vec<PathBuf> = fs::read_dir(&tests)
         .expect("readable")

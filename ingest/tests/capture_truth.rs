@@ -13,11 +13,13 @@
 
 #[path = "capture/lab.rs"]
 mod lab;
+#[path = "capture/others.rs"]
+mod others;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use ingest::{
@@ -26,18 +28,6 @@ use ingest::{
     record::{Draft, Record},
 };
 use ingest_event::Value;
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
-        PathBuf::from,
-    );
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!("skipped: captures not found at {}", root.display());
-    None
-}
 
 fn drafts(path: &Path) -> Vec<Draft> {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -95,7 +85,7 @@ const TUNNELS: [(&str, &str); 10] = [
 
 #[test]
 fn flows_inside_tunnels_are_those_that_zeek_finds() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let (mut compared, mut missing) = (0, Vec::new());
     for (trace, baseline) in TUNNELS {
         let ours: BTreeSet<String> = drafts(&root.join("zeek/Traces").join(trace))
@@ -137,7 +127,7 @@ fn flows_inside_tunnels_are_those_that_zeek_finds() {
 
 #[test]
 fn every_field_of_every_capture_is_declared_with_its_class() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let mut undeclared = BTreeSet::new();
     for path in lab::captures_under(&root) {
         for record in lab::try_read(&fs::read(&path).expect("readable")[..]) {

@@ -49,6 +49,19 @@ fn in_udp(outer: Family, port: u16, body: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A packet of GTP-U, in tunnel 66051.
+fn gtp(flags: u8, options: &[u8], packet: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(options.len() + packet.len()).unwrap();
+    [
+        &[flags, 255][..],
+        &length.to_be_bytes(),
+        &[0, 1, 2, 3],
+        options,
+        packet,
+    ]
+    .concat()
+}
+
 /// `inside` in every kind of tunnel: what it is called, its number, and the frame.
 fn tunnels(outer: Family, inside: Family) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let frame = inner(inside);
@@ -102,6 +115,35 @@ fn tunnels(outer: Family, inside: Family) -> Vec<(&'static str, &'static str, Ve
                     0, 0,
                 ],
                 &frame,
+            ),
+        ),
+        (
+            "gre",
+            "(absent)",
+            in_udp(outer, 4754, &[&[0, 0][..], &kind, packet].concat()),
+        ),
+        ("gtp", "66051", in_udp(outer, 2152, &gtp(0x30, &[], packet))),
+        (
+            "gtp",
+            "66051",
+            in_udp(
+                outer,
+                2152,
+                &gtp(0x36, &[0, 9, 0, 0x85, 1, 0, 0, 0xc0, 1, 0, 0, 0], packet),
+            ),
+        ),
+        (
+            "ayiya",
+            "(absent)",
+            in_udp(
+                outer,
+                5072,
+                &[
+                    &[0x21, 0x12, 0x11, if inside.client.is_ipv4() { 4 } else { 41 }][..],
+                    &[7; 12],
+                    packet,
+                ]
+                .concat(),
             ),
         ),
         (
@@ -205,6 +247,36 @@ fn what_can_not_be_opened_stays_a_flow_of_the_outer_packet() {
                 "udp",
             ),
             (in_udp(family, 4789, b"\x08"), "udp"),
+            // An echo of GTP, a packet that is cut, one with an extension of no length, and a broker's answer.
+            (
+                in_udp(family, 2152, b"\x32\x01\x00\x04\x00\x00\x00\x00\x60\x00\x00\x00"),
+                "udp",
+            ),
+            (
+                in_udp(family, 2152, b"\x30\xff\x00\x40\x00\x00\x00\x00\x60\x00"),
+                "udp",
+            ),
+            (
+                in_udp(
+                    family,
+                    2152,
+                    &gtp(0x34, &[0, 9, 0, 0x85, 0], &inner(family)[ETHERNET_BYTES..]),
+                ),
+                "udp",
+            ),
+            (
+                in_udp(
+                    family,
+                    5072,
+                    &[
+                        &[0x21, 0x12, 0x12, 41][..],
+                        &[7; 12],
+                        &inner(family)[ETHERNET_BYTES..],
+                    ]
+                    .concat(),
+                ),
+                "udp",
+            ),
             // An address is asked for inside.
             (
                 in_udp(

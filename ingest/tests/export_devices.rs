@@ -12,6 +12,8 @@
 
 #[path = "export/datagrams.rs"]
 mod datagrams;
+#[path = "capture/others.rs"]
+mod others;
 
 use std::{
     collections::BTreeMap,
@@ -25,16 +27,7 @@ use ingest::export::{CollectError, Collector, FlowRecord};
 use ingest_event::Timestamp;
 
 fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("VARDE_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
-        PathBuf::from,
-    );
-    let root = root.join("flow-protocols");
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!("skipped: captures not found at {}", root.display());
-    None
+    others::folder().map(|root| root.join("flow-protocols"))
 }
 
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {

@@ -11,14 +11,16 @@
 
 #[path = "capture/lab.rs"]
 mod lab;
+#[path = "capture/others.rs"]
+mod others;
 #[path = "privacy/world.rs"]
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-use std::{env, fs};
 
 use ingest::disclose::Disclosure;
 use ingest::disclose::policy::{DisclosureRule, Level};
@@ -286,14 +288,7 @@ fn private(text: &str) -> BTreeSet<IpAddr> {
 /// same event, and no name of a user leaves.
 #[test]
 fn of_captures_only_pseudonyms_of_what_was_seen_leave() {
-    let root = env::var_os("VARDE_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
-        PathBuf::from,
-    );
-    if !root.is_dir() {
-        println!("skipped: captures not found at {}", root.display());
-        return;
-    }
+    let Some(root) = others::folder() else { return };
     let key = SiteKey::of(1, [7; 32]);
     let mut disclosure = disclosure(&key, &[]);
     let (mut events, mut hidden) = (0, 0);

@@ -6,20 +6,13 @@
     reason = "a test tells what it read, and fails with its helpers"
 )]
 
+#[path = "capture/others.rs"]
+mod others;
+
 use std::path::{Path, PathBuf};
 
 use ingest::record::Record;
 use ingest::source::{self, FileOptions, Format};
-
-fn captures() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
-    let path = std::env::var_os("VARDE_CAPTURES").map_or(default, PathBuf::from);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: captures not found at {}", path.display());
-    None
-}
 
 fn files(directory: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -36,7 +29,7 @@ fn files(directory: &Path, out: &mut Vec<PathBuf>) {
 /// Events and refusals of all files under `folder` that are recognised as one of `formats`.
 fn read(folder: &str, formats: &[Format]) -> Option<(usize, usize)> {
     let mut paths = Vec::new();
-    files(&captures()?.join(folder), &mut paths);
+    files(&others::folder()?.join(folder), &mut paths);
     let (mut events, mut refused, mut read, mut unknown) = (0, 0, 0, 0);
     let mut examples = std::collections::BTreeMap::new();
     for path in paths {
@@ -121,7 +114,7 @@ fn windows_events_as_json_lines() {
 /// Every record that the crate reads of a log is an event of ours, and a log that is cut anywhere gives those of its whole chunks.
 #[test]
 fn windows_event_logs() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = others::folder() else { return };
     let mut paths = Vec::new();
     files(&captures.join("sigma/regression-data"), &mut paths);
     paths.retain(|path| path.extension().is_some_and(|end| end == "evtx"));

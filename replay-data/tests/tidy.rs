@@ -92,7 +92,14 @@ fn dependencies_follow_the_data() {
         ),
         (
             "ingest-fuzz",
-            &["ingest", "ingest-event", "ingest-bus", "ingest-trust"],
+            &[
+                "ingest",
+                "ingest-event",
+                "ingest-bus",
+                "ingest-trust",
+                "detect-alert",
+                "detect-rules",
+            ],
         ),
         ("detect-alert", &["ingest-event"]),
         ("detect-rules", &["ingest-event", "detect-alert"]),

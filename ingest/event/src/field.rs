@@ -196,7 +196,7 @@ names! {
     Traffic NETWORK_VLAN_ID = "network.vlan.id";
     /// The VLAN inside it.
     Traffic NETWORK_INNER_VLAN_ID = "network.inner.vlan.id";
-    /// `ip`, `gre`, `erspan`, `vxlan`, `geneve` or `teredo`: what the flow was carried in.
+    /// `ip`, `gre`, `erspan`, `vxlan`, `geneve`, `teredo`, `gtp` or `ayiya`: what the flow was carried in.
     Traffic VARDE_TUNNEL_TYPE = "varde.tunnel.type";
     /// Sender of the carrying packet that began the flow.
     Address VARDE_TUNNEL_SOURCE_IP = "varde.tunnel.source.ip";

@@ -10,6 +10,8 @@
 //! stream           syslog over TCP, in whatever chunks it came
 //! spool            a segment of the spool after damage: each record is handed out or counted as lost
 //! bundle … reveal  what the centre and sensors tell each other, and people write for them
+//! answer … report  what comes in JSON over HTTPS; an event as the bus brings it
+//! feed, rules      what others write to be looked for
 //! ```
 //!
 //! What becomes an event goes on as in a sensor: what may not leave is taken out, and what is written is read again.
@@ -20,6 +22,7 @@
 mod account;
 mod centre;
 pub mod conversation;
+mod exchanged;
 mod exporters;
 mod files;
 mod lines;

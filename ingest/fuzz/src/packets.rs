@@ -19,9 +19,6 @@ const KEPT_BYTES_MAX: usize = 32 << 10;
 /// Bytes that come at once the second time: no divisor of any header's length.
 const CHUNK_BYTES: usize = 7;
 
-/// Behind this port are other networks' frames (RFC 7348).
-const VXLAN: u16 = 4789;
-
 /// A capture, as a whole and in chunks.
 pub(crate) fn capture(bytes: &[u8]) -> (Account, Account) {
     (read(bytes, bytes.len(), false), read(bytes, CHUNK_BYTES, false))
@@ -31,7 +28,8 @@ pub(crate) fn capture(bytes: &[u8]) -> (Account, Account) {
 pub(crate) fn conversation(transport: Transport, bytes: &[u8]) -> (Account, Account) {
     let [v4, v6] = [false, true].map(|is_v6| {
         let file = conversation::capture(transport, is_v6, bytes);
-        let is_plain = transport != Transport::Udp(VXLAN);
+        // Teredo is opened on any port, and what is in it may be in pieces.
+        let is_plain = matches!(transport, Transport::Tcp(_));
         let (whole, chunks) = (
             read(&file, file.len(), is_plain),
             read(&file, CHUNK_BYTES, is_plain),

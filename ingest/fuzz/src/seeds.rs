@@ -2,6 +2,7 @@
 //! tests damage.
 
 mod centre;
+mod exchanged;
 mod exporters;
 mod lines;
 mod wire;
@@ -49,6 +50,18 @@ pub fn of(target: &Target) -> Vec<Vec<u8>> {
         Reader::Restricted => vec![centre::restricted()],
         Reader::Reveal => vec![centre::REVEAL.as_bytes().to_vec()],
         Reader::Config => vec![centre::CONFIG.as_bytes().to_vec()],
+        Reader::Ask => vec![exchanged::ask()],
+        Reader::Answer => exchanged::answers(),
+        Reader::Report => vec![exchanged::REPORT.as_bytes().to_vec()],
+        Reader::Event => vec![
+            exchanged::EVENT.as_bytes().to_vec(),
+            exchanged::FOREIGN.as_bytes().to_vec(),
+        ],
+        Reader::Feed => exchanged::FEEDS
+            .iter()
+            .map(|feed| feed.as_bytes().to_vec())
+            .collect(),
+        Reader::Rules => vec![exchanged::RULES.as_bytes().to_vec()],
     }
 }
 

@@ -4,7 +4,7 @@ use ingest::source::Format;
 
 use crate::account::Account;
 use crate::conversation::{Transport, Transport::Tcp, Transport::Udp};
-use crate::{centre, exporters, files, lines, packets, quic, segment};
+use crate::{centre, exchanged, exporters, files, lines, packets, quic, segment};
 
 /// Something that is read from strangers.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,18 @@ pub enum Reader {
     Reveal,
     /// A configuration.
     Config,
+    /// How a sensor asks for a certificate.
+    Ask,
+    /// What it is answered.
+    Answer,
+    /// How it says it fares.
+    Report,
+    /// An event as the bus brings it.
+    Event,
+    /// A feed of indicators.
+    Feed,
+    /// A file of rules.
+    Rules,
 }
 
 const fn on(name: &'static str, transport: Transport, becomes: &'static str) -> Target {
@@ -91,7 +103,7 @@ const fn with(name: &'static str, reader: Reader, becomes: &'static str) -> Targ
 impl Target {
     /// All there are.
     pub const ALL: &[Self] = &[
-        with("capture", Reader::Capture, "network.flow"),
+        with("capture", Reader::Capture, "network.http"),
         on("dhcp", Udp(67), "network.dhcp"),
         on("dhcp6", Udp(547), "network.dhcp"),
         on("dns", Udp(53), "network.dns"),
@@ -101,7 +113,7 @@ impl Target {
         on("kerberos-tcp", Tcp(88), "network.kerberos"),
         on("ldap", Tcp(389), "network.ldap"),
         with("quic", Reader::Quic, "network.tls"),
-        on("quic-wire", Udp(443), "network.flow"),
+        on("quic-wire", Udp(443), "network.tls"),
         on("rdp", Tcp(3389), "network.rdp"),
         on("smb", Tcp(445), "network.smb"),
         on("smtp", Tcp(25), "network.smtp"),
@@ -126,17 +138,23 @@ impl Target {
         with("evtx", Reader::Evtx, "windows.security"),
         with("file", Reader::File, "system.auth"),
         with("spool", Reader::Segment, "log"),
+        with("answer", Reader::Answer, "certified"),
+        with("ask", Reader::Ask, "request"),
         with("bundle", Reader::Bundle, "bundle"),
         with("bundle-wire", Reader::Envelope, "envelope"),
         with("certificate", Reader::Certificate, "certificate"),
         with("code", Reader::Code, "code"),
         with("config", Reader::Config, "config"),
         with("entry", Reader::Entry, "entry"),
+        with("event", Reader::Event, "event"),
+        with("feed", Reader::Feed, "domain"),
         with("records", Reader::Unpacked, "records"),
         with("records-wire", Reader::Records, "records"),
+        with("report", Reader::Report, "report"),
         with("request", Reader::Request, "request"),
         with("restricted", Reader::Restricted, "list"),
         with("reveal", Reader::Reveal, "request"),
+        with("rules", Reader::Rules, "rule"),
     ];
 
     /// By its name.
@@ -173,6 +191,12 @@ impl Target {
             Reader::Restricted => twice(|| centre::restricted(bytes)),
             Reader::Reveal => twice(|| centre::reveal(bytes)),
             Reader::Config => twice(|| centre::config(bytes)),
+            Reader::Ask => twice(|| exchanged::ask(bytes)),
+            Reader::Answer => twice(|| exchanged::answer(bytes)),
+            Reader::Report => twice(|| exchanged::report(bytes)),
+            Reader::Event => twice(|| exchanged::event(bytes)),
+            Reader::Feed => twice(|| exchanged::feed(bytes)),
+            Reader::Rules => twice(|| exchanged::rules(bytes)),
         };
         assert_eq!(one, other, "the same bytes, and not the same account");
         one

@@ -14,6 +14,7 @@ use std::{collections::VecDeque, fmt};
 use super::{
     dns,
     flow::Direction,
+    http,
     http_walk::SideState,
     packet::Payload,
     stream::{Arrival, Stream},
@@ -266,7 +267,10 @@ impl Conversation {
         let mut start = std::mem::take(&mut side.buffer);
         let known = start.len();
         start.extend_from_slice(bytes.get(..START_BYTES.saturating_sub(known)).unwrap_or(bytes));
-        if let Some(begun) = recognise::begun(&start, moment) {
+        let is_request = || known == 0 && http::is_line_of_request(bytes);
+        let begun = recognise::begun(&start, moment)
+            .or_else(|| is_request().then_some(Begun::Http { by_client: true }));
+        if let Some(begun) = begun {
             start.truncate(known);
             self.side(from).buffer = start;
             self.begin(begun, from);

@@ -50,7 +50,7 @@ pub(super) struct Request {
     target: String,
     host: Option<String>,
     user_agent: Option<String>,
-    /// `1.0` or `1.1`.
+    /// `0.9`, `1.0` or `1.1`.
     version: Option<&'static str>,
     pub(super) answer: Option<Answer>,
 }
@@ -61,6 +61,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The type of the body, in lower case and without its parameters (RFC 9110 section 8.3.1).
     mime_type: Option<String>,
+    /// As of a request.
+    version: Option<&'static str>,
 }
 
 /// A head that was read, and what follows it.
@@ -109,6 +111,23 @@ pub(super) fn is_request_line(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether bytes begin with the line of a request, whatever its method.
+pub(super) fn is_line_of_request(bytes: &[u8]) -> bool {
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return false;
+    }
+    let end = bytes.iter().take(HEAD_BYTES_MAX).position(|byte| *byte == b'\n');
+    let line = bytes.get(..end.unwrap_or_default()).unwrap_or_default();
+    let mut words = line.trim_ascii_end().split(|byte| *byte == b' ');
+    let is_token = |byte: &u8| byte.is_ascii_uppercase() || b"-_".contains(byte);
+    words.next().is_some_and(|method| method.iter().all(is_token))
+        && words.next().is_some_and(|target| !target.is_empty())
+        && words
+            .next()
+            .is_some_and(|version| version.starts_with(b"HTTP/1."))
+        && words.next().is_none()
+}
+
 /// Whether bytes begin with a status line, or may once more of it is there.
 pub(super) fn is_response(bytes: &[u8]) -> bool {
     const START: &[u8] = b"HTTP/1.";
@@ -133,9 +152,7 @@ pub(super) fn request(bytes: &[u8]) -> Progress<Head<Request>> {
         target: request.path.unwrap_or_default().to_owned(),
         host: header(request.headers, "host"),
         user_agent: header(request.headers, "user-agent"),
-        version: request
-            .version
-            .map(|minor| if minor == 0 { "1.0" } else { "1.1" }),
+        version: request.version.map(minor_version),
         answer: None,
     };
     let body = match body(request.headers) {
@@ -151,6 +168,10 @@ pub(super) fn request(bytes: &[u8]) -> Progress<Head<Request>> {
     })
 }
 
+const fn minor_version(minor: u8) -> &'static str {
+    if minor == 0 { "1.0" } else { "1.1" }
+}
+
 /// Reads a request head that the library refuses, but that servers answer: without a version, or with bytes in
 /// it that do not belong there. No header of it decides where the next head begins.
 fn sloppy_request(bytes: &[u8]) -> Progress<Head<Request>> {
@@ -163,8 +184,8 @@ fn sloppy_request(bytes: &[u8]) -> Progress<Head<Request>> {
     };
     let complete = text.len() != line.len();
     let version = words.last();
-    if !METHODS.contains(&method) || complete && version.is_some_and(|version| !version.starts_with("HTTP/"))
-    {
+    let is_of_http = version.is_some_and(|version| version.starts_with("HTTP/"));
+    if complete && version.is_some() && !is_of_http || !is_of_http && !METHODS.contains(&method) {
         return Progress::Not;
     }
     let end = |mark: &[u8]| {
@@ -173,6 +194,20 @@ fn sloppy_request(bytes: &[u8]) -> Progress<Head<Request>> {
             .position(|window| window == mark)
             .map(|at| at + mark.len())
     };
+    let after_line = text.get(line.len()..).unwrap_or_default();
+    if version.is_none() && ["\n", "\r\n"].contains(&after_line) {
+        // A line is a whole request of HTTP/0.9 (RFC 1945 section 4.1).
+        return Progress::Complete(Head {
+            said: Request {
+                method: method.to_owned(),
+                target: target.to_owned(),
+                version: Some("0.9"),
+                ..Request::default()
+            },
+            bytes: bytes.len(),
+            body: Body::Unknown,
+        });
+    }
     let Some(length) = end(b"\n\r\n").or_else(|| end(b"\n\n")) else {
         return Progress::Partial;
     };
@@ -229,7 +264,11 @@ pub(super) fn response(bytes: &[u8]) -> Progress<Head<Answer>> {
         (!kind.is_empty()).then_some(kind)
     });
     Progress::Complete(Head {
-        said: Answer { status, mime_type },
+        said: Answer {
+            status,
+            mime_type,
+            version: response.version.map(minor_version),
+        },
         bytes: length,
         body,
     })
@@ -244,7 +283,23 @@ pub(super) fn chunk(bytes: &[u8]) -> Progress<(usize, u64)> {
     }
 }
 
+impl Answer {
+    /// Whether another comes after it: continue and early hints.
+    pub(super) const fn is_interim(&self) -> bool {
+        matches!(self.status, 100 | 102 | 103)
+    }
+}
+
 impl Request {
+    /// One that was not seen, or that is none, but was answered.
+    pub(super) fn unseen(answer: Answer) -> Self {
+        Self {
+            version: answer.version,
+            answer: Some(answer),
+            ..Self::default()
+        }
+    }
+
     /// Adds the request to the fields of the flow.
     pub(super) fn write(self, fields: &mut Fields) {
         fields.set(field::NETWORK_PROTOCOL, "http");
@@ -254,6 +309,9 @@ impl Request {
             fields.set_some("http.response.mime_type", answer.mime_type);
         }
         fields.set_some(field::USER_AGENT, self.user_agent);
+        if self.method.is_empty() {
+            return;
+        }
         let target = Target::read(&self.method, &self.target);
         // The target's own authority goes before the Host header (RFC 9112 section 3.2.2).
         let authority = target.authority.or(self.host.as_deref());

@@ -51,6 +51,10 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
 /// 802.1Q, 802.1ad and the older tag that some switches write.
 const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+/// Around a whole frame: a tree and a time to live (Cisco, "FabricPath Encapsulation and Formats").
+const ETHERTYPE_FABRIC_PATH: u16 = 0x8903;
+/// Those, and the addresses of the frame inside.
+const FABRIC_PATH_BYTES: usize = 2 + 12;
 const ETHERTYPES_MPLS: [u16; 2] = [0x8847, 0x8848];
 
 /// Tags and labels followed in one frame: more than any network uses, few enough that a frame full of them costs nothing.
@@ -99,8 +103,8 @@ fn tagged(frame: &[u8], offset: usize) -> (Carried<'_>, Vlans) {
 
 /// What follows an ethertype, and the VLANs on the way.
 pub(super) fn by_ethertype(mut kind: u16, mut rest: &[u8]) -> (Carried<'_>, Vlans) {
-    let mut vlans = Vlans::default();
-    for depth in 0..TAGS_MAX {
+    let (mut vlans, mut tags) = (Vlans::default(), 0);
+    for _ in 0..TAGS_MAX {
         match kind {
             ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => return (Carried::Ip(rest), vlans),
             ETHERTYPE_PPPOE_SESSION => return (ppp(rest, 6), vlans),
@@ -111,10 +115,22 @@ pub(super) fn by_ethertype(mut kind: u16, mut rest: &[u8]) -> (Carried<'_>, Vlan
                 else {
                     return (Carried::Short, vlans);
                 };
-                if let Some(vlan) = vlans.get_mut(depth) {
+                if let Some(vlan) = vlans.get_mut(tags) {
                     // Above the number are priority and drop eligibility.
                     *vlan = control & 0x0fff;
                 }
+                tags += 1;
+                kind = inner;
+                rest = after;
+            }
+            ETHERTYPE_FABRIC_PATH => {
+                let inner = rest.get(FABRIC_PATH_BYTES..);
+                let (Some(inner), Some(after)) = (
+                    u16_at(rest, FABRIC_PATH_BYTES),
+                    inner.and_then(|inner| inner.get(2..)),
+                ) else {
+                    return (Carried::Short, vlans);
+                };
                 kind = inner;
                 rest = after;
             }
@@ -220,6 +236,15 @@ mod tests {
             check(1, &with(&qinq), Carried::Ip(ip));
             let labels = [&macs[..], &[0x88, 0x47, 0, 1, 0, 64, 0, 1, 1, 64]].concat();
             check(1, &with(&labels), Carried::Ip(ip));
+            let fabric = [
+                &macs[..],
+                &[0x89, 0x03, 0, 0x3f],
+                &macs,
+                &[0x81, 0, 0, 7],
+                &ethertype,
+            ]
+            .concat();
+            check(1, &with(&fabric), Carried::Ip(ip));
             let pppoe = [&macs[..], &[0x88, 0x64, 0x11, 0, 0, 1, 0, 4, 0, ppp]].concat();
             check(1, &with(&pppoe), Carried::Ip(ip));
             for raw in [12, 14, 101] {
@@ -246,6 +271,10 @@ mod tests {
             (&[][..], [0, 0]),
             (&[0x81, 0, 0xe0, 7], [7, 0]),
             (&[0x88, 0xa8, 0, 7, 0x81, 0, 0x01, 8], [7, 0x108]),
+            (
+                &[&[0x89, 0x03, 0, 0x3f][..], &[0; 12], &[0x81, 0, 0, 7]].concat(),
+                [7, 0],
+            ),
             (&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3], [1, 2]),
         ] {
             assert_eq!(link.carried(&frame(tags)).1, expected, "{tags:02x?}");
@@ -258,6 +287,11 @@ mod tests {
         check(1, &arp, Carried::NotIp);
         check(1, &[0; 13], Carried::Short);
         check(1, &[&[0; 12][..], &[0x81, 0, 0]].concat(), Carried::Short);
+        check(
+            1,
+            &[&[0; 12][..], &[0x89, 0x03], &[0; 15]].concat(),
+            Carried::Short,
+        );
         check(276, &[8, 0, 0], Carried::Short);
         check(0, &[2, 0, 0, 0], Carried::Short);
     }

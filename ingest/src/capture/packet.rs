@@ -348,7 +348,11 @@ fn packet<'a>(
                     .unwrap_or_default(),
                 is_whole: false,
             });
-            (Some(40 + payload_bytes).filter(|_| payload_bytes != 0), fragment)
+            let may_be_offloaded = matches!(ip.payload().ip_number.0, protocol::TCP | protocol::UDP);
+            (
+                Some(40 + payload_bytes).filter(|_| payload_bytes != 0 || !may_be_offloaded),
+                fragment,
+            )
         }
     };
     // A length of zero is what segmentation offload leaves behind: the packet is as long as it was on the wire.

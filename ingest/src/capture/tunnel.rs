@@ -1,8 +1,11 @@
 //! Tunnels: from a packet to the packet that it carries.
 //!
 //! IP in IP (RFC 2003, 4213), GRE (RFC 2784, 2890; PPTP's of RFC 2637), ERSPAN I to III inside GRE, VXLAN (RFC 7348),
-//! Geneve (RFC 8926) and Teredo (RFC 4380). What is inside is what is reported; where it came through is said with it. What can't be
+//! Geneve (RFC 8926), Teredo (RFC 4380), and by their ports GRE (RFC 8086), GTP-U and AYIYA in UDP. What is inside is what is reported; where it came through is said with it. What can't be
 //! opened stays what it is, a packet of the outer flow, so that nothing vanishes. Nothing is kept here.
+
+mod broker;
+mod gtp;
 
 use std::net::IpAddr;
 
@@ -18,6 +21,8 @@ pub(super) const TUNNELS_MAX: u8 = 4;
 
 const PORT_VXLAN: u16 = 4789;
 const PORT_GENEVE: u16 = 6081;
+/// GRE in UDP (RFC 8086 section 8.4).
+const PORT_GRE: u16 = 4754;
 /// Of Teredo's servers; its clients have any (RFC 4380 section 2.7).
 const PORT_TEREDO: u16 = 3544;
 /// RFC 4380 section 2.6: the prefix of a client's address.
@@ -45,7 +50,7 @@ pub(super) struct Tunnel {
     pub(super) kind: Kind,
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
-    /// VXLAN or Geneve network, GRE key, ERSPAN session.
+    /// VXLAN or Geneve network, GRE key, ERSPAN session, GTP's number of the tunnel.
     pub(super) id: Option<u32>,
     /// How many tunnels there are around the packet, this one included.
     pub(super) depth: u8,
@@ -60,6 +65,8 @@ pub(super) enum Kind {
     Vxlan,
     Geneve,
     Teredo,
+    Gtp,
+    Ayiya,
 }
 
 /// What was found in a tunnel.
@@ -77,19 +84,24 @@ pub(super) fn in_ip(protocol_is_gre: bool, body: &[u8]) -> Option<Inside<'_>> {
     if protocol_is_gre {
         return gre(body);
     }
-    let version = body.first()? >> 4;
-    matches!(version, 4 | 6).then_some(Inside {
-        kind: Kind::Ip,
-        id: None,
+    by_version(Kind::Ip, None, body)
+}
+
+/// IP, whatever its version.
+fn by_version(kind: Kind, id: Option<u32>, bytes: &[u8]) -> Option<Inside<'_>> {
+    matches!(bytes.first()? >> 4, 4 | 6).then_some(Inside {
+        kind,
+        id,
         vlans: Vlans::default(),
-        bytes: body,
+        bytes,
     })
 }
 
 /// Whether a datagram may be a tunnel's.
 pub(super) const fn may_be_in_udp(ports: Ports, payload: Payload<'_>) -> bool {
     // Teredo has a port for its servers only; its packets begin with a version of IP, or with zero before that.
-    matches!(ports.destination, PORT_VXLAN | PORT_GENEVE)
+    matches!(ports.destination, PORT_VXLAN | PORT_GENEVE | PORT_GRE | gtp::PORT)
+        || broker::is_of(ports)
         || matches!(payload.bytes, [0x60..=0x6f, ..] | [0, 0 | 1, ..])
 }
 
@@ -98,6 +110,9 @@ pub(super) fn in_udp<'a>(ports: Ports, payload: Payload<'a>) -> Option<Inside<'a
     match ports.destination {
         PORT_VXLAN => vxlan(payload.bytes),
         PORT_GENEVE => geneve(payload.bytes),
+        PORT_GRE => gre(payload.bytes),
+        gtp::PORT => gtp::read(payload.bytes),
+        _ if broker::is_of(ports) => broker::read(payload.bytes),
         _ => teredo(ports, payload),
     }
 }
@@ -282,6 +297,8 @@ impl Kind {
             Self::Vxlan => "vxlan",
             Self::Geneve => "geneve",
             Self::Teredo => "teredo",
+            Self::Gtp => "gtp",
+            Self::Ayiya => "ayiya",
         }
     }
 }

@@ -190,6 +190,8 @@ fn seconds(value: &Value) -> Option<Value> {
 
 /// `TLSv12` → `1.2`, `TLS 1.3` → `1.3`, `TLSv1` → `1.0`, `SSLv3` → `3.0`; anything else as it is.
 fn tls_version(text: &str) -> String {
+    // Of a version's drafts other sources say that it is this version.
+    let text = text.split_once("-draft").map_or(text, |(version, _)| version);
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let known = ["TLS", "DTLS", "SSL"].iter().any(|name| {
         text.strip_prefix(name).is_some_and(|rest| {

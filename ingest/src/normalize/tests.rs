@@ -190,7 +190,7 @@ fn zeek_columns_and_json_give_the_same() {
         ("source.ip", "192.0.2.7"),
     ];
     check(Format::ZeekJson, dns, "network.dns", &expected);
-    let ssl = r#"{"ts":1,"uid":"C","_path":"ssl","version":"TLSv13","server_name":"a.no","ja3":"X"}"#;
+    let ssl = r#"{"ts":1,"uid":"C","_path":"ssl","version":"TLSv13-draft23","server_name":"a.no","ja3":"X"}"#;
     check(
         Format::ZeekJson,
         ssl,
@@ -212,6 +212,27 @@ fn zeek_columns_and_json_give_the_same() {
             ("user_agent.original", "z"),
         ],
     );
+    let unanswered =
+        r#"{"ts":1,"uid":"C","_path":"http","host":"a.no","uri":"/","method":"GET","status_code":0}"#;
+    let draft = read(Format::ZeekJson, unanswered).pop().expect("an event");
+    assert_eq!(draft.fields.get("http.response.status_code"), None);
+    for (zeek, port, ours) in [
+        ("*", 53, "ANY"),
+        ("query-65534", 53, "TYPE65534"),
+        ("NIMLOC", 137, "NB"),
+        ("NIMLOC", 53, "NIMLOC"),
+        ("AAAA", 53, "AAAA"),
+    ] {
+        let line = format!(
+            r#"{{"ts":1,"uid":"C","_path":"dns","trans_id":7,"id.resp_p":{port},"query":"a","qtype_name":"{zeek}"}}"#
+        );
+        check(
+            Format::ZeekJson,
+            &line,
+            "network.dns",
+            &[("dns.question.type", ours)],
+        );
+    }
     let ssh = r#"{"ts":1,"uid":"C","_path":"ssh","auth_success":false,"client":"SSH-2.0-x"}"#;
     check(
         Format::ZeekJson,

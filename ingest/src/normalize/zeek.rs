@@ -17,13 +17,15 @@ use std::borrow::Cow;
 
 use ingest_event::{Fields, QuarantineReason, Value, field};
 
-use super::columns::{Read, bad, convert};
+use super::columns::{Read, bad, convert, whole};
 use super::{Normalized, NormalizerOptions, Reject, network, time};
 
 pub(super) use tsv::Header;
 
 /// The prefix of datasets named after a log, and of the option that names the log of JSON lines.
 const PREFIX: &str = "zeek.";
+/// Of NetBIOS names, which Zeek logs as DNS (RFC 1002 section 4.2.1.1).
+const PORT_NETBIOS_NAMES: u64 = 137;
 
 /// A line of JSON. Which log it is of: `_path` (as the JSON streaming script writes it), `@stream` (as shippers do),
 /// the configured dataset, or what its fields give away.
@@ -113,6 +115,10 @@ fn normalize(path: &str, mut native: Fields) -> Result<Normalized, Reject> {
             let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
             network::url(&mut fields, text(&host).as_deref(), text(&target).as_deref());
             default_protocol(&mut fields, "http");
+            if fields.get(field::HTTP_STATUS).and_then(whole) == Some(0) {
+                // So Zeek writes that it found no answer.
+                fields.remove(field::HTTP_STATUS);
+            }
             Cow::Borrowed("network.http")
         }
         "ssh" => {
@@ -181,10 +187,24 @@ fn flow(fields: &mut Fields) {
 
 fn dns(fields: &mut Fields) {
     default_protocol(fields, "dns");
+    let is_netbios = fields.get(field::DESTINATION_PORT).and_then(whole) == Some(PORT_NETBIOS_NAMES);
+    let kind = fields.text(field::DNS_QUESTION_TYPE);
+    let kind = kind.and_then(|kind| question_type(kind, is_netbios));
+    fields.set_some(field::DNS_QUESTION_TYPE, kind);
     let answered =
         fields.get(field::DNS_RESPONSE_CODE).is_some() || fields.get(field::DNS_ANSWERS_DATA).is_some();
     fields.set(field::DNS_TYPE, if answered { "answer" } else { "query" });
     network::resolved(fields);
+}
+
+/// What other sources call a type that Zeek has a name of its own for (RFC 3597 section 5).
+fn question_type(zeek: &str, is_netbios: bool) -> Option<String> {
+    match zeek {
+        "*" => Some("ANY".to_owned()),
+        // One number, of which DNS made something else than NetBIOS (RFC 1002 section 4.2.1.2).
+        "NIMLOC" if is_netbios => Some("NB".to_owned()),
+        _ => zeek.strip_prefix("query-").map(|number| format!("TYPE{number}")),
+    }
 }
 
 fn ssh(fields: &mut Fields) {

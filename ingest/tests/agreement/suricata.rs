@@ -17,8 +17,8 @@ use std::{
 use ingest::record::{Draft, Record};
 
 use crate::{
-    count::{Agreement, Counts},
-    lab, text,
+    count::{Counts, at, record_row},
+    is_carrier_port, lab, of_side, text,
 };
 use differences::LEFT_OUT;
 use expected::Expected;
@@ -27,8 +27,8 @@ use fields::{Column, ENDS, columns, dataset};
 /// Types of event of which one is one record of ours, so that they can be counted.
 const COUNTED: [&str; 7] = ["flow", "dns", "llmnr", "http", "tls", "quic", "ssh"];
 
-/// Ports of what carries other packets.
-const CARRIERS: [&str; 3] = ["4789", "6081", "3544"];
+/// Protocols of IP that carry other packets: IP in IP, IPv6 in IPv4, GRE.
+const CARRIERS: [&str; 3] = ["4", "41", "47"];
 
 /// Records of ours and what of them Suricata's events are to have.
 struct Wanted<'a> {
@@ -65,9 +65,9 @@ pub(crate) fn compare(root: &Path) -> Counts {
             }
             for wanted in parts {
                 let what = (wanted.dataset, wanted.count, wanted.text());
-                let records = |dataset| ours.get(dataset).map(Vec::as_slice).unwrap_or_default();
-                if seen.insert(what) && !wanted.may_be_carrier(records("network.flow")) {
-                    wanted.hold(records(wanted.dataset), &mut counts);
+                if seen.insert(what) && !wanted.is_carrier() {
+                    let records = ours.get(wanted.dataset).map(Vec::as_slice);
+                    wanted.hold(records.unwrap_or_default(), &mut counts);
                 }
             }
         }
@@ -163,94 +163,68 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether it is, or may be, the flow of what carries a tunnel, which we tell with the flow inside.
-    fn may_be_carrier(&self, flows: &[Draft]) -> bool {
-        if self.dataset != "network.flow" {
-            return false;
-        }
-        let end = |name: &str| {
-            let found = self.ends.iter().find(|(column, _)| column.ours == name);
-            found.map(|(_, value)| value.as_str())
+    /// Whether it names what carries a tunnel, which we tell with the flow inside.
+    fn is_carrier(&self) -> bool {
+        let said = |name: &str| {
+            let mut parts = self.ends.iter().chain(&self.fields);
+            parts
+                .find(|(column, _)| column.ours == name)
+                .map(|(_, value)| value.as_str())
         };
-        let ports = [end("source.port"), end("destination.port")];
-        flows.iter().any(|flow| {
-            let through =
-                ["source", "destination"].map(|side| text(flow, &format!("varde.tunnel.{side}.ip")));
-            let is_through = |end: Option<&str>| end.is_none_or(|end| through.iter().any(|ip| ip == end));
-            let is_port = |port: &&str| ports.contains(&Some(port));
-            let is_of_tunnel = match (end("source.ip"), end("destination.ip")) {
-                (None, None) => ports == [None; 2] || CARRIERS.iter().any(is_port),
-                (source, destination) => is_through(source) && is_through(destination),
-            };
-            flow.fields.get("varde.tunnel.type").is_some() && is_of_tunnel
-        })
+        let ports = ["source.port", "destination.port"].map(said);
+        self.dataset == "network.flow"
+            && match said("network.transport") {
+                None | Some("udp") => ports.into_iter().flatten().any(is_carrier_port),
+                Some(transport) => CARRIERS.contains(&transport),
+            }
     }
 
     /// Whether the ends are the record's, the other way round or not.
     fn fits(&self, draft: &Draft, is_swapped: bool) -> bool {
-        self.ends.iter().all(|(column, value)| {
-            let name = match is_swapped {
-                false => column.ours.to_owned(),
-                true if column.ours.starts_with("source") => column.ours.replace("source", "destination"),
-                true => column.ours.replace("destination", "source"),
-            };
-            text(draft, &name) == *value
-        })
+        self.ends
+            .iter()
+            .all(|(column, value)| text(draft, &of_side(column.ours, is_swapped)) == *value)
     }
 
-    fn agreeing(&self, draft: &Draft) -> usize {
+    fn agreeing(&self, draft: &Draft, is_swapped: bool) -> usize {
         self.fields
             .iter()
-            .filter(|(column, value)| (column.is_said)(draft, column.ours, value))
+            .filter(|(column, value)| column.holds(draft, value, is_swapped))
             .count()
     }
 
     /// Compares with the records that have most of it.
     fn hold(&self, ours: &[Draft], counts: &mut Counts) {
         let mut note = |field: &str, agrees: bool, difference: &dyn Fn() -> String| {
-            let key = (self.dataset.to_owned(), field.to_owned());
-            let count: &mut Agreement = counts.entry(key).or_default();
-            match agrees {
-                true => count.agreed += 1,
-                false => count.differ.push(format!("{}: {}", self.test, difference())),
-            }
+            at(counts, self.dataset, field).note(agrees, || format!("{}: {}", self.test, difference()));
         };
-        let is_straight = ours.iter().any(|draft| self.fits(draft, false));
-        let mut found: Vec<&Draft> = ours
-            .iter()
-            .filter(|draft| self.fits(draft, !is_straight))
-            .collect();
+        let is_swapped = !ours.iter().any(|draft| self.fits(draft, false));
+        let mut found: Vec<&Draft> = ours.iter().filter(|draft| self.fits(draft, is_swapped)).collect();
         if self.is_all {
-            let whole = found
-                .iter()
-                .filter(|draft| self.agreeing(draft) == self.fields.len())
-                .count();
+            let is_whole = |draft: &&&Draft| self.agreeing(draft, is_swapped) == self.fields.len();
+            let whole = found.iter().filter(is_whole).count();
             note("(count)", whole == self.count, &|| {
                 format!("{} of {}, not {whole}", self.count, self.text())
             });
         }
-        found.sort_by_key(|draft| Reverse(self.agreeing(draft)));
-        for number in 0..self.count {
-            let Some(draft) = found.get(number) else {
-                note("(record)", false, &|| self.text());
-                continue;
-            };
-            note("(record)", true, &String::new);
-            if self.has_client && self.ends.len() == ENDS.len() {
-                note("(client)", is_straight, &|| self.text());
+        found.sort_by_key(|draft| Reverse(self.agreeing(draft, is_swapped)));
+        let record = record_row(self.dataset, !self.ends.is_empty());
+        for draft in found.iter().take(self.count) {
+            note(record, true, &String::new);
+            if self.has_client && !self.ends.is_empty() {
+                note("(client)", !is_swapped, &|| self.text());
             }
-            for (column, _) in self.ends.iter().filter(|_| is_straight) {
-                note(column.ours, true, &String::new);
-            }
-            // Counts of the other side.
-            for (column, value) in self
-                .fields
-                .iter()
-                .filter(|(column, _)| is_straight || !column.eve.starts_with("flow."))
-            {
-                note(column.ours, (column.is_said)(draft, column.ours, value), &|| {
-                    format!("{value} / ours {} ({})", text(draft, column.ours), self.text())
+            for (column, value) in &self.fields {
+                note(column.ours, column.holds(draft, value, is_swapped), &|| {
+                    let ours = text(draft, &of_side(column.ours, is_swapped));
+                    format!("{value} / ours {ours} ({})", self.text())
                 });
+            }
+        }
+        for _ in found.len()..self.count {
+            at(counts, self.dataset, record).note(false, || format!("{}: {}", self.test, self.text()));
+            for (column, _) in &self.fields {
+                at(counts, self.dataset, column.ours).missing += 1;
             }
         }
     }

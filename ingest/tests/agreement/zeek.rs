@@ -15,10 +15,11 @@ use ingest::{
 use ingest_event::Value;
 
 use crate::{
-    captures,
-    count::Counts,
+    count::{Counts, at, record_row},
     differences::{DIFFERENCES, FIELDS, LEFT_OUT, PROTOCOLS},
-    lab, text,
+    is_carrier_port, lab, of_side, others,
+    rewrite::{mail_domain, tls_version},
+    text,
 };
 
 /// The rows of a Zeek log, by column.
@@ -48,23 +49,6 @@ fn lower(text: &str) -> String {
     text.to_ascii_lowercase()
 }
 
-/// Drafts of 1.3 count as 1.3.
-fn tls_version(text: &str) -> String {
-    match text
-        .split_once("draft")
-        .map_or(text, |(version, _)| version)
-        .trim_end_matches('-')
-    {
-        "SSLv3" => "3.0",
-        "TLSv10" => "1.0",
-        "TLSv11" => "1.1",
-        "TLSv12" => "1.2",
-        "TLSv13" => "1.3",
-        other => other,
-    }
-    .to_owned()
-}
-
 fn quic_version(text: &str) -> String {
     text.replace("quicv2", "2")
 }
@@ -78,13 +62,8 @@ fn first_of_list(text: &str) -> String {
     text.split(',').next().unwrap_or_default().to_owned()
 }
 
-fn domain(text: &str) -> String {
-    let mailbox = text.split(',').next().unwrap_or_default();
-    mailbox
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain)
-        .trim_end_matches('>')
-        .to_ascii_lowercase()
+fn first_domain(text: &str) -> String {
+    mail_domain(text.split(',').next().unwrap_or_default())
 }
 
 /// A log of Zeek, our dataset, and columns that say the same.
@@ -146,14 +125,14 @@ const LOGS: [Compared; 7] = [
         "network.smtp",
         &[
             ("helo", "smtp.helo", lower),
-            ("mailfrom", "smtp.from.domain", domain),
+            ("mailfrom", "smtp.from.domain", first_domain),
         ],
     ),
 ];
 
 #[test]
 fn what_is_said_is_what_zeek_logs() {
-    let Some(root) = captures() else { return };
+    let Some(root) = others::folder() else { return };
     let mut ours: BTreeMap<(String, String), Vec<Draft>> = BTreeMap::new();
     for path in lab::captures_under(&root.join("zeek/Traces")) {
         let bytes = fs::read(&path).expect("readable");
@@ -260,8 +239,9 @@ fn zeek_drafts(path: &Path) -> Vec<Draft> {
 
 fn ends(draft: &Draft) -> String {
     let at = |name| text(draft, name);
-    // Zeek writes type and code of ICMP where ports are.
-    let port = |name| match at("network.transport").contains("icmp") {
+    // Zeek writes type and code of ICMP where ports are, and knows those of TCP and UDP only.
+    let transport = at("network.transport");
+    let port = |name| match ["icmp", "ipv6-icmp", "sctp", "unknown_transport"].contains(&transport.as_str()) {
         true => String::new(),
         false => at(name),
     };
@@ -310,63 +290,66 @@ pub(crate) fn compare(root: &Path) -> Counts {
             .filter(|log| folder.join(log).is_file() && !is_left_out(log))
         {
             let theirs = zeek_drafts(&folder.join(log));
-            let is_here = |draft: &Draft| ours.contains_key(&("network.flow".to_owned(), ends(draft)));
-            if !theirs.iter().any(is_here) {
+            let flow_of = |ends: String| ours.contains_key(&("network.flow".to_owned(), ends));
+            if !theirs
+                .iter()
+                .any(|draft| flow_of(ends(draft)) || flow_of(swapped(draft)))
+            {
                 absent += theirs.len();
                 continue;
             }
-            for draft in &theirs {
-                let dataset = draft.dataset.to_string();
-                let record = counts
-                    .entry((dataset.clone(), "(record)".to_owned()))
-                    .or_default();
-                // What carries a tunnel is told with the flow inside it.
-                let is_carrier = ["4789", "6081", "3544"].contains(&text(draft, "destination.port").as_str());
-                if is_carrier && dataset == "network.flow" {
-                    continue;
-                }
-                // Without a beginning, we take the well-known port for the server's.
-                if dataset == "network.flow" && ours.contains_key(&(dataset.clone(), swapped(draft))) {
-                    record.agreed += 1;
-                    continue;
-                }
-                let Some(found) = ours.get(&(dataset.clone(), ends(draft))) else {
-                    record.differ.push(format!("{name}/{log}: {}", ends(draft)));
-                    continue;
-                };
-                record.agreed += 1;
-                let same = |ours: &Draft, field: &str| match field {
-                    "dns.answers.data" => answers(ours) == without_lengths(&text(draft, field)),
-                    _ => text(ours, field) == text(draft, field),
-                };
-                let fields: Vec<&str> = draft
-                    .fields
-                    .iter()
-                    .map(|(name, _)| name)
-                    .filter(|name| FIELDS.contains(name) && is_known(draft, name))
-                    .collect();
-                let best = found
-                    .iter()
-                    .max_by_key(|ours| fields.iter().filter(|field| same(ours, field)).count())
-                    .expect("one at least");
-                for field in fields {
-                    let count = counts.entry((dataset.clone(), field.to_owned())).or_default();
-                    if same(best, field) {
-                        count.agreed += 1;
-                    } else {
-                        count.differ.push(format!(
-                            "{name}: {}: {} / ours {}",
-                            ends(draft),
-                            text(draft, field),
-                            text(best, field)
-                        ));
-                    }
-                }
+            for draft in theirs.iter().filter(|draft| !is_carrier(draft)) {
+                let of = |ends: String| ours.get(&(draft.dataset.to_string(), ends)).map(Vec::as_slice);
+                let (straight, other) = (of(ends(draft)), of(swapped(draft)));
+                let found = straight.or(other).unwrap_or_default();
+                hold(&name, draft, found, straight.is_none(), &mut counts);
             }
         }
     }
     println!("{absent} records of captures that are not here");
     counts
+}
+
+/// What carries a tunnel is told with the flow inside it.
+fn is_carrier(draft: &Draft) -> bool {
+    &*draft.dataset == "network.flow"
+        && text(draft, "network.transport") == "udp"
+        && ["source.port", "destination.port"]
+            .into_iter()
+            .any(|port| is_carrier_port(&text(draft, port)))
+}
+
+/// Compares a record of Zeek's with those of ours that have its ends, or its ends swapped.
+fn hold(name: &str, theirs: &Draft, ours: &[Draft], is_swapped: bool, counts: &mut Counts) {
+    let dataset = theirs.dataset.to_string();
+    let fields: Vec<&str> = theirs
+        .fields
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| FIELDS.contains(name) && is_said(theirs, name))
+        .collect();
+    let same = |ours: &Draft, field: &str| match field {
+        "dns.answers.data" => answers(ours) == without_lengths(&text(theirs, field)),
+        _ => text(ours, &of_side(field, is_swapped)) == text(theirs, field),
+    };
+    let best = ours
+        .iter()
+        .max_by_key(|ours| fields.iter().filter(|field| same(ours, field)).count());
+    at(counts, &dataset, record_row(&dataset, true))
+        .note(best.is_some(), || format!("{name}: {}", ends(theirs)));
+    let Some(best) = best else {
+        for field in fields {
+            at(counts, &dataset, field).missing += 1;
+        }
+        return;
+    };
+    at(counts, &dataset, "(client)").note(!is_swapped, || format!("{name}: {}", ends(theirs)));
+    for field in fields {
+        at(counts, &dataset, field).note(same(best, field), || {
+            let ours = text(best, &of_side(field, is_swapped));
+            format!("{name}: {}: {} / ours {ours}", ends(theirs), text(theirs, field))
+        });
+    }
 }
 
 /// Our answers as Zeek writes them: what we write as zone files do, it says in words.
@@ -426,7 +409,13 @@ fn type_number(name: &str) -> u16 {
     }
 }
 
-/// Zeek recognises more protocols.
-fn is_known(draft: &Draft, name: &str) -> bool {
-    name != "network.protocol" || PROTOCOLS.contains(&text(draft, name).as_str())
+/// Whether the log says it itself: of other logs than that of flows the name is the protocol. Zeek recognises more of them.
+fn is_said(draft: &Draft, name: &str) -> bool {
+    match (name, &*draft.dataset) {
+        ("network.protocol", "network.flow") => PROTOCOLS.contains(&text(draft, name).as_str()),
+        ("network.protocol", _) => false,
+        ("network.transport", "network.flow") => text(draft, name) != "unknown_transport",
+        ("network.transport", dataset) => dataset == "network.dns",
+        _ => true,
+    }
 }

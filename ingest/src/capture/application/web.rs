@@ -66,6 +66,12 @@ impl Conversation {
                     joined &= self.waiting.len() < WAITING_MAX;
                     self.ask(statement, joined, out);
                 }
+                Some(HttpHead::Response(answer))
+                    if joined && !was_seeking && self.waiting.is_empty() && !answer.is_interim() =>
+                {
+                    // Of a request on another way, or of what is none.
+                    out.push(moment.statement(client, Said::Http(http::Request::unseen(answer))));
+                }
                 Some(HttpHead::Response(answer)) => self.answer(answer, was_seeking, out),
                 None => {}
             }
@@ -94,7 +100,7 @@ impl Conversation {
     /// Joins a status to the request that it answers.
     fn answer(&mut self, answer: http::Answer, found_by_seeking: bool, out: &mut Vec<Statement>) {
         // Continue and early hints come before the answer.
-        if matches!(answer.status, 100 | 102 | 103) {
+        if answer.is_interim() {
             return;
         }
         if found_by_seeking && 1 < self.waiting.len() {

@@ -3,7 +3,11 @@
 use ingest::record::Draft;
 use md5::{Digest as _, Md5};
 
-use crate::text;
+use crate::{
+    of_side,
+    rewrite::{mail_domain, tls_version},
+    text,
+};
 
 /// A name of EVE, and what it is among ours.
 pub(crate) struct Column {
@@ -13,6 +17,13 @@ pub(crate) struct Column {
     pub(crate) rewrite: fn(&str) -> String,
     /// Whether we said it: a record and the value as we would write it.
     pub(crate) is_said: fn(&Draft, &str, &str) -> bool,
+}
+
+impl Column {
+    /// Whether a record says the value, of the other side if the ends are swapped.
+    pub(crate) fn holds(&self, draft: &Draft, value: &str, is_swapped: bool) -> bool {
+        (self.is_said)(draft, &of_side(self.ours, is_swapped), value)
+    }
 }
 
 /// The dataset that has what a type of event says.
@@ -284,15 +295,6 @@ fn http_version(text: &str) -> String {
     text.trim_start_matches("HTTP/").to_owned()
 }
 
-fn tls_version(text: &str) -> String {
-    match text {
-        "SSLv3" => "3.0",
-        "TLSv1" => "1.0",
-        other => other.trim_start_matches("TLS").trim_start(),
-    }
-    .to_owned()
-}
-
 fn without_colons(text: &str) -> String {
     text.replace(':', "").to_ascii_lowercase()
 }
@@ -311,12 +313,4 @@ fn kerberos_request(text: &str) -> String {
 
 fn kerberos_text(text: &str) -> String {
     if text.starts_with('<') { "" } else { text }.to_owned()
-}
-
-fn mail_domain(text: &str) -> String {
-    let mailbox = text.trim_matches(['<', '>']);
-    mailbox
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain)
-        .to_ascii_lowercase()
 }
