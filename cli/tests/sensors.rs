@@ -244,7 +244,10 @@ fn carried(centre: &Centre, key: &SensorKey, certified: &Certified, version: u64
     let text = format!("enrolment: {code}\nstate: {}\nsources: []\n", state.display());
     let plan = Plan::parse(&text, "sensor.yml").expect("reads");
     let stick = centre.path("stick/new");
-    assert_eq!(import(&plan, std::slice::from_ref(&stick)).expect("believed"), version);
+    assert_eq!(
+        import(&plan, std::slice::from_ref(&stick)).expect("believed"),
+        version
+    );
     assert_eq!(
         fs::read_to_string(stick.join("rules/a.yml")).expect("there"),
         "# B\n"
@@ -265,7 +268,10 @@ fn carried(centre: &Centre, key: &SensorKey, certified: &Certified, version: u64
     }
     assert!(texts.iter().any(|text| text.contains("open.example")));
     for restricted in ["red", "quiet", "named"] {
-        assert!(!texts.iter().any(|text| text.contains(restricted)), "{restricted}");
+        assert!(
+            !texts.iter().any(|text| text.contains(restricted)),
+            "{restricted}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! A municipality merges into another while incidents are open.
 
-use crate::service::{self, Alerts, Service, smtp};
 use crate::STAVANGER;
+use crate::service::{self, Alerts, Service, smtp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_merger_new_incidents_go_to_who_has_the_place_and_old_ones_are_found_under_both_names() {

@@ -532,7 +532,9 @@ fn what_can_not_be_read_takes_nothing_away_and_is_tried_again() {
 
     // Another bundle: what is in it counts, also while a file beside it is never to be read.
     let newer = folder.path().join("newer.csv");
-    let rows: String = (1..6).map(|number| format!("domain,n{number}.example.com\n")).collect();
+    let rows: String = (1..6)
+        .map(|number| format!("domain,n{number}.example.com\n"))
+        .collect();
     std::fs::write(&newer, format!("type,value\n{rows}")).expect("writes");
     let next = load::Files {
         of_centre: vec![feed, newer],

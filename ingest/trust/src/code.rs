@@ -50,7 +50,9 @@ pub enum CodeError {
     #[error("it is no enrolment code: one begins with `varde1-`, as `varde sensors enrol` prints it")]
     Start,
     /// Something was lost or changed on its way.
-    #[error("the enrolment code is mistyped, cut, or of another version; copy it again as a whole, or ask for a new one")]
+    #[error(
+        "the enrolment code is mistyped, cut, or of another version; copy it again as a whole, or ask for a new one"
+    )]
     Mistyped,
     /// The gateway is none.
     #[error("`{0}` is no gateway: write host:port, as gateway.cert.example:8443 or [2001:db8::1]:8443")]
