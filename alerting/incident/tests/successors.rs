@@ -1,4 +1,5 @@
 //! Incidents of who has ended go to who has its place, and after a split nobody is guessed.
+#![allow(clippy::expect_used, reason = "a test stops at what should not be")]
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
