@@ -12,7 +12,7 @@ use alerting_incident::{
     Channel, Language, Organization, Registry, Responder, ResponderId, RouteTable, Successions, Validity,
 };
 use detect_alert::Severity;
-use ingest_event::{OrganizationNumber, SensorId};
+use ingest_event::{OrganizationNumber, SensorId, Zone};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::{CertSettings, Config, ConfigError, default_language, language, read_text};
@@ -56,6 +56,10 @@ struct OrganizationEntry {
     #[serde(default)]
     networks: Vec<String>,
     #[serde(default)]
+    domains: Vec<String>,
+    #[serde(default)]
+    autonomous_systems: Vec<u32>,
+    #[serde(default)]
     sensors: Vec<SensorId>,
     #[serde(default)]
     operator: Option<OrganizationNumber>,
@@ -79,6 +83,8 @@ struct ResponderEntry {
     language: Language,
     #[serde(default = "low", deserialize_with = "severity")]
     minimum_severity: Severity,
+    #[serde(default)]
+    zones: Vec<Zone>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +142,7 @@ fn duty(cert: &CertSettings) -> Responder {
         name: cert.name.clone(),
         language: cert.language,
         minimum_severity: Severity::Informational,
+        zones: Vec::new(),
         channels: vec![Channel::Email(cert.email.clone())],
     }
 }
@@ -163,6 +170,11 @@ fn merge(
             ))
         })?);
     }
+    let domains = entry
+        .domains
+        .iter()
+        .map(|domain| domain_from(domain).map_err(refuse))
+        .collect::<Result<Vec<_>, _>>()?;
     let responders = entry
         .responders
         .into_iter()
@@ -176,6 +188,8 @@ fn merge(
         Some(row) => {
             row.names.extend(entry.names);
             row.networks.extend(networks);
+            row.domains.extend(domains);
+            row.systems.extend(entry.autonomous_systems);
             row.sensors.extend(entry.sensors);
             row.operator = entry.operator.or(row.operator);
             row.responders.extend(responders);
@@ -187,6 +201,8 @@ fn merge(
             county: None,
             validity,
             networks,
+            domains,
+            systems: entry.autonomous_systems,
             sensors: entry.sensors,
             operator: entry.operator,
             responders,
@@ -198,6 +214,18 @@ fn merge(
         }
     }
     Ok(())
+}
+
+/// A domain as names are compared with it. A whole top-level domain is nobody's.
+fn domain_from(text: &str) -> Result<String, String> {
+    let plain = text.trim_end_matches('.').to_lowercase();
+    let is_label = |label: &str| {
+        let is_letter = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+        (1..=63).contains(&label.len()) && label.chars().all(is_letter)
+    };
+    let fits = plain.len() <= 253 && plain.contains('.') && plain.split('.').all(is_label);
+    fits.then_some(plain)
+        .ok_or_else(|| format!("`{text}` is no domain: write it as stavanger.kommune.no"))
 }
 
 fn responder_from(
@@ -244,6 +272,7 @@ fn responder_from(
         name: entry.name,
         language: entry.language,
         minimum_severity: entry.minimum_severity,
+        zones: entry.zones,
         channels,
     })
 }

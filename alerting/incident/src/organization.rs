@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use detect_alert::Severity;
-use ingest_event::{OrganizationNumber, SensorId, Timestamp, derive_id};
+use ingest_event::{OrganizationNumber, SensorId, Timestamp, Zone, derive_id};
 use ipnet::IpNet;
 
 use crate::incident::codes;
@@ -44,6 +44,8 @@ pub struct Responder {
     pub language: Language,
     /// Below this they are not told.
     pub minimum_severity: Severity,
+    /// The zones that they answer for, before those who answer for all; empty for all.
+    pub zones: Vec<Zone>,
     /// How; at least one.
     pub channels: Vec<Channel>,
 }
@@ -81,6 +83,10 @@ pub struct Organization {
     pub validity: Validity,
     /// The networks it owns. Private ranges may be others' too: see [`crate::route`].
     pub networks: Vec<IpNet>,
+    /// The domains it owns, in lower case, without a dot at the end; those below them are its own too.
+    pub domains: Vec<String>,
+    /// The autonomous systems it owns (RFC 6793).
+    pub systems: Vec<u32>,
     /// The sensors that watch it.
     pub sensors: Vec<SensorId>,
     /// Who runs its IT and may receive its alerts when nobody here does.

@@ -1,48 +1,38 @@
 //! Who answers for an incident, with every step of the answer.
 //!
 //! The organisation that an alert names is the border: its sensor was enrolled for it (D3). Within that border the
-//! most specific statement wins: an address in the longest registered prefix, then the sensor, then the number
-//! itself, or, where that has ended, who has its place now; after a split nobody is guessed, and the CERT is asked. An address
+//! most specific statement wins: an address in the longest registered prefix, a name in the longest registered domain, the
+//! sensor, an autonomous system, then the number itself, or, where that has ended, who has its place now; after a split nobody is guessed, and the CERT is asked. An address
 //! or a sensor may hand over to another organisation only if that one has named the alert's
 //! organisation as its operator; else it is a stranger whose address happens to occur (the attacker's provider, or
 //! the same private range), who must not learn of it. Nobody there who accepts the severity: the operator, then the
 //! CERT's duty contact.
 
-use std::{collections::BTreeSet, net::IpAddr};
+mod question;
+mod table;
+
+use std::net::IpAddr;
 
 use detect_alert::Severity;
-use ingest_event::{OrganizationNumber, SensorId, Timestamp};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use ingest_event::{OrganizationNumber, Timestamp};
 
-use crate::registry::{Registry, Standing};
-use crate::{Incident, Organization, Responder, incident::codes};
+pub use question::Question;
+pub use table::RouteTable;
 
-/// Addresses looked at in one incident; samples hold few more, and the table is asked for each.
-const ADDRESSES_MAX: usize = 32;
-
-/// What is asked of the table.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// Whose network, as the alert says.
-    pub organization: OrganizationNumber,
-    /// The sensor.
-    pub sensor: SensorId,
-    /// Addresses that occur.
-    pub addresses: BTreeSet<IpAddr>,
-    /// How grave.
-    pub severity: Severity,
-    /// When it happened.
-    pub at: Timestamp,
-}
+use crate::registry::Standing;
+use crate::{Organization, Responder, incident::codes};
 
 codes! {
     /// What a step looked at.
     StepKind as "route step" {
         /// An address in a registered prefix.
         Address = "address",
+        /// A name in a registered domain.
+        Domain = "domain",
         /// The sensor.
         Sensor = "sensor",
+        /// A registered autonomous system.
+        System = "system",
         /// The organisation number.
         Organization = "organization",
         /// What became of the organisation.
@@ -98,93 +88,6 @@ pub struct Route {
     pub steps: Vec<RouteStep>,
 }
 
-/// A registry arranged for questions.
-#[derive(Clone, Debug)]
-pub struct RouteTable {
-    registry: Registry,
-    v4: PrefixMap<Ipv4Net, Vec<usize>>,
-    v6: PrefixMap<Ipv6Net, Vec<usize>>,
-}
-
-impl Question {
-    /// What an incident asks: its organisation, sensor and addresses, as its explaining alert and samples have them.
-    #[must_use]
-    pub fn of(incident: &Incident) -> Self {
-        let alert = &incident.lead;
-        let in_events = alert.events.iter().flat_map(|event| {
-            ["source.ip", "destination.ip", "host.ip", "client.ip", "server.ip"]
-                .into_iter()
-                .filter_map(|name| event.fields.get(name))
-                .flat_map(|value| value.each())
-                .filter_map(|value| value.as_str()?.parse().ok())
-        });
-        let entity = alert
-            .entity
-            .value
-            .split(", ")
-            .filter_map(|part| part.parse().ok());
-        Self {
-            organization: alert.organization,
-            sensor: alert.sensor.clone(),
-            addresses: entity.chain(in_events).take(ADDRESSES_MAX).collect(),
-            severity: alert.severity,
-            at: alert.timestamp,
-        }
-    }
-}
-
-impl RouteTable {
-    /// Arranges a registry.
-    #[must_use]
-    pub fn new(registry: Registry) -> Self {
-        let (mut v4, mut v6) = (
-            PrefixMap::<Ipv4Net, Vec<usize>>::new(),
-            PrefixMap::<Ipv6Net, Vec<usize>>::new(),
-        );
-        for (index, organization) in registry.organizations().iter().enumerate() {
-            for network in &organization.networks {
-                match network {
-                    IpNet::V4(network) => v4.entry(network.trunc()).or_default().push(index),
-                    IpNet::V6(network) => v6.entry(network.trunc()).or_default().push(index),
-                }
-            }
-        }
-        Self { registry, v4, v6 }
-    }
-
-    /// The registry.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// Organisations with a network around an address, and the network's prefix length.
-    fn around(&self, address: IpAddr) -> Vec<(u8, IpNet, &Organization)> {
-        // An IPv4 address written as IPv6 (RFC 4291, 2.5.5.2) is the IPv4 address.
-        let rows: Vec<(u8, IpNet, &Vec<usize>)> = match address.to_canonical() {
-            IpAddr::V4(address) => {
-                let cover = self.v4.cover(&Ipv4Net::from(address));
-                cover
-                    .map(|(network, rows)| (network.prefix_len(), IpNet::V4(network), rows))
-                    .collect()
-            }
-            IpAddr::V6(address) => {
-                let cover = self.v6.cover(&Ipv6Net::from(address));
-                cover
-                    .map(|(network, rows)| (network.prefix_len(), IpNet::V6(network), rows))
-                    .collect()
-            }
-        };
-        let named = rows.into_iter().flat_map(|(length, network, rows)| {
-            let organizations = rows
-                .iter()
-                .filter_map(|row| self.registry.organizations().get(*row));
-            organizations.map(move |organization| (length, network, organization))
-        });
-        named.collect()
-    }
-}
-
 /// Who answers, and why.
 #[must_use]
 pub fn route(table: &RouteTable, question: &Question) -> Route {
@@ -196,7 +99,7 @@ pub fn route(table: &RouteTable, question: &Question) -> Route {
     if responders.is_empty()
         && let Some(number) = owner.and_then(|owner| owner.operator)
     {
-        let operator = table.registry.find(number, question.at);
+        let operator = table.registry().find(number, question.at);
         let result = if operator.is_some() {
             RouteResult::Matched
         } else {
@@ -211,7 +114,7 @@ pub fn route(table: &RouteTable, question: &Question) -> Route {
             .map(|operator| accepting(operator, question, &mut steps))
             .unwrap_or_default();
     }
-    let duty = table.registry.duty();
+    let duty = table.registry().duty();
     // What is only shown, and that nobody asked to be told of, wakes nobody.
     let falls_to_duty = responders.is_empty() && Severity::Informational < question.severity;
     let result = if falls_to_duty {
@@ -241,7 +144,7 @@ fn owner<'t>(
     steps: &mut Vec<RouteStep>,
 ) -> Option<&'t Organization> {
     let mut found: Option<&Organization> = None;
-    let standing = table.registry.standing(question.organization, question.at);
+    let standing = table.registry().standing(question.organization, question.at);
     let border = Border::of(&standing, question);
     let mut candidates = Vec::new();
     for address in &question.addresses {
@@ -258,8 +161,23 @@ fn owner<'t>(
         let detail = format!("{address} in {network}: {}", who.name("nb"));
         weigh(&mut found, who, &border, StepKind::Address, detail, steps);
     }
+    let mut named: Vec<_> = question
+        .domains
+        .iter()
+        .flat_map(|name| {
+            table
+                .above(name)
+                .into_iter()
+                .map(move |(domain, who)| (domain, name, who))
+        })
+        .collect();
+    named.sort_by_key(|(domain, ..)| std::cmp::Reverse(domain.split('.').count()));
+    for (domain, name, who) in named {
+        let detail = format!("{name} in {domain}: {}", who.name("nb"));
+        weigh(&mut found, who, &border, StepKind::Domain, detail, steps);
+    }
     let watched = table
-        .registry
+        .registry()
         .organizations()
         .iter()
         .find(|who| who.sensors.contains(&question.sensor));
@@ -273,6 +191,12 @@ fn owner<'t>(
             result: RouteResult::NoMatch,
             detail: question.sensor.to_string(),
         }),
+    }
+    for system in &question.systems {
+        for who in table.of_system(*system) {
+            let detail = format!("AS{system}: {}", who.name("nb"));
+            weigh(&mut found, who, &border, StepKind::System, detail, steps);
+        }
     }
     let number = question.organization;
     let mut tell = |result, kind, detail| steps.push(RouteStep { kind, result, detail });
@@ -373,17 +297,31 @@ fn accepting(who: &Organization, question: &Question, steps: &mut Vec<RouteStep>
             detail,
         });
     }
+    // Who answers for this zone does so before who answers for all, if one of them accepts the severity.
+    let takes = |responder: &&Responder| responder.minimum_severity <= question.severity;
+    let is_of_zone = |responder: &&Responder| responder.zones.contains(&question.zone);
+    let has_own = who
+        .responders
+        .iter()
+        .filter(is_of_zone)
+        .any(|responder| takes(&responder));
     for responder in &who.responders {
-        let accepts = responder.minimum_severity <= question.severity;
-        let (result, sign) = if accepts {
-            (RouteResult::Told, "≥")
+        let of_zone = is_of_zone(&responder) || responder.zones.is_empty() && !has_own;
+        let accepts = of_zone && takes(&responder);
+        let detail = if of_zone {
+            let sign = if accepts { "≥" } else { "<" };
+            format!(
+                "{}: {} {sign} {}",
+                responder.name, question.severity, responder.minimum_severity
+            )
         } else {
-            (RouteResult::NotTold, "<")
+            format!("{}: another zone than {}", responder.name, question.zone)
         };
-        let detail = format!(
-            "{}: {} {sign} {}",
-            responder.name, question.severity, responder.minimum_severity
-        );
+        let result = if accepts {
+            RouteResult::Told
+        } else {
+            RouteResult::NotTold
+        };
         steps.push(RouteStep {
             kind: StepKind::Responder,
             result,

@@ -91,6 +91,8 @@ fn organization(
             .iter()
             .map(|network| network.parse().expect("a network"))
             .collect(),
+        domains: vec![],
+        systems: vec![],
         sensors: vec![],
         operator: operator.map(parse),
         responders: responders.collect(),
@@ -105,6 +107,7 @@ fn responder(of: &str, minimum_severity: Severity) -> Responder {
         name,
         language: Language::Nb,
         minimum_severity,
+        zones: vec![],
     }
 }
 

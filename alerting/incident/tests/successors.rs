@@ -9,7 +9,7 @@ use alerting_incident::{
     RouteTable, StepKind, Succession, Successions, Validity, route,
 };
 use detect_alert::Severity;
-use ingest_event::{OrganizationNumber, Timestamp};
+use ingest_event::{OrganizationNumber, Timestamp, Zone};
 
 /// Organisation numbers of nobody, with a check digit that fits.
 const SMALL: &str = "310000019";
@@ -32,6 +32,7 @@ fn responder(of: &str) -> Responder {
         name: of.to_owned(),
         language: Language::Nb,
         minimum_severity: Severity::Low,
+        zones: vec![],
         channels: vec![Channel::Email(format!("{of}@kommune.example"))],
     }
 }
@@ -55,6 +56,8 @@ fn organization(
             until: until.map(day),
         },
         networks: networks.map(|network| network.parse().expect("a network")).into(),
+        domains: vec![],
+        systems: vec![],
         sensors: vec![format!("sensor-{municipality}").parse().expect("a name")],
         operator: None,
         responders: vec![responder(municipality)],
@@ -95,6 +98,9 @@ fn asked(of: &str, sensor: &str, address: &str, at: &str) -> Route {
         organization: number(of),
         sensor: sensor.parse().expect("a name"),
         addresses,
+        domains: BTreeSet::new(),
+        systems: BTreeSet::new(),
+        zone: Zone::Administration,
         severity: Severity::High,
         at: day(at),
     };

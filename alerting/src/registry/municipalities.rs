@@ -86,6 +86,8 @@ fn municipality(line: &str) -> Result<Organization, String> {
             until: None,
         },
         networks: vec![],
+        domains: vec![],
+        systems: vec![],
         sensors: vec![],
         operator: None,
         responders: vec![],
