@@ -63,8 +63,7 @@ impl Question {
         let alert = &incident.lead;
         let texts = |names: &'static [&'static str]| {
             let events = alert.events.iter();
-            let values =
-                events.flat_map(move |event| names.iter().filter_map(|name| event.fields.get(*name)));
+            let values = events.flat_map(move |event| names.iter().filter_map(|name| event.fields.get(name)));
             values.flat_map(|value| value.each()).map(ToString::to_string)
         };
         let entity = || alert.entity.value.split(", ").map(str::to_owned);
