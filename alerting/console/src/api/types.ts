@@ -63,7 +63,16 @@ export interface IncidentEvent {
 
 /** What was looked at to find whom to tell, what that came to, and the values that decided. */
 export interface RouteStep {
-  step: 'address' | 'domain' | 'sensor' | 'system' | 'organization' | 'succession' | 'responder' | 'operator' | 'duty';
+  step:
+    | 'address'
+    | 'domain'
+    | 'sensor'
+    | 'system'
+    | 'organization'
+    | 'succession'
+    | 'responder'
+    | 'operator'
+    | 'duty';
   result: 'matched' | 'no_match' | 'outranked' | 'stranger' | 'undecided' | 'told' | 'not_told';
   detail: string;
 }
