@@ -13,6 +13,7 @@ mod lab;
 
 use ingest::capture::{CaptureOptions, CaptureReader, Counts, Frame, LinkType, Tracker, VlanRule};
 use ingest::record::{Draft, Record};
+use ingest::source::{self, FileOptions, RECORDS_PER_READ};
 use ingest_event::Timestamp;
 use proptest::prelude::*;
 
@@ -342,4 +343,26 @@ fn other_protocols_are_heard_on_the_ports_of_dns() {
             check(&lab.events(FLOW)[0], &[("network.protocol", "kerberos")]);
         }
     }
+}
+
+/// What is handed in at once is synced at once: a bite for each 256 packets would cost more than they do.
+#[test]
+fn a_capture_is_handed_on_in_batches_that_are_worth_a_sync() {
+    let mut lab = Lab::new();
+    for family in families() {
+        for port in 0..2_500 {
+            lab.frame(&syn(family, 10_000 + port));
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &lab.bytes).unwrap();
+    let mut source = source::open(file.path(), &FileOptions::default()).unwrap();
+    let mut batches = Vec::new();
+    let mut out = Vec::new();
+    while source.read(&mut out).unwrap() {
+        batches.push(out.drain(..).count());
+    }
+    assert_eq!(batches.iter().sum::<usize>(), 5_000);
+    let (first, full) = (batches[0], RECORDS_PER_READ..RECORDS_PER_READ + 256);
+    assert!(full.contains(&first) && batches.len() <= 3, "{batches:?}");
 }

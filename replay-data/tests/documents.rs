@@ -261,7 +261,9 @@ fn samples_of_configurations_load() {
     let bus = detect::config::Config::read(&path("bus.yml")).expect("a bus");
     let mut config =
         alerting::config::Config::read(&path("alerting.yml")).expect("an alerting configuration");
-    config.registry.municipalities = root().join("rulesets/routing/municipalities.csv");
+    let routing = |name: &str| root().join("rulesets/routing").join(name);
+    config.registry.municipalities = routing("municipalities.csv");
+    config.registry.changes = Some(routing("changes.csv"));
     config.registry.responders = path("responders.yml");
     alerting::registry::load(&config).expect("a registry");
     assert!(matches!(bus.bus, ingest_bus::BusConfig::Kafka(_)));
