@@ -7,6 +7,7 @@ mod problem;
 mod responder;
 mod stream;
 pub(crate) mod view;
+mod who;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -9,7 +9,8 @@ mod municipalities;
 use std::{collections::BTreeMap, path::Path};
 
 use alerting_incident::{
-    Channel, Language, Organization, Registry, Responder, ResponderId, RouteTable, Successions, Validity,
+    Channel, Language, Organization, Registry, Responder, ResponderId, Role, RouteTable, Sector, Successions,
+    Validity,
 };
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, SensorId, Zone};
@@ -63,6 +64,10 @@ struct OrganizationEntry {
     sensors: Vec<SensorId>,
     #[serde(default)]
     operator: Option<OrganizationNumber>,
+    #[serde(default, deserialize_with = "code")]
+    sector: Option<Sector>,
+    #[serde(default)]
+    parent: Option<OrganizationNumber>,
     #[serde(default)]
     valid_from: Option<String>,
     #[serde(default)]
@@ -85,6 +90,14 @@ struct ResponderEntry {
     minimum_severity: Severity,
     #[serde(default)]
     zones: Vec<Zone>,
+    #[serde(default, deserialize_with = "code")]
+    role: Option<Role>,
+    #[serde(default)]
+    turn: u8,
+    #[serde(default)]
+    valid_from: Option<String>,
+    #[serde(default)]
+    valid_until: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +114,16 @@ fn low() -> Severity {
 fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
     String::deserialize(deserializer)?
         .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+/// One of a fixed list.
+fn code<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map(Some)
         .map_err(serde::de::Error::custom)
 }
 
@@ -143,6 +166,9 @@ fn duty(cert: &CertSettings) -> Responder {
         language: cert.language,
         minimum_severity: Severity::Informational,
         zones: Vec::new(),
+        role: Role::Operations,
+        turn: 0,
+        validity: Validity::default(),
         channels: vec![Channel::Email(cert.email.clone())],
     }
 }
@@ -191,6 +217,8 @@ fn merge(
             row.domains.extend(domains);
             row.systems.extend(entry.autonomous_systems);
             row.sensors.extend(entry.sensors);
+            row.sector = entry.sector.or(row.sector);
+            row.parent = entry.parent.or(row.parent);
             row.operator = entry.operator.or(row.operator);
             row.responders.extend(responders);
         }
@@ -205,6 +233,8 @@ fn merge(
             systems: entry.autonomous_systems,
             sensors: entry.sensors,
             operator: entry.operator,
+            sector: entry.sector,
+            parent: entry.parent,
             responders,
         }),
         None => {
@@ -264,6 +294,10 @@ fn responder_from(
         webhook_keys.insert(webhook.url.clone(), WebhookKey(key));
         channels.push(Channel::Webhook(webhook.url));
     }
+    let validity = Validity {
+        from: date(entry.valid_from.as_deref().unwrap_or_default()).map_err(refuse)?,
+        until: date(entry.valid_until.as_deref().unwrap_or_default()).map_err(refuse)?,
+    };
     if channels.is_empty() {
         return Err(refuse("give `email`, `webhook` or both".to_owned()));
     }
@@ -273,6 +307,9 @@ fn responder_from(
         language: entry.language,
         minimum_severity: entry.minimum_severity,
         zones: entry.zones,
+        role: entry.role.unwrap_or(Role::Operations),
+        turn: entry.turn,
+        validity,
         channels,
     })
 }

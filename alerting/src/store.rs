@@ -11,8 +11,8 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    Sqlite, SqliteConnection, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use tokio::sync::watch;
 
@@ -30,8 +30,14 @@ pub(crate) struct Store {
     changes: watch::Sender<u64>,
 }
 
+/// The database that all SQL here is written against.
+pub(crate) type Db = Sqlite;
+/// A row of it.
+pub(crate) type DbRow = SqliteRow;
+/// A connection to it.
+pub(crate) type DbConnection = SqliteConnection;
 /// A change to the store that is not durable until [`Store::commit`].
-pub(crate) type Write = Transaction<'static, Sqlite>;
+pub(crate) type Write = Transaction<'static, Db>;
 
 impl Store {
     /// Opens the store in a folder, and brings it to this version.

@@ -37,7 +37,9 @@ pub use incident::{
 pub use judge::judge;
 pub use notification::{Notification, NotificationId, NotifyReason};
 pub use notified::notified;
-pub use organization::{Channel, County, Language, Organization, Responder, ResponderId, Validity};
+pub use organization::{
+    Channel, County, Language, Organization, Responder, ResponderId, Role, Sector, Validity,
+};
 pub use registry::{Registry, RegistryError, Standing};
 pub use route::{Question, Route, RouteResult, RouteStep, RouteTable, StepKind, route};
 pub use seen::seen;

@@ -20,6 +20,50 @@ codes! {
     }
 }
 
+codes! {
+    /// What a contact is there for.
+    Role as "contact role" {
+        /// Runs the network or its duty watch.
+        Operations = "operations",
+        /// Answers for information security.
+        Security = "security",
+        /// Answers for the body as a whole.
+        Management = "management",
+        /// The data protection officer (GDPR article 37).
+        DataProtection = "data_protection",
+    }
+}
+
+codes! {
+    /// What a body is there for: the sectors of (EU) 2022/2555, annexes I and II, that Norway's public side has, and education.
+    Sector as "sector" {
+        /// Municipalities, counties, the state.
+        PublicAdministration = "public_administration",
+        /// Schools and universities.
+        Education = "education",
+        /// Hospitals, doctors, care.
+        Health = "health",
+        /// Power and heat.
+        Energy = "energy",
+        /// Road, rail, sea, air.
+        Transport = "transport",
+        /// Water to drink.
+        DrinkingWater = "drinking_water",
+        /// Water that was used.
+        WasteWater = "waste_water",
+        /// Waste.
+        Waste = "waste",
+        /// Networks, names, data centres.
+        DigitalInfrastructure = "digital_infrastructure",
+        /// Those who run IT for others.
+        IctServices = "ict_services",
+        /// Banks and markets.
+        Finance = "finance",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
 /// Names a responder: derived from the organisation and the name, so that it outlives a change of address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResponderId(String);
@@ -46,6 +90,12 @@ pub struct Responder {
     pub minimum_severity: Severity,
     /// The zones that they answer for, before those who answer for all; empty for all.
     pub zones: Vec<Zone>,
+    /// What they are there for.
+    pub role: Role,
+    /// In which turn they are told: those of turn 0 at once, those of the next when nobody has answered in time.
+    pub turn: u8,
+    /// When they are there.
+    pub validity: Validity,
     /// How; at least one.
     pub channels: Vec<Channel>,
 }
@@ -69,7 +119,7 @@ pub struct County {
 }
 
 /// A municipality or another body whose network is watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organization {
     /// Its organisation number; `None` where no source has it yet: then nothing can be routed to it by number.
     pub number: Option<OrganizationNumber>,
@@ -89,6 +139,10 @@ pub struct Organization {
     pub systems: Vec<u32>,
     /// The sensors that watch it.
     pub sensors: Vec<SensorId>,
+    /// What it is there for.
+    pub sector: Option<Sector>,
+    /// The body that it is a part of, which answers where nobody here does.
+    pub parent: Option<OrganizationNumber>,
     /// Who runs its IT and may receive its alerts when nobody here does.
     pub operator: Option<OrganizationNumber>,
     /// Who is told.

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alerting_incident::{
     Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Language, Notification, Organization,
-    QUIET_MAX, Question, Registry, Responder, ResponderId, RouteResult, RouteTable, State, Validity, Verdict,
-    acknowledge, apply, close, decide, judge, route, seen,
+    QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult, RouteTable, State, Validity,
+    Verdict, acknowledge, apply, close, decide, judge, route, seen,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
@@ -95,6 +95,8 @@ fn organization(
         systems: vec![],
         sensors: vec![],
         operator: operator.map(parse),
+        sector: None,
+        parent: None,
         responders: responders.collect(),
     }
 }
@@ -108,6 +110,9 @@ fn responder(of: &str, minimum_severity: Severity) -> Responder {
         language: Language::Nb,
         minimum_severity,
         zones: vec![],
+        role: Role::Operations,
+        turn: 0,
+        validity: Validity::default(),
     }
 }
 

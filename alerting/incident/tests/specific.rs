@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use alerting_incident::{
-    Channel, Language, Organization, Question, Registry, Responder, ResponderId, Route, RouteResult,
+    Channel, Language, Organization, Question, Registry, Responder, ResponderId, Role, Route, RouteResult,
     RouteTable, StepKind, Validity, route,
 };
 use detect_alert::Severity;
@@ -26,6 +26,9 @@ fn responder(name: &str, minimum_severity: Severity, zones: &[Zone]) -> Responde
         language: Language::Nb,
         minimum_severity,
         zones: zones.to_vec(),
+        role: Role::Operations,
+        turn: 0,
+        validity: Validity::default(),
         channels: vec![Channel::Email(format!("{name}@kommune.example"))],
     }
 }
@@ -42,6 +45,8 @@ fn organization(text: &str, domains: &[&str], systems: &[u32], responders: Vec<R
         systems: systems.to_vec(),
         sensors: vec![],
         operator: None,
+        sector: None,
+        parent: None,
         responders,
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use alerting_incident::{
-    Body, Channel, Language, Organization, Question, Registry, Responder, ResponderId, Route, RouteResult,
-    RouteTable, StepKind, Succession, Successions, Validity, route,
+    Body, Channel, Language, Organization, Question, Registry, Responder, ResponderId, Role, Route,
+    RouteResult, RouteTable, StepKind, Succession, Successions, Validity, route,
 };
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, Timestamp, Zone};
@@ -33,6 +33,9 @@ fn responder(of: &str) -> Responder {
         language: Language::Nb,
         minimum_severity: Severity::Low,
         zones: vec![],
+        role: Role::Operations,
+        turn: 0,
+        validity: Validity::default(),
         channels: vec![Channel::Email(format!("{of}@kommune.example"))],
     }
 }
@@ -60,6 +63,8 @@ fn organization(
         systems: vec![],
         sensors: vec![format!("sensor-{municipality}").parse().expect("a name")],
         operator: None,
+        sector: None,
+        parent: None,
         responders: vec![responder(municipality)],
     }
 }

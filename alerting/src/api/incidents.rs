@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use alerting_incident::{Actor, IncidentId, State, Verdict};
+use alerting_incident::{IncidentId, State, Verdict};
 use axum::{
     Json,
     body::Bytes,
@@ -15,7 +15,7 @@ use ingest_event::{OrganizationNumber, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use super::{Api, problem::Problem, view};
+use super::{Api, problem::Problem, view, who::Who};
 use crate::{
     answer::{self, Answer},
     store::Filter,
@@ -104,30 +104,40 @@ pub(super) async fn one(
 
 pub(super) async fn acknowledge(
     shared: Shared<Api>,
+    who: Who,
     path: Path<String>,
     body: Bytes,
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let body: NoteBody = read_body(&body)?;
-    answered(shared, path, Answer::Acknowledge, &read_note(body.note)?).await
+    answered(shared, who, path, Answer::Acknowledge, &read_note(body.note)?).await
 }
 
 pub(super) async fn verdict(
     shared: Shared<Api>,
+    who: Who,
     path: Path<String>,
     body: Bytes,
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let body: VerdictBody = read_body(&body)?;
     let verdict = read_verdict(&body.verdict)?;
-    answered(shared, path, Answer::Verdict(verdict), &read_note(body.note)?).await
+    answered(
+        shared,
+        who,
+        path,
+        Answer::Verdict(verdict),
+        &read_note(body.note)?,
+    )
+    .await
 }
 
 pub(super) async fn close(
     shared: Shared<Api>,
+    who: Who,
     path: Path<String>,
     body: Bytes,
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let body: NoteBody = read_body(&body)?;
-    answered(shared, path, Answer::Close, &read_note(body.note)?).await
+    answered(shared, who, path, Answer::Close, &read_note(body.note)?).await
 }
 
 pub(super) async fn organizations(Shared(api): Shared<Api>) -> Result<Json<Value>, Problem> {
@@ -140,16 +150,13 @@ pub(super) async fn organizations(Shared(api): Shared<Api>) -> Result<Json<Value
 
 async fn answered(
     Shared(api): Shared<Api>,
+    who: Who,
     Path(id): Path<String>,
     answer: Answer,
     note: &str,
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
-    // Until there is a login, whoever reaches the console is the CERT.
-    let actor = Actor::Analyst {
-        name: api.state.cert.name.clone(),
-    };
-    let stored = answer::record(&api.state, &id, None, &actor, answer, note).await?;
+    let stored = answer::record(&api.state, &id, None, &who.actor, answer, note).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     Ok(Json(view::detail(&api.state, &stored).await?))
 }

@@ -90,6 +90,8 @@ fn municipality(line: &str) -> Result<Organization, String> {
         systems: vec![],
         sensors: vec![],
         operator: None,
+        sector: None,
+        parent: None,
         responders: vec![],
     })
 }

@@ -6,9 +6,9 @@ use alerting_incident::{Actor, Change, DedupKey, Incident, IncidentId, State, Ti
 use detect_alert::{AlertId, Severity};
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde_json::Value as Json;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row};
 
-use super::{Store, Write};
+use super::{Db, DbConnection, DbRow, Store, Write};
 
 /// An incident with what routing added.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE dedup = "));
+        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE dedup = "));
         query
             .push_bind(key.digest())
             .push(" ORDER BY opened_at DESC, change DESC LIMIT 1");
@@ -213,7 +213,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.reader)
         .await?;
-        let entry = |row: &SqliteRow| {
+        let entry = |row: &DbRow| {
             serde_json::json!({
                 "at": Timestamp::from_nanos(row.get(0)).to_string(), "kind": row.get::<String, _>(1),
                 "actor": row.get::<String, _>(2), "text": row.get::<String, _>(3),
@@ -232,11 +232,11 @@ impl Store {
         after: Option<&(Timestamp, IncidentId)>,
         limit: u32,
     ) -> sqlx::Result<Page> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM incident WHERE 1 = 1");
+        let mut query = QueryBuilder::<Db>::new("SELECT count(*) FROM incident WHERE 1 = 1");
         narrow(&mut query, filter);
         let total: i64 = query.build().fetch_one(&self.reader).await?.get(0);
 
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
+        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
         narrow(&mut query, filter);
         if let Some((updated, id)) = after {
             query.push(" AND (updated_at < ").push_bind(updated.as_nanos());
@@ -268,8 +268,7 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
-        let mut query =
-            QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
+        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
         query
             .push_bind(change)
             .push(" ORDER BY change LIMIT ")
@@ -318,8 +317,8 @@ impl Store {
     }
 }
 
-async fn by_id(connection: &mut SqliteConnection, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
-    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM incident WHERE id = "));
+async fn by_id(connection: &mut DbConnection, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+    let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE id = "));
     query.push_bind(id.as_str().to_owned());
     query
         .build()
@@ -330,7 +329,7 @@ async fn by_id(connection: &mut SqliteConnection, id: &IncidentId) -> sqlx::Resu
         .transpose()
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+fn narrow(query: &mut QueryBuilder<Db>, filter: &Filter) {
     if !filter.states.is_empty() {
         query.push(" AND state IN (");
         let mut list = query.separated(", ");
@@ -370,7 +369,7 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     }
 }
 
-fn is_owned(query: &mut QueryBuilder<Sqlite>, owners: &BTreeSet<OrganizationNumber>) {
+fn is_owned(query: &mut QueryBuilder<Db>, owners: &BTreeSet<OrganizationNumber>) {
     query.push("owner IN (");
     let mut list = query.separated(", ");
     for owner in owners {
@@ -379,7 +378,7 @@ fn is_owned(query: &mut QueryBuilder<Sqlite>, owners: &BTreeSet<OrganizationNumb
     query.push(")");
 }
 
-fn stored(row: &SqliteRow) -> sqlx::Result<Stored> {
+fn stored(row: &DbRow) -> sqlx::Result<Stored> {
     let unreadable =
         |column: &str, source: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
             index: column.to_owned(),

@@ -3,9 +3,9 @@
 use alerting_incident::{Channel, IncidentId, Language, Notification, NotificationId, NotifyReason, Verdict};
 use detect_alert::Severity;
 use ingest_event::Timestamp;
-use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row};
 
-use super::{Store, Write};
+use super::{Db, DbRow, Store, Write};
 
 /// A notification and how it fared.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl Store {
         per_address: u32,
         limit: u32,
     ) -> sqlx::Result<Vec<StoredNotification>> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!(
+        let mut query = QueryBuilder::<Db>::new(format!(
             "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
              WHERE state = 'pending' AND channel = "
@@ -204,8 +204,7 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn notification(&self, id: &NotificationId) -> sqlx::Result<Option<StoredNotification>> {
-        let mut query =
-            QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
+        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
         query.push_bind(id.as_str().to_owned());
         query
             .build()
@@ -225,7 +224,7 @@ impl Store {
         incident: &IncidentId,
     ) -> sqlx::Result<Vec<StoredNotification>> {
         let mut query =
-            QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
+            QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
         query
             .push_bind(incident.as_str().to_owned())
             .push(" ORDER BY created_at, id");
@@ -239,7 +238,7 @@ impl Store {
     }
 }
 
-fn stored(row: &SqliteRow) -> sqlx::Result<StoredNotification> {
+fn stored(row: &DbRow) -> sqlx::Result<StoredNotification> {
     let unreadable = |column: &str| sqlx::Error::ColumnDecode {
         index: column.to_owned(),
         source: "a value that this version does not know".into(),
