@@ -9,8 +9,8 @@ use detect_alert::{Alert, EventSample};
 use ingest_event::Timestamp;
 
 use crate::{
-    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, State, TimelineEntry,
-    TimelineKind,
+    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, Silence, State,
+    TimelineEntry, TimelineKind,
 };
 
 /// An incident that was quiet for longer is over, in event time: longer than a holiday week's beacon pauses, shorter
@@ -24,6 +24,8 @@ pub struct History<'a> {
     pub applied: bool,
     /// The newest incident with the alert's [`DedupKey`], open or closed.
     pub latest: Option<&'a Incident>,
+    /// The silence that covers the alert.
+    pub silence: Option<&'a Silence>,
 }
 
 /// Applies an alert. `None` if it was applied before.
@@ -33,8 +35,10 @@ pub fn apply(history: History<'_>, alert: &Alert, now: Timestamp) -> Option<Chan
         return None;
     }
     Some(match history.latest {
-        Some(open) if open.state != State::Closed && !is_long_after(open, alert) => add(open, alert, now),
-        earlier => open(earlier, alert, now),
+        Some(open) if open.state != State::Closed && !is_long_after(open, alert) => {
+            add(open, history.silence, alert, now)
+        }
+        earlier => open(earlier, history.silence, alert, now),
     })
 }
 
@@ -44,7 +48,7 @@ fn is_long_after(open: &Incident, alert: &Alert) -> bool {
     QUIET_MAX < span(alert).0.since(open.last_seen)
 }
 
-fn open(earlier: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
+fn open(earlier: Option<&Incident>, silence: Option<&Silence>, alert: &Alert, now: Timestamp) -> Change {
     let key = DedupKey::of(alert);
     let mut lead = alert.clone();
     lead.events = Vec::new();
@@ -61,6 +65,8 @@ fn open(earlier: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
         state: State::New,
         verdict: None,
         priority: Priority::Normal,
+        silence: silence.map(|silence| silence.id.clone()),
+        escalation: None,
         opened_at: now,
         updated_at: now,
         version: 1,
@@ -71,20 +77,16 @@ fn open(earlier: Option<&Incident>, alert: &Alert, now: Timestamp) -> Change {
         ChangeKind::Opened
     };
     let text = earlier.map(|earlier| earlier.id.to_string()).unwrap_or_default();
-    let entry = TimelineEntry {
-        at: now,
-        kind: TimelineKind::Opened,
-        actor: Actor::Varde,
-        text,
-    };
+    let mut timeline = vec![entry(now, TimelineKind::Opened, text)];
+    timeline.extend(silence.map(|silence| entry(now, TimelineKind::Silenced, silence.reason.clone())));
     Change {
         incident,
         kind,
-        timeline: vec![entry],
+        timeline,
     }
 }
 
-fn add(open: &Incident, alert: &Alert, now: Timestamp) -> Change {
+fn add(open: &Incident, silence: Option<&Silence>, alert: &Alert, now: Timestamp) -> Change {
     let mut incident = open.changed(now);
     let (first, last) = span(alert);
     incident.count += 1;
@@ -92,24 +94,43 @@ fn add(open: &Incident, alert: &Alert, now: Timestamp) -> Change {
     incident.last_seen = open.last_seen.max(last);
     incident.lead = merge(&open.lead, alert);
     let from = open.severity();
-    if alert.severity <= from {
-        return Change {
-            incident,
-            kind: ChangeKind::Added,
-            timeline: vec![],
-        };
+    let is_raised = from < alert.severity;
+    let mut timeline = Vec::new();
+    if is_raised {
+        timeline.push(entry(
+            now,
+            TimelineKind::Alert,
+            format!("{from} → {}", alert.severity),
+        ));
     }
-    let text = format!("{from} → {}", alert.severity);
-    let entry = TimelineEntry {
-        at: now,
-        kind: TimelineKind::Alert,
-        actor: Actor::Varde,
-        text,
+    let kind = match (silence, &open.silence) {
+        // It was told before it became graver, and is not told of that: when it wakes, it is told anew.
+        (Some(silence), None) if is_raised => {
+            incident.silence = Some(silence.id.clone());
+            timeline.push(entry(now, TimelineKind::Silenced, silence.reason.clone()));
+            ChangeKind::Added
+        }
+        (None, Some(_)) => {
+            incident.silence = None;
+            timeline.push(entry(now, TimelineKind::Woken, String::new()));
+            ChangeKind::Woken
+        }
+        (_, None) if is_raised => ChangeKind::Raised { from },
+        _ => ChangeKind::Added,
     };
     Change {
         incident,
-        kind: ChangeKind::Raised { from },
-        timeline: vec![entry],
+        kind,
+        timeline,
+    }
+}
+
+fn entry(at: Timestamp, kind: TimelineKind, text: String) -> TimelineEntry {
+    TimelineEntry {
+        at,
+        kind,
+        actor: Actor::Varde,
+        text,
     }
 }
 

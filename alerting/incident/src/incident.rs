@@ -3,6 +3,8 @@
 use detect_alert::{Alert, AlertId, Entity, Severity};
 use ingest_event::{OrganizationNumber, Timestamp, derive_id};
 
+use crate::{Escalation, SilenceId};
+
 /// At most this many events are kept with an incident: the five earliest and the five latest, since a person
 /// reads a handful and wants the beginning and the end.
 pub const SAMPLES_MAX: usize = detect_alert::SAMPLES_MAX;
@@ -107,6 +109,12 @@ codes! {
         Acknowledged = "acknowledged",
         /// Someone concluded.
         Verdict = "verdict",
+        /// Nobody answered in time: others were told.
+        Escalated = "escalated",
+        /// A silence covers it: nobody is told.
+        Silenced = "silenced",
+        /// It goes on beyond the silence.
+        Woken = "woken",
         /// Someone, or the service, remarked something.
         Comment = "comment",
         /// It was closed.
@@ -168,6 +176,10 @@ pub struct Incident {
     pub verdict: Option<Verdict>,
     /// How soon to look.
     pub priority: Priority,
+    /// The silence because of which nobody is told.
+    pub silence: Option<SilenceId>,
+    /// How far up it was told, and what happens if nobody answers; `None` if nobody was told.
+    pub escalation: Option<Escalation>,
     /// When it was opened, by the service's clock.
     pub opened_at: Timestamp,
     /// When it was last changed, by the service's clock.
@@ -190,6 +202,8 @@ pub enum ChangeKind {
         /// The severity before.
         from: Severity,
     },
+    /// One more alert, and it is beyond the silence that kept the incident from being told.
+    Woken,
     /// A responder asks for help.
     HelpNeeded,
     /// Any other answer or progress: nobody is told.
@@ -299,9 +313,25 @@ impl Incident {
         next
     }
 
-    /// Moves the state forward, never back.
+    /// Whether somebody has taken it, or it is over.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        State::Acknowledged <= self.state
+    }
+
+    /// Moves the state forward, never back. Who is answered waits for nobody.
     pub(crate) fn advance(&mut self, state: State) {
         self.state = self.state.max(state);
+        if State::Acknowledged <= state {
+            self.rest();
+        }
+    }
+
+    /// Waits for nobody.
+    pub(crate) fn rest(&mut self) {
+        if let Some(escalation) = &mut self.escalation {
+            escalation.due = None;
+        }
     }
 }
 

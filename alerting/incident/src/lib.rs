@@ -5,14 +5,17 @@
 //! (crate `alerting`) stores changes and sends notifications; nothing here knows how.
 //!
 //! The verbs, in the order of an incident's life: [`apply`], [`route`], [`decide`], [`notified`], [`seen`],
-//! [`acknowledge`], [`judge`], [`comment`], [`close`].
+//! [`acknowledge`], [`judge`], [`comment`], [`close`]; and where nobody answers, [`escalate`].
 
 #![forbid(unsafe_code)]
 
 mod incident;
+mod ladder;
 mod notification;
 mod organization;
 mod registry;
+mod silence;
+mod steady;
 mod succession;
 
 mod acknowledge;
@@ -20,6 +23,7 @@ mod apply;
 mod close;
 mod comment;
 mod decide;
+mod escalate;
 mod judge;
 mod notified;
 mod route;
@@ -29,12 +33,14 @@ pub use acknowledge::acknowledge;
 pub use apply::{History, QUIET_MAX, apply};
 pub use close::close;
 pub use comment::comment;
-pub use decide::decide;
+pub use decide::{Decision, decide};
+pub use escalate::{escalate, unreached};
 pub use incident::{
     Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, State, TimelineEntry,
     TimelineKind, Verdict,
 };
 pub use judge::judge;
+pub use ladder::{Escalation, Ladder, Moment, REMINDERS_MAX, Rung};
 pub use notification::{Notification, NotificationId, NotifyReason};
 pub use notified::notified;
 pub use organization::{
@@ -43,4 +49,6 @@ pub use organization::{
 pub use registry::{Registry, RegistryError, Standing};
 pub use route::{Question, Route, RouteResult, RouteStep, RouteTable, StepKind, route};
 pub use seen::seen;
+pub use silence::{REASON_CHARS_MAX, SILENCE_MAX, Silence, SilenceError, SilenceId};
+pub use steady::{Keeper, LEASE, Reading, Steady};
 pub use succession::{Body, Fate, Succession, SuccessionError, Successions};

@@ -18,6 +18,8 @@ codes! {
         Relapsed = "relapsed",
         /// It is graver than when the responder was told.
         Raised = "raised",
+        /// Those who were told before have not answered in time.
+        Escalated = "escalated",
         /// A responder asks the CERT for help.
         HelpNeeded = "help_needed",
     }

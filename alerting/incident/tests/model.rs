@@ -5,12 +5,15 @@
     reason = "a test stops at what should not be"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use alerting_incident::{
-    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Language, Notification, Organization,
-    QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult, RouteTable, State, Validity,
-    Verdict, acknowledge, apply, close, decide, judge, route, seen,
+    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Ladder, Language, Moment, Notification,
+    Organization, QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult, RouteTable,
+    State, Validity, Verdict, acknowledge, apply, close, decide, judge, route, seen,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
@@ -159,10 +162,16 @@ impl Book {
     fn take(&mut self, change: Option<Change>, routes: &RouteTable, now: Timestamp) {
         let Some(change) = change else { return };
         let route = route(routes, &Question::of(&change.incident));
-        for notification in decide(&change, &route, routes.registry().duty(), now) {
-            self.notifications
-                .insert(notification.id.to_string(), notification);
-        }
+        let ladder = Ladder {
+            within: [None; 5],
+            duty: routes.registry().duty().clone(),
+            beyond: vec![],
+            remind_after: Duration::from_hours(24),
+        };
+        let decision = decide(change, &route, &ladder, Moment { now, steady: now });
+        let ids = decision.notifications.iter().map(|one| one.id.to_string());
+        self.notifications.extend(ids.zip(decision.notifications.clone()));
+        let change = decision.change;
         match self
             .incidents
             .iter_mut()
@@ -181,6 +190,7 @@ fn an_incident_that_nobody_closed_does_not_swallow_what_comes_long_after() {
         History {
             applied: false,
             latest: None,
+            silence: None,
         },
         &first,
         first.timestamp,
@@ -197,6 +207,7 @@ fn an_incident_that_nobody_closed_does_not_swallow_what_comes_long_after() {
             History {
                 applied: false,
                 latest: Some(&opened),
+                silence: None,
             },
             &later,
             later.timestamp,
@@ -227,7 +238,7 @@ proptest! {
                     let alert = alert(to, &format!("2001:db8::{entity}"), Severity::ALL[*severity], *number);
                     let key = DedupKey::of(&alert);
                     let latest = book.incidents.iter().rfind(|incident| incident.key == key);
-                    let change = apply(History { applied: book.applied.contains(&alert.id), latest }, &alert, now);
+                    let change = apply(History { applied: book.applied.contains(&alert.id), latest, silence: None }, &alert, now);
                     book.applied.insert(alert.id.clone());
                     if known.insert(alert.id.clone()) {
                         let lives = model.entry(key).or_default();
@@ -305,6 +316,7 @@ fn rules_that_share_a_word_tell_of_one_incident() {
             let history = |latest| History {
                 applied: false,
                 latest,
+                silence: None,
             };
             let opened = apply(history(None), &fast, now).expect("a change").incident;
             let latest = Some(&opened).filter(|opened| opened.key == DedupKey::of(&slow));
@@ -361,6 +373,7 @@ fn the_most_specific_statement_inside_the_border_wins_and_strangers_are_never_to
             History {
                 applied: false,
                 latest: None,
+                silence: None,
             },
             &alert(to, entity, severity, 1),
             Timestamp::EPOCH,

@@ -1,0 +1,395 @@
+//! A month of alerts, answers, silences, escalations, restarts and clock steps, against a naive model: after every step,
+//! exactly those are told whom the model tells, and nobody twice.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what should not be"
+)]
+
+mod naive;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use alerting_incident::{
+    Actor, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language, Moment, Organization,
+    Question, Reading, Registry, Responder, ResponderId, Role, RouteTable, Silence, SilenceId, Steady,
+    Validity, Verdict, acknowledge, apply, close, decide, escalate, judge, route, unreached,
+};
+use detect_alert::{
+    Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
+};
+use ingest_event::{EventId, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use naive::{Model, Told};
+use proptest::prelude::*;
+
+const OSLO: &str = "958935420";
+const BERGEN: &str = "964338531";
+const MINUTE: Duration = Duration::from_mins(1);
+/// Minutes; deadlines lie among them, so that steps fall before, on and after them.
+const PASSES: [u32; 11] = [0, 0, 1, 5, 14, 15, 16, 60, 300, 1_500, 4_500];
+
+/// What may happen.
+#[derive(Clone, Debug)]
+enum Step {
+    Alert {
+        to: bool,
+        entity: u8,
+        severity: usize,
+        number: u8,
+    },
+    Acknowledge {
+        which: u8,
+        analyst: bool,
+    },
+    Judge {
+        which: u8,
+        verdict: usize,
+    },
+    Close {
+        which: u8,
+    },
+    Silence {
+        of: bool,
+        minutes: u32,
+    },
+    /// Every notification of the last rung failed for good.
+    Unreached {
+        which: u8,
+    },
+    /// The ticker runs; it gets as far as this many incidents before the process dies, if it dies.
+    Tick {
+        dies_after: Option<u8>,
+    },
+    Restart,
+    /// The machine's clock is set by so many minutes.
+    Wall {
+        minutes: i32,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u32, Step)>> {
+    let step = prop_oneof![
+        8 => (any::<bool>(), 0..2_u8, 0..5_usize, 0..60_u8)
+            .prop_map(|(to, entity, severity, number)| Step::Alert { to, entity, severity, number }),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(which, analyst)| Step::Acknowledge { which, analyst }),
+        2 => (any::<u8>(), 0..3_usize).prop_map(|(which, verdict)| Step::Judge { which, verdict }),
+        1 => any::<u8>().prop_map(|which| Step::Close { which }),
+        1 => (any::<bool>(), prop::sample::select(vec![1, 30, 300, 3_000]))
+            .prop_map(|(of, minutes)| Step::Silence { of, minutes }),
+        1 => any::<u8>().prop_map(|which| Step::Unreached { which }),
+        12 => prop::option::weighted(0.2, 0..3_u8).prop_map(|dies_after| Step::Tick { dies_after }),
+        2 => Just(Step::Restart),
+        2 => prop::sample::select(vec![-100_000, -60, -1, 1, 60, 100_000]).prop_map(|minutes| Step::Wall { minutes }),
+    ];
+    prop::collection::vec((prop::sample::select(PASSES.to_vec()), step), 0..100)
+}
+
+fn contacts() -> impl Strategy<Value = Vec<(u8, usize)>> {
+    prop::collection::vec((0..3_u8, 0..5_usize), 0..4)
+}
+
+/// The service's part that outlives a process, and what dies with it.
+struct World {
+    routes: RouteTable,
+    ladder: Ladder,
+    incidents: Vec<Incident>,
+    applied: BTreeSet<AlertId>,
+    told: BTreeSet<String>,
+    silences: Vec<Silence>,
+    steady: Option<Steady>,
+    keeper: Keeper,
+    processes: u32,
+    /// The machine's clocks, in minutes.
+    wall: i64,
+    monotonic: u64,
+}
+
+impl World {
+    fn reading(&self) -> Reading {
+        Reading {
+            wall: minutes(self.wall),
+            monotonic: MINUTE * u32::try_from(self.monotonic).expect("a month"),
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: minutes(self.wall),
+            steady: self.keeper.tell(self.steady.as_ref(), self.reading()),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.processes += 1;
+        self.monotonic = 0;
+        self.keeper = Keeper::new(format!("process {}", self.processes), true);
+    }
+
+    /// Stores a decision; gives who is told now.
+    fn store(&mut self, decision: Decision) -> Vec<Told> {
+        let incident = decision.change.incident;
+        let place = self.incidents.iter().position(|one| one.id == incident.id);
+        let place = place.unwrap_or_else(|| {
+            self.incidents.push(incident.clone());
+            self.incidents.len() - 1
+        });
+        self.incidents[place] = incident;
+        let mut told = Vec::new();
+        for notification in decision.notifications {
+            // The outbox takes an id once.
+            if self.told.insert(notification.id.to_string()) {
+                told.push((place, notification.responder_name, notification.reason));
+            }
+        }
+        told.sort();
+        told
+    }
+
+    fn decide(&mut self, change: Option<alerting_incident::Change>) -> Vec<Told> {
+        let Some(change) = change else { return vec![] };
+        let route = route(&self.routes, &Question::of(&change.incident));
+        let decision = decide(change, &route, &self.ladder, self.moment());
+        self.store(decision)
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Vec<Told> {
+        let key = DedupKey::of(alert);
+        let history = History {
+            applied: !self.applied.insert(alert.id.clone()),
+            latest: self.incidents.iter().rfind(|incident| incident.key == key),
+            silence: Silence::covering(&self.silences, &key, alert.timestamp),
+        };
+        let change = apply(history, alert, minutes(self.wall));
+        self.decide(change)
+    }
+
+    fn tick(&mut self, dies_after: Option<u8>) -> Vec<Told> {
+        let reading = self.reading();
+        self.steady = self.keeper.advance(self.steady.as_ref(), reading);
+        let moment = self.moment();
+        let mut told = Vec::new();
+        let due = |incident: &Incident| {
+            incident
+                .escalation
+                .and_then(|one| one.due)
+                .is_some_and(|due| due <= moment.steady)
+        };
+        let due: Vec<Incident> = self.incidents.iter().filter(|one| due(one)).cloned().collect();
+        let places = dies_after.map_or(due.len(), usize::from);
+        for incident in due.iter().take(places) {
+            let route = route(&self.routes, &Question::of(incident));
+            let silence = Silence::covering(&self.silences, &incident.key, moment.now);
+            let decision = escalate(incident, &route, &self.ladder, silence, moment);
+            told.extend(decision.map(|decision| self.store(decision)).unwrap_or_default());
+        }
+        if dies_after.is_some() {
+            self.restart();
+        }
+        told.sort();
+        told
+    }
+}
+
+fn minutes(count: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + count * 60_000)
+}
+
+fn alert(to: &str, entity: u8, severity: Severity, number: u8, at: i64) -> Alert {
+    let event = EventId::derive(&[&[number]]);
+    let entity = format!("2001:db8::{entity}");
+    let organization = OrganizationNumber::parse(to).expect("valid");
+    let rule = RuleId("rule".to_owned());
+    Alert {
+        id: AlertId::derive(&rule, organization, &[&entity, event.as_str()]),
+        timestamp: minutes(at),
+        organization,
+        sensor: SensorId::parse("s-1").expect("valid"),
+        zone: Zone::Administration,
+        marking: Marking::Unmarked,
+        exercise: false,
+        severity,
+        confidence: Confidence::Medium,
+        tlp: Tlp::Amber,
+        pap: detect_alert::Pap::Green,
+        producer: Producer {
+            kind: ProducerKind::Sigma,
+            id: rule,
+            name: "rule".to_owned(),
+            version: String::new(),
+            ruleset: RulesetVersion(String::new()),
+            authors: vec![],
+            license: None,
+            description: String::new(),
+            references: vec![],
+            tags: vec![],
+            false_positives: vec![],
+            incident: None,
+            summary: BTreeMap::new(),
+            first_step: BTreeMap::new(),
+        },
+        indicator: None,
+        entity: Entity {
+            field: "source.ip".to_owned(),
+            value: entity,
+        },
+        evidence: vec![],
+        window: None,
+        events: vec![],
+    }
+}
+
+fn responder(of: &str, name: &str, turn: u8, minimum_severity: Severity) -> Responder {
+    Responder {
+        id: ResponderId::derive(of, name),
+        name: name.to_owned(),
+        language: Language::Nb,
+        minimum_severity,
+        zones: vec![],
+        role: Role::Operations,
+        turn,
+        validity: Validity::default(),
+        channels: vec![Channel::Email(format!("{name}@{of}.example"))],
+    }
+}
+
+fn world(contacts: &[Vec<(u8, usize)>; 2], beyond: u8) -> (World, Model) {
+    let duty = responder("duty", "duty", 0, Severity::Informational);
+    let mut organizations = Vec::new();
+    let mut people = Vec::new();
+    for (number, contacts) in [OSLO, BERGEN].into_iter().zip(contacts) {
+        let named = contacts
+            .iter()
+            .enumerate()
+            .map(|(place, (turn, minimum))| (format!("{number} {place}"), *turn, Severity::ALL[*minimum]));
+        people.push(named.clone().collect::<Vec<_>>());
+        organizations.push(Organization {
+            number: OrganizationNumber::parse(number).ok(),
+            names: [("nb".to_owned(), number.to_owned())].into(),
+            responders: named
+                .map(|(name, turn, minimum)| responder(number, &name, turn, minimum))
+                .collect(),
+            ..Organization::default()
+        });
+    }
+    let within = [None, None, Some(480), Some(60), Some(15)];
+    let beyond: Vec<String> = (0..beyond).map(|place| format!("beyond {place}")).collect();
+    let ladder = Ladder {
+        within: within.map(|within| within.map(|minutes| MINUTE * minutes)),
+        duty: duty.clone(),
+        beyond: beyond
+            .iter()
+            .map(|name| responder("beyond", name, 0, Severity::Informational))
+            .collect(),
+        remind_after: MINUTE * 1_440,
+    };
+    let registry = Registry::new(organizations, duty).expect("valid");
+    let world = World {
+        routes: RouteTable::new(registry),
+        ladder,
+        incidents: vec![],
+        applied: BTreeSet::new(),
+        told: BTreeSet::new(),
+        silences: vec![],
+        steady: None,
+        keeper: Keeper::new("process 0".to_owned(), true),
+        processes: 0,
+        wall: 0,
+        monotonic: 0,
+    };
+    (world, Model::new(people, within, beyond))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everybody_is_told_as_the_naive_model_tells_them(
+        steps in steps(), oslo in contacts(), bergen in contacts(), beyond in 0..3_u8
+    ) {
+        let (mut world, mut model) = world(&[oslo, bergen], beyond);
+        // What time it really is: events and silences go by it.
+        let mut real = 0_i64;
+        for (place, (passes, step)) in steps.iter().enumerate() {
+            real += i64::from(*passes);
+            world.wall += i64::from(*passes);
+            world.monotonic += u64::from(*passes);
+            model.pass(i64::from(*passes));
+            let moment = world.moment();
+            let pick = |which: u8| (!world.incidents.is_empty()).then(|| usize::from(which) % world.incidents.len());
+            let actor = |analyst| {
+                let name = "someone".to_owned();
+                if analyst { Actor::Analyst { name } } else { Actor::Responder { name } }
+            };
+            let (told, expected) = match *step {
+                Step::Alert { to, entity, severity, number } => {
+                    let of = if to { OSLO } else { BERGEN };
+                    let alert = alert(of, entity, Severity::ALL[severity], number, real);
+                    (world.alert(&alert), model.alert(usize::from(!to), entity, Severity::ALL[severity], number, real))
+                }
+                Step::Acknowledge { which, analyst } => match pick(which) {
+                    Some(which) => {
+                        let change = acknowledge(&world.incidents[which], &actor(analyst), "", moment.now);
+                        (world.decide(change), model.acknowledge(which, analyst))
+                    }
+                    None => continue,
+                },
+                Step::Judge { which, verdict } => match pick(which) {
+                    Some(which) => {
+                        let verdict = Verdict::ALL[verdict];
+                        let change = judge(&world.incidents[which], &actor(false), verdict, "", moment.now);
+                        (world.decide(change), model.judge(which, verdict))
+                    }
+                    None => continue,
+                },
+                Step::Close { which } => match pick(which) {
+                    Some(which) => {
+                        let change = close(&world.incidents[which], &actor(true), "", moment.now);
+                        (world.decide(change), model.close(which))
+                    }
+                    None => continue,
+                },
+                Step::Silence { of, minutes: lasts } => {
+                    let number = if of { OSLO } else { BERGEN };
+                    let silence = Silence {
+                        id: SilenceId::parse(&format!("{place:032x}")).expect("an id"),
+                        organization: OrganizationNumber::parse(number).ok(),
+                        producer: None,
+                        entity: None,
+                        reason: "maintenance".to_owned(),
+                        by: "someone".to_owned(),
+                        from: minutes(real),
+                        until: minutes(real + i64::from(lasts)),
+                    };
+                    prop_assert_eq!(silence.check(), Ok(()));
+                    world.silences.push(silence);
+                    model.silence(usize::from(!of), real, real + i64::from(lasts));
+                    continue;
+                }
+                Step::Unreached { which } => match pick(which) {
+                    Some(which) => {
+                        let change = unreached(&world.incidents[which], moment);
+                        (world.decide(change), model.unreached(which))
+                    }
+                    None => continue,
+                },
+                Step::Tick { dies_after } => {
+                    (world.tick(dies_after), model.tick(dies_after.map(usize::from)))
+                }
+                Step::Restart => {
+                    world.restart();
+                    model.restart();
+                    continue;
+                }
+                Step::Wall { minutes } => {
+                    world.wall += i64::from(minutes);
+                    model.set_wall(i64::from(minutes));
+                    continue;
+                }
+            };
+            prop_assert_eq!(told, expected, "step {}: {:?}", place, step);
+        }
+    }
+}
