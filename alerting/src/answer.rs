@@ -3,14 +3,14 @@
 //! One transaction per answer, with whatever it makes due (a call for help tells the CERT).
 
 use alerting_incident::{
-    Actor, Change, IncidentId, NotificationId, Route, Verdict, acknowledge, close, comment, decide, judge,
-    seen,
+    Actor, Change, Decision, IncidentId, NotificationId, Route, Verdict, acknowledge, close, comment, decide,
+    judge, seen,
 };
 
 use crate::{
     intake::search_text,
     state::State,
-    store::{Store, Stored},
+    store::{Store, Stored, Write},
 };
 
 /// What someone said.
@@ -54,11 +54,10 @@ pub(crate) async fn record(
         None if Store::has_remark(&mut write, id, actor, note).await? => None,
         None => comment(incident, actor, note, now),
     };
+    let has_changed = change.is_some();
     let mut is_due = false;
-    if let Some(change) = &change {
-        let search = search_text(state, &change.incident, stored.owner);
-        Store::save_change(&mut write, change, stored.owner, &stored.route, &search).await?;
-        is_due = tell(state, &mut write, change).await?;
+    if let Some(change) = change {
+        is_due = tell(state, &mut write, change, &stored).await?;
     }
     if let Some(notification) = notification {
         let (has_acknowledged, verdict) = match answer {
@@ -70,7 +69,7 @@ pub(crate) async fn record(
     }
     let after = Store::incident_in(&mut write, id).await?;
     state.store.commit(write).await?;
-    if change.is_some() {
+    if has_changed {
         state.metrics.answers.with_label_values(&[answer.kind()]).inc();
     }
     if is_due {
@@ -79,23 +78,23 @@ pub(crate) async fn record(
     Ok(after)
 }
 
-/// Puts into the outbox what an answer makes due. An answer tells no responder anew: only the CERT's own contact.
-async fn tell(state: &State, write: &mut crate::store::Write, change: &Change) -> sqlx::Result<bool> {
+/// Stores an answer with what it makes due. An answer tells no responder anew: only the CERT's own contact.
+async fn tell(state: &State, write: &mut Write, change: Change, stored: &Stored) -> sqlx::Result<bool> {
     let nobody = Route {
         owner: None,
         responders: vec![],
         steps: vec![],
     };
-    let due = decide(
+    let Decision {
         change,
-        &nobody,
-        state.registry.routes.registry().duty(),
-        state.now(),
-    );
-    for notification in &due {
+        notifications,
+    } = decide(change, &nobody, &state.ladder, state.moment());
+    let search = search_text(state, &change.incident, stored.owner);
+    Store::save_change(write, &change, stored.owner, &stored.route, &search).await?;
+    for notification in &notifications {
         Store::add_notification(write, notification, change.incident.severity(), 0).await?;
     }
-    Ok(!due.is_empty())
+    Ok(!notifications.is_empty())
 }
 
 impl Answer {

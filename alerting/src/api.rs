@@ -5,6 +5,7 @@ mod host;
 mod incidents;
 mod problem;
 mod responder;
+mod silences;
 mod stream;
 pub(crate) mod view;
 mod who;
@@ -63,6 +64,8 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
         .route("/api/v1/incidents/{id}/verdict", post(incidents::verdict))
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
         .route("/api/v1/organizations", get(incidents::organizations))
+        .route("/api/v1/silences", get(silences::list).post(silences::add))
+        .route("/api/v1/silences/{id}", axum::routing::delete(silences::end))
         .route("/api/v1/responder/{token}", get(responder::view))
         .route("/api/v1/responder/{token}/seen", post(responder::seen))
         .route(

@@ -1,5 +1,7 @@
 //! The configuration: one YAML file; unknown keys are refused with file and line.
 
+mod escalation;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -10,6 +12,8 @@ use alerting_incident::Language;
 use ingest_bus::BusConfig;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
+
+pub use escalation::{BeyondSettings, EscalationSettings};
 
 /// Everything the service can be told.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +42,9 @@ pub struct Config {
     /// How often, and how far apart, delivery is tried.
     #[serde(default)]
     pub retry: RetrySettings,
+    /// What happens when nobody answers.
+    #[serde(default)]
+    pub escalation: EscalationSettings,
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
@@ -230,6 +237,9 @@ impl Config {
         }
         if self.retry.attempts == 0 {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
+        }
+        if let Err((key, mend)) = self.escalation.check() {
+            return refuse(key, mend);
         }
         if let Some(mail) = &self.mail {
             if mail.from.parse::<lettre::message::Mailbox>().is_err() {

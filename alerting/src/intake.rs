@@ -6,7 +6,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use alerting_incident::{Change, ChangeKind, DedupKey, History, Incident, Question, apply, decide, route};
+use alerting_incident::{
+    Change, ChangeKind, DedupKey, History, Incident, Question, Silence, apply, decide, route,
+};
 use detect_alert::{Alert, AlertDecodeError};
 use ingest_bus::{
     Batch, Bus, Consumer, Delivery, ErrorClass, PollError, PollLimit, Position, Topic, TopicPartition,
@@ -30,6 +32,9 @@ const BATCH: PollLimit = PollLimit {
     bytes: 8 * 1024 * 1024,
     wait: Duration::from_millis(500),
 };
+
+/// Silences that ended within this time still cover what happened while they held and comes late: an outage's backlog.
+const SILENCES_LOOK_BACK: Duration = Duration::from_hours(7 * 24);
 
 /// Between two attempts at what failed and may recover.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -199,6 +204,8 @@ struct Tally {
 
 async fn apply_batch(state: &State, batch: &Batch) -> sqlx::Result<Vec<Position>> {
     let mut write = state.store.begin().await?;
+    let lately = state.now().saturating_sub(SILENCES_LOOK_BACK);
+    let silences = Store::silences_in(&mut write, lately).await?;
     let mut tally = Tally::default();
     let mut positions: Vec<Position> = Vec::new();
     for delivery in &batch.deliveries {
@@ -226,7 +233,7 @@ async fn apply_batch(state: &State, batch: &Batch) -> sqlx::Result<Vec<Position>
             continue;
         }
         next.offset = place.offset + 1;
-        apply_delivery(state, &mut write, delivery, &mut tally).await?;
+        apply_delivery(state, &mut write, delivery, &silences, &mut tally).await?;
     }
     for next in &positions {
         Store::save_position(&mut write, next).await?;
@@ -240,6 +247,7 @@ async fn apply_delivery(
     state: &State,
     write: &mut Write,
     delivery: &Delivery,
+    silences: &[Silence],
     tally: &mut Tally,
 ) -> sqlx::Result<()> {
     let alert = match detect_alert::decode(&delivery.record.value) {
@@ -259,59 +267,58 @@ async fn apply_delivery(
         tally.canary = Some(now);
         return Store::save_canary(write, now).await;
     }
-    let latest = Store::latest(write, &DedupKey::of(&alert)).await?;
+    let key = DedupKey::of(&alert);
+    let latest = Store::latest(write, &key).await?;
     let history = History {
         applied: Store::is_applied(write, &alert.id).await?,
         latest: latest.as_ref().map(|latest| &latest.incident),
+        silence: Silence::covering(silences, &key, alert.timestamp),
     };
     let Some(change) = apply(history, &alert, state.now()) else {
         tally.repeated += 1;
         return Ok(());
     };
     tally.applied += 1;
-    store_change(
-        state,
-        write,
-        &change,
-        latest.as_ref(),
-        delivery.appended_ms,
-        tally,
-    )
-    .await?;
-    Store::save_alert(write, &alert.id, &change.incident.id).await
+    let id = change.incident.id.clone();
+    store_change(state, write, change, latest.as_ref(), delivery.appended_ms, tally).await?;
+    Store::save_alert(write, &alert.id, &id).await
 }
 
 async fn store_change(
     state: &State,
     write: &mut Write,
-    change: &Change,
+    change: Change,
     latest: Option<&Stored>,
     appended_ms: i64,
     tally: &mut Tally,
 ) -> sqlx::Result<()> {
-    let incident = &change.incident;
     match (change.kind, latest) {
         // Nobody is told, so nobody is looked up: a storm of alerts costs one write each.
         (ChangeKind::Added, Some(latest)) => {
-            let search = search_text(state, incident, latest.owner);
-            return Store::save_change(write, change, latest.owner, &latest.route, &search).await;
+            let search = search_text(state, &change.incident, latest.owner);
+            return Store::save_change(write, &change, latest.owner, &latest.route, &search).await;
         }
         (ChangeKind::Opened | ChangeKind::Relapsed, _) => tally.opened += 1,
         (
-            ChangeKind::Added | ChangeKind::Raised { .. } | ChangeKind::HelpNeeded | ChangeKind::Progressed,
+            ChangeKind::Added
+            | ChangeKind::Raised { .. }
+            | ChangeKind::Woken
+            | ChangeKind::HelpNeeded
+            | ChangeKind::Progressed,
             _,
         ) => {}
     }
-    let routes = &state.registry.routes;
-    let route = route(routes, &Question::of(incident));
+    let route = route(&state.registry.routes, &Question::of(&change.incident));
+    let decision = decide(change, &route, &state.ladder, state.moment());
+    let incident = &decision.change.incident;
     let owner = route.owner.unwrap_or(incident.key.organization);
     let steps = route.steps.iter().map(
         |step| json!({"step": step.kind.as_str(), "result": step.result.as_str(), "detail": step.detail}),
     );
     let search = search_text(state, incident, owner);
-    Store::save_change(write, change, owner, &steps.collect::<Json>(), &search).await?;
-    for notification in decide(change, &route, routes.registry().duty(), state.now()) {
-        Store::add_notification(write, &notification, incident.severity(), appended_ms).await?;
+    Store::save_change(write, &decision.change, owner, &steps.collect::<Json>(), &search).await?;
+    for notification in &decision.notifications {
+        Store::add_notification(write, notification, incident.severity(), appended_ms).await?;
         tally.decided += 1;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The alerting service: alerts come in from the bus, become incidents, reach the responder, and are answered.
 //!
 //! A dull service around a pure core (crate `alerting-incident`, D9): [`service::run`] starts the loop that applies
-//! alerts (`intake`), the outbox that sends what was decided (`outbox`, `channel`, `notice`), and the HTTP side with
+//! alerts (`intake`), the one that passes on what nobody answers (`ticker`), the outbox that sends what was decided (`outbox`, `channel`, `notice`), and the HTTP side with
 //! console, API and metrics (`api`). Everything durable is in `store`, in one transaction per step.
 
 #![forbid(unsafe_code)]
@@ -22,5 +22,6 @@ mod outbox;
 mod private;
 mod state;
 mod store;
+mod ticker;
 
 pub use state::Neighbours;

@@ -11,6 +11,7 @@
 //! | `alerting_notifications_retried_total{channel}` | attempts that failed and will be repeated |
 //! | `alerting_notifications_failed_total{channel}` | notifications given up |
 //! | `alerting_notification_delay_seconds` | from the alert's place on the bus to the hand-over |
+//! | `alerting_escalations_total{to}` | incidents that nobody answered in time, by who was told next |
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
 //! | `alerting_links_refused_total{reason}` | links that were unknown or expired |
 //! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
@@ -45,6 +46,8 @@ pub struct Metrics {
     pub notifications_failed: IntCounterVec,
     /// From bus to hand-over.
     pub notification_delay: Histogram,
+    /// Who was told next.
+    pub escalations: IntCounterVec,
     /// Answers that came in.
     pub answers: IntCounterVec,
     /// Links refused.
@@ -132,6 +135,12 @@ impl Metrics {
                 channels,
             )?,
             notification_delay,
+            escalations: labelled(
+                "alerting_escalations_total",
+                "Incidents that nobody answered in time, by who was told next.",
+                "to",
+                &["turn", "duty", "beyond", "reminder", "ended"],
+            )?,
             answers: labelled(
                 "alerting_answers_total",
                 "Answers that came in.",
@@ -148,7 +157,7 @@ impl Metrics {
                 "alerting_retries_total",
                 "Operations that had to be repeated.",
                 "of",
-                &["poll", "apply", "commit"],
+                &["poll", "apply", "commit", "tick"],
             )?,
             canary_seconds: gauge(
                 "alerting_canary_timestamp_seconds",

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use alerting_incident::{Actor, TimelineEntry, TimelineKind, notified};
+use alerting_incident::{Actor, TimelineEntry, TimelineKind, notified, unreached};
 use ingest_event::Timestamp;
 use tokio::{
     sync::Notify,
@@ -186,6 +186,13 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
                     text,
                 };
                 Store::add_to_timeline(&mut write, &notification.incident, &entry).await?;
+                // Nobody was reached: whoever is next need not wait for an answer that can't come.
+                if Store::is_unreached(&mut write, &notification.incident).await?
+                    && let Some(change) = unreached(&stored.incident, state.moment())
+                {
+                    let search = search_text(state, &change.incident, stored.owner);
+                    Store::save_change(&mut write, &change, stored.owner, &stored.route, &search).await?;
+                }
             }
         }
     }

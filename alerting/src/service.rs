@@ -22,8 +22,9 @@ use crate::{
     notice::Notices,
     outbox::{self, Sender},
     private, registry,
-    state::{Neighbours, SharedClock, State, Wake},
+    state::{Neighbours, State, Wake},
     store::Store,
+    ticker::{self, Steadily},
 };
 
 /// Says that the service takes requests.
@@ -99,8 +100,11 @@ pub async fn run_beside(
         served
     });
     ready(Running { address });
+    let (ticking, ticker_stop) = (Arc::clone(&state), stop.clone());
+    let ticker = tokio::spawn(async move { ticker::run(&ticking, &ticker_stop).await });
     let taken_in = intake::run(&state, &bus, consumer, &stop).await;
     stop.cancel();
+    ticker.await.context("stop the ticker")?;
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
     }
@@ -123,12 +127,18 @@ async fn open(
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
-    let now = clock();
+    let now = clock.now();
+    let store = Store::open(&config.data).await?;
+    let registry = registry::load(config)?;
+    let stored = store.steady().await.context("read the clock of deadlines")?;
+    let duty = registry.routes.registry().duty().clone();
     Ok(State {
-        store: Store::open(&config.data).await?,
-        registry: registry::load(config)?,
+        ladder: config.escalation.ladder(duty),
+        steadily: Mutex::new(Steadily::new(process_name()?, true, stored, clock.read())),
+        store,
+        registry,
         key: LinkKey::open(&config.data)?,
-        clock: SharedClock(clock),
+        clock,
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,
         cert: config.cert.clone(),
@@ -139,4 +149,11 @@ async fn open(
         polled_at: AtomicI64::new(now.as_nanos()),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })
+}
+
+/// A name that no other process has, not even this one's successor.
+fn process_name() -> anyhow::Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("ask for random bytes: {error}"))?;
+    Ok(hex::encode(bytes))
 }

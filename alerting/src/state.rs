@@ -3,19 +3,19 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
 
-use alerting_incident::{NotificationId, Organization};
+use alerting_incident::{Ladder, Moment, NotificationId, Organization};
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::{
     clock::Clock, config::CertSettings, link::LinkKey, metrics::Metrics, notice::Notices, registry::Loaded,
-    store::Store,
+    store::Store, ticker::Steadily,
 };
 
 /// Mails kept for the demo's mailbox; the oldest leave.
@@ -27,7 +27,11 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Loaded,
     pub(crate) key: LinkKey,
-    pub(crate) clock: SharedClock,
+    pub(crate) clock: Clock,
+    /// What happens when nobody answers.
+    pub(crate) ladder: Ladder,
+    /// The clock that deadlines go by.
+    pub(crate) steadily: Mutex<Steadily>,
     pub(crate) metrics: Metrics,
     pub(crate) notices: Notices,
     pub(crate) cert: CertSettings,
@@ -60,9 +64,6 @@ impl std::fmt::Debug for Neighbours {
     }
 }
 
-/// Tells the time.
-pub(crate) struct SharedClock(pub(crate) Clock);
-
 /// One bell per channel, so that none takes another's.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
@@ -82,7 +83,20 @@ pub(crate) struct DemoMail {
 
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock.0)()
+        self.clock.now()
+    }
+
+    /// Now, by both times that decisions are made at.
+    pub(crate) fn moment(&self) -> Moment {
+        let reading = self.clock.read();
+        Moment {
+            now: reading.wall,
+            steady: self.steadily().now(reading),
+        }
+    }
+
+    pub(crate) fn steadily(&self) -> MutexGuard<'_, Steadily> {
+        self.steadily.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a responder answers a notification.
@@ -119,11 +133,5 @@ impl Wake {
     pub(crate) fn all(&self) {
         self.email.notify_one();
         self.webhook.notify_one();
-    }
-}
-
-impl std::fmt::Debug for SharedClock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SharedClock")
     }
 }

@@ -3,9 +3,11 @@
 //! One writer connection, so that every read-decide-write is alone; readers beside it see the last commit (WAL). All
 //! SQL of the service is in this folder, in words that PostgreSQL knows too.
 
+mod deadlines;
 mod incidents;
 mod notifications;
 mod positions;
+mod silences;
 
 use std::{path::Path, time::Duration};
 
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
+pub(crate) use silences::SILENCES_MAX;
 
 /// Readers: the API's queries are short, and more would only wait for the same disk.
 const READERS_MAX: u32 = 4;

@@ -46,13 +46,14 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// `name` is no other process's, not even of this one's successor; `is_alone` where the store takes one process only.
+    /// Begins with the clock as it is stored. `name` is no other process's, not even of this one's successor; `is_alone`
+    /// where the store takes one process only.
     #[must_use]
-    pub fn new(name: String, is_alone: bool) -> Self {
+    pub fn new(name: String, is_alone: bool, stored: Option<&Steady>, reading: Reading) -> Self {
         Self {
             name,
             is_alone,
-            seen: None,
+            seen: stored.map(|stored| (stored.beat, reading.monotonic)),
             has_moved: false,
         }
     }
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn steps_of_the_machines_clock_move_nothing_while_a_process_runs() {
-        let mut keeper = Keeper::new("a".into(), true);
+        let mut keeper = Keeper::new("a".into(), true, None, reading(0, 100));
         let first = keeper.advance(None, reading(0, 100)).expect("held");
         let forward = keeper.advance(Some(&first), reading(90_000, 110)).expect("held");
         let back = keeper
@@ -144,42 +145,45 @@ mod tests {
 
     #[test]
     fn time_in_which_nobody_ran_counts_and_a_step_back_meanwhile_takes_nothing() {
-        let last = Keeper::new("a".into(), true)
-            .advance(None, reading(0, 100))
-            .expect("held");
-        let mut next = Keeper::new("b".into(), true);
-        assert_eq!(
-            next.advance(Some(&last), reading(3_600, 7)).as_ref().map(seconds),
-            Some(3_600)
-        );
-        let mut next = Keeper::new("c".into(), true);
-        let resumed = next.advance(Some(&last), reading(-500, 7)).expect("held");
-        assert_eq!(seconds(&resumed), 0);
-        assert_eq!(
-            next.advance(Some(&resumed), reading(-490, 17))
-                .as_ref()
-                .map(seconds),
-            Some(10)
-        );
+        let mut before = Keeper::new("a".into(), true, None, reading(0, 100));
+        let last = before.advance(None, reading(0, 100)).expect("held");
+        for (wall, started, looked, shown) in [
+            (3_600, 7, 7, 3_600),
+            (-500, 7, 7, 0),
+            (-500, 7, 9, 2),
+            (1, 7, 19, 12),
+        ] {
+            let mut next = Keeper::new("b".into(), true, Some(&last), reading(wall, started));
+            assert_eq!(
+                next.tell(Some(&last), reading(wall, looked)).as_millis() / 1_000 - START,
+                shown
+            );
+            let resumed = next.advance(Some(&last), reading(wall, looked)).expect("held");
+            assert_eq!(seconds(&resumed), shown);
+            let later = next
+                .advance(Some(&resumed), reading(wall - 99, looked + 10))
+                .expect("held");
+            assert_eq!(seconds(&later), shown + 10);
+        }
     }
 
     #[test]
     fn one_of_several_holds_it_and_machines_that_disagree_do_not_make_it_run_away() {
-        let (mut a, mut b) = (Keeper::new("a".into(), false), Keeper::new("b".into(), false));
+        let mut a = Keeper::new("a".into(), false, None, reading(0, 0));
         let mut stored = a.advance(None, reading(0, 0)).expect("held");
+        // B's clock is a day ahead.
+        let mut b = Keeper::new("b".into(), false, Some(&stored), reading(86_400, 500));
         for second in 1..=60 {
-            // B's clock is a day ahead.
-            assert_eq!(b.advance(Some(&stored), reading(86_400, 500 + second)), None);
             stored = a.advance(Some(&stored), reading(0, second)).expect("held");
+            assert_eq!(b.advance(Some(&stored), reading(86_400, 500 + second)), None);
         }
         assert_eq!(seconds(&stored), 60);
         // A stands still: B takes over after the lease, and what it waited counts, not its clock.
-        assert_eq!(b.advance(Some(&stored), reading(86_400, 560)), None);
         assert_eq!(b.advance(Some(&stored), reading(86_400, 574)), None);
         let taken = b
-            .advance(Some(&stored), reading(86_400, 576))
+            .advance(Some(&stored), reading(86_400, 575))
             .expect("taken over");
-        assert_eq!((seconds(&taken), taken.holder.as_str()), (76, "b"));
+        assert_eq!((seconds(&taken), taken.holder.as_str()), (75, "b"));
         // A comes back and finds that it holds it no longer.
         assert_eq!(a.advance(Some(&taken), reading(0, 80)), None);
     }

@@ -125,7 +125,8 @@ impl World {
     fn restart(&mut self) {
         self.processes += 1;
         self.monotonic = 0;
-        self.keeper = Keeper::new(format!("process {}", self.processes), true);
+        let name = format!("process {}", self.processes);
+        self.keeper = Keeper::new(name, true, self.steady.as_ref(), self.reading());
     }
 
     /// Stores a decision; gives who is told now.
@@ -285,6 +286,10 @@ fn world(contacts: &[Vec<(u8, usize)>; 2], beyond: u8) -> (World, Model) {
             .collect(),
         remind_after: MINUTE * 1_440,
     };
+    let start = Reading {
+        wall: minutes(0),
+        monotonic: Duration::ZERO,
+    };
     let registry = Registry::new(organizations, duty).expect("valid");
     let world = World {
         routes: RouteTable::new(registry),
@@ -294,12 +299,27 @@ fn world(contacts: &[Vec<(u8, usize)>; 2], beyond: u8) -> (World, Model) {
         told: BTreeSet::new(),
         silences: vec![],
         steady: None,
-        keeper: Keeper::new("process 0".to_owned(), true),
+        keeper: Keeper::new("process 0".to_owned(), true, None, start),
         processes: 0,
         wall: 0,
         monotonic: 0,
     };
     (world, Model::new(people, within, beyond))
+}
+
+#[test]
+fn reminders_end_after_a_month_and_the_incident_stays() {
+    let (mut world, _) = world(&[vec![], vec![]], 1);
+    assert_eq!(world.alert(&alert(OSLO, 1, Severity::Critical, 1, 0)).len(), 1);
+    let mut told = 0;
+    for _ in 0..100 {
+        world.wall += 1_440;
+        world.monotonic += 1_440;
+        told += world.tick(None).len();
+    }
+    assert_eq!(told, 1 + 30, "the one beyond, and thirty reminders");
+    assert_eq!(world.incidents[0].escalation.and_then(|one| one.due), None);
+    assert!(!world.incidents[0].is_answered());
 }
 
 proptest! {

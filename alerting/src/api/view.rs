@@ -1,6 +1,6 @@
 //! Incidents as the API shows them. What a responder sees is [`explained`]: nothing about how others were told.
 
-use alerting_incident::Verdict;
+use alerting_incident::{Rung, Verdict};
 use detect_alert::{Alert, Texts, Window};
 use serde_json::{Map, Value, json};
 
@@ -71,9 +71,28 @@ pub(crate) async fn detail(state: &State, stored: &Stored) -> sqlx::Result<Map<S
         "route": stored.route,
         "notifications": notifications.iter().map(notification).collect::<Value>(),
         "timeline": timeline,
+        "escalation": escalation(state, stored),
+        "silence": stored.incident.silence.as_ref().map(alerting_incident::SilenceId::as_str),
         "relapse_of": stored.incident.relapse_of.as_ref().map(alerting_incident::IncidentId::as_str),
     })));
     Ok(view)
+}
+
+/// How far up it was told, and when the next are told, by the clock that people read.
+fn escalation(state: &State, stored: &Stored) -> Value {
+    let Some(escalation) = stored.incident.escalation else {
+        return Value::Null;
+    };
+    let moment = state.moment();
+    let next = escalation
+        .due
+        .map(|due| moment.now.saturating_add(due.since(moment.steady)).to_string());
+    let told = match escalation.rung {
+        Rung::Turn(_) => "turn",
+        Rung::Duty => "duty",
+        Rung::Beyond(_) => "beyond",
+    };
+    json!({ "told_up_to": told, "next_at": next, "reminders": escalation.reminders })
 }
 
 fn notification(sent: &StoredNotification) -> Value {

@@ -38,7 +38,7 @@ pub(super) struct Words {
     pub(super) severity_label: &'static str,
     severities: [&'static str; 5],
     confidences: [&'static str; 3],
-    reasons: [&'static str; 4],
+    reasons: [&'static str; 5],
 }
 
 /// The sentences of a language.
@@ -72,11 +72,12 @@ impl Words {
     }
 
     pub(super) fn reason(&self, reason: NotifyReason) -> &'static str {
-        let [opened, relapsed, raised, help_needed] = self.reasons;
+        let [opened, relapsed, raised, escalated, help_needed] = self.reasons;
         match reason {
             NotifyReason::Opened => opened,
             NotifyReason::Relapsed => relapsed,
             NotifyReason::Raised => raised,
+            NotifyReason::Escalated => escalated,
             NotifyReason::HelpNeeded => help_needed,
         }
     }
@@ -122,6 +123,7 @@ const NB: Words = Words {
         "Dette er en ny hendelse.",
         "Dette har kommet tilbake etter at en tidligere hendelse ble avsluttet.",
         "Hendelsen har blitt mer alvorlig enn da dere fikk vite om den.",
+        "Ingen av dem som fikk vite om hendelsen, har svart i tide. Nå er det din tur.",
         "En mottaker ber om hjelp med denne hendelsen.",
     ],
 };
@@ -166,6 +168,7 @@ const NN: Words = Words {
         "Dette er ei ny hending.",
         "Dette har kome att etter at ei tidlegare hending vart avslutta.",
         "Hendinga har vorte meir alvorleg enn då de fekk vite om henne.",
+        "Ingen av dei som fekk vite om hendinga, har svart i tide. No er det din tur.",
         "Ein mottakar bed om hjelp med denne hendinga.",
     ],
 };
@@ -210,6 +213,7 @@ const EN: Words = Words {
         "This is a new incident.",
         "This has come back after an earlier incident was closed.",
         "The incident has become graver than when you were told.",
+        "None of those who were told of the incident has answered in time. Now it is your turn.",
         "A responder asks for help with this incident.",
     ],
 };

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use alerting_incident::{Actor, Change, DedupKey, Incident, IncidentId, State, TimelineEntry};
+use alerting_incident::{
+    Actor, Change, DedupKey, Escalation, Incident, IncidentId, Rung, SilenceId, State, TimelineEntry,
+};
 use detect_alert::{AlertId, Severity};
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde_json::Value as Json;
@@ -50,7 +52,8 @@ pub(crate) struct Page {
 }
 
 const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
-                       opened_at, updated_at, version, route, change";
+                       opened_at, updated_at, version, route, change, silence, told_up_to, answer_due, \
+                       reminders";
 
 impl Store {
     /// Whether this alert was applied.
@@ -106,16 +109,19 @@ impl Store {
         search: &str,
     ) -> sqlx::Result<()> {
         let incident = &change.incident;
+        let escalation = incident.escalation;
         sqlx::query(
             "INSERT INTO incident (id, dedup, relapse_of, lead, organization, owner, severity, count, first_seen,
-                 last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, change)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 (SELECT coalesce(max(change), 0) + 1 FROM incident))
+                 last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, silence, told_up_to, answer_due, reminders, change)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                 $20, $21, $22, (SELECT coalesce(max(change), 0) + 1 FROM incident))
              ON CONFLICT (id) DO UPDATE SET lead = excluded.lead, owner = excluded.owner,
                  severity = excluded.severity, count = excluded.count, first_seen = excluded.first_seen,
                  last_seen = excluded.last_seen, state = excluded.state, verdict = excluded.verdict,
                  priority = excluded.priority, updated_at = excluded.updated_at, version = excluded.version,
-                 route = excluded.route, search = excluded.search, change = excluded.change",
+                 route = excluded.route, search = excluded.search, change = excluded.change,
+                 silence = excluded.silence, told_up_to = excluded.told_up_to, answer_due = excluded.answer_due,
+                 reminders = excluded.reminders",
         )
         .bind(incident.id.as_str())
         .bind(incident.key.digest())
@@ -135,6 +141,10 @@ impl Store {
         .bind(incident.version.cast_signed())
         .bind(route.to_string())
         .bind(search)
+        .bind(incident.silence.as_ref().map(SilenceId::as_str))
+        .bind(escalation.map(|escalation| i64::from(escalation.rung.number())))
+        .bind(escalation.and_then(|escalation| escalation.due).map(Timestamp::as_nanos))
+        .bind(escalation.map_or(0, |escalation| i64::from(escalation.reminders)))
         .execute(&mut **write)
         .await?;
         for entry in &change.timeline {
@@ -416,6 +426,11 @@ fn stored(row: &DbRow) -> sqlx::Result<Stored> {
             priority: code("priority")?
                 .parse()
                 .map_err(|error| unreadable("priority", Box::new(error)))?,
+            silence: match row.try_get::<Option<&str>, _>("silence")? {
+                Some(text) => SilenceId::parse(text),
+                None => None,
+            },
+            escalation: escalation(row)?,
             opened_at: time("opened_at")?,
             updated_at: time("updated_at")?,
             version: row.try_get::<i64, _>("version")?.cast_unsigned(),
@@ -427,4 +442,17 @@ fn stored(row: &DbRow) -> sqlx::Result<Stored> {
             .map_err(|error| unreadable("route", Box::new(error)))?,
         change: row.try_get("change")?,
     })
+}
+
+/// What happens if nobody answers; nothing where a newer version stored a rung that this one does not know.
+fn escalation(row: &DbRow) -> sqlx::Result<Option<Escalation>> {
+    let rung = row.try_get::<Option<i64>, _>("told_up_to")?;
+    let rung = rung
+        .and_then(|rung| u16::try_from(rung).ok())
+        .and_then(Rung::of_number);
+    let due = row
+        .try_get::<Option<i64>, _>("answer_due")?
+        .map(Timestamp::from_nanos);
+    let reminders = u32::try_from(row.try_get::<i64, _>("reminders")?).unwrap_or(u32::MAX);
+    Ok(rung.map(|rung| Escalation { rung, due, reminders }))
 }

@@ -7,7 +7,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use alerting::{clock, config::Config, service};
+use alerting::{
+    clock::{self, Clock},
+    config::Config,
+    service,
+};
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Evidence, Producer, ProducerKind, RuleId,
     RulesetVersion, Severity, Tlp,
@@ -38,7 +42,7 @@ pub(crate) struct Service {
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<anyhow::Result<()>>,
     mails: watch::Receiver<Vec<Mail>>,
-    _listener: Option<Listener>,
+    listener: Option<Listener>,
     folder: tempfile::TempDir,
 }
 
@@ -64,15 +68,27 @@ impl Service {
         let config = configure(folder.path(), port);
         let bus = Bus::open(&config.bus.clone().named("test")).await.expect("a bus");
         ensure_topic(&bus).await;
-        Self::start_with(folder, config, bus, Some((listener, mails))).await
+        Self::start_with(clock::machine(), folder, config, bus, Some((listener, mails))).await
+    }
+
+    /// With a clock that the test moves, and the configuration that `configured` makes of the harness's.
+    pub(crate) async fn steered(clock: Clock, configured: impl FnOnce(&Path) -> Config) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (listener, port, mails) = smtp();
+        configure(folder.path(), port);
+        let config = configured(folder.path());
+        let bus = Bus::open(&config.bus.clone().named("test")).await.expect("a bus");
+        ensure_topic(&bus).await;
+        Self::start_with(clock, folder, config, bus, Some((listener, mails))).await
     }
 
     /// On what another service left behind; mail goes where `config` says.
     pub(crate) async fn start_in(folder: tempfile::TempDir, config: Config, bus: Bus) -> Self {
-        Self::start_with(folder, config, bus, None).await
+        Self::start_with(clock::machine(), folder, config, bus, None).await
     }
 
     async fn start_with(
+        clock: Clock,
         folder: tempfile::TempDir,
         config: Config,
         bus: Bus,
@@ -84,15 +100,9 @@ impl Service {
         );
         let shutdown = CancellationToken::new();
         let (started, address) = tokio::sync::oneshot::channel();
-        let run = service::run(
-            config,
-            bus.clone(),
-            clock::machine(),
-            shutdown.clone(),
-            move |running| {
-                let _ = started.send(running.address);
-            },
-        );
+        let run = service::run(config, bus.clone(), clock, shutdown.clone(), move |running| {
+            let _ = started.send(running.address);
+        });
         let running = tokio::spawn(run);
         let address = address.await.expect("started");
         Self {
@@ -101,7 +111,7 @@ impl Service {
             shutdown,
             running,
             mails,
-            _listener: listener,
+            listener,
             folder,
         }
     }
@@ -129,11 +139,49 @@ impl Service {
         read(&http(self.address, "POST", path, &headers, &body.to_string()).await)
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        read(&http(self.address, "DELETE", path, &["x-requested-with: varde"], "").await)
+    }
+
+    /// An answer's text.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        http(self.address, "GET", path, &[], "").await
+    }
+
+    /// Stops, and keeps everything for [`Stopped::again`].
+    pub(crate) async fn stopped(self) -> Stopped {
+        self.shutdown.cancel();
+        self.running.await.expect("no panic").expect("a clean end");
+        Stopped {
+            folder: self.folder,
+            bus: self.bus,
+            own: self.listener.map(|listener| (listener, self.mails)),
+        }
+    }
+
+    pub(crate) async fn restart(self, clock: Clock) -> Self {
+        self.stopped().await.again(clock).await
+    }
+
     /// Gives back the folder with what the service leaves behind.
     pub(crate) async fn stop(self) -> tempfile::TempDir {
         self.shutdown.cancel();
         self.running.await.expect("no panic").expect("a clean end");
         self.folder
+    }
+}
+
+/// A service that was stopped, with its mails.
+pub(crate) struct Stopped {
+    folder: tempfile::TempDir,
+    bus: Bus,
+    own: Option<(Listener, watch::Receiver<Vec<Mail>>)>,
+}
+
+impl Stopped {
+    pub(crate) async fn again(self, clock: Clock) -> Service {
+        let config = Config::read(&self.folder.path().join("alerting.yml")).expect("a configuration");
+        Service::start_with(clock, self.folder, config, self.bus, self.own).await
     }
 }
 

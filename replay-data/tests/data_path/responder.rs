@@ -221,8 +221,7 @@ impl Service {
         bus.ensure_topics(&[spec]).await.expect("a topic");
         let time = Arc::new(AtomicI64::new(now().as_nanos()));
         let told = Arc::clone(&time);
-        let clock: alerting::clock::Clock =
-            Arc::new(move || Timestamp::from_nanos(told.load(Ordering::Relaxed)));
+        let clock = alerting::clock::steered(move || Timestamp::from_nanos(told.load(Ordering::Relaxed)));
         let stop = CancellationToken::new();
         let (started, address) = tokio::sync::oneshot::channel();
         let run = service::run(config, bus.clone(), clock, stop.clone(), move |running| {

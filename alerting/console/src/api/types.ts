@@ -92,7 +92,7 @@ export interface Notification {
 
 export interface TimelineEntry {
   at: string;
-  kind: 'opened' | 'alert' | 'notified' | 'seen' | 'acknowledged' | 'verdict' | 'comment' | 'closed';
+  kind: 'opened' | 'alert' | 'notified' | 'seen' | 'acknowledged' | 'verdict' | 'comment' | 'escalated' | 'silenced' | 'woken' | 'closed';
   actor: string;
   text: string;
 }

@@ -38,7 +38,8 @@ pub(crate) struct Model {
     wall: i64,
     /// What deadlines counted at the last tick, what the machine's clock said then, and what really passed since.
     ticked: Option<(i64, i64, i64)>,
-    /// Whether this process has not ticked yet.
+    /// For how long this process has run, and whether it has not ticked yet.
+    runs_for: i64,
     is_new: bool,
 }
 
@@ -62,12 +63,14 @@ impl Model {
             silences,
             wall: 0,
             ticked: None,
+            runs_for: 0,
             is_new: true,
         }
     }
 
     pub(crate) fn pass(&mut self, minutes: i64) {
         self.wall += minutes;
+        self.runs_for += minutes;
         if let Some((_, _, passed)) = &mut self.ticked {
             *passed += minutes;
         }
@@ -78,7 +81,7 @@ impl Model {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.is_new = true;
+        (self.is_new, self.runs_for) = (true, 0);
     }
 
     pub(crate) fn silence(&mut self, of: usize, from: i64, until: i64) {
@@ -89,7 +92,7 @@ impl Model {
     fn clock(&self) -> i64 {
         match self.ticked {
             None => self.wall,
-            Some((at, wall, _)) if self.is_new => at + (self.wall - wall).max(0),
+            Some((at, wall, _)) if self.is_new => at + (self.wall - wall).max(self.runs_for),
             Some((at, _, passed)) => at + passed,
         }
     }

@@ -1,0 +1,148 @@
+//! Time passes: what nobody answered climbs.
+//!
+//! Once a second the incidents whose answer is due are looked for; each climbs one rung in a transaction of its own, in which it is
+//! read again, so a rung is climbed once, whoever dies in between and however many instances look. Of several, one
+//! keeps the clock that deadlines go by (see [`alerting_incident::Steady`]) and ticks.
+
+use std::time::Duration;
+
+use alerting_incident::{
+    Decision, IncidentId, Keeper, Moment, Question, Reading, Rung, Silence, Steady, escalate, route,
+};
+use ingest_event::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    intake::search_text,
+    state::State,
+    store::{Store, Stored},
+};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two writes of the clock: a third of the lease.
+const BEAT: Duration = Duration::from_secs(5);
+/// Incidents in one look; more than one CERT can be late with at once.
+const LOOK_MAX: u32 = 64;
+
+/// The clock that deadlines go by, as this process knows it.
+#[derive(Debug)]
+pub(crate) struct Steadily {
+    keeper: Keeper,
+    stored: Option<Steady>,
+    /// When it was stored last by this process, on the monotonic clock.
+    beaten: Option<Duration>,
+}
+
+impl Steadily {
+    /// The part of a process with a name of its own, on a store with what `stored` says.
+    pub(crate) fn new(name: String, is_alone: bool, stored: Option<Steady>, reading: Reading) -> Self {
+        Self {
+            keeper: Keeper::new(name, is_alone, stored.as_ref(), reading),
+            stored,
+            beaten: None,
+        }
+    }
+
+    /// What the clock shows.
+    pub(crate) fn now(&self, reading: Reading) -> Timestamp {
+        self.keeper.tell(self.stored.as_ref(), reading)
+    }
+}
+
+/// Runs until `shutdown`.
+pub(crate) async fn run(state: &State, shutdown: &CancellationToken) {
+    while !shutdown.is_cancelled() {
+        if let Err(error) = tick(state).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "look for what nobody answered; will try again"
+            );
+            state.metrics.retries.with_label_values(&["tick"]).inc();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn tick(state: &State) -> sqlx::Result<()> {
+    if !beat(state).await? {
+        return Ok(());
+    }
+    let steady = state.moment().steady;
+    let mut has_told = false;
+    for id in state.store.overdue(steady, LOOK_MAX).await? {
+        has_told |= climb(state, &id).await?;
+    }
+    if has_told {
+        state.decided.all();
+    }
+    Ok(())
+}
+
+/// Keeps the clock, where this process does; says whether it does.
+async fn beat(state: &State) -> sqlx::Result<bool> {
+    let reading = state.clock.read();
+    let is_time = |beaten: Duration| BEAT <= reading.monotonic.saturating_sub(beaten);
+    if let Some(beaten) = state.steadily().beaten
+        && !is_time(beaten)
+    {
+        return Ok(true);
+    }
+    let mut write = state.store.begin().await?;
+    let stored = Store::steady_in(&mut write).await?;
+    let reading = state.clock.read();
+    let kept = state.steadily().keeper.advance(stored.as_ref(), reading);
+    if let Some(kept) = &kept {
+        Store::save_steady(&mut write, kept).await?;
+        write.commit().await?;
+    }
+    let mut steadily = state.steadily();
+    steadily.beaten = kept.is_some().then_some(reading.monotonic);
+    steadily.stored = kept.or(stored);
+    Ok(steadily.beaten.is_some())
+}
+
+/// One rung up, if it is still due.
+async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
+    let mut write = state.store.begin().await?;
+    let Some(stored) = Store::incident_in(&mut write, id).await? else {
+        return Ok(false);
+    };
+    let moment = state.moment();
+    let silences = Store::silences_in(&mut write, moment.now).await?;
+    let Some(decision) = decided(state, &stored, &silences, moment) else {
+        return Ok(false);
+    };
+    let Decision {
+        change,
+        notifications,
+    } = decision;
+    let search = search_text(state, &change.incident, stored.owner);
+    Store::save_change(&mut write, &change, stored.owner, &stored.route, &search).await?;
+    for notification in &notifications {
+        Store::add_notification(&mut write, notification, change.incident.severity(), 0).await?;
+    }
+    state.store.commit(write).await?;
+    let step = match (&change.incident.silence, change.incident.escalation) {
+        _ if notifications.is_empty() => "ended",
+        (None, Some(step)) if 0 < step.reminders => "reminder",
+        (None, Some(step)) => match step.rung {
+            Rung::Turn(_) => "turn",
+            Rung::Duty => "duty",
+            Rung::Beyond(_) => "beyond",
+        },
+        _ => "ended",
+    };
+    state.metrics.escalations.with_label_values(&[step]).inc();
+    Ok(!notifications.is_empty())
+}
+
+fn decided(state: &State, stored: &Stored, silences: &[Silence], moment: Moment) -> Option<Decision> {
+    let incident = &stored.incident;
+    let route = route(&state.registry.routes, &Question::of(incident));
+    let silence = Silence::covering(silences, &incident.key, moment.now);
+    escalate(incident, &route, &state.ladder, silence, moment)
+}
