@@ -171,7 +171,8 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
 
 fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) -> alerting::config::Config {
     use alerting::config::{
-        CertSettings, Config, MailSettings, MailTransport, RegistrySettings, RetrySettings,
+        CertSettings, Config, EscalationSettings, MailSettings, MailTransport, RegistrySettings,
+        RetrySettings,
     };
     let routing = |name: &str| -> PathBuf { folder.path("rulesets/routing").join(name) };
     Config {
@@ -198,6 +199,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
             language: alerting_incident::Language::Nb,
         },
         retry: RetrySettings::default(),
+        escalation: EscalationSettings::default(),
         demo: arguments.demo,
         allow_unauthenticated: false,
     }

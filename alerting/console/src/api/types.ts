@@ -92,7 +92,18 @@ export interface Notification {
 
 export interface TimelineEntry {
   at: string;
-  kind: 'opened' | 'alert' | 'notified' | 'seen' | 'acknowledged' | 'verdict' | 'comment' | 'escalated' | 'silenced' | 'woken' | 'closed';
+  kind:
+    | 'opened'
+    | 'alert'
+    | 'notified'
+    | 'seen'
+    | 'acknowledged'
+    | 'verdict'
+    | 'comment'
+    | 'escalated'
+    | 'silenced'
+    | 'woken'
+    | 'closed';
   actor: string;
   text: string;
 }
