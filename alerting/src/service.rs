@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use futures_util::FutureExt;
 use ingest_bus::{Bus, Subscription, Topic};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +66,8 @@ pub async fn run_beside(
     let address = listener
         .local_addr()
         .context("ask for the address that was bound")?;
-    let state = Arc::new(open(&config, clock, address, neighbours).await?);
+    // Boxed, as the compiler does not see through sqlx's driver for any database that these may change threads.
+    let state = Arc::new(open(&config, clock, address, neighbours).boxed().await?);
     let email = config
         .mail
         .as_ref()
@@ -99,7 +101,7 @@ pub async fn run_beside(
         served
     });
     ready(Running { address });
-    let taken_in = intake::run(&state, &bus, consumer, &stop).await;
+    let taken_in = intake::run(&state, &bus, consumer, &stop).boxed().await;
     stop.cancel();
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
@@ -124,10 +126,11 @@ async fn open(
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
     let now = clock();
+    let store = Store::open(&config.store, &config.data).await?;
     Ok(State {
-        store: Store::open(&config.data).await?,
+        key: LinkKey::of(&store, &config.data).await?,
+        store,
         registry: registry::load(config)?,
-        key: LinkKey::open(&config.data)?,
         clock: SharedClock(clock),
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,
