@@ -1,6 +1,7 @@
 //! The configuration: one YAML file; unknown keys are refused with file and line.
 
 mod escalation;
+mod store;
 
 use std::{
     net::SocketAddr,
@@ -14,6 +15,11 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 pub use escalation::{BeyondSettings, EscalationSettings};
+pub(crate) use store::PostgresUrl;
+pub use store::{PostgresSettings, StoreSettings};
+
+/// A lease that a slow disk outlasts would send twice; one of more than an hour delays what a dead instance left.
+const LEASE_SECS: std::ops::RangeInclusive<u64> = 3..=3_600;
 
 /// Everything the service can be told.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +32,9 @@ pub struct Config {
     pub group: String,
     /// The folder for the store and the key of the links; made when it is not there.
     pub data: PathBuf,
+    /// Where incidents are kept; without it in `data`.
+    #[serde(default)]
+    pub store: StoreSettings,
     /// Where the console, the API and the metrics are served; port 0 takes any free one.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
@@ -150,6 +159,9 @@ pub struct RetrySettings {
     pub ceiling_ms: u64,
     /// Attempts before a notification is given up and shown as failed.
     pub attempts: u32,
+    /// Seconds for which a notification is one instance's to send. An attempt is cut short at two thirds of it, so that what
+    /// became of it is noted before another instance takes it over.
+    pub lease_secs: u64,
 }
 
 /// Why a configuration can't be used.
@@ -241,6 +253,12 @@ impl Config {
         if let Err((key, mend)) = self.escalation.check() {
             return refuse(key, mend);
         }
+        if !LEASE_SECS.contains(&self.retry.lease_secs) {
+            return refuse(
+                "retry.lease_secs",
+                format!("it must be from {} to {}", LEASE_SECS.start(), LEASE_SECS.end()),
+            );
+        }
         if let Some(mail) = &self.mail {
             if mail.from.parse::<lettre::message::Mailbox>().is_err() {
                 return refuse("mail.from", "write it as `Varde <varde@cert.example>`".to_owned());
@@ -289,11 +307,19 @@ impl Default for RetrySettings {
             base_ms: 2_000,
             ceiling_ms: 900_000,
             attempts: 600,
+            // An attempt by mail is several exchanges of at most 20 s, of which most take less than one.
+            lease_secs: 90,
         }
     }
 }
 
 impl RetrySettings {
+    /// How long one attempt may take.
+    #[must_use]
+    pub fn attempt_max(&self) -> Duration {
+        Duration::from_secs(self.lease_secs) * 2 / 3
+    }
+
     /// The wait after `attempts` attempts that failed: doubled each time, shortened by up to half by `spread`
     /// (any number), so that what failed together does not come back together.
     #[must_use]

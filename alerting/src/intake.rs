@@ -127,15 +127,20 @@ async fn forget_past_end(
     topic: &Topic,
     gained: &[TopicPartition],
 ) -> Result<(), ForgetError> {
+    // The store before the bus: what another instance reads and stores between the two must not look past the end.
+    let mut before = Vec::new();
+    for place in gained.iter().filter(|place| place.topic == *topic) {
+        let stored = state
+            .store
+            .committed_offset(topic.as_str(), place.partition)
+            .await?;
+        before.push((place.partition, stored));
+    }
     let ends = bus.end_positions(topic).await?;
-    let is_gained = |end: &&Position| {
-        let mut gained = gained.iter();
-        gained.any(|place| place.topic == end.topic && place.partition == end.partition)
-    };
     let mut write = state.store.begin().await?;
-    for end in ends.iter().filter(is_gained) {
-        let stored = Store::next_offset(&mut write, end.topic.as_str(), end.partition).await?;
-        if end.offset < stored {
+    for (partition, stored) in before {
+        let ends = ends.iter().filter(|end| end.partition == partition);
+        for end in ends.filter(|end| end.offset < stored) {
             tracing::warn!(
                 topic = %end.topic, partition = end.partition, stored, end = end.offset,
                 "the bus was replaced or wiped: reads this partition from the start; alerts that were applied \
@@ -148,7 +153,7 @@ async fn forget_past_end(
             Store::save_position(&mut write, &start).await?;
         }
     }
-    Ok(state.store.commit(write).await?)
+    Ok(write.commit().await?)
 }
 
 /// Repeats a batch until the store takes it. `None` if the service stops first.

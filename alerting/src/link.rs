@@ -1,7 +1,8 @@
 //! The link in a notification: a token that names the notification and can't be made up.
 //!
 //! `base64url(notification id, 16 bytes, then the first 16 bytes of HMAC-SHA-256 over it)`: 43 characters, no state.
-//! The key is random, made once, and kept beside the store with mode 0600. Whoever loses it makes all links void.
+//! The key is random, made once, and kept beside the store with mode 0600, or in a store that instances share, so that a
+//! link of one opens at another. Whoever loses it makes all links void.
 
 use std::{io::ErrorKind, path::Path};
 
@@ -11,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::private;
+use crate::{private, store::Store};
 
 const KEY_BYTES: usize = 32;
 const ID_BYTES: usize = 16;
@@ -23,11 +24,20 @@ const TAG_BYTES: usize = 16;
 pub(crate) struct LinkKey([u8; KEY_BYTES]);
 
 impl LinkKey {
+    /// The key of a store: in a shared one, where a key in the folder is taken over the first time, else in the folder.
+    ///
+    /// # Errors
+    /// If it can't be read or made, or has another length.
+    pub(crate) async fn of(store: &Store, folder: &Path) -> anyhow::Result<Self> {
+        let shared = store.shared_secret("link", || Ok(Self::open(folder)?.0)).await?;
+        shared.map_or_else(|| Self::open(folder), |key| Ok(Self(key)))
+    }
+
     /// The key in a folder; made there the first time.
     ///
     /// # Errors
     /// If it can't be read or made, or has another length.
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
+    fn open(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("link.key");
         match std::fs::read(&path) {
             Ok(bytes) => {

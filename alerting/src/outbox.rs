@@ -1,8 +1,9 @@
 //! Notifications leave: one worker per channel takes what is due, sends it, and notes what became of it.
 //!
 //! A channel that is dead delays no other, and an address that is dead takes at most [`PER_ADDRESS_MAX`] of its
-//! channel's places. A crash between hand-over and note sends again with the same id: a mail's Message-ID, a
-//! webhook's `x-varde-notification-id`.
+//! channel's places. What is sent is claimed first, so that instances that share a store don't send it too. A crash between
+//! hand-over and note sends again, when the claim's lease is over, with the same id: a mail's Message-ID, a webhook's
+//! `x-varde-notification-id`.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -30,6 +31,10 @@ const PER_ADDRESS_MAX: usize = 2;
 const PER_ADDRESS_LOOK: u32 = 2;
 /// Looked at in one go.
 const LOOK_MAX: u32 = 64;
+/// Attempts to note what the store refuses to note.
+const NOTE_TRIES_MAX: u32 = 5;
+/// Between two of them.
+const NOTE_PAUSE: Duration = Duration::from_millis(500);
 /// The longest rest: a bell that was missed costs no more than this.
 const REST_MAX: Duration = Duration::from_secs(5);
 
@@ -64,6 +69,7 @@ pub(crate) async fn run(
     let sender = Arc::new(sender);
     let mut under_way = JoinSet::new();
     let mut held = Held::new();
+    let mut elsewhere = state.store.elsewhere();
     loop {
         let rest = if shutdown.is_cancelled() {
             if under_way.is_empty() {
@@ -71,7 +77,7 @@ pub(crate) async fn run(
             }
             REST_MAX
         } else {
-            match fill(&state, &sender, &mut under_way, &mut held).await {
+            match fill(&state, &sender, &retry, &mut under_way, &mut held).await {
                 Ok(rest) => rest,
                 Err(error) => {
                     tracing::error!(
@@ -85,10 +91,11 @@ pub(crate) async fn run(
         tokio::select! {
             Some(done) = under_way.join_next_with_id() => {
                 if let Some(attempt) = finish(done, &mut held) {
-                    note_until_stored(&state, &sender, &retry, &attempt).await;
+                    note_until_stored(&state, &sender, &retry, &attempt, &shutdown).await;
                 }
             }
             () = sender.bell(&state).notified() => {}
+            Ok(()) = elsewhere.changed() => {}
             () = tokio::time::sleep(rest) => {}
             () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
         }
@@ -112,6 +119,7 @@ fn finish(done: Result<(tokio::task::Id, Sent), JoinError>, held: &mut Held) -> 
 async fn fill(
     state: &Arc<State>,
     sender: &Arc<Sender>,
+    retry: &RetrySettings,
     under_way: &mut JoinSet<Sent>,
     held: &mut Held,
 ) -> sqlx::Result<Duration> {
@@ -119,21 +127,40 @@ async fn fill(
     if IN_FLIGHT_MAX <= under_way.len() {
         return Ok(REST_MAX);
     }
+    let mut chosen: Vec<StoredNotification> = Vec::new();
     for notification in state
         .store
         .due(sender.kind(), now, PER_ADDRESS_LOOK, LOOK_MAX)
         .await?
     {
         let address = notification.channel.address();
-        let places = held.values().filter(|other| other.channel.address() == address);
+        let taken = held.values().chain(&chosen);
+        let places = taken.filter(|other| other.channel.address() == address);
+        // What is held here was claimed here; unless this machine slept for longer than the lease.
         if held.values().any(|other| other.id == notification.id) || PER_ADDRESS_MAX <= places.count() {
             continue;
         }
-        if IN_FLIGHT_MAX <= under_way.len() {
+        if IN_FLIGHT_MAX <= under_way.len() + chosen.len() {
             break;
         }
+        chosen.push(notification);
+    }
+    if !chosen.is_empty() {
+        let lease = Duration::from_secs(retry.lease_secs);
+        let ids = chosen.iter().map(|notification| &notification.id);
+        let claimed = state.store.claim(ids, lease).await?;
+        chosen.retain(|notification| claimed.contains(&notification.id));
+    }
+    for notification in chosen {
         let (state, sender, sent) = (Arc::clone(state), Arc::clone(sender), notification.clone());
-        let task = under_way.spawn(async move { sender.send(&state, &sent).await });
+        let longest = retry.attempt_max();
+        let task = under_way.spawn(async move {
+            let sent = tokio::time::timeout(longest, sender.send(&state, &sent)).await;
+            sent.unwrap_or_else(|_| {
+                let text = format!("the receiver took longer than {} s", longest.as_secs());
+                Err(DeliveryError::Transient(text))
+            })
+        });
         held.insert(task.id(), notification);
     }
     let next = state.store.next_due(sender.kind(), now).await?;
@@ -142,19 +169,31 @@ async fn fill(
     }))
 }
 
-/// A receipt that is not noted would be sent again: the store is asked until it takes it, a few times.
-async fn note_until_stored(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &Attempt) {
-    for _ in 0..5 {
-        match note(state, sender, retry, attempt).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "note what became of a notification"
-                );
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
+/// A receipt that is not noted would be sent again: the store is asked until it takes it. Nothing of this channel can leave
+/// meanwhile, as nothing can be claimed.
+async fn note_until_stored(
+    state: &State,
+    sender: &Sender,
+    retry: &RetrySettings,
+    attempt: &Attempt,
+    shutdown: &CancellationToken,
+) {
+    let mut tries = 0;
+    loop {
+        let Err(error) = note(state, sender, retry, attempt).await else {
+            return;
+        };
+        tries += 1;
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "note what became of a notification"
+        );
+        // A store that refuses it will not take it later; one that is away may.
+        let is_refused = !crate::store::is_away(&error);
+        if NOTE_TRIES_MAX <= tries && (is_refused || shutdown.is_cancelled()) {
+            return;
         }
+        tokio::time::sleep(NOTE_PAUSE).await;
     }
 }
 
@@ -163,7 +202,13 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
     let notification = &attempt.notification;
     let outcome = outcome(state, retry, attempt, now);
     let mut write = state.store.begin().await?;
-    Store::save_outcome(&mut write, &notification.id, &outcome, now).await?;
+    if !state
+        .store
+        .save_outcome(&mut write, &notification.id, &outcome, now)
+        .await?
+    {
+        return Ok(());
+    }
     if let Some(stored) = Store::incident_in(&mut write, &notification.incident).await? {
         let told = format!(
             "{} ({})",
@@ -332,6 +377,7 @@ mod tests {
             base_ms: 1_000,
             ceiling_ms: 60_000,
             attempts: 9,
+            ..RetrySettings::default()
         };
         for (attempts, full) in [
             (1, 1_000),

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use futures_util::FutureExt;
 use ingest_bus::{Bus, Subscription, Topic};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +67,8 @@ pub async fn run_beside(
     let address = listener
         .local_addr()
         .context("ask for the address that was bound")?;
-    let state = Arc::new(open(&config, clock, address, neighbours).await?);
+    // Boxed, as the compiler does not see through sqlx's driver for any database that these may change threads.
+    let state = Arc::new(open(&config, clock, address, neighbours).boxed().await?);
     let email = config
         .mail
         .as_ref()
@@ -102,7 +104,7 @@ pub async fn run_beside(
     ready(Running { address });
     let (ticking, ticker_stop) = (Arc::clone(&state), stop.clone());
     let ticker = tokio::spawn(async move { ticker::run(&ticking, &ticker_stop).await });
-    let taken_in = intake::run(&state, &bus, consumer, &stop).await;
+    let taken_in = intake::run(&state, &bus, consumer, &stop).boxed().await;
     stop.cancel();
     ticker.await.context("stop the ticker")?;
     for outbox in outboxes {
@@ -128,16 +130,17 @@ async fn open(
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
     let now = clock.now();
-    let store = Store::open(&config.data).await?;
+    let store = Store::open(&config.store, &config.data).await?;
     let registry = registry::load(config)?;
     let stored = store.steady().await.context("read the clock of deadlines")?;
     let duty = registry.routes.registry().duty().clone();
+    let (name, is_alone) = store.instance();
     Ok(State {
         ladder: config.escalation.ladder(duty),
-        steadily: Mutex::new(Steadily::new(process_name()?, true, stored, clock.read())),
+        steadily: Mutex::new(Steadily::new(name, is_alone, stored, clock.read())),
+        key: LinkKey::of(&store, &config.data).await?,
         store,
         registry,
-        key: LinkKey::open(&config.data)?,
         clock,
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,
@@ -149,11 +152,4 @@ async fn open(
         polled_at: AtomicI64::new(now.as_nanos()),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })
-}
-
-/// A name that no other process has, not even this one's successor.
-fn process_name() -> anyhow::Result<String> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("ask for random bytes: {error}"))?;
-    Ok(hex::encode(bytes))
 }

@@ -1,106 +1,138 @@
-//! Where incidents, notifications and positions are kept: SQL, SQLite today.
+//! Where incidents, notifications and positions are kept: SQL, in one SQLite file or in a PostgreSQL that instances share.
 //!
-//! One writer connection, so that every read-decide-write is alone; readers beside it see the last commit (WAL). All
-//! SQL of the service is in this folder, in words that PostgreSQL knows too.
+//! One text of SQL for both, through sqlx's driver for any database: values as `$1` (`sql`), whole numbers of 64 bits,
+//! text without NUL. Every read-decide-write is alone: each instance has one connection that writes, and in PostgreSQL
+//! that of one instance waits for those of the others; readers beside it see the last commit. What one instance commits
+//! wakes the others (`elsewhere`).
 
+mod claims;
+mod connect;
 mod deadlines;
+mod elsewhere;
 mod incidents;
 mod notifications;
 mod positions;
+mod secrets;
 mod silences;
+mod sql;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc};
 
-use anyhow::Context;
-use sqlx::{
-    Sqlite, SqliteConnection, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
-};
+use sqlx::{Any, AnyConnection, Pool, Transaction, any::AnyRow};
 use tokio::sync::watch;
 
+use crate::config::StoreSettings;
+use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use silences::SILENCES_MAX;
 
-/// Readers: the API's queries are short, and more would only wait for the same disk.
-const READERS_MAX: u32 = 4;
+/// The lock that a write of any instance holds; the number means nothing, and nobody else in this database takes it.
+const WRITE_LOCK: i64 = 0x7661_7264_6500;
 
 /// The store; clones share its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    dialect: Dialect,
+    writer: Pool<Db>,
+    reader: Pool<Db>,
+    /// The name of this instance, which no other has, nor this one after a restart.
+    me: String,
     changes: watch::Sender<u64>,
+    elsewhere: watch::Receiver<u64>,
+    _listening: Option<Arc<elsewhere::Listening>>,
 }
 
 /// The database that all SQL here is written against.
-pub(crate) type Db = Sqlite;
+pub(crate) type Db = Any;
 /// A row of it.
-pub(crate) type DbRow = SqliteRow;
+pub(crate) type DbRow = AnyRow;
 /// A connection to it.
-pub(crate) type DbConnection = SqliteConnection;
+pub(crate) type DbConnection = AnyConnection;
 /// A change to the store that is not durable until [`Store::commit`].
 pub(crate) type Write = Transaction<'static, Db>;
 
 impl Store {
-    /// Opens the store in a folder, and brings it to this version.
+    /// Opens the store, in a folder or where the settings say, and brings it to this version.
     ///
     /// # Errors
-    /// If the file can't be opened or was written by a newer version.
-    pub(crate) async fn open(folder: &Path) -> anyhow::Result<Self> {
-        let file = folder.join("alerting.sqlite");
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A position is committed to the bus after the commit here: it must not be lost to a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .with_context(|| format!("open the store {}", file.display()))?;
-        sqlx::migrate!("./migrations")
-            .run(&writer)
-            .await
-            .with_context(|| format!("bring the store {} to this version", file.display()))?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.read_only(true))
-            .await
-            .with_context(|| format!("open the store {} for reading", file.display()))?;
-        Ok(Self {
-            writer,
-            reader,
+    /// If it can't be opened or was written by a newer version.
+    pub(crate) async fn open(settings: &StoreSettings, folder: &Path) -> anyhow::Result<Self> {
+        let url = match settings {
+            StoreSettings::Sqlite => None,
+            StoreSettings::Postgres(postgres) => Some(postgres.url()?),
+        };
+        let (dialect, pools) = match &url {
+            None => (Dialect::Sqlite, connect::sqlite(folder).await?),
+            Some(url) => (Dialect::Postgres, connect::postgres(url).await?),
+        };
+        let (others, elsewhere) = watch::channel(0);
+        let mut store = Self {
+            dialect,
+            writer: pools.writer,
+            reader: pools.reader,
+            me: secrets::random_name()?,
             changes: watch::Sender::new(0),
-        })
+            elsewhere,
+            _listening: None,
+        };
+        match url {
+            // Nobody else uses the file: what is claimed was claimed by a process that is gone.
+            None => store.release_all().await?,
+            Some(url) => store._listening = Some(elsewhere::listen(&store, url, others)),
+        }
+        Ok(store)
     }
 
-    /// Starts a change; waits for the one before.
+    /// Starts a change; waits for the one before, of other instances too.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn begin(&self) -> sqlx::Result<Write> {
-        self.writer.begin().await
+        let mut write = self.writer.begin().await?;
+        if self.dialect == Dialect::Postgres {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(WRITE_LOCK)
+                .execute(&mut *write)
+                .await?;
+        }
+        Ok(write)
     }
 
-    /// Makes a change durable and tells those who wait for changes.
+    /// Makes a change durable and tells those who wait for changes, in other instances too.
     ///
     /// # Errors
-    /// If the store did not take it; then nothing of it holds.
-    pub(crate) async fn commit(&self, write: Write) -> sqlx::Result<()> {
+    /// If the store did not take it, or did not say so; if it did not, nothing of it holds.
+    pub(crate) async fn commit(&self, mut write: Write) -> sqlx::Result<()> {
+        if self.dialect == Dialect::Postgres {
+            sqlx::query("SELECT pg_notify($1, $2)")
+                .bind(elsewhere::CHANNEL)
+                .bind(self.me.as_str())
+                .execute(&mut *write)
+                .await?;
+        }
         write.commit().await?;
         self.changes
             .send_modify(|changes| *changes = changes.wrapping_add(1));
         Ok(())
     }
 
+    /// The name of this instance, and whether no other can use this store beside it.
+    #[must_use]
+    pub(crate) fn instance(&self) -> (String, bool) {
+        (self.me.clone(), self.dialect == Dialect::Sqlite)
+    }
+
     /// Wakes whenever something was committed.
     #[must_use]
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Wakes whenever another instance committed something.
+    #[must_use]
+    pub(crate) fn elsewhere(&self) -> watch::Receiver<u64> {
+        self.elsewhere.clone()
     }
 
     /// Whether the store takes writes.
@@ -113,5 +145,34 @@ impl Store {
             .execute(&mut *write)
             .await?;
         write.commit().await
+    }
+}
+
+/// Whether an error says that the store is away or busy, rather than that it refuses what was asked.
+#[must_use]
+pub(crate) fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            // SQLSTATE: connection, resources, limits of time, shutdown, and a standby that is not writable; SQLite's own
+            // numbers for busy, locked, no memory, I/O error and full.
+            let code = error.code().unwrap_or_default();
+            let states = ["08", "25", "40", "53", "55", "57", "58"];
+            let is_sqlites = code
+                .parse::<i64>()
+                .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 10 | 13));
+            if code.len() == 5 {
+                states.iter().any(|class| code.starts_with(class))
+            } else {
+                is_sqlites
+            }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        _ => false,
     }
 }

@@ -65,6 +65,28 @@ pub(crate) async fn run(state: &State, shutdown: &CancellationToken) {
             () = shutdown.cancelled() => {}
         }
     }
+    if let Err(error) = release(state).await {
+        // Whoever is next takes it after the lease.
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "let go of the clock of deadlines"
+        );
+    }
+}
+
+/// Lets the clock go, where this process keeps it.
+async fn release(state: &State) -> sqlx::Result<()> {
+    let mut write = state.store.begin().await?;
+    let Some(stored) = Store::steady_in(&mut write).await? else {
+        return Ok(());
+    };
+    let reading = state.clock.read();
+    let free = state.steadily().keeper.release(&stored, reading);
+    if let Some(free) = &free {
+        Store::save_steady(&mut write, free).await?;
+        write.commit().await?;
+    }
+    Ok(())
 }
 
 async fn tick(state: &State) -> sqlx::Result<()> {

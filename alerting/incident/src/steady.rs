@@ -18,7 +18,7 @@ pub struct Steady {
     pub at: Timestamp,
     /// What the machine's clock showed then.
     pub wall: Timestamp,
-    /// Who holds it.
+    /// Who holds it; empty when who did let it go.
     pub holder: String,
     /// Grows by one each time it is written.
     pub beat: u64,
@@ -86,11 +86,22 @@ impl Keeper {
             }
         };
         let observed = reading.monotonic.saturating_sub(since);
-        if stored.holder != self.name && !self.is_alone && observed < LEASE {
+        let is_free = self.is_alone || stored.holder.is_empty() || stored.holder == self.name;
+        if !is_free && observed < LEASE {
             return None;
         }
         let passed = self.passed(stored, observed, reading);
         Some(self.beat(stored.beat + 1, stored.at.saturating_add(passed), reading))
+    }
+
+    /// The clock one beat later, let go for whoever is next; `None` if another holds it.
+    #[must_use]
+    pub fn release(&mut self, stored: &Steady, reading: Reading) -> Option<Steady> {
+        let held = (stored.holder == self.name).then(|| self.advance(Some(stored), reading))??;
+        Some(Steady {
+            holder: String::new(),
+            ..held
+        })
     }
 
     /// How long it stood still.
@@ -184,6 +195,12 @@ mod tests {
             .advance(Some(&stored), reading(86_400, 575))
             .expect("taken over");
         assert_eq!((seconds(&taken), taken.holder.as_str()), (75, "b"));
+        // It lets it go, and A need not wait.
+        let mut c = Keeper::new("c".into(), false, Some(&taken), reading(0, 0));
+        assert_eq!(c.release(&taken, reading(0, 1)), None, "it is another's");
+        let free = b.release(&taken, reading(86_400, 580)).expect("let go");
+        let resumed = c.advance(Some(&free), reading(0, 3)).expect("taken at once");
+        assert_eq!((seconds(&resumed), resumed.holder.as_str()), (80, "c"));
         // A comes back and finds that it holds it no longer.
         assert_eq!(a.advance(Some(&taken), reading(0, 80)), None);
     }

@@ -8,9 +8,12 @@ use alerting_incident::{
 use detect_alert::{AlertId, Severity};
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde_json::Value as Json;
-use sqlx::{QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, Pool, Row};
 
-use super::{Db, DbConnection, DbRow, Store, Write};
+use super::{
+    Db, DbConnection, DbRow, Store, Write,
+    sql::{Sql, storable},
+};
 
 /// An incident with what routing added.
 #[derive(Clone, Debug)]
@@ -73,11 +76,13 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
-        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE dedup = "));
-        query
-            .push_bind(key.digest())
-            .push(" ORDER BY opened_at DESC, change DESC LIMIT 1");
-        let row = query.build().fetch_optional(&mut **write).await?;
+        let text = format!(
+            "SELECT {COLUMNS} FROM incident WHERE dedup = $1 ORDER BY opened_at DESC, change DESC LIMIT 1"
+        );
+        let row = sqlx::query(AssertSqlSafe(text))
+            .bind(key.digest())
+            .fetch_optional(&mut **write)
+            .await?;
         row.as_ref().map(stored).transpose()
     }
 
@@ -126,7 +131,7 @@ impl Store {
         .bind(incident.id.as_str())
         .bind(incident.key.digest())
         .bind(incident.relapse_of.as_ref().map(IncidentId::as_str))
-        .bind(detect_alert::encode(&incident.lead))
+        .bind(String::from_utf8_lossy(&detect_alert::encode(&incident.lead)).into_owned())
         .bind(incident.key.organization.as_str())
         .bind(owner.as_str())
         .bind(i64::from(incident.severity().number()))
@@ -140,7 +145,7 @@ impl Store {
         .bind(incident.updated_at.as_nanos())
         .bind(incident.version.cast_signed())
         .bind(route.to_string())
-        .bind(search)
+        .bind(storable(search))
         .bind(incident.silence.as_ref().map(SilenceId::as_str))
         .bind(escalation.map(|escalation| i64::from(escalation.rung.number())))
         .bind(escalation.and_then(|escalation| escalation.due).map(Timestamp::as_nanos))
@@ -179,14 +184,17 @@ impl Store {
         id: &IncidentId,
         entry: &TimelineEntry,
     ) -> sqlx::Result<()> {
-        sqlx::query("INSERT INTO timeline (incident, at, kind, actor, text) VALUES ($1, $2, $3, $4, $5)")
-            .bind(id.as_str())
-            .bind(entry.at.as_nanos())
-            .bind(entry.kind.as_str())
-            .bind(entry.actor.name())
-            .bind(&entry.text)
-            .execute(&mut **write)
-            .await?;
+        sqlx::query(
+            "INSERT INTO timeline (incident, number, at, kind, actor, text) VALUES ($1,
+                 (SELECT coalesce(max(number), 0) + 1 FROM timeline WHERE incident = $1), $2, $3, $4, $5)",
+        )
+        .bind(id.as_str())
+        .bind(entry.at.as_nanos())
+        .bind(entry.kind.as_str())
+        .bind(storable(entry.actor.name()))
+        .bind(storable(&entry.text))
+        .execute(&mut **write)
+        .await?;
         Ok(())
     }
 
@@ -200,15 +208,16 @@ impl Store {
         actor: &Actor,
         note: &str,
     ) -> sqlx::Result<bool> {
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM timeline WHERE incident = $1 AND actor = $2 \
-             AND (text = $3 OR (kind = 'verdict' AND substr(text, -length($3) - 2) = ': ' || $3)))",
+        let row = sqlx::query(
+            "SELECT 1 FROM timeline WHERE incident = $1 AND actor = $2 AND (text = $3
+                 OR (kind = 'verdict' AND substr(text, length(text) - length($3) - 1) = ': ' || $3)) LIMIT 1",
         )
         .bind(id.as_str())
-        .bind(actor.name())
-        .bind(note)
-        .fetch_one(&mut **write)
-        .await
+        .bind(storable(actor.name()))
+        .bind(storable(note))
+        .fetch_optional(&mut **write)
+        .await?;
+        Ok(row.is_some())
     }
 
     /// An incident's timeline as JSON, the oldest first, at most `limit` lines, the newest if there are more.
@@ -217,7 +226,7 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn timeline(&self, id: &IncidentId, limit: u32) -> sqlx::Result<Vec<Json>> {
         let rows = sqlx::query(
-            "SELECT at, kind, actor, text FROM timeline WHERE incident = $1 ORDER BY id DESC LIMIT $2",
+            "SELECT at, kind, actor, text FROM timeline WHERE incident = $1 ORDER BY number DESC LIMIT $2",
         )
         .bind(id.as_str())
         .bind(i64::from(limit))
@@ -242,24 +251,21 @@ impl Store {
         after: Option<&(Timestamp, IncidentId)>,
         limit: u32,
     ) -> sqlx::Result<Page> {
-        let mut query = QueryBuilder::<Db>::new("SELECT count(*) FROM incident WHERE 1 = 1");
+        let mut query = Sql::new("SELECT count(*) FROM incident WHERE 1 = 1");
         narrow(&mut query, filter);
-        let total: i64 = query.build().fetch_one(&self.reader).await?.get(0);
+        let total: i64 = query.query().fetch_one(&self.reader).await?.try_get(0)?;
 
-        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
+        let mut query = Sql::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
         narrow(&mut query, filter);
         if let Some((updated, id)) = after {
-            query.push(" AND (updated_at < ").push_bind(updated.as_nanos());
-            query.push(" OR (updated_at = ").push_bind(updated.as_nanos());
-            query
-                .push(" AND id > ")
-                .push_bind(id.as_str().to_owned())
-                .push("))");
+            query.push(" AND (updated_at < ").bind(updated.as_nanos());
+            query.push(" OR (updated_at = ").bind(updated.as_nanos());
+            query.push(" AND id > ").bind(id.as_str()).push("))");
         }
         query
             .push(" ORDER BY updated_at DESC, id LIMIT ")
-            .push_bind(i64::from(limit) + 1);
-        let rows = query.build().fetch_all(&self.reader).await?;
+            .bind(i64::from(limit) + 1);
+        let rows = query.query().fetch_all(&self.reader).await?;
         let mut incidents = rows.iter().map(stored).collect::<sqlx::Result<Vec<_>>>()?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = wanted < incidents.len();
@@ -278,13 +284,10 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
-        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
-        query
-            .push_bind(change)
-            .push(" ORDER BY change LIMIT ")
-            .push_bind(i64::from(limit));
-        query
-            .build()
+        let text = format!("SELECT {COLUMNS} FROM incident WHERE change > $1 ORDER BY change LIMIT $2");
+        sqlx::query(AssertSqlSafe(text))
+            .bind(change)
+            .bind(i64::from(limit))
             .fetch_all(&self.reader)
             .await?
             .iter()
@@ -297,10 +300,7 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn last_change(&self) -> sqlx::Result<i64> {
-        Ok(sqlx::query("SELECT coalesce(max(change), 0) FROM incident")
-            .fetch_one(&self.reader)
-            .await?
-            .get(0))
+        last_change(&self.reader).await
     }
 
     /// How many incidents there are that are not closed.
@@ -327,11 +327,17 @@ impl Store {
     }
 }
 
+pub(super) async fn last_change(reader: &Pool<Db>) -> sqlx::Result<i64> {
+    let row = sqlx::query("SELECT coalesce(max(change), 0) FROM incident")
+        .fetch_one(reader)
+        .await?;
+    row.try_get(0)
+}
+
 async fn by_id(connection: &mut DbConnection, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
-    let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM incident WHERE id = "));
-    query.push_bind(id.as_str().to_owned());
-    query
-        .build()
+    let text = format!("SELECT {COLUMNS} FROM incident WHERE id = $1");
+    sqlx::query(AssertSqlSafe(text))
+        .bind(id.as_str())
         .fetch_optional(connection)
         .await?
         .as_ref()
@@ -339,22 +345,18 @@ async fn by_id(connection: &mut DbConnection, id: &IncidentId) -> sqlx::Result<O
         .transpose()
 }
 
-fn narrow(query: &mut QueryBuilder<Db>, filter: &Filter) {
+fn narrow(query: &mut Sql, filter: &Filter) {
     if !filter.states.is_empty() {
-        query.push(" AND state IN (");
-        let mut list = query.separated(", ");
-        for state in &filter.states {
-            list.push_bind(state.as_str());
-        }
-        query.push(")");
+        query
+            .push(" AND state IN ")
+            .list(filter.states.iter().map(|state| state.as_str()));
     }
     if !filter.severities.is_empty() {
-        query.push(" AND severity IN (");
-        let mut list = query.separated(", ");
-        for severity in &filter.severities {
-            list.push_bind(i64::from(severity.number()));
-        }
-        query.push(")");
+        let numbers = filter
+            .severities
+            .iter()
+            .map(|severity| i64::from(severity.number()));
+        query.push(" AND severity IN ").list(numbers);
     }
     if !filter.organizations.is_empty() {
         query.push(" AND ");
@@ -369,7 +371,7 @@ fn narrow(query: &mut QueryBuilder<Db>, filter: &Filter) {
             .replace('_', r"\_");
         query
             .push(" AND (search LIKE ")
-            .push_bind(format!("%{literal}%"))
+            .bind(format!("%{literal}%"))
             .push(r" ESCAPE '\'");
         if !filter.called.is_empty() {
             query.push(" OR ");
@@ -379,13 +381,10 @@ fn narrow(query: &mut QueryBuilder<Db>, filter: &Filter) {
     }
 }
 
-fn is_owned(query: &mut QueryBuilder<Db>, owners: &BTreeSet<OrganizationNumber>) {
-    query.push("owner IN (");
-    let mut list = query.separated(", ");
-    for owner in owners {
-        list.push_bind(owner.as_str().to_owned());
-    }
-    query.push(")");
+fn is_owned(query: &mut Sql, owners: &BTreeSet<OrganizationNumber>) {
+    query
+        .push("owner IN ")
+        .list(owners.iter().map(|owner| owner.as_str()));
 }
 
 fn stored(row: &DbRow) -> sqlx::Result<Stored> {
@@ -394,7 +393,7 @@ fn stored(row: &DbRow) -> sqlx::Result<Stored> {
             index: column.to_owned(),
             source,
         };
-    let lead = detect_alert::decode(row.try_get::<&[u8], _>("lead")?)
+    let lead = detect_alert::decode(row.try_get::<&str, _>("lead")?.as_bytes())
         .map_err(|error| unreadable("lead", Box::new(error)))?;
     let id = |column: &str, text: &str| {
         IncidentId::parse(text).ok_or_else(|| unreadable(column, "no incident id".into()))

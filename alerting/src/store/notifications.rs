@@ -3,9 +3,9 @@
 use alerting_incident::{Channel, IncidentId, Language, Notification, NotificationId, NotifyReason, Verdict};
 use detect_alert::Severity;
 use ingest_event::Timestamp;
-use sqlx::{QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, Row};
 
-use super::{Db, DbRow, Store, Write};
+use super::{DbRow, Store, Write, sql::storable};
 
 /// A notification and how it fared.
 #[derive(Clone, Debug)]
@@ -69,8 +69,8 @@ impl Store {
     ) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO notification (id, incident, responder, responder_name, channel, address, language, reason,
-                 severity, created_at, state, attempts, next_at, appended_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11) ON CONFLICT (id) DO NOTHING",
+                 severity, created_at, state, attempts, next_at, appended_ms, claimed_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11, 0) ON CONFLICT (id) DO NOTHING",
         )
         .bind(notification.id.as_str())
         .bind(notification.incident.as_str())
@@ -88,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notifications of a channel that are due, the gravest first, at most `per_address` for one address.
+    /// Notifications of a channel that are due and nobody's, the gravest first, at most `per_address` for one address.
     ///
     /// # Errors
     /// If the store is away.
@@ -99,21 +99,18 @@ impl Store {
         per_address: u32,
         limit: u32,
     ) -> sqlx::Result<Vec<StoredNotification>> {
-        let mut query = QueryBuilder::<Db>::new(format!(
+        let text = format!(
             "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
-             WHERE state = 'pending' AND channel = "
-        ));
-        query
-            .push_bind(channel.to_owned())
-            .push(" AND next_at <= ")
-            .push_bind(now.as_nanos());
-        query.push(") WHERE place <= ").push_bind(i64::from(per_address));
-        query
-            .push(" ORDER BY severity DESC, created_at, id LIMIT ")
-            .push_bind(i64::from(limit));
-        query
-            .build()
+             WHERE state = 'pending' AND channel = $1 AND next_at <= $2 AND claimed_until <= {clock}) AS ranked
+             WHERE place <= $3 ORDER BY severity DESC, created_at, id LIMIT $4",
+            clock = self.clock(),
+        );
+        sqlx::query(AssertSqlSafe(text))
+            .bind(channel)
+            .bind(now.as_nanos())
+            .bind(i64::from(per_address))
+            .bind(i64::from(limit))
             .fetch_all(&self.reader)
             .await?
             .iter()
@@ -145,24 +142,27 @@ impl Store {
         Ok(query.fetch_one(&self.reader).await?.get(0))
     }
 
-    /// Notes what became of an attempt.
+    /// Notes what became of an attempt of this instance's, and lets go of the notification. `false` if that no longer
+    /// matters: it was handed over, which another instance noted before, or failed, and is another's to send by now.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn save_outcome(
+        &self,
         write: &mut Write,
         id: &NotificationId,
         outcome: &Outcome,
         now: Timestamp,
-    ) -> sqlx::Result<()> {
+    ) -> sqlx::Result<bool> {
         let (state, next, sent, receipt, error) = match outcome {
-            Outcome::Sent(receipt) => ("sent", now, Some(now.as_nanos()), Some(receipt), None),
-            Outcome::Again(at, reason) => ("pending", *at, None, None, Some(reason)),
-            Outcome::Failed(reason) => ("failed", now, None, None, Some(reason)),
+            Outcome::Sent(receipt) => ("sent", now, Some(now.as_nanos()), Some(storable(receipt)), None),
+            Outcome::Again(at, reason) => ("pending", *at, None, None, Some(storable(reason))),
+            Outcome::Failed(reason) => ("failed", now, None, None, Some(storable(reason))),
         };
-        sqlx::query(
+        let noted = sqlx::query(
             "UPDATE notification SET state = $2, attempts = attempts + 1, next_at = $3, sent_at = $4, receipt = $5,
-                 error = $6 WHERE id = $1 AND state = 'pending'",
+                 error = $6, claimed_by = NULL, claimed_until = 0
+             WHERE id = $1 AND state = 'pending' AND (claimed_by = $7 OR $2 = 'sent')",
         )
         .bind(id.as_str())
         .bind(state)
@@ -170,9 +170,10 @@ impl Store {
         .bind(sent)
         .bind(receipt)
         .bind(error)
+        .bind(self.me.as_str())
         .execute(&mut **write)
         .await?;
-        Ok(())
+        Ok(0 < noted.rows_affected())
     }
 
     /// Notes what a responder did: the first opening, the first acknowledgement, the last verdict.
@@ -204,10 +205,9 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn notification(&self, id: &NotificationId) -> sqlx::Result<Option<StoredNotification>> {
-        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM notification WHERE id = "));
-        query.push_bind(id.as_str().to_owned());
-        query
-            .build()
+        let text = format!("SELECT {COLUMNS} FROM notification WHERE id = $1");
+        sqlx::query(AssertSqlSafe(text))
+            .bind(id.as_str())
             .fetch_optional(&self.reader)
             .await?
             .as_ref()
@@ -223,13 +223,9 @@ impl Store {
         &self,
         incident: &IncidentId,
     ) -> sqlx::Result<Vec<StoredNotification>> {
-        let mut query =
-            QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM notification WHERE incident = "));
-        query
-            .push_bind(incident.as_str().to_owned())
-            .push(" ORDER BY created_at, id");
-        query
-            .build()
+        let text = format!("SELECT {COLUMNS} FROM notification WHERE incident = $1 ORDER BY created_at, id");
+        sqlx::query(AssertSqlSafe(text))
+            .bind(incident.as_str())
             .fetch_all(&self.reader)
             .await?
             .iter()

@@ -4,7 +4,7 @@ use ingest_bus::Position;
 use ingest_event::Timestamp;
 use sqlx::Row;
 
-use super::{Store, Write};
+use super::{DbConnection, Store, Write};
 
 /// The mark under which the last canary is kept.
 const CANARY: &str = "canary";
@@ -15,12 +15,15 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn next_offset(write: &mut Write, topic: &str, partition: u32) -> sqlx::Result<u64> {
-        let row = sqlx::query("SELECT next FROM position WHERE topic = $1 AND partition = $2")
-            .bind(topic)
-            .bind(i64::from(partition))
-            .fetch_optional(&mut **write)
-            .await?;
-        Ok(row.map_or(0, |row| row.get::<i64, _>(0).cast_unsigned()))
+        next_offset(&mut *write, topic, partition).await
+    }
+
+    /// As [`Store::next_offset`], as of the last commit.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn committed_offset(&self, topic: &str, partition: u32) -> sqlx::Result<u64> {
+        next_offset(&mut *self.reader.acquire().await?, topic, partition).await
     }
 
     /// Notes how far a partition has been applied.
@@ -47,7 +50,8 @@ impl Store {
     pub(crate) async fn save_canary(write: &mut Write, at: Timestamp) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO mark (name, value) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET value = max(mark.value, excluded.value)",
+             ON CONFLICT (name) DO UPDATE SET value =
+                 CASE WHEN mark.value < excluded.value THEN excluded.value ELSE mark.value END",
         )
         .bind(CANARY)
         .bind(at.as_nanos())
@@ -67,4 +71,13 @@ impl Store {
             .await?;
         Ok(row.map(|row| Timestamp::from_nanos(row.get(0))))
     }
+}
+
+async fn next_offset(connection: &mut DbConnection, topic: &str, partition: u32) -> sqlx::Result<u64> {
+    let row = sqlx::query("SELECT next FROM position WHERE topic = $1 AND partition = $2")
+        .bind(topic)
+        .bind(i64::from(partition))
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map_or(0, |row| row.get::<i64, _>(0).cast_unsigned()))
 }

@@ -4,7 +4,7 @@ use alerting_incident::{Silence, SilenceId};
 use ingest_event::Timestamp;
 use sqlx::{Executor, Row};
 
-use super::{Db, DbRow, Store, Write};
+use super::{Db, DbRow, Store, Write, sql::storable};
 
 /// Silences that hold at once or held lately; each alert is compared with all of them.
 pub(crate) const SILENCES_MAX: i64 = 1_000;
@@ -50,10 +50,10 @@ impl Store {
         )
         .bind(silence.id.as_str())
         .bind(silence.organization.map(|organization| organization.to_string()))
-        .bind(silence.producer.as_deref())
-        .bind(silence.entity.as_deref())
-        .bind(&silence.reason)
-        .bind(&silence.by)
+        .bind(silence.producer.as_deref().map(storable))
+        .bind(silence.entity.as_deref().map(storable))
+        .bind(storable(&silence.reason))
+        .bind(storable(&silence.by))
         .bind(silence.from.as_nanos())
         .bind(silence.until.as_nanos())
         .execute(&mut **write)

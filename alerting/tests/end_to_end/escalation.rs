@@ -18,6 +18,13 @@ use crate::{
     service::{Alerts, Service},
 };
 
+crate::stores::on_both![
+    who_does_not_answer_is_passed_over_until_somebody_does,
+    a_restart_goes_on_where_it_was_and_a_step_of_the_clock_tells_nobody,
+    where_nobody_can_be_reached_the_next_are_told_at_once,
+    a_silence_is_kept_and_ends_and_covers_nobody_else,
+];
+
 /// When the alerts of the harness begin.
 const START: i64 = 1_772_438_400_000;
 
@@ -68,7 +75,6 @@ async fn told(service: &Service, count: usize) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_answer_is_passed_over_until_somebody_does() {
     let hand = Hand::new();
     let service = Service::steered(hand.clock(), climbing).await;
@@ -135,7 +141,6 @@ async fn who_does_not_answer_is_passed_over_until_somebody_does() {
     assert_eq!(texts, ["Leder", "KommuneCERT", "Direktor", "Direktor"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_goes_on_where_it_was_and_a_step_of_the_clock_tells_nobody() {
     let hand = Hand::new();
     let service = Service::steered(hand.clock(), climbing).await;
@@ -169,7 +174,6 @@ async fn a_restart_goes_on_where_it_was_and_a_step_of_the_clock_tells_nobody() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nobody_can_be_reached_the_next_are_told_at_once() {
     let receiver = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = receiver.local_addr().expect("an address");
@@ -194,7 +198,6 @@ async fn where_nobody_can_be_reached_the_next_are_told_at_once() {
     assert_eq!(told(&service, 1).await, ["second@stavanger.example"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silence_is_kept_and_ends_and_covers_nobody_else() {
     let hand = Hand::new();
     let service = Service::steered(hand.clock(), climbing).await;

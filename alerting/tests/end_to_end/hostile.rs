@@ -6,9 +6,14 @@ use serde_json::json;
 use crate::{
     BERGEN,
     service::{self, Alerts, Service},
+    stores::on_both,
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+on_both!(
+    after_the_bus_was_replaced_new_alerts_are_applied_and_old_ones_are_not_doubled,
+    a_strangers_name_and_a_body_that_is_too_large_are_refused_as_problems,
+);
+
 async fn after_the_bus_was_replaced_new_alerts_are_applied_and_old_ones_are_not_doubled() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_listener, port, mut mails) = service::smtp();
@@ -62,7 +67,6 @@ async fn after_the_bus_was_replaced_new_alerts_are_applied_and_old_ones_are_not_
     after.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strangers_name_and_a_body_that_is_too_large_are_refused_as_problems() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

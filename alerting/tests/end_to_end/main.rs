@@ -10,15 +10,23 @@
 mod escalation;
 mod hostile;
 mod service;
+mod stores;
 mod successors;
 
 use serde_json::{Value, json};
 use service::{Alerts, Service, http};
+use stores::on_both;
 
 const STAVANGER: &str = "964965226";
 const BERGEN: &str = "964338531";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+on_both!(
+    an_alert_becomes_a_mail_whose_link_answers_on_the_incident,
+    what_is_asked_wrongly_is_refused_with_its_name,
+    after_kill_9_every_incident_is_there_exactly_once,
+    a_webhook_is_signed_tried_again_and_holds_only_its_own_incident,
+);
+
 async fn an_alert_becomes_a_mail_whose_link_answers_on_the_incident() {
     let service = Service::start().await;
     let text = "Portskanning: á č đ ŋ š ŧ ž æøå ÆØÅ";
@@ -171,7 +179,6 @@ async fn an_alert_becomes_a_mail_whose_link_answers_on_the_incident() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_wrongly_is_refused_with_its_name() {
     let service = Service::start().await;
     for (path, status, named) in [
@@ -242,7 +249,6 @@ async fn what_is_asked_wrongly_is_refused_with_its_name() {
 
 /// `kill -9` at a few points of the way: every incident is there once, every mail at least once, and what is sent
 /// again carries the same Message-ID.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_kill_9_every_incident_is_there_exactly_once() {
     const ALERTS: u32 = 600;
     let folder = tempfile::tempdir().expect("a folder");
@@ -398,7 +404,6 @@ fn a_configuration_that_cannot_be_is_refused_with_its_mend() {
 }
 
 /// The receiver is away once, then checks the signature as the documentation tells it to.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_webhook_is_signed_tried_again_and_holds_only_its_own_incident() {
     use hmac::{Hmac, KeyInit, Mac};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

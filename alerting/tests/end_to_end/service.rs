@@ -337,11 +337,12 @@ pub(crate) fn configure(folder: &Path, smtp_port: u16) -> Config {
          registry: {{ municipalities: {municipalities}, responders: {responders} }}\n\
          mail: {{ from: 'Varde <varde@cert.example>', transport: {{ smtp: {{ host: 127.0.0.1, port: {smtp_port}, tls: none }} }} }}\n\
          cert: {{ name: KommuneCERT, phone: '+47 22 00 00 00', email: duty@cert.example }}\n\
-         retry: {{ base_ms: 20, ceiling_ms: 200, attempts: 100 }}\n",
+         retry: {{ base_ms: 20, ceiling_ms: 200, attempts: 100, lease_secs: 3 }}\n{store}",
         bus = folder.join("bus").display(),
         data = folder.join("data").display(),
         municipalities = municipalities.display(),
         responders = folder.join("responders.yml").display(),
+        store = crate::stores::settings(folder),
     );
     std::fs::write(folder.join("alerting.yml"), text).expect("written");
     Config::read(&folder.join("alerting.yml")).expect("a configuration")

@@ -2,8 +2,10 @@
 
 use crate::STAVANGER;
 use crate::service::{self, Alerts, Service, smtp};
+use crate::stores::on_both;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+on_both!(after_a_merger_new_incidents_go_to_who_has_the_place_and_old_ones_are_found_under_both_names);
+
 async fn after_a_merger_new_incidents_go_to_who_has_the_place_and_old_ones_are_found_under_both_names() {
     let folder = tempfile::tempdir().expect("a folder");
     let (listener, port, mut mails) = smtp();

@@ -179,6 +179,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         bus: bus.clone(),
         group: ALERTING_GROUP.to_owned(),
         data: folder.path("alerting"),
+        store: alerting::config::StoreSettings::default(),
         listen: arguments.listen,
         public_url: None,
         registry: RegistrySettings {
