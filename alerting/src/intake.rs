@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use alerting_incident::{
-    Change, ChangeKind, DedupKey, History, Incident, Question, Silence, apply, decide, route,
+    Change, ChangeKind, DedupKey, History, Incident, Question, Silence, apply, decide, goes_on, route,
 };
 use detect_alert::{Alert, AlertDecodeError};
 use ingest_bus::{
@@ -274,9 +274,20 @@ async fn apply_delivery(
     }
     let key = DedupKey::of(&alert);
     let latest = Store::latest(write, &key).await?;
+    // Only what opens an incident can be one of many.
+    let (mut crowd, mut near) = (None, 0);
+    if !latest
+        .as_ref()
+        .is_some_and(|latest| goes_on(&latest.incident, &alert))
+    {
+        crowd = Store::latest(write, &key.crowd()).await?;
+        near = Store::near(write, &key, &alert).await?;
+    }
     let history = History {
         applied: Store::is_applied(write, &alert.id).await?,
         latest: latest.as_ref().map(|latest| &latest.incident),
+        crowd: crowd.as_ref().map(|crowd| &crowd.incident),
+        near,
         silence: Silence::covering(silences, &key, alert.timestamp),
     };
     let Some(change) = apply(history, &alert, state.now()) else {
@@ -285,7 +296,15 @@ async fn apply_delivery(
     };
     tally.applied += 1;
     let id = change.incident.id.clone();
-    store_change(state, write, change, latest.as_ref(), delivery.appended_ms, tally).await?;
+    let incident = change.incident.is_crowd().then(|| change.incident.clone());
+    let before = [latest, crowd]
+        .into_iter()
+        .flatten()
+        .find(|before| before.incident.id == id);
+    store_change(state, write, change, before.as_ref(), delivery.appended_ms, tally).await?;
+    if let Some(incident) = &incident {
+        Store::add_member(write, incident, &alert).await?;
+    }
     Store::save_alert(write, &alert.id, &id).await
 }
 

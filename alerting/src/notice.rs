@@ -6,7 +6,7 @@
 mod plain;
 mod words;
 
-use alerting_incident::{Language, NotifyReason, Organization};
+use alerting_incident::{Language, MANY, NotifyReason, Organization};
 use anyhow::Context;
 use detect_alert::{Alert, Texts};
 use ingest_event::Timestamp;
@@ -89,7 +89,7 @@ impl Notices {
             confidence => words.confidence(alert.confidence), exercise => alert.exercise,
             name => alert.producer.name.clone(), summary => sentence(&alert.producer.summary, language, &alert.producer.name),
             first_step => sentence(&alert.producer.first_step, language, words.first_step_default),
-            entity_field => alert.entity.field.clone(), entity_value => plain(&alert.entity.value), count => incident.count,
+            entity_field => alert.entity.field.clone(), entity_value => thing(words, alert), count => incident.count,
             events => alert.window.as_ref().map(|window| window.count),
             first_seen => self.local(incident.first_seen), last_seen => self.local(incident.last_seen),
             evidence => alert.evidence.iter().take(10).map(|one| context! {
@@ -150,9 +150,18 @@ fn subject(words: &Words, alert: &Alert, language: Language, organization: &str)
     // A line break in a value of the network's must not start a header.
     format!(
         "{exercise}[Varde] {severity}: {what} – {} ({organization})",
-        plain(&alert.entity.value)
+        thing(words, alert)
     )
     .replace(|c: char| c.is_control(), " ")
+}
+
+/// What it is about, made harmless.
+fn thing(words: &Words, alert: &Alert) -> String {
+    if alert.entity.value == MANY {
+        words.many.to_owned()
+    } else {
+        plain(&alert.entity.value)
+    }
 }
 
 /// The text in the language, else in Bokmål, else in English, else `instead`.

@@ -10,6 +10,7 @@ mod connect;
 mod deadlines;
 mod elsewhere;
 mod incidents;
+mod members;
 mod notifications;
 mod positions;
 mod secrets;

@@ -9,13 +9,20 @@ use detect_alert::{Alert, EventSample};
 use ingest_event::Timestamp;
 
 use crate::{
-    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, Silence, State,
+    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, MANY, Priority, SAMPLES_MAX, Silence, State,
     TimelineEntry, TimelineKind,
 };
 
 /// An incident that was quiet for longer is over, in event time: longer than a holiday week's beacon pauses, shorter
 /// than anyone remembers having answered.
 pub const QUIET_MAX: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// So many incidents of one rule in one organisation within [`CROWD_WINDOW`] of each other are looked into one by one; what
+/// more there is becomes one incident about many things. A person reads a handful of mails, not a hundred.
+pub const CROWD_MIN: u64 = 5;
+
+/// How near, in event time, incidents are that belong together; a crowd that was quiet for longer takes in nobody any more.
+pub const CROWD_WINDOW: Duration = Duration::from_mins(10);
 
 /// What the store knows that bears on an alert.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +31,10 @@ pub struct History<'a> {
     pub applied: bool,
     /// The newest incident with the alert's [`DedupKey`], open or closed.
     pub latest: Option<&'a Incident>,
+    /// The newest incident with the alert's [`DedupKey::crowd`], open or closed.
+    pub crowd: Option<&'a Incident>,
+    /// How many incidents with that key's producer and organisation began within [`CROWD_WINDOW`] of the alert, up to [`CROWD_MIN`].
+    pub near: u64,
     /// The silence that covers the alert.
     pub silence: Option<&'a Silence>,
 }
@@ -35,11 +46,35 @@ pub fn apply(history: History<'_>, alert: &Alert, now: Timestamp) -> Option<Chan
         return None;
     }
     Some(match history.latest {
-        Some(open) if open.state != State::Closed && !is_long_after(open, alert) => {
-            add(open, history.silence, alert, now)
-        }
-        earlier => open(earlier, history.silence, alert, now),
+        Some(open) if goes_on(open, alert) => add(open, history.silence, alert, now),
+        // A thing that has a history of its own goes on with it; what is new in a storm joins the crowd.
+        earlier => match history.crowd {
+            Some(crowd) if crowd.state != State::Closed && is_near(crowd, alert) => {
+                add(crowd, history.silence, &among_many(alert), now)
+            }
+            before if CROWD_MIN <= history.near => open(before, history.silence, &among_many(alert), now),
+            _ => open(earlier, history.silence, alert, now),
+        },
     })
+}
+
+/// Whether an alert is of the same storm as a crowd's.
+fn is_near(crowd: &Incident, alert: &Alert) -> bool {
+    let (first, last) = span(alert);
+    first.since(crowd.last_seen) <= CROWD_WINDOW && crowd.first_seen.since(last) <= CROWD_WINDOW
+}
+
+/// What an alert says of one thing, said of many.
+fn among_many(alert: &Alert) -> Alert {
+    let mut alert = alert.clone();
+    alert.entity.value = MANY.to_owned();
+    alert
+}
+
+/// Whether an alert of its key joins an incident rather than open another.
+#[must_use]
+pub fn goes_on(incident: &Incident, alert: &Alert) -> bool {
+    incident.state != State::Closed && !is_long_after(incident, alert)
 }
 
 /// Whether nothing was heard of the incident for so long that this is something new, of which people must be told:

@@ -9,6 +9,9 @@ use crate::{Escalation, SilenceId};
 /// reads a handful and wants the beginning and the end.
 pub const SAMPLES_MAX: usize = detect_alert::SAMPLES_MAX;
 
+/// Stands for the value of an incident's thing where it is about many.
+pub const MANY: &str = "*";
+
 /// Names an incident for good: 32 hexadecimal digits, derived from its key and the alert that opened it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(String);
@@ -274,6 +277,20 @@ impl DedupKey {
         }
     }
 
+    /// The key of the incident about many things that an alert may join.
+    #[must_use]
+    pub fn crowd(&self) -> Self {
+        let mut crowd = self.clone();
+        crowd.entity.value = MANY.to_owned();
+        crowd
+    }
+
+    /// What incidents of one rule in one organisation have in common, as 32 hexadecimal digits.
+    #[must_use]
+    pub fn kin(&self) -> String {
+        self.crowd().digest()
+    }
+
     /// The key as 32 hexadecimal digits, to look up by.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -299,6 +316,12 @@ impl Actor {
 }
 
 impl Incident {
+    /// Whether it is about many things of one kind.
+    #[must_use]
+    pub fn is_crowd(&self) -> bool {
+        self.key.entity.value == MANY
+    }
+
     /// How grave: the gravest of its alerts.
     #[must_use]
     pub fn severity(&self) -> Severity {

@@ -30,14 +30,14 @@ mod route;
 mod seen;
 
 pub use acknowledge::acknowledge;
-pub use apply::{History, QUIET_MAX, apply};
+pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on};
 pub use close::close;
 pub use comment::comment;
 pub use decide::{Decision, decide};
 pub use escalate::{escalate, unreached};
 pub use incident::{
-    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, Priority, SAMPLES_MAX, State, TimelineEntry,
-    TimelineKind, Verdict,
+    Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, MANY, Priority, SAMPLES_MAX, State,
+    TimelineEntry, TimelineKind, Verdict,
 };
 pub use judge::judge;
 pub use ladder::{Escalation, Ladder, Moment, REMINDERS_MAX, Rung};

@@ -190,6 +190,8 @@ fn an_incident_that_nobody_closed_does_not_swallow_what_comes_long_after() {
         History {
             applied: false,
             latest: None,
+            crowd: None,
+            near: 0,
             silence: None,
         },
         &first,
@@ -207,6 +209,8 @@ fn an_incident_that_nobody_closed_does_not_swallow_what_comes_long_after() {
             History {
                 applied: false,
                 latest: Some(&opened),
+                crowd: None,
+                near: 0,
                 silence: None,
             },
             &later,
@@ -238,7 +242,7 @@ proptest! {
                     let alert = alert(to, &format!("2001:db8::{entity}"), Severity::ALL[*severity], *number);
                     let key = DedupKey::of(&alert);
                     let latest = book.incidents.iter().rfind(|incident| incident.key == key);
-                    let change = apply(History { applied: book.applied.contains(&alert.id), latest, silence: None }, &alert, now);
+                    let change = apply(History { applied: book.applied.contains(&alert.id), latest, crowd: None, near: 0, silence: None }, &alert, now);
                     book.applied.insert(alert.id.clone());
                     if known.insert(alert.id.clone()) {
                         let lives = model.entry(key).or_default();
@@ -316,6 +320,8 @@ fn rules_that_share_a_word_tell_of_one_incident() {
             let history = |latest| History {
                 applied: false,
                 latest,
+                crowd: None,
+                near: 0,
                 silence: None,
             };
             let opened = apply(history(None), &fast, now).expect("a change").incident;
@@ -373,6 +379,8 @@ fn the_most_specific_statement_inside_the_border_wins_and_strangers_are_never_to
             History {
                 applied: false,
                 latest: None,
+                crowd: None,
+                near: 0,
                 silence: None,
             },
             &alert(to, entity, severity, 1),

@@ -49,7 +49,7 @@ pub(super) async fn view(
         .incident(&notification.incident)
         .await?
         .ok_or_else(Problem::no_incident)?;
-    Ok(Json(shown(&api, &notification, &stored)))
+    Ok(Json(shown(&api, &notification, &stored).await?))
 }
 
 pub(super) async fn seen(shared: Shared<Api>, path: Path<String>) -> Result<Json<Value>, Problem> {
@@ -89,7 +89,7 @@ async fn answered(
     let stored = answer::record(&api.state, incident, Some(id), &actor, answer, note).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     let notification = open(&api, &token).await?;
-    Ok(Json(shown(&api, &notification, &stored)))
+    Ok(Json(shown(&api, &notification, &stored).await?))
 }
 
 /// The notification that a token names: 404 for what is no token, 410 for one that is too old.
@@ -125,11 +125,11 @@ async fn open(api: &Api, token: &str) -> Result<StoredNotification, Problem> {
     Ok(notification)
 }
 
-fn shown(api: &Api, notification: &StoredNotification, stored: &Stored) -> Value {
+async fn shown(api: &Api, notification: &StoredNotification, stored: &Stored) -> Result<Value, Problem> {
     let state = &api.state;
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
-    json!({
-        "incident": view::explained(state, stored),
+    Ok(json!({
+        "incident": view::explained(state, stored).await?,
         "organization": { "number": stored.owner, "name": state.organization_name(stored.owner) },
         "contact": { "cert_name": state.cert.name, "cert_phone": state.cert.phone, "cert_email": state.cert.email },
         "language": notification.language.as_str(),
@@ -137,7 +137,7 @@ fn shown(api: &Api, notification: &StoredNotification, stored: &Stored) -> Value
             "seen_at": time(notification.seen_at), "acknowledged_at": time(notification.acknowledged_at),
             "verdict": notification.verdict.map(Verdict::as_str),
         },
-    })
+    }))
 }
 
 impl BadLinks {

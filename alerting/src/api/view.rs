@@ -9,6 +9,8 @@ use crate::{
     store::{Stored, StoredNotification},
 };
 
+/// Things of an incident about many that are shown: those with the most alerts.
+const MEMBERS_SHOWN: u32 = 200;
 /// Lines of a timeline that are shown: the newest.
 const TIMELINE_MAX: u32 = 500;
 
@@ -40,8 +42,23 @@ pub(crate) fn row(state: &State, stored: &Stored) -> Map<String, Value> {
     object(value)
 }
 
-/// What a responder may see: the incident and why it fired.
-pub(crate) fn explained(state: &State, stored: &Stored) -> Map<String, Value> {
+/// What a responder may see: the incident, why it fired, and, if it is about many things, which.
+pub(crate) async fn explained(state: &State, stored: &Stored) -> sqlx::Result<Map<String, Value>> {
+    let mut view = why(state, stored);
+    if stored.incident.is_crowd() {
+        let (members, total) = state.store.members(&stored.incident.id, MEMBERS_SHOWN).await?;
+        let shown = members.iter().map(|member| {
+            json!({ "value": member.value, "count": member.count, "first_seen": member.first_seen.to_string(),
+                "last_seen": member.last_seen.to_string() })
+        });
+        view.extend(object(
+            json!({ "members": shown.collect::<Value>(), "members_total": total }),
+        ));
+    }
+    Ok(view)
+}
+
+fn why(state: &State, stored: &Stored) -> Map<String, Value> {
     let alert = &stored.incident.lead;
     let producer = &alert.producer;
     let mut view = row(state, stored);
@@ -66,7 +83,7 @@ pub(crate) async fn detail(state: &State, stored: &Stored) -> sqlx::Result<Map<S
     let id = &stored.incident.id;
     let notifications = state.store.notifications_of(id).await?;
     let timeline = state.store.timeline(id, TIMELINE_MAX).await?;
-    let mut view = explained(state, stored);
+    let mut view = explained(state, stored).await?;
     view.extend(object(json!({
         "route": stored.route,
         "notifications": notifications.iter().map(notification).collect::<Value>(),

@@ -57,11 +57,14 @@ impl Webhook {
         let key = self.keys.get(url).ok_or_else(|| {
             DeliveryError::Permanent("the registry no longer has a key for this webhook".to_owned())
         })?;
+        let incident = view::explained(state, stored)
+            .await
+            .map_err(|error| DeliveryError::Transient(format!("read the incident: {error}")))?;
         let body = json!({
             "notification": { "id": notification.id.as_str(), "reason": notification.reason.as_str(),
                 "responder": notification.responder_name, "created_at": notification.created_at.to_string(),
                 "link": state.link(&notification.id) },
-            "incident": view::explained(state, stored),
+            "incident": incident,
         });
         let body = body.to_string();
         let timestamp = (state.now().as_millis() / 1_000).to_string();

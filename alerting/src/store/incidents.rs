@@ -117,9 +117,10 @@ impl Store {
         let escalation = incident.escalation;
         sqlx::query(
             "INSERT INTO incident (id, dedup, relapse_of, lead, organization, owner, severity, count, first_seen,
-                 last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, silence, told_up_to, answer_due, reminders, change)
+                 last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, silence, told_up_to, answer_due, reminders, kin,
+                 change)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20, $21, $22, (SELECT coalesce(max(change), 0) + 1 FROM incident))
+                 $20, $21, $22, $23, (SELECT coalesce(max(change), 0) + 1 FROM incident))
              ON CONFLICT (id) DO UPDATE SET lead = excluded.lead, owner = excluded.owner,
                  severity = excluded.severity, count = excluded.count, first_seen = excluded.first_seen,
                  last_seen = excluded.last_seen, state = excluded.state, verdict = excluded.verdict,
@@ -150,6 +151,7 @@ impl Store {
         .bind(escalation.map(|escalation| i64::from(escalation.rung.number())))
         .bind(escalation.and_then(|escalation| escalation.due).map(Timestamp::as_nanos))
         .bind(escalation.map_or(0, |escalation| i64::from(escalation.reminders)))
+        .bind(incident.key.kin())
         .execute(&mut **write)
         .await?;
         for entry in &change.timeline {

@@ -11,6 +11,7 @@ mod escalation;
 mod hostile;
 mod service;
 mod stores;
+mod storm;
 mod successors;
 
 use serde_json::{Value, json};

@@ -57,6 +57,21 @@ pub struct Question {
 }
 
 impl Question {
+    /// What an incident about many things asks: none of them says whose all are.
+    fn of_organization(incident: &Incident) -> Self {
+        let alert = &incident.lead;
+        Self {
+            organization: alert.organization,
+            sensor: alert.sensor.clone(),
+            addresses: BTreeSet::new(),
+            domains: BTreeSet::new(),
+            systems: BTreeSet::new(),
+            zone: alert.zone,
+            severity: alert.severity,
+            at: alert.timestamp,
+        }
+    }
+
     /// What an incident asks: its organisation, sensor and what occurs in it, as its explaining alert and samples have them.
     #[must_use]
     pub fn of(incident: &Incident) -> Self {
@@ -66,6 +81,9 @@ impl Question {
             let values = events.flat_map(move |event| names.iter().filter_map(|name| event.fields.get(name)));
             values.flat_map(|value| value.each()).map(ToString::to_string)
         };
+        if incident.is_crowd() {
+            return Self::of_organization(incident);
+        }
         let entity = || alert.entity.value.split(", ").map(str::to_owned);
         let is_name = DOMAINS.contains(&alert.entity.field.as_str());
         let domains = texts(&DOMAINS).chain(entity().filter(|_| is_name));

@@ -161,6 +161,8 @@ impl World {
         let history = History {
             applied: !self.applied.insert(alert.id.clone()),
             latest: self.incidents.iter().rfind(|incident| incident.key == key),
+            crowd: None,
+            near: 0,
             silence: Silence::covering(&self.silences, &key, alert.timestamp),
         };
         let change = apply(history, alert, minutes(self.wall));
