@@ -81,8 +81,11 @@ describe('whom it concerns', () => {
     ['source.ip', '2001:db8::1', ['source.ip=2001:db8::1']],
     ['source.ip + host.name', '192.0.2.1 + srv1', ['source.ip=192.0.2.1', 'host.name=srv1']],
     ['user.name', 'a + b', ['user.name=a + b']],
+    ['source.ip + host.name', '*', ['source.ip + host.name=several']],
     ['', '', ['=']],
   ])('by %j is %j', (field, value, expected) => {
-    expect(entityParts({ field, value }).map((part) => `${part.field}=${part.value}`)).toEqual(expected);
+    expect(entityParts({ field, value }, 'several').map((part) => `${part.field}=${part.value}`)).toEqual(
+      expected,
+    );
   });
 });

@@ -11,14 +11,17 @@ use alerting_incident::{
     Actor, CROWD_MIN, CROWD_WINDOW, DedupKey, History, Incident, Question, apply, close, goes_on,
 };
 use detect_alert::{
-    Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
+    Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
+    Severity, Tlp,
 };
-use ingest_event::{EventId, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
 use proptest::prelude::*;
 
 fn alert(entity: u8, second: u32) -> Alert {
     let event = EventId::derive(&[&second.to_le_bytes()]);
     let entity = format!("2001:db8::{entity:x}");
+    let mut fields = Fields::new();
+    fields.set("source.ip", entity.as_str());
     let organization = OrganizationNumber::parse("958935420").expect("valid");
     let rule = RuleId("rule".to_owned());
     Alert {
@@ -56,7 +59,12 @@ fn alert(entity: u8, second: u32) -> Alert {
         },
         evidence: vec![],
         window: None,
-        events: vec![],
+        events: vec![EventSample {
+            id: event,
+            timestamp: Timestamp::from_millis(1_700_000_000_000 + i64::from(second) * 1_000),
+            dataset: "flow".to_owned(),
+            fields,
+        }],
     }
 }
 

@@ -132,6 +132,9 @@ export interface IncidentExplained extends Incident {
   evidence: Evidence[];
   events: IncidentEvent[];
   window: CorrelationWindow | null;
+  /** Only of an incident about many things: those with the most alerts, and how many there are. */
+  members?: { value: string; count: number; first_seen: string; last_seen: string }[];
+  members_total?: number;
 }
 
 export interface IncidentDetail extends IncidentExplained {

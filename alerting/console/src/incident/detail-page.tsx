@@ -21,6 +21,7 @@ import { Actions } from './detail-actions';
 import { Events, EvidenceTable } from './detail-evidence';
 import { Facts, Why } from './detail-why';
 import { Notified, Route, Timeline } from './detail-told';
+import { Members } from './members';
 import { entityParts, headline, matchedIn } from './wording';
 
 export function DetailPage({ id }: { id: string }) {
@@ -85,7 +86,7 @@ export function DetailPage({ id }: { id: string }) {
           <SeverityTag severity={detail.severity} />
           <StateTag state={detail.state} />
           <span>{detail.organization.name}</span>
-          {entityParts(detail.entity).map(({ field, value }, _, parts) => (
+          {entityParts(detail.entity, t('entity.many')).map(({ field, value }, _, parts) => (
             <span key={field}>
               {parts.length > 1 && <span class="subtle">{fieldName(language, field) ?? field} </span>}
               <span class="code">{value}</span>
@@ -97,6 +98,7 @@ export function DetailPage({ id }: { id: string }) {
       <div class="detail-grid">
         <div class="detail-lead">
           <Why detail={detail} language={language} />
+          <Members incident={detail} />
         </div>
         <div class="detail-side">
           <Actions

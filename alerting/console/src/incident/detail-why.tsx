@@ -123,7 +123,7 @@ export function Facts({ detail }: { detail: IncidentDetail }) {
             {detail.organization.name} <span class="subtle">({detail.organization.number})</span>
           </dd>
         </div>
-        {entityParts(detail.entity).map(({ field, value }) => (
+        {entityParts(detail.entity, t('entity.many')).map(({ field, value }) => (
           <div key={field}>
             <dt>{fieldName(language, field) ?? field}</dt>
             <dd class="code">{value}</dd>

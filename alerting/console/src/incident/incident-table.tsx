@@ -101,7 +101,7 @@ const Row = memo(function Row({
         {incident.organization.name}
       </td>
       <td role="cell" class="cell-entity">
-        {entityParts(incident.entity).map(({ field, value }) => (
+        {entityParts(incident.entity, t('entity.many')).map(({ field, value }) => (
           <span key={field} class="code entity" title={fieldName(language, field) ?? field}>
             {value}
           </span>

@@ -51,8 +51,12 @@ export interface EntityPart {
 
 const JOINT = ' + ';
 
+/** What the API gives as value of an incident about many things. */
+const MANY = '*';
+
 /** A correlation may group by several fields (`source.ip + host.name`): each with its own value. */
-export function entityParts({ field, value }: Incident['entity']): EntityPart[] {
+export function entityParts({ field, value }: Incident['entity'], many: string): EntityPart[] {
+  if (value === MANY) return [{ field, value: many }];
   const fields = field.split(JOINT);
   const values = value.split(JOINT);
   if (fields.length !== values.length) return [{ field, value }];

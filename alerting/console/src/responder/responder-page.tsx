@@ -5,6 +5,7 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiError, fetchResponder, isAbort, responderSeen } from '../api/client';
 import type { IncidentExplained, ResponderView } from '../api/types';
 import { EvidenceTable } from '../incident/detail-evidence';
+import { Members } from '../incident/members';
 import { entityParts, indicatorOf, matchedIn, sourceName } from '../incident/wording';
 import { ExerciseBanner, Failure, Loading, PageTitle, SeverityTag } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
@@ -39,6 +40,7 @@ export function ResponderPage({ token }: { token: string }) {
         </h2>
         <p class="ds-paragraph lead">{incident.summary[language]}</p>
         <WhenAndWhere incident={incident} />
+        <Members incident={incident} />
       </section>
       <section aria-labelledby="sure">
         <h2 id="sure" class="ds-heading" data-size="xs">
@@ -115,7 +117,7 @@ function WhenAndWhere({ incident }: { incident: IncidentExplained }) {
       )}
       <div>
         <dt>{t('responder.where')}</dt>
-        {entityParts(entity).map(({ field, value }) => (
+        {entityParts(entity, t('entity.many')).map(({ field, value }) => (
           <dd key={field}>
             {fieldName(language, field) ?? field}: <span class="code">{value}</span>
           </dd>
