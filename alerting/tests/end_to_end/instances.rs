@@ -18,7 +18,11 @@ use crate::{
 
 /// Each is an incident of its own.
 fn alert(number: u32) -> detect_alert::Alert {
-    let organization = if number % 2 == 0 { STAVANGER } else { BERGEN };
+    let organization = if number.is_multiple_of(2) {
+        STAVANGER
+    } else {
+        BERGEN
+    };
     Alerts::new(organization)
         .entity(&format!("2001:db8::{number:x}"))
         .make(number)
