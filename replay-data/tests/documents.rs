@@ -246,6 +246,7 @@ fn samples_of_configurations_load() {
     assert_eq!(
         samples.iter().map(String::as_str).collect::<Vec<_>>(),
         [
+            "alerting-postgres.yml",
             "alerting.yml",
             "bus.yml",
             "detector.yml",
@@ -261,6 +262,11 @@ fn samples_of_configurations_load() {
     let bus = detect::config::Config::read(&path("bus.yml")).expect("a bus");
     let mut config =
         alerting::config::Config::read(&path("alerting.yml")).expect("an alerting configuration");
+    let shared = alerting::config::Config::read(&path("alerting-postgres.yml")).expect("one with PostgreSQL");
+    assert!(matches!(
+        shared.store,
+        alerting::config::StoreSettings::Postgres(_)
+    ));
     let routing = |name: &str| root().join("rulesets/routing").join(name);
     config.registry.municipalities = routing("municipalities.csv");
     config.registry.changes = Some(routing("changes.csv"));

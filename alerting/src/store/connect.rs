@@ -14,8 +14,11 @@ use crate::config::PostgresUrl;
 
 /// Readers: the API's queries are short, and more would only wait for the same disk.
 const READERS_MAX: u32 = 4;
-/// A connection that is not to be had in this time is told of as a store that is away.
-const ACQUIRE_MAX: Duration = Duration::from_secs(15);
+/// A connection that is not to be had in this time is told of as a store that is away: long enough for a server that
+/// restarts, short enough that a request, which may need both, is answered.
+const READ_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The same for the one connection that writes, for which writes also wait in turn.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Which database it is: few words differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +58,14 @@ pub(super) async fn sqlite(folder: &Path) -> anyhow::Result<Pools> {
             .with_context(named)
     };
     sqlx::any::install_default_drivers();
-    let writer = pool(1, SQLITE_WRITER)
+    let writer = pool(1, WRITE_WAIT_MAX, SQLITE_WRITER)
         .connect_with(options("rwc")?)
         .await
         .with_context(named)?;
     migrate(&mut *writer.acquire().await.with_context(named)?)
         .await
         .with_context(|| format!("bring the store {} to this version", file.display()))?;
-    let reader = pool(READERS_MAX, SQLITE_READER)
+    let reader = pool(READERS_MAX, READ_WAIT_MAX, SQLITE_READER)
         .connect_with(options("ro")?)
         .await
         .with_context(|| format!("open the store {} for reading", file.display()))?;
@@ -94,18 +97,22 @@ pub(super) async fn postgres(url: &PostgresUrl) -> anyhow::Result<Pools> {
         .close()
         .await
         .context("close a connection to the PostgreSQL")?;
-    let writer = pool(1, POSTGRES).connect_with(options.clone()).await;
-    let reader = pool(READERS_MAX, POSTGRES).connect_with(options).await;
+    let writer = pool(1, WRITE_WAIT_MAX, POSTGRES)
+        .connect_with(options.clone())
+        .await;
+    let reader = pool(READERS_MAX, READ_WAIT_MAX, POSTGRES)
+        .connect_with(options)
+        .await;
     Ok(Pools {
         writer: writer.context("connect to the PostgreSQL")?,
         reader: reader.context("connect to the PostgreSQL")?,
     })
 }
 
-fn pool(size: u32, first: &'static str) -> sqlx::pool::PoolOptions<Db> {
+fn pool(size: u32, wait: Duration, first: &'static str) -> sqlx::pool::PoolOptions<Db> {
     AnyPoolOptions::new()
         .max_connections(size)
-        .acquire_timeout(ACQUIRE_MAX)
+        .acquire_timeout(wait)
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(first).execute(connection).await.map(|_| ()) })
         })

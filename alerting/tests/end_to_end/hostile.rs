@@ -10,6 +10,7 @@ use crate::{
 };
 
 on_both!(
+    a_nul_in_what_comes_in_holds_up_nothing,
     after_the_bus_was_replaced_new_alerts_are_applied_and_old_ones_are_not_doubled,
     a_strangers_name_and_a_body_that_is_too_large_are_refused_as_problems,
 );
@@ -99,6 +100,33 @@ async fn a_strangers_name_and_a_body_that_is_too_large_are_refused_as_problems()
     let path = format!("/api/v1/incidents/{}/acknowledge", "0".repeat(32));
     let (status, body) = service.post(&path, json!({"note": "x".repeat(65 * 1024)})).await;
     assert_eq!((status, &body["status"]), (413, &json!(413)), "{body}");
+    service.stop().await;
+}
+
+/// PostgreSQL's text holds none: refused, it would come back with its batch for ever.
+async fn a_nul_in_what_comes_in_holds_up_nothing() {
+    let service = Service::start().await;
+    service
+        .publish(&[
+            Alerts::new(BERGEN).entity("C:\\\0\u{1}.exe").make(1),
+            Alerts::new(BERGEN).entity("after it").make(2),
+        ])
+        .await;
+    let mails = service.mails(2).await;
+    let path = format!("/api/v1/responder/{}/acknowledge", mails[0].token());
+    for _ in 0..2 {
+        let (status, body) = service.post(&path, json!({"note": "a\0b"})).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    let (status, list) = service.get("/api/v1/incidents?q=%00").await;
+    assert_eq!((status, &list["total"]), (200, &json!(1)), "{list}");
+    let id = list["incidents"][0]["id"].as_str().expect("an id");
+    let (status, detail) = service.get(&format!("/api/v1/incidents/{id}")).await;
+    assert_eq!(
+        (status, &detail["entity"]["value"]),
+        (200, &json!("C:\\\0\u{1}.exe")),
+        "{detail}"
+    );
     service.stop().await;
 }
 

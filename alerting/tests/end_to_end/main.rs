@@ -9,6 +9,7 @@
 
 mod escalation;
 mod hostile;
+mod instances;
 mod service;
 mod stores;
 mod storm;

@@ -35,27 +35,39 @@ pub(crate) async fn on_sqlite(test: impl Future<Output = ()>) {
 pub(crate) async fn on_postgres(test: impl Future<Output = ()> + Send + 'static) {
     let Some(server) = server() else { return };
     let (name, url) = create(&server).await;
-    let done = tokio::spawn(DATABASE.scope(Some(url), test)).await;
+    let done = tokio::spawn(on_database(url, test)).await;
     drop_database(&server, &name).await;
     if let Err(error) = done {
         std::panic::resume_unwind(error.into_panic());
     }
 }
 
+/// On a database that somebody else ends.
+pub(crate) async fn on_database(url: String, test: impl Future<Output = ()>) {
+    DATABASE.scope(Some(url), test).await;
+}
+
 /// What this test adds to a configuration; the address lies in the folder.
 pub(crate) fn settings(folder: &Path) -> String {
-    let url = DATABASE.try_with(Clone::clone).ok().flatten();
-    let Some(url) = url else { return String::new() };
+    let Some(url) = database() else {
+        return String::new();
+    };
     let file = folder.join("store.url");
     std::fs::write(&file, url).expect("written");
     format!("store: {{ postgres: {{ url_file: {} }} }}\n", file.display())
 }
 
+/// The address of this test's own database.
+pub(crate) fn database() -> Option<String> {
+    DATABASE.try_with(Clone::clone).ok().flatten()
+}
+
+/// The server to test against.
 #[expect(
     clippy::print_stdout,
     reason = "who runs the tests reads that half of them did not run"
 )]
-fn server() -> Option<String> {
+pub(crate) fn server() -> Option<String> {
     let server = std::env::var("VARDE_TEST_POSTGRES").ok();
     let is_wanted = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(
