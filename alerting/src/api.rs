@@ -1,5 +1,6 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod audit;
 mod console;
 mod host;
 mod incidents;
@@ -63,6 +64,7 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
         .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/api/v1/incidents/{id}/verdict", post(incidents::verdict))
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/organizations", get(incidents::organizations))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", axum::routing::delete(silences::end))

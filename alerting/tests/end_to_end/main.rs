@@ -7,6 +7,7 @@
     reason = "a test stops at what should not be"
 )]
 
+mod audit;
 mod escalation;
 mod hostile;
 mod service;
