@@ -66,6 +66,8 @@ struct OrganizationEntry {
     operator: Option<OrganizationNumber>,
     #[serde(default, deserialize_with = "code")]
     sector: Option<Sector>,
+    #[serde(default, deserialize_with = "sectors")]
+    sectors: Vec<Sector>,
     #[serde(default)]
     parent: Option<OrganizationNumber>,
     #[serde(default)]
@@ -125,6 +127,12 @@ fn code<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>
         .parse()
         .map(Some)
         .map_err(serde::de::Error::custom)
+}
+
+fn sectors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Sector>, D::Error> {
+    let codes = Vec::<String>::deserialize(deserializer)?;
+    let read = |code: &String| code.parse().map_err(serde::de::Error::custom);
+    codes.iter().map(read).collect()
 }
 
 /// Reads the files that a configuration names.
@@ -218,6 +226,7 @@ fn merge(
             row.systems.extend(entry.autonomous_systems);
             row.sensors.extend(entry.sensors);
             row.sector = entry.sector.or(row.sector);
+            row.sectors.extend(entry.sectors);
             row.parent = entry.parent.or(row.parent);
             row.operator = entry.operator.or(row.operator);
             row.responders.extend(responders);
@@ -234,6 +243,7 @@ fn merge(
             sensors: entry.sensors,
             operator: entry.operator,
             sector: entry.sector,
+            sectors: entry.sectors,
             parent: entry.parent,
             responders,
         }),
