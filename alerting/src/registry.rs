@@ -1,12 +1,22 @@
 //! Reads the registry's files: municipalities and what became of them from CSV, everything about their networks and
 //! responders from YAML.
 //!
-//! The nouns are `alerting-incident`'s; here is only how they are spelled in files, and what is refused.
+//! The nouns are `alerting-incident`'s; here is only how they are spelled in files, and what is refused. Over the files lie rows
+//! of the store (`overlay`): what was imported, and what people entered; `desk` changes them.
 
 mod changes;
+pub mod coverage;
+pub mod desk;
+pub mod form;
+pub(crate) mod live;
 mod municipalities;
+pub mod offline;
+pub mod overlay;
+pub mod question;
+pub mod rehearsal;
+pub mod report;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use alerting_incident::{
     Channel, Language, Organization, Registry, Responder, ResponderId, Role, RouteTable, Sector, Successions,
@@ -20,6 +30,9 @@ use crate::config::{CertSettings, Config, ConfigError, default_language, languag
 
 pub use changes::changes;
 pub use municipalities::municipalities;
+pub use overlay::{Layer, Origins, StoredRow};
+
+use form::{Flaw, Form, json::Forms};
 
 use municipalities::date;
 
@@ -30,6 +43,14 @@ pub struct Loaded {
     pub routes: RouteTable,
     /// For each webhook its URL and key.
     pub webhook_keys: BTreeMap<String, WebhookKey>,
+    /// What the files say alone.
+    files: Arc<Vec<Organization>>,
+    /// What lies over them.
+    pub rows: Vec<StoredRow>,
+    /// Whose each value is that is no file's.
+    pub origins: Origins,
+    /// The version of the store's rows; 0 without any.
+    pub version: u64,
 }
 
 /// A key that a webhook's requests are signed with.
@@ -157,6 +178,7 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
         merge(&mut organizations, entry, path, &mut webhook_keys)?;
     }
     changes::apply(&successions, &mut organizations);
+    let files = Arc::new(organizations.clone());
     let registry = Registry::new(organizations, duty(&config.cert)).map_err(|error| ConfigError::Parse {
         path: path.clone(),
         detail: error.to_string(),
@@ -164,7 +186,75 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
     Ok(Loaded {
         routes: RouteTable::new(registry.with_successions(successions)),
         webhook_keys,
+        files,
+        rows: vec![],
+        origins: Origins::new(),
+        version: 0,
     })
+}
+
+impl Loaded {
+    /// The same files under other rows, which lie in the order of their layers.
+    ///
+    /// # Errors
+    /// With what can't be, alone or beside the rest.
+    pub fn with_rows(&self, mut rows: Vec<StoredRow>, version: u64) -> Result<Self, Vec<Flaw>> {
+        rows.sort_by(|one, other| (one.layer, &one.form.number).cmp(&(other.layer, &other.form.number)));
+        let mut organizations = self.files.as_ref().clone();
+        let origins = overlay::lay(&mut organizations, &rows, &self.webhook_keys)?;
+        let former = self.routes.registry();
+        let registry = Registry::new(organizations, former.duty().clone())
+            .map_err(|error| vec![form::flaw("registry", &error.to_string())])?;
+        Ok(Self {
+            routes: RouteTable::new(registry.with_successions(former.successions().clone())),
+            webhook_keys: self.webhook_keys.clone(),
+            files: Arc::clone(&self.files),
+            rows,
+            origins,
+            version,
+        })
+    }
+
+    /// What the layers below one say.
+    #[must_use]
+    pub fn below(&self, layer: Layer) -> Vec<Organization> {
+        let mut organizations = self.files.as_ref().clone();
+        let rows = self.rows.iter().filter(|row| row.layer < layer);
+        // They were laid before, so they can be.
+        let _ = overlay::lay(&mut organizations, rows, &self.webhook_keys);
+        organizations
+    }
+
+    /// A row of the store.
+    #[must_use]
+    pub fn row(&self, layer: Layer, number: OrganizationNumber) -> Option<&StoredRow> {
+        let mut rows = self.rows.iter().filter(|row| row.layer == layer);
+        rows.find(|row| row.form.number == number.as_str())
+    }
+
+    /// Every body with a number as a document: what holds, or the rows of one layer. Of a number that several had, the last.
+    #[must_use]
+    pub fn forms(&self, layer: Option<Layer>) -> Forms {
+        let said = |bodies: &[Organization]| {
+            let mut bodies: Vec<&Organization> = bodies.iter().collect();
+            bodies.sort_by_key(|body| body.validity.from);
+            let forms = bodies
+                .into_iter()
+                .filter_map(|body| Some((body.number?, Form::of(body))));
+            forms
+                .filter_map(|(number, form)| Some((number, form.canonical().ok()?)))
+                .collect()
+        };
+        match layer {
+            None => said(self.routes.registry().organizations()),
+            Some(Layer::File) => said(&self.files),
+            Some(layer) => {
+                let rows = self.rows.iter().filter(|row| row.layer == layer);
+                rows.filter_map(|row| Some((row.form.number.parse().ok()?, row.form.clone())))
+                    .collect()
+            }
+        }
+    }
 }
 
 fn duty(cert: &CertSettings) -> Responder {

@@ -8,6 +8,7 @@ use std::{
 
 use alerting_incident::Actor;
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use ingest_bus::{Bus, Subscription, Topic};
 use ingest_event::Timestamp;
@@ -79,7 +80,7 @@ pub async fn run_beside(
         .transpose()
         .context("prepare the mail channel")?;
     let webhook =
-        Webhook::open(state.registry.webhook_keys.clone()).context("prepare the webhook channel")?;
+        Webhook::open(state.registry.load().webhook_keys.clone()).context("prepare the webhook channel")?;
     let topic = Topic::parse(detect_alert::topic::ALERTS).context("name the topic of alerts")?;
     let consumer = bus
         .consumer(&config.group, Subscription::Topics(vec![topic]))
@@ -96,6 +97,7 @@ pub async fn run_beside(
         ))
     });
     let router = api::router(Arc::clone(&state), address, stop.clone());
+    let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
         let served = axum::serve(listener, router)
@@ -113,6 +115,7 @@ pub async fn run_beside(
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
     }
+    follower.await.context("stop following the registry")?;
     server
         .await
         .context("stop the HTTP server")?
@@ -135,7 +138,7 @@ async fn open(
     let now = clock.now();
     let store = Store::open(&config.store, &config.data).await?;
     note_start(&store, now).await.context("begin the audit log")?;
-    let registry = registry::load(config)?;
+    let registry = registry::live::open(config, &store).await?;
     let stored = store.steady().await.context("read the clock of deadlines")?;
     let duty = registry.routes.registry().duty().clone();
     let (name, is_alone) = store.instance();
@@ -144,7 +147,7 @@ async fn open(
         steadily: Mutex::new(Steadily::new(name, is_alone, stored, clock.read())),
         key: LinkKey::of(&store, &config.data).await?,
         store,
-        registry,
+        registry: ArcSwap::from_pointee(registry),
         clock,
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,

@@ -13,6 +13,7 @@ mod elsewhere;
 mod incidents;
 mod notifications;
 mod positions;
+mod registry;
 mod secrets;
 mod silences;
 mod sql;

@@ -163,12 +163,7 @@ fn owner<'t>(
         let detail = format!("{name} in {domain}: {}", who.name("nb"));
         weigh(&mut found, who, &border, StepKind::Domain, detail, steps);
     }
-    let watched = table
-        .registry()
-        .organizations()
-        .iter()
-        .find(|who| who.sensors.contains(&question.sensor));
-    match watched {
+    match table.of_sensor(&question.sensor) {
         Some(who) => {
             let detail = format!("{}: {}", question.sensor, who.name("nb"));
             weigh(&mut found, who, &border, StepKind::Sensor, detail, steps);

@@ -10,6 +10,7 @@
 mod audit;
 mod escalation;
 mod hostile;
+mod registry;
 mod service;
 mod stores;
 mod successors;
