@@ -413,3 +413,6 @@ fn responder_from(
         channels,
     })
 }
+
+#[cfg(test)]
+mod tests;
