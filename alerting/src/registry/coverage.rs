@@ -26,6 +26,8 @@ pub struct Coverage {
     pub failing: Vec<Failing>,
     /// Bodies that a sensor watches, and that have no contact of their own.
     pub watched_without_contact: Vec<Named>,
+    /// Bodies without an organisation number: no alert can name them.
+    pub unnumbered: Vec<Named>,
 }
 
 /// A body.
@@ -159,6 +161,11 @@ pub fn coverage(loaded: &Loaded, given_up: &[GivenUp], now: Timestamp) -> Covera
             })
             .collect(),
         watched_without_contact: watched,
+        unnumbered: holding
+            .iter()
+            .filter(|body| body.number.is_none())
+            .map(|body| named(body))
+            .collect(),
     }
 }
 

@@ -1,12 +1,20 @@
 //! The audit log's rows: appended in the transaction of what they tell, read page by page.
 
 use ingest_event::Timestamp;
-use sqlx::{QueryBuilder, Row};
+use sqlx::Row;
 
-use super::{Db, DbRow, Store, Write};
+use super::{DbRow, Store, Write};
 use crate::audit::{Deed, Digest, Entry, Head};
 
-const COLUMNS: &str = "seq, at, actor, action, subject, before, after, digest";
+/// Entries, as far as the rest of the text says.
+macro_rules! entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, at, actor, action, subject, before, after, digest FROM audit ",
+            $rest
+        )
+    };
+}
 
 /// What of the log is asked for.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +38,14 @@ impl Store {
             sqlx::query("UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq - 1 AS seq, digest")
                 .fetch_one(&mut **write)
                 .await?;
+        let deed = Deed {
+            at: deed.at,
+            actor: storable(&deed.actor),
+            action: storable(&deed.action),
+            subject: storable(&deed.subject),
+            before: deed.before.as_deref().map(storable),
+            after: deed.after.as_deref().map(storable),
+        };
         let entry = head(&row)?.append(deed);
         let Entry { seq, deed, digest } = &entry;
         sqlx::query(
@@ -38,11 +54,11 @@ impl Store {
         )
         .bind(seq.cast_signed())
         .bind(deed.at.as_nanos())
-        .bind(&deed.actor)
-        .bind(&deed.action)
-        .bind(&deed.subject)
-        .bind(&deed.before)
-        .bind(&deed.after)
+        .bind(deed.actor.as_str())
+        .bind(deed.action.as_str())
+        .bind(deed.subject.as_str())
+        .bind(deed.before.as_deref())
+        .bind(deed.after.as_deref())
         .bind(digest.to_string())
         .execute(&mut **write)
         .await?;
@@ -69,10 +85,11 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn audit_after(&self, seq: u64, limit: u32) -> sqlx::Result<Vec<Entry>> {
-        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM audit WHERE seq > "));
-        query.push_bind(seq.cast_signed()).push(" ORDER BY seq LIMIT ");
-        query.push_bind(i64::from(limit));
-        let rows = query.build().fetch_all(&self.reader).await?;
+        let rows = sqlx::query(entries!("WHERE seq > $1 ORDER BY seq LIMIT $2"))
+            .bind(seq.cast_signed())
+            .bind(i64::from(limit))
+            .fetch_all(&self.reader)
+            .await?;
         rows.iter().map(entry).collect()
     }
 
@@ -81,22 +98,35 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn audit_page(&self, filter: &AuditFilter, limit: u32) -> sqlx::Result<Vec<Entry>> {
-        let mut query = QueryBuilder::<Db>::new(format!("SELECT {COLUMNS} FROM audit WHERE 1 = 1"));
-        if let Some(subject) = &filter.subject {
-            query.push(" AND subject = ").push_bind(subject.clone());
-        }
-        if let Some(action) = &filter.action {
-            query.push(" AND action = ").push_bind(action.clone());
-        }
-        if let Some(before) = filter.before {
-            query.push(" AND seq < ").push_bind(before.cast_signed());
-        }
-        query
-            .push(" ORDER BY seq DESC LIMIT ")
-            .push_bind(i64::from(limit));
-        let rows = query.build().fetch_all(&self.reader).await?;
+        let before = filter.before.map_or(i64::MAX, u64::cast_signed);
+        // Each has its own text, so that each finds its index.
+        let (text, values) = match (&filter.subject, &filter.action) {
+            (None, None) => (entries!("WHERE seq < $1 ORDER BY seq DESC LIMIT $2"), vec![]),
+            (Some(subject), None) => (
+                entries!("WHERE seq < $1 AND subject = $3 ORDER BY seq DESC LIMIT $2"),
+                vec![subject],
+            ),
+            (None, Some(action)) => (
+                entries!("WHERE seq < $1 AND action = $3 ORDER BY seq DESC LIMIT $2"),
+                vec![action],
+            ),
+            (Some(subject), Some(action)) => (
+                entries!("WHERE seq < $1 AND subject = $3 AND action = $4 ORDER BY seq DESC LIMIT $2"),
+                vec![subject, action],
+            ),
+        };
+        let query = sqlx::query(text).bind(before).bind(i64::from(limit));
+        let query = values
+            .into_iter()
+            .fold(query, |query, value| query.bind(storable(value)));
+        let rows = query.fetch_all(&self.reader).await?;
         rows.iter().map(entry).collect()
     }
+}
+
+/// Text as every database holds it: PostgreSQL's has no NUL. The digest is over what is stored.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 fn head(row: &DbRow) -> sqlx::Result<Head> {

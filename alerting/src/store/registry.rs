@@ -57,12 +57,12 @@ impl Store {
                  actor = excluded.actor, at = excluded.at, reason = excluded.reason",
         )
         .bind(row.layer.as_str())
-        .bind(&row.form.number)
+        .bind(row.form.number.as_str())
         .bind(row.version.cast_signed())
         .bind(form)
-        .bind(&row.actor)
+        .bind(row.actor.as_str())
         .bind(row.at.as_nanos())
-        .bind(&row.reason)
+        .bind(row.reason.as_str())
         .execute(&mut **write)
         .await?;
         Ok(())
