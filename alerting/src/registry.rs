@@ -200,6 +200,10 @@ impl Loaded {
     /// With what can't be, alone or beside the rest.
     pub fn with_rows(&self, mut rows: Vec<StoredRow>, version: u64) -> Result<Self, Vec<Flaw>> {
         rows.sort_by(|one, other| (one.layer, &one.form.number).cmp(&(other.layer, &other.form.number)));
+        if form::ORGANIZATIONS_MAX * 2 < rows.len() {
+            let mend = format!("there are {} imported and manual rows: remove some", rows.len());
+            return Err(vec![form::flaw("registry", &mend)]);
+        }
         let mut organizations = self.files.as_ref().clone();
         let origins = overlay::lay(&mut organizations, &rows, &self.webhook_keys)?;
         let former = self.routes.registry();
@@ -304,6 +308,20 @@ fn merge(
         .into_iter()
         .map(|responder| responder_from(number, responder, path, webhook_keys))
         .collect::<Result<Vec<_>, _>>()?;
+    for (at, contact) in responders.iter().enumerate() {
+        // By its name it is known in the store, in links and to who answers: two would be taken for one.
+        if responders
+            .iter()
+            .take(at)
+            .any(|other: &Responder| other.name == contact.name)
+        {
+            let mend = format!(
+                "responder {} is there twice: remove one, or give it another name",
+                contact.name
+            );
+            return Err(refuse(mend));
+        }
+    }
     let validity = Validity {
         from: date(entry.valid_from.as_deref().unwrap_or_default()).map_err(refuse)?,
         until: date(entry.valid_until.as_deref().unwrap_or_default()).map_err(refuse)?,

@@ -261,6 +261,14 @@ impl std::fmt::Display for Coverage {
         for body in &self.watched_without_contact {
             writeln!(f, "  {} {}", body.number, body.name)?;
         }
+        let unnumbered = self.unnumbered.len();
+        writeln!(
+            f,
+            "\nWithout an organisation number, so that no alert can name them: {unnumbered}"
+        )?;
+        for body in &self.unnumbered {
+            writeln!(f, "  {}", body.name)?;
+        }
         writeln!(
             f,
             "\nContacts that end within {SOON_DAYS} days: {}",

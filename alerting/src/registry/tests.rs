@@ -122,6 +122,25 @@ fn each_layer_says_only_what_it_names() {
 }
 
 #[test]
+fn a_contact_that_is_twice_in_the_file_is_refused() {
+    let read = |names: [&str; 2]| {
+        let contacts = names.map(|name| format!("{{ name: {name}, email: a@b.example }}"));
+        let text = format!(
+            "{{ number: '{STAVANGER}', names: {{ nb: S }}, responders: [{}] }}",
+            contacts.join(", ")
+        );
+        let entry = serde_saphyr::from_str(&text).expect("an entry");
+        merge(&mut vec![], entry, Path::new("r.yml"), &mut BTreeMap::new())
+    };
+    assert!(read(["A", "B"]).is_ok());
+    let error = read(["A", "A"]).expect_err("twice").to_string();
+    assert!(
+        error.contains("r.yml") && error.contains("A is there twice"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_municipality_without_a_number_gets_it() {
     let haram = json!({ "number": "310000019", "municipality": "1580", "names": { "en": "Haram" } });
     let loaded = files()
@@ -240,7 +259,8 @@ fn who_would_receive_nothing_stands_first() {
         .iter()
         .map(|body| (body.body.name.as_str(), body.duty_only))
         .collect();
-    // The unnumbered Haram has no alerts of its own.
+    let unnumbered: Vec<&str> = told.unnumbered.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(unnumbered, ["Haram"]);
     assert_eq!(
         order,
         [
