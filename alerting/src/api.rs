@@ -1,9 +1,11 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod audit;
 mod console;
 mod host;
 mod incidents;
 mod problem;
+mod registry;
 mod responder;
 mod silences;
 mod stream;
@@ -63,9 +65,11 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
         .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/api/v1/incidents/{id}/verdict", post(incidents::verdict))
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/organizations", get(incidents::organizations))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", axum::routing::delete(silences::end))
+        .merge(registry::routes())
         .route("/api/v1/responder/{token}", get(responder::view))
         .route("/api/v1/responder/{token}/seen", post(responder::seen))
         .route(
@@ -98,6 +102,7 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
 /// Refuses what another site's page could send, and puts the protecting headers on every answer.
 async fn guard(Shared(hosts): Shared<host::Hosts>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
+    let is_import = request.uri().path().starts_with(registry::IMPORT);
     let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let asked = request
         .headers()
@@ -114,7 +119,12 @@ async fn guard(Shared(hosts): Shared<host::Hosts>, request: Request, next: Next)
         next.run(request).await
     };
     if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("the body is larger than {BODY_BYTES_MAX} bytes");
+        let most = if is_import {
+            registry::IMPORT_BYTES_MAX
+        } else {
+            BODY_BYTES_MAX
+        };
+        let detail = format!("the body is larger than {most} bytes");
         answer = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
     }
     let headers = answer.headers_mut();

@@ -332,7 +332,7 @@ async fn store_change(
             _,
         ) => {}
     }
-    let route = route(&state.registry.routes, &Question::of(&change.incident));
+    let route = route(&state.registry.load().routes, &Question::of(&change.incident));
     let decision = decide(change, &route, &state.ladder, state.moment());
     let incident = &decision.change.incident;
     let owner = route.owner.unwrap_or(incident.key.organization);

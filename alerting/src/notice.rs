@@ -77,7 +77,7 @@ impl Notices {
         let words = words(language);
         let (incident, alert) = (&stored.incident, &stored.incident.lead);
         let organization = match state.organization(stored.owner) {
-            Some(organization) => full_name(organization, language, words),
+            Some(organization) => full_name(&organization, language, words),
             None => stored.owner.to_string(),
         };
         let severity = words.severity(alert.severity);

@@ -1,12 +1,22 @@
 //! Reads the registry's files: municipalities and what became of them from CSV, everything about their networks and
 //! responders from YAML.
 //!
-//! The nouns are `alerting-incident`'s; here is only how they are spelled in files, and what is refused.
+//! The nouns are `alerting-incident`'s; here is only how they are spelled in files, and what is refused. Over the files lie rows
+//! of the store (`overlay`): what was imported, and what people entered; `desk` changes them.
 
 mod changes;
+pub mod coverage;
+pub mod desk;
+pub mod form;
+pub(crate) mod live;
 mod municipalities;
+pub mod offline;
+pub mod overlay;
+pub mod question;
+pub mod rehearsal;
+pub mod report;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use alerting_incident::{
     Channel, Language, Organization, Registry, Responder, ResponderId, Role, RouteTable, Sector, Successions,
@@ -20,6 +30,9 @@ use crate::config::{CertSettings, Config, ConfigError, default_language, languag
 
 pub use changes::changes;
 pub use municipalities::municipalities;
+pub use overlay::{Layer, Origins, StoredRow};
+
+use form::{Flaw, Form, json::Forms};
 
 use municipalities::date;
 
@@ -30,6 +43,14 @@ pub struct Loaded {
     pub routes: RouteTable,
     /// For each webhook its URL and key.
     pub webhook_keys: BTreeMap<String, WebhookKey>,
+    /// What the files say alone.
+    files: Arc<Vec<Organization>>,
+    /// What lies over them.
+    pub rows: Vec<StoredRow>,
+    /// Whose each value is that is no file's.
+    pub origins: Origins,
+    /// The version of the store's rows; 0 without any.
+    pub version: u64,
 }
 
 /// A key that a webhook's requests are signed with.
@@ -66,6 +87,8 @@ struct OrganizationEntry {
     operator: Option<OrganizationNumber>,
     #[serde(default, deserialize_with = "code")]
     sector: Option<Sector>,
+    #[serde(default, deserialize_with = "sectors")]
+    sectors: Vec<Sector>,
     #[serde(default)]
     parent: Option<OrganizationNumber>,
     #[serde(default)]
@@ -127,6 +150,12 @@ fn code<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>
         .map_err(serde::de::Error::custom)
 }
 
+fn sectors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Sector>, D::Error> {
+    let codes = Vec::<String>::deserialize(deserializer)?;
+    let read = |code: &String| code.parse().map_err(serde::de::Error::custom);
+    codes.iter().map(read).collect()
+}
+
 /// Reads the files that a configuration names.
 ///
 /// # Errors
@@ -149,6 +178,7 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
         merge(&mut organizations, entry, path, &mut webhook_keys)?;
     }
     changes::apply(&successions, &mut organizations);
+    let files = Arc::new(organizations.clone());
     let registry = Registry::new(organizations, duty(&config.cert)).map_err(|error| ConfigError::Parse {
         path: path.clone(),
         detail: error.to_string(),
@@ -156,7 +186,79 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
     Ok(Loaded {
         routes: RouteTable::new(registry.with_successions(successions)),
         webhook_keys,
+        files,
+        rows: vec![],
+        origins: Origins::new(),
+        version: 0,
     })
+}
+
+impl Loaded {
+    /// The same files under other rows, which lie in the order of their layers.
+    ///
+    /// # Errors
+    /// With what can't be, alone or beside the rest.
+    pub fn with_rows(&self, mut rows: Vec<StoredRow>, version: u64) -> Result<Self, Vec<Flaw>> {
+        rows.sort_by(|one, other| (one.layer, &one.form.number).cmp(&(other.layer, &other.form.number)));
+        if form::ORGANIZATIONS_MAX * 2 < rows.len() {
+            let mend = format!("there are {} imported and manual rows: remove some", rows.len());
+            return Err(vec![form::flaw("registry", &mend)]);
+        }
+        let mut organizations = self.files.as_ref().clone();
+        let origins = overlay::lay(&mut organizations, &rows, &self.webhook_keys)?;
+        let former = self.routes.registry();
+        let registry = Registry::new(organizations, former.duty().clone())
+            .map_err(|error| vec![form::flaw("registry", &error.to_string())])?;
+        Ok(Self {
+            routes: RouteTable::new(registry.with_successions(former.successions().clone())),
+            webhook_keys: self.webhook_keys.clone(),
+            files: Arc::clone(&self.files),
+            rows,
+            origins,
+            version,
+        })
+    }
+
+    /// What the layers below one say.
+    #[must_use]
+    pub fn below(&self, layer: Layer) -> Vec<Organization> {
+        let mut organizations = self.files.as_ref().clone();
+        let rows = self.rows.iter().filter(|row| row.layer < layer);
+        // They were laid before, so they can be.
+        let _ = overlay::lay(&mut organizations, rows, &self.webhook_keys);
+        organizations
+    }
+
+    /// A row of the store.
+    #[must_use]
+    pub fn row(&self, layer: Layer, number: OrganizationNumber) -> Option<&StoredRow> {
+        let mut rows = self.rows.iter().filter(|row| row.layer == layer);
+        rows.find(|row| row.form.number == number.as_str())
+    }
+
+    /// Every body with a number as a document: what holds, or the rows of one layer. Of a number that several had, the last.
+    #[must_use]
+    pub fn forms(&self, layer: Option<Layer>) -> Forms {
+        let said = |bodies: &[Organization]| {
+            let mut bodies: Vec<&Organization> = bodies.iter().collect();
+            bodies.sort_by_key(|body| body.validity.from);
+            let forms = bodies
+                .into_iter()
+                .filter_map(|body| Some((body.number?, Form::of(body))));
+            forms
+                .filter_map(|(number, form)| Some((number, form.canonical().ok()?)))
+                .collect()
+        };
+        match layer {
+            None => said(self.routes.registry().organizations()),
+            Some(Layer::File) => said(&self.files),
+            Some(layer) => {
+                let rows = self.rows.iter().filter(|row| row.layer == layer);
+                rows.filter_map(|row| Some((row.form.number.parse().ok()?, row.form.clone())))
+                    .collect()
+            }
+        }
+    }
 }
 
 fn duty(cert: &CertSettings) -> Responder {
@@ -206,6 +308,20 @@ fn merge(
         .into_iter()
         .map(|responder| responder_from(number, responder, path, webhook_keys))
         .collect::<Result<Vec<_>, _>>()?;
+    for (at, contact) in responders.iter().enumerate() {
+        // By its name it is known in the store, in links and to who answers: two would be taken for one.
+        if responders
+            .iter()
+            .take(at)
+            .any(|other: &Responder| other.name == contact.name)
+        {
+            let mend = format!(
+                "responder {} is there twice: remove one, or give it another name",
+                contact.name
+            );
+            return Err(refuse(mend));
+        }
+    }
     let validity = Validity {
         from: date(entry.valid_from.as_deref().unwrap_or_default()).map_err(refuse)?,
         until: date(entry.valid_until.as_deref().unwrap_or_default()).map_err(refuse)?,
@@ -218,6 +334,7 @@ fn merge(
             row.systems.extend(entry.autonomous_systems);
             row.sensors.extend(entry.sensors);
             row.sector = entry.sector.or(row.sector);
+            row.sectors.extend(entry.sectors);
             row.parent = entry.parent.or(row.parent);
             row.operator = entry.operator.or(row.operator);
             row.responders.extend(responders);
@@ -234,6 +351,7 @@ fn merge(
             sensors: entry.sensors,
             operator: entry.operator,
             sector: entry.sector,
+            sectors: entry.sectors,
             parent: entry.parent,
             responders,
         }),
@@ -313,3 +431,6 @@ fn responder_from(
         channels,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,14 +6,18 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+use alerting_incident::Actor;
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use ingest_bus::{Bus, Subscription, Topic};
+use ingest_event::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
+    audit::Deed,
     channel::{Email, Webhook},
     clock::Clock,
     config::Config,
@@ -76,7 +80,7 @@ pub async fn run_beside(
         .transpose()
         .context("prepare the mail channel")?;
     let webhook =
-        Webhook::open(state.registry.webhook_keys.clone()).context("prepare the webhook channel")?;
+        Webhook::open(state.registry.load().webhook_keys.clone()).context("prepare the webhook channel")?;
     let topic = Topic::parse(detect_alert::topic::ALERTS).context("name the topic of alerts")?;
     let consumer = bus
         .consumer(&config.group, Subscription::Topics(vec![topic]))
@@ -93,6 +97,7 @@ pub async fn run_beside(
         ))
     });
     let router = api::router(Arc::clone(&state), address, stop.clone());
+    let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
         let served = axum::serve(listener, router)
@@ -110,6 +115,7 @@ pub async fn run_beside(
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
     }
+    follower.await.context("stop following the registry")?;
     server
         .await
         .context("stop the HTTP server")?
@@ -131,7 +137,8 @@ async fn open(
         .unwrap_or_else(|| format!("http://{address}"));
     let now = clock.now();
     let store = Store::open(&config.store, &config.data).await?;
-    let registry = registry::load(config)?;
+    note_start(&store, now).await.context("begin the audit log")?;
+    let registry = registry::live::open(config, &store).await?;
     let stored = store.steady().await.context("read the clock of deadlines")?;
     let duty = registry.routes.registry().duty().clone();
     let (name, is_alone) = store.instance();
@@ -140,7 +147,7 @@ async fn open(
         steadily: Mutex::new(Steadily::new(name, is_alone, stored, clock.read())),
         key: LinkKey::of(&store, &config.data).await?,
         store,
-        registry,
+        registry: ArcSwap::from_pointee(registry),
         clock,
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,
@@ -152,4 +159,15 @@ async fn open(
         polled_at: AtomicI64::new(now.as_nanos()),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })
+}
+
+/// Writes down that this version runs from now on, and tells the journal how far the audit log goes: a witness outside of it.
+async fn note_start(store: &Store, now: Timestamp) -> sqlx::Result<()> {
+    let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+    let deed = Deed::by(&Actor::Varde, now, "service.start", "varde-alerting").after(Some(&version));
+    let mut write = store.begin().await?;
+    let head = Store::audit(&mut write, deed).await?;
+    store.commit(write).await?;
+    tracing::info!(%head, "the audit log goes on");
+    Ok(())
 }

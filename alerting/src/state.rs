@@ -9,6 +9,7 @@ use std::{
 };
 
 use alerting_incident::{Ladder, Moment, NotificationId, Organization};
+use arc_swap::ArcSwap;
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -25,7 +26,8 @@ const MAILBOX_MAX: usize = 100;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
-    pub(crate) registry: Loaded,
+    /// What holds now; changed as a whole.
+    pub(crate) registry: ArcSwap<Loaded>,
     pub(crate) key: LinkKey,
     pub(crate) clock: Clock,
     /// What happens when nobody answers.
@@ -106,13 +108,15 @@ impl State {
 
     /// The organisation to show for a number.
     pub(crate) fn organization_name(&self, number: OrganizationNumber) -> String {
-        let name = self.registry.routes.registry().display_name(number, "nb");
+        let loaded = self.registry.load();
+        let name = loaded.routes.registry().display_name(number, "nb");
         name.map_or_else(|| number.to_string(), str::to_owned)
     }
 
     /// The organisation with a number now.
-    pub(crate) fn organization(&self, number: OrganizationNumber) -> Option<&Organization> {
-        self.registry.routes.registry().find(number, self.now())
+    pub(crate) fn organization(&self, number: OrganizationNumber) -> Option<Organization> {
+        let loaded = self.registry.load();
+        loaded.routes.registry().find(number, self.now()).cloned()
     }
 
     pub(crate) fn polled(&self) {

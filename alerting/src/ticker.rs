@@ -164,7 +164,7 @@ async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
 
 fn decided(state: &State, stored: &Stored, silences: &[Silence], moment: Moment) -> Option<Decision> {
     let incident = &stored.incident;
-    let route = route(&state.registry.routes, &Question::of(incident));
+    let route = route(&state.registry.load().routes, &Question::of(incident));
     let silence = Silence::covering(silences, &incident.key, moment.now);
     escalate(incident, &route, &state.ladder, silence, moment)
 }

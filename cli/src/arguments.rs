@@ -9,6 +9,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ingest_event::{OrganizationNumber, SensorId};
 use ipnet::IpNet;
 
+use crate::audit::arguments::AuditCommand;
+use crate::registry::arguments::{RegistryCommand, RouteCommand};
 use crate::sensors::arguments::SensorsCommand;
 
 /// Options of `varde replay` that take one value or more.
@@ -88,6 +90,27 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: ModelsCommand,
+    },
+    /// Check, print and export the audit log of the alerting service.
+    #[command(after_help = crate::audit::arguments::EXIT_CODES)]
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Import, export and check who answers for whom, and say who would receive nothing.
+    #[command(after_help = crate::registry::arguments::EXIT_CODES)]
+    Registry {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: RegistryCommand,
+    },
+    /// Say who would be told of an event, and why.
+    #[command(after_help = crate::registry::arguments::EXIT_CODES)]
+    Route {
+        /// What to say.
+        #[command(subcommand)]
+        command: RouteCommand,
     },
     /// Enrol sensors, decide who is let in, and hand out what they are to run.
     #[command(after_help = EXIT_CODES)]

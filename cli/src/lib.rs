@@ -7,6 +7,8 @@
 //! | `varde rules` | [`rules`] | checks rules, tests them against their examples, explains them |
 //! | `varde indicators` | [`indicators`] | checks indicator files |
 //! | `varde models` | [`models`] | trains and checks models, computes their verdicts again |
+//! | `varde audit` | [`audit`] | checks the audit log of the alerting service |
+//! | `varde registry`, `varde route` | [`registry`] | who answers for whom: documents in and out, who would be told |
 //! | `varde sensors` | [`sensors`] | the centre's side of trust: authority, codes, decisions, signed bundles |
 //!
 //! Alerts and reports go to standard output, everything else to standard error; neither is written to but through
@@ -15,11 +17,13 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod audit;
 mod clock;
 mod exit;
 pub mod indicators;
 pub mod load;
 pub mod models;
+pub mod registry;
 pub mod replay;
 pub mod rules;
 pub mod sensors;
@@ -70,6 +74,9 @@ pub fn run(command: Command, terminal: &mut Terminal<'_>) -> Exit {
         Command::Indicators {
             command: IndicatorsCommand::Check(arguments),
         } => indicators::check(&arguments, terminal),
+        Command::Audit { command } => audit::run(&command, terminal),
+        Command::Registry { command } => registry::run(&command, terminal),
+        Command::Route { command } => registry::route(&command, terminal),
         Command::Sensors { command } => sensors::run(&command, terminal),
         Command::Models { command } => match command {
             ModelsCommand::Train(arguments) => models::train(&arguments, terminal),

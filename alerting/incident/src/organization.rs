@@ -141,6 +141,8 @@ pub struct Organization {
     pub sensors: Vec<SensorId>,
     /// What it is there for.
     pub sector: Option<Sector>,
+    /// The sectors that it answers for, as the CERT of a sector does, where neither a body nor those above it do.
+    pub sectors: Vec<Sector>,
     /// The body that it is a part of, which answers where nobody here does.
     pub parent: Option<OrganizationNumber>,
     /// Who runs its IT and may receive its alerts when nobody here does.

@@ -6,7 +6,7 @@ use ingest_event::{OrganizationNumber, Timestamp};
 use thiserror::Error;
 
 use crate::succession::{Body, Fate, Successions};
-use crate::{Organization, Responder};
+use crate::{Organization, Responder, Sector};
 
 /// Every organisation, and the CERT's own duty contact. No organisation number holds twice at one moment, and no
 /// sensor watches two organisations.
@@ -14,6 +14,7 @@ use crate::{Organization, Responder};
 pub struct Registry {
     organizations: Vec<Organization>,
     by_number: BTreeMap<OrganizationNumber, Vec<usize>>,
+    by_sector: BTreeMap<Sector, Vec<usize>>,
     successions: Successions,
     duty: Responder,
 }
@@ -70,15 +71,32 @@ pub enum RegistryError {
         /// The name of the second.
         second: String,
     },
+    /// Two bodies that answer for one sector at the same time.
+    #[error("the sector {sector} is answered for by both {first} and {second}: remove it from one of them")]
+    SectorTwice {
+        /// The sector.
+        sector: Sector,
+        /// The name of the first.
+        first: String,
+        /// The name of the second.
+        second: String,
+    },
+    /// A body that is a part of itself, by way of others.
+    #[error("{} are parts of each other in a circle: give one of them another `parent`, or none", numbers.iter().map(OrganizationNumber::as_str).collect::<Vec<_>>().join(" → "))]
+    ParentCircle {
+        /// From one of them upwards until it comes again.
+        numbers: Vec<OrganizationNumber>,
+    },
 }
 
 impl Registry {
     /// Takes organisations together.
     ///
     /// # Errors
-    /// If a number or a sensor is given twice.
+    /// If a number, a sensor or a sector is given twice, or bodies are parts of each other in a circle.
     pub fn new(organizations: Vec<Organization>, duty: Responder) -> Result<Self, RegistryError> {
         let mut by_number: BTreeMap<OrganizationNumber, Vec<usize>> = BTreeMap::new();
+        let mut by_sector: BTreeMap<Sector, Vec<usize>> = BTreeMap::new();
         let mut sensors = BTreeMap::new();
         for (index, organization) in organizations.iter().enumerate() {
             let name = || organization.name("nb").to_owned();
@@ -91,6 +109,20 @@ impl Registry {
                         second: name(),
                     });
                 }
+            }
+            for sector in organization.sectors.iter().copied() {
+                let those = by_sector.entry(sector).or_default();
+                for earlier in those.iter().filter_map(|row| organizations.get(*row)) {
+                    if overlap(earlier, organization) {
+                        let first = earlier.name("nb").to_owned();
+                        return Err(RegistryError::SectorTwice {
+                            sector,
+                            first,
+                            second: name(),
+                        });
+                    }
+                }
+                those.push(index);
             }
             let Some(number) = organization.number else {
                 continue;
@@ -108,9 +140,13 @@ impl Registry {
             }
             rows.push(index);
         }
+        if let Some(numbers) = circle(&organizations) {
+            return Err(RegistryError::ParentCircle { numbers });
+        }
         Ok(Self {
             organizations,
             by_number,
+            by_sector,
             successions: Successions::default(),
             duty,
         })
@@ -161,6 +197,14 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// Who answers for a sector at a moment.
+    #[must_use]
+    pub fn of_sector(&self, sector: Sector, at: Timestamp) -> Option<&Organization> {
+        let rows = self.by_sector.get(&sector).map_or(&[][..], Vec::as_slice);
+        let mut bodies = rows.iter().filter_map(|row| self.organizations.get(*row));
+        bodies.find(|organization| organization.validity.holds(at))
     }
 
     /// The organisation of a municipality number at a moment.
@@ -244,4 +288,38 @@ fn overlap(a: &Organization, b: &Organization) -> bool {
         (None, _) | (_, None) => true,
     };
     starts_before_end(a, b) && starts_before_end(b, a)
+}
+
+/// Bodies that are parts of each other in a circle, whenever they are. Each body is walked over once.
+fn circle(organizations: &[Organization]) -> Option<Vec<OrganizationNumber>> {
+    let mut above: BTreeMap<OrganizationNumber, Vec<OrganizationNumber>> = BTreeMap::new();
+    for organization in organizations {
+        if let (Some(number), Some(parent)) = (organization.number, organization.parent) {
+            above.entry(number).or_default().push(parent);
+        }
+    }
+    let mut done = BTreeSet::new();
+    for start in above.keys().copied() {
+        // A way from `start` upwards, with what is still to be tried at each place of it.
+        let mut way = vec![start];
+        let mut left = vec![above.get(&start).cloned().unwrap_or_default()];
+        while let Some(next) = left.last_mut().map(Vec::pop) {
+            match next {
+                Some(parent) if way.contains(&parent) => {
+                    let from = way.iter().position(|one| *one == parent).unwrap_or_default();
+                    return Some(way.iter().skip(from).copied().chain([parent]).collect());
+                }
+                Some(parent) if done.contains(&parent) => {}
+                Some(parent) => {
+                    way.push(parent);
+                    left.push(above.get(&parent).cloned().unwrap_or_default());
+                }
+                None => {
+                    left.pop();
+                    done.extend(way.pop());
+                }
+            }
+        }
+    }
+    None
 }

@@ -5,9 +5,10 @@
 //! sensor, an autonomous system, then the number itself, or, where that has ended, who has its place now; after a split nobody is guessed, and the CERT is asked. An address
 //! or a sensor may hand over to another organisation only if that one has named the alert's
 //! organisation as its operator; else it is a stranger whose address happens to occur (the attacker's provider, or
-//! the same private range), who must not learn of it. Nobody there who accepts the severity: the operator, then the
-//! CERT's duty contact.
+//! the same private range), who must not learn of it. Nobody there who accepts the severity: the operator, the bodies above,
+//! the sector's CERT, and in the end the duty contact (`route/climb.rs` says in which order, and why).
 
+mod climb;
 mod question;
 mod table;
 
@@ -41,6 +42,10 @@ codes! {
         Responder = "responder",
         /// The organisation's operator.
         Operator = "operator",
+        /// A body above the organisation.
+        Parent = "parent",
+        /// Who answers for the organisation's sector.
+        Sector = "sector",
         /// The CERT's duty contact.
         Duty = "duty",
     }
@@ -94,26 +99,8 @@ pub fn route(table: &RouteTable, question: &Question) -> Route {
     let mut steps = Vec::new();
     let owner = owner(table, question, &mut steps);
     let mut responders = owner
-        .map(|owner| accepting(owner, question, &mut steps))
+        .map(|owner| climb::responders(table, owner, question, &mut steps))
         .unwrap_or_default();
-    if responders.is_empty()
-        && let Some(number) = owner.and_then(|owner| owner.operator)
-    {
-        let operator = table.registry().find(number, question.at);
-        let result = if operator.is_some() {
-            RouteResult::Matched
-        } else {
-            RouteResult::NoMatch
-        };
-        steps.push(RouteStep {
-            kind: StepKind::Operator,
-            result,
-            detail: described(operator, number),
-        });
-        responders = operator
-            .map(|operator| accepting(operator, question, &mut steps))
-            .unwrap_or_default();
-    }
     let duty = table.registry().duty();
     // What is only shown, and that nobody asked to be told of, wakes nobody.
     let falls_to_duty = responders.is_empty() && Severity::Informational < question.severity;
@@ -176,12 +163,7 @@ fn owner<'t>(
         let detail = format!("{name} in {domain}: {}", who.name("nb"));
         weigh(&mut found, who, &border, StepKind::Domain, detail, steps);
     }
-    let watched = table
-        .registry()
-        .organizations()
-        .iter()
-        .find(|who| who.sensors.contains(&question.sensor));
-    match watched {
+    match table.of_sensor(&question.sensor) {
         Some(who) => {
             let detail = format!("{}: {}", question.sensor, who.name("nb"));
             weigh(&mut found, who, &border, StepKind::Sensor, detail, steps);
@@ -284,54 +266,6 @@ fn weigh<'t>(
         RouteResult::Matched
     };
     steps.push(RouteStep { kind, result, detail });
-}
-
-/// The responders of an organisation that accept the severity.
-fn accepting(who: &Organization, question: &Question, steps: &mut Vec<RouteStep>) -> Vec<Responder> {
-    let mut told = Vec::new();
-    if who.responders.is_empty() {
-        let detail = format!("{}: nobody is registered", who.name("nb"));
-        steps.push(RouteStep {
-            kind: StepKind::Responder,
-            result: RouteResult::NotTold,
-            detail,
-        });
-    }
-    // Who answers for this zone does so before who answers for all, if one of them accepts the severity.
-    let takes = |responder: &&Responder| responder.minimum_severity <= question.severity;
-    let is_of_zone = |responder: &&Responder| responder.zones.contains(&question.zone);
-    let has_own = who
-        .responders
-        .iter()
-        .filter(is_of_zone)
-        .any(|responder| takes(&responder));
-    for responder in &who.responders {
-        let of_zone = is_of_zone(&responder) || responder.zones.is_empty() && !has_own;
-        let accepts = of_zone && takes(&responder);
-        let detail = if of_zone {
-            let sign = if accepts { "≥" } else { "<" };
-            format!(
-                "{}: {} {sign} {}",
-                responder.name, question.severity, responder.minimum_severity
-            )
-        } else {
-            format!("{}: another zone than {}", responder.name, question.zone)
-        };
-        let result = if accepts {
-            RouteResult::Told
-        } else {
-            RouteResult::NotTold
-        };
-        steps.push(RouteStep {
-            kind: StepKind::Responder,
-            result,
-            detail,
-        });
-        if accepts {
-            told.push(responder.clone());
-        }
-    }
-    told
 }
 
 fn host_bits(length: u8, address: IpAddr) -> u8 {

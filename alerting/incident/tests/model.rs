@@ -99,6 +99,7 @@ fn organization(
         sensors: vec![],
         operator: operator.map(parse),
         sector: None,
+        sectors: vec![],
         parent: None,
         responders: responders.collect(),
     }

@@ -46,6 +46,7 @@ fn organization(text: &str, domains: &[&str], systems: &[u32], responders: Vec<R
         sensors: vec![],
         operator: None,
         sector: None,
+        sectors: vec![],
         parent: None,
         responders,
     }

@@ -64,6 +64,7 @@ fn organization(
         sensors: vec![format!("sensor-{municipality}").parse().expect("a name")],
         operator: None,
         sector: None,
+        sectors: vec![],
         parent: None,
         responders: vec![responder(municipality)],
     }

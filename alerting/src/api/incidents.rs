@@ -62,7 +62,8 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let mut listing = Listing::read(query.as_deref().unwrap_or_default())
         .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
-    let (registry, now) = (api.state.registry.routes.registry(), api.state.now());
+    let loaded = api.state.registry.load_full();
+    let (registry, now) = (loaded.routes.registry(), api.state.now());
     if let Some(number) = listing.organization {
         listing.filter.organizations = registry.lineage(number, now);
     }
@@ -208,7 +209,7 @@ impl Listing {
 }
 
 /// Names and values of a form-encoded query.
-fn serde_urlencoded(query: &str) -> Result<Vec<(String, String)>, ()> {
+pub(super) fn serde_urlencoded(query: &str) -> Result<Vec<(String, String)>, ()> {
     let uri = format!("/?{query}").parse::<axum::http::Uri>().map_err(|_| ())?;
     axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
         .map(|pairs| pairs.0)

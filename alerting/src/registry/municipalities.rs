@@ -91,6 +91,7 @@ fn municipality(line: &str) -> Result<Organization, String> {
         sensors: vec![],
         operator: None,
         sector: None,
+        sectors: vec![],
         parent: None,
         responders: vec![],
     })

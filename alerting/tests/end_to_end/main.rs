@@ -7,9 +7,11 @@
     reason = "a test stops at what should not be"
 )]
 
+mod audit;
 mod escalation;
 mod hostile;
 mod instances;
+mod registry;
 mod service;
 mod stores;
 mod storm;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use ingest_event::SensorId;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
@@ -16,6 +17,7 @@ pub struct RouteTable {
     v6: PrefixMap<Ipv6Net, Vec<usize>>,
     domains: HashMap<String, Vec<usize>>,
     systems: BTreeMap<u32, Vec<usize>>,
+    sensors: HashMap<SensorId, usize>,
 }
 
 impl RouteTable {
@@ -28,6 +30,7 @@ impl RouteTable {
         );
         let mut domains: HashMap<String, Vec<usize>> = HashMap::new();
         let mut systems: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        let mut sensors = HashMap::new();
         for (index, organization) in registry.organizations().iter().enumerate() {
             for network in &organization.networks {
                 match network {
@@ -37,6 +40,9 @@ impl RouteTable {
             }
             for domain in &organization.domains {
                 domains.entry(domain.clone()).or_default().push(index);
+            }
+            for sensor in &organization.sensors {
+                sensors.insert(sensor.clone(), index);
             }
             for system in &organization.systems {
                 systems.entry(*system).or_default().push(index);
@@ -48,6 +54,7 @@ impl RouteTable {
             v6,
             domains,
             systems,
+            sensors,
         }
     }
 
@@ -95,6 +102,11 @@ impl RouteTable {
     pub(super) fn of_system(&self, number: u32) -> impl Iterator<Item = &Organization> {
         let rows = self.systems.get(&number);
         rows.into_iter().flat_map(|rows| self.rows(rows))
+    }
+
+    /// The organisation that a sensor watches; there is no second one.
+    pub(super) fn of_sensor(&self, sensor: &SensorId) -> Option<&Organization> {
+        self.registry.organizations().get(*self.sensors.get(sensor)?)
     }
 
     fn rows<'t>(&'t self, rows: &'t [usize]) -> impl Iterator<Item = &'t Organization> {

@@ -1,0 +1,124 @@
+//! Import with a preview, export, and the report on manual rows.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{RawQuery, State as Shared},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{Api, Problem, Who, pairs};
+use crate::registry::{
+    Layer,
+    desk::{self, Hand},
+    form::{csv, json as document, json::Forms},
+    live, report,
+};
+
+/// `POST /api/v1/registry/import/preview`: what an import would add, change and remove; nothing is taken.
+pub(super) async fn preview(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let forms = read(&headers, &body)?;
+    let loaded = api.state.registry.load_full();
+    let changes = desk::compare(&loaded, &forms);
+    // What could not be taken is told now.
+    let rows = loaded
+        .rows
+        .iter()
+        .filter(|row| row.layer == Layer::Manual)
+        .cloned();
+    let imported = desk::as_rows(&forms);
+    loaded
+        .with_rows(rows.chain(imported).collect(), loaded.version)
+        .map_err(Problem::flaws)?;
+    Ok(Json(json!(changes)))
+}
+
+/// `POST /api/v1/registry/import?preview=&reason=`: takes an import whose preview was looked at.
+pub(super) async fn import(
+    Shared(api): Shared<Api>,
+    who: Who,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let (mut seen, mut reason) = (None, None);
+    for (name, value) in pairs(query.as_deref())? {
+        match name.as_str() {
+            "preview" => seen = Some(value),
+            "reason" => reason = Some(value),
+            _ => {
+                let detail = format!("`{name}`: unknown; known are preview, reason");
+                return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+            }
+        }
+    }
+    let reason = desk::reason(reason.as_deref()).map_err(|flaw| Problem::flaws(vec![flaw]))?;
+    let Some(seen) = seen else {
+        let detail = "look at the preview first, and send its `preview` along";
+        return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, detail));
+    };
+    let forms = read(&headers, &body)?;
+    let hand = Hand {
+        actor: &who.actor,
+        now: api.state.now(),
+        reason: &reason,
+    };
+    let loaded = api.state.registry.load_full();
+    let (loaded, changes) = desk::import(&api.state.store, &loaded, &forms, &seen, &hand).await?;
+    live::take(&api.state, loaded);
+    Ok(Json(json!(changes)))
+}
+
+/// `GET /api/v1/registry/export?format=csv|json&layer=`: what holds, or the rows of one layer.
+pub(super) async fn export(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let (mut is_csv, mut layer) = (false, None);
+    for (name, value) in pairs(query.as_deref())? {
+        let refuse = |mend: &str| Problem::new(StatusCode::BAD_REQUEST, format!("`{name}`: {mend}"));
+        match (name.as_str(), value.as_str()) {
+            ("format", "csv") => is_csv = true,
+            ("format", "json") => is_csv = false,
+            ("format", _) => return Err(refuse("csv or json")),
+            ("layer", text) => layer = Some(text.parse::<Layer>().map_err(|mend| refuse(&mend))?),
+            _ => return Err(refuse("unknown; known are format, layer")),
+        }
+    }
+    let forms = api.state.registry.load().forms(layer);
+    let (kind, text) = if is_csv {
+        ("text/csv; charset=utf-8", csv::write(&forms))
+    } else {
+        ("application/json", document::write(&forms))
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// `GET /api/v1/registry/report`: manual values that the layers below contradict or make superfluous.
+pub(super) async fn report(Shared(api): Shared<Api>, _who: Who) -> Json<Value> {
+    Json(json!({ "remarks": report::remarks(&api.state.registry.load()) }))
+}
+
+fn read(headers: &HeaderMap, body: &Bytes) -> Result<Forms, Problem> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let forms = match kind.split(';').next().unwrap_or_default().trim() {
+        "text/csv" => csv::read(body),
+        "application/json" => document::read(body),
+        _ => {
+            let detail = "send it as `content-type: text/csv` or `application/json`";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+    };
+    forms.map_err(Problem::flaws)
+}

@@ -1,0 +1,121 @@
+//! Questions that tell nobody: who would be told of an event, what a change would have moved, and who would receive nothing.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{RawQuery, State as Shared},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{Api, Problem, Who, pairs, read_form, read_number, read_object};
+use crate::{
+    registry::{
+        Layer, StoredRow,
+        coverage::coverage as cover,
+        question::{Asked, explain as explained},
+        rehearsal::{INCIDENTS_MAX, Rehearsal},
+    },
+    store::Filter,
+};
+
+/// Deliveries that were given up within this time are told of.
+const LATELY: Duration = Duration::from_hours(24 * 30);
+/// Incidents that are read at once.
+const PAGE: u32 = 200;
+
+/// `POST /api/v1/route/explain`: the steps for an event that did not happen.
+pub(super) async fn explain(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let asked: Asked = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("read the body as JSON: {error}")))?;
+    let question = asked.question(api.state.now()).map_err(Problem::flaws)?;
+    Ok(Json(json!(explained(&api.state.registry.load(), &question))))
+}
+
+/// `POST /api/v1/registry/preview`: a manual row, or `{"number": …, "removed": true}`; which past incidents would go elsewhere.
+pub(super) async fn preview(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let mut given = read_object(&body)?;
+    let is_removed = given
+        .remove("removed")
+        .and_then(|value| value.as_bool())
+        .unwrap_or_default();
+    let form = read_form(given)?;
+    let number = read_number(&form.number)?;
+    let loaded = api.state.registry.load_full();
+    let is_other = |row: &&StoredRow| row.layer != Layer::Manual || row.form.number != number.as_str();
+    let mut rows: Vec<StoredRow> = loaded.rows.iter().filter(is_other).cloned().collect();
+    if !is_removed {
+        rows.push(StoredRow {
+            layer: Layer::Manual,
+            version: loaded.version,
+            form: form.canonical().map_err(Problem::flaws)?,
+            actor: String::new(),
+            at: api.state.now(),
+            reason: String::new(),
+        });
+    }
+    let changed = loaded.with_rows(rows, loaded.version).map_err(Problem::flaws)?;
+    let mut rehearsal = Rehearsal::new();
+    let mut after = None;
+    loop {
+        let page = api
+            .state
+            .store
+            .page(&Filter::default(), after.as_ref(), PAGE)
+            .await?;
+        for stored in &page.incidents {
+            rehearsal.look(&loaded.routes, &changed.routes, &stored.incident);
+        }
+        after = page.next;
+        rehearsal.older_left = after.is_some();
+        if after.is_none() || INCIDENTS_MAX <= rehearsal.looked_at {
+            return Ok(Json(json!(rehearsal)));
+        }
+    }
+}
+
+/// `GET /api/v1/registry/coverage?format=json|text`: who would receive nothing.
+pub(super) async fn coverage(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let mut is_text = false;
+    for (name, value) in pairs(query.as_deref())? {
+        match (name.as_str(), value.as_str()) {
+            ("format", "text") => is_text = true,
+            ("format", "json") => is_text = false,
+            _ => {
+                let detail = format!("`{name}`: known is format, json or text");
+                return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+            }
+        }
+    }
+    let now = api.state.now();
+    let failed = api.state.store.failed_since(now.saturating_sub(LATELY)).await?;
+    let given_up: Vec<_> = failed
+        .into_iter()
+        .map(|failed| (failed.responder, failed.channel, failed.count, failed.last))
+        .collect();
+    let loaded = api.state.registry.load_full();
+    // Some thousand bodies are a second of work: not on the threads that answer others.
+    let found = tokio::task::spawn_blocking(move || cover(&loaded, &given_up, now)).await;
+    let found =
+        found.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the report was not made"))?;
+    if is_text {
+        let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+        return Ok((kind, found.to_string()).into_response());
+    }
+    Ok(Json(json!(found)).into_response())
+}
