@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod clock;
 pub mod config;
 pub mod metrics;
@@ -24,4 +25,5 @@ mod state;
 mod store;
 mod ticker;
 
+pub use api::paths;
 pub use state::Neighbours;

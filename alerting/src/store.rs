@@ -5,6 +5,7 @@
 //! that of one instance waits for those of the others; readers beside it see the last commit. What one instance commits
 //! wakes the others (`elsewhere`).
 
+mod accounts;
 mod claims;
 mod connect;
 mod deadlines;
@@ -13,6 +14,7 @@ mod incidents;
 mod notifications;
 mod positions;
 mod secrets;
+mod sessions;
 mod silences;
 mod sql;
 
@@ -22,10 +24,12 @@ use sqlx::{Any, AnyConnection, Pool, Transaction, any::AnyRow};
 use tokio::sync::watch;
 
 use crate::config::StoreSettings;
+pub(crate) use accounts::{Account, AccountKind};
 use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use silences::SILENCES_MAX;
+pub(crate) use sql::Sql;
 
 /// The lock that a write of any instance holds; the number means nothing, and nobody else in this database takes it.
 const WRITE_LOCK: i64 = 0x7661_7264_6500;

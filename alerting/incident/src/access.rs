@@ -60,8 +60,6 @@ codes! {
         Local = "local",
         /// The account for when nothing else works; every use is an alert.
         BreakGlass = "break_glass",
-        /// An identity provider.
-        Provider = "provider",
         /// A machine's token.
         Token = "token",
     }

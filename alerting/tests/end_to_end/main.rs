@@ -7,8 +7,10 @@
     reason = "a test stops at what should not be"
 )]
 
+mod access;
 mod escalation;
 mod hostile;
+mod isolation;
 mod service;
 mod stores;
 mod successors;
