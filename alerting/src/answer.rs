@@ -3,11 +3,12 @@
 //! One transaction per answer, with whatever it makes due (a call for help tells the CERT).
 
 use alerting_incident::{
-    Actor, Change, Decision, IncidentId, NotificationId, Route, Verdict, acknowledge, close, comment, decide,
-    judge, seen,
+    Actor, Change, Decision, IncidentId, NotificationId, Route, Verdict, access::Action, acknowledge, close,
+    comment, decide, judge, seen,
 };
 
 use crate::{
+    access::Seen,
     intake::search_text,
     state::State,
     store::{Store, Stored, Write},
@@ -26,10 +27,11 @@ pub(crate) enum Answer {
     Close,
 }
 
-/// Records an answer; the same answer twice is one. `notification` is the one it answers, if any. `None` if there is
-/// no such incident.
+/// Records an answer; the same answer twice is one. `notification` is the one it answers, if any; `reach` is where
+/// whoever says so may. `None` if there is no such incident there.
 pub(crate) async fn record(
     state: &State,
+    reach: &Seen,
     id: &IncidentId,
     notification: Option<&NotificationId>,
     actor: &Actor,
@@ -38,7 +40,7 @@ pub(crate) async fn record(
 ) -> sqlx::Result<Option<Stored>> {
     let now = state.now();
     let mut write = state.store.begin().await?;
-    let Some(stored) = Store::incident_in(&mut write, id).await? else {
+    let Some(stored) = Store::incident_in(&mut write, reach, id).await? else {
         return Ok(None);
     };
     let incident = &stored.incident;
@@ -67,7 +69,7 @@ pub(crate) async fn record(
         };
         Store::save_answer(&mut write, notification, has_acknowledged, verdict, now).await?;
     }
-    let after = Store::incident_in(&mut write, id).await?;
+    let after = Store::incident_in(&mut write, reach, id).await?;
     state.store.commit(write).await?;
     if has_changed {
         state.metrics.answers.with_label_values(&[answer.kind()]).inc();
@@ -98,6 +100,16 @@ async fn tell(state: &State, write: &mut Write, change: Change, stored: &Stored)
 }
 
 impl Answer {
+    /// What one must be allowed to, to say so.
+    pub(crate) const fn action(self) -> Action {
+        match self {
+            Self::Seen => Action::Read,
+            Self::Acknowledge => Action::Acknowledge,
+            Self::Verdict(_) => Action::Judge,
+            Self::Close => Action::Close,
+        }
+    }
+
     fn kind(self) -> &'static str {
         match self {
             Self::Seen => "seen",

@@ -2,11 +2,15 @@
 
 mod audit;
 mod console;
+mod door;
 mod host;
 mod incidents;
+mod login;
+mod places;
 mod problem;
 mod registry;
 mod responder;
+mod routes;
 mod silences;
 mod stream;
 pub(crate) mod view;
@@ -28,6 +32,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::state::State;
 use problem::Problem;
+use routes::Routes;
 
 /// The largest request body: a note of a page fits many times.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -50,6 +55,12 @@ pub(crate) struct Api {
     pub(crate) shutdown: CancellationToken,
 }
 
+/// The address of every route, as it was declared: for whoever checks them all.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    [quick().paths, slow().paths].concat()
+}
+
 /// Every route.
 pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: CancellationToken) -> Router {
     let hosts = host::Hosts::new(listen, &state.public_url);
@@ -59,7 +70,28 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
         bad_links: Arc::default(),
         shutdown,
     };
-    let quick = Router::new()
+    let quick = quick().router.layer(TimeoutLayer::with_status_code(
+        StatusCode::REQUEST_TIMEOUT,
+        TIMEOUT,
+    ));
+    quick
+        .merge(slow().router)
+        .layer(middleware::from_fn_with_state(api.clone(), door::enter))
+        .fallback(console::serve)
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address does not take that method",
+            )
+        })
+        .layer(middleware::from_fn_with_state(hosts, guard))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(api)
+}
+
+/// What is answered at once.
+fn quick() -> Routes {
+    Routes::new()
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
@@ -81,22 +113,14 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            TIMEOUT,
-        ));
-    quick
-        .route("/api/v1/stream", get(stream::stream))
-        .fallback(console::serve)
-        .method_not_allowed_fallback(|| async {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this address does not take that method",
-            )
-        })
-        .layer(middleware::from_fn_with_state(hosts, guard))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(api)
+        .route("/api/v1/login", get(login::ways).post(login::log_in))
+        .route("/api/v1/logout", post(login::log_out))
+        .route("/api/v1/me", get(login::me))
+}
+
+/// What stays open.
+fn slow() -> Routes {
+    Routes::new().route("/api/v1/stream", get(stream::stream))
 }
 
 /// Refuses what another site's page could send, and puts the protecting headers on every answer.

@@ -1,5 +1,6 @@
 //! The configuration: one YAML file; unknown keys are refused with file and line.
 
+mod access;
 mod escalation;
 mod store;
 
@@ -14,6 +15,7 @@ use ingest_bus::BusConfig;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
@@ -57,9 +59,12 @@ pub struct Config {
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
-    /// Serves to other machines although there is no login yet.
+    /// Serves to other machines without a login.
     #[serde(default)]
     pub allow_unauthenticated: bool,
+    /// Who logs in, and how; without it nobody does.
+    #[serde(default)]
+    pub access: Option<AccessSettings>,
 }
 
 /// The registry's files.
@@ -223,15 +228,18 @@ impl Config {
                 mend,
             })
         };
-        if !self.listen.ip().is_loopback() && !self.allow_unauthenticated {
+        if !self.listen.ip().is_loopback() && !self.allow_unauthenticated && self.access.is_none() {
             return refuse(
                 "listen",
                 format!(
-                    "{} can be reached from other machines and there is no login yet; listen on 127.0.0.1 or [::1] \
-                     behind a proxy that asks for one, or set `allow_unauthenticated: true` if the network is closed",
+                    "{} can be reached from other machines and nobody logs in; write `access`, or listen on 127.0.0.1 \
+                     or [::1], or set `allow_unauthenticated: true` if the network is closed",
                     self.listen
                 ),
             );
+        }
+        if let Some((key, mend)) = self.access_wrong() {
+            return refuse(key, mend);
         }
         if let Some(url) = &self.public_url
             && !(url.starts_with("https://") || url.starts_with("http://"))
@@ -276,6 +284,23 @@ impl Config {
             return refuse("cert.email", "write it as `vakt@cert.example`".to_owned());
         }
         Ok(())
+    }
+
+    fn access_wrong(&self) -> Option<(&'static str, String)> {
+        let access = self.access.as_ref()?;
+        if self.allow_unauthenticated {
+            let mend = "it contradicts `access`: take one of them away".to_owned();
+            return Some(("allow_unauthenticated", mend));
+        }
+        let is_clear = !self
+            .public_url
+            .as_ref()
+            .is_some_and(|url| url.starts_with("https://"));
+        if is_clear && !self.listen.ip().is_loopback() {
+            let mend = "write it with https://: passwords and sessions must not go in clear".to_owned();
+            return Some(("public_url", mend));
+        }
+        access.wrong()
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod audit;
 pub mod clock;
 pub mod config;
@@ -25,4 +26,5 @@ mod state;
 mod store;
 mod ticker;
 
+pub use api::paths;
 pub use state::Neighbours;

@@ -70,6 +70,12 @@ impl LinkKey {
         u64::from_le_bytes(seed)
     }
 
+    /// A key for another purpose, which says nothing of this one.
+    #[must_use]
+    pub(crate) fn derived(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        self.keyed(purpose.as_bytes()).finalize().into_bytes().into()
+    }
+
     /// The token for a notification.
     #[must_use]
     pub(crate) fn token(&self, notification: &NotificationId) -> String {

@@ -14,6 +14,7 @@
 //! | `alerting_escalations_total{to}` | incidents that nobody answered in time, by who was told next |
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
 //! | `alerting_links_refused_total{reason}` | links that were unknown or expired |
+//! | `alerting_logins_total{how}` | logins by how they were made, and attempts that were refused |
 //! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
 //! | `alerting_canary_timestamp_seconds` | when the last canary came out, seconds since 1970 |
 //! | `alerting_incidents_open`, `alerting_notifications_pending` | how many there are now |
@@ -52,6 +53,8 @@ pub struct Metrics {
     pub answers: IntCounterVec,
     /// Links refused.
     pub links_refused: IntCounterVec,
+    /// Logins and attempts.
+    pub logins: IntCounterVec,
     /// Operations repeated.
     pub retries: IntCounterVec,
     /// Last canary.
@@ -152,6 +155,12 @@ impl Metrics {
                 "Links refused.",
                 "reason",
                 &["unknown", "expired", "too_many"],
+            )?,
+            logins: labelled(
+                "alerting_logins_total",
+                "Logins by how they were made, and attempts that were refused.",
+                "how",
+                &["local", "break_glass", "wrong", "guarded"],
             )?,
             retries: labelled(
                 "alerting_retries_total",

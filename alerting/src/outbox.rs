@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Seen,
     channel::{DeliveryError, Email, Webhook},
     config::RetrySettings,
     intake::search_text,
@@ -209,7 +210,9 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
     {
         return Ok(());
     }
-    if let Some(stored) = Store::incident_in(&mut write, &notification.incident).await? {
+    if let Some(stored) =
+        Store::incident_in(&mut write, &Seen::through(notification), &notification.incident).await?
+    {
         let told = format!(
             "{} ({})",
             notification.responder_name,
@@ -311,7 +314,10 @@ impl Sender {
     }
 
     async fn send(&self, state: &State, notification: &StoredNotification) -> Result<String, DeliveryError> {
-        let stored = state.store.incident(&notification.incident).await;
+        let stored = state
+            .store
+            .incident(&Seen::through(notification), &notification.incident)
+            .await;
         let stored = stored
             .map_err(|error| DeliveryError::Transient(format!("read the incident: {error}")))?
             .ok_or_else(|| DeliveryError::Permanent("the incident is gone".to_owned()))?;

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::login::Gate,
     api,
     audit::Deed,
     channel::{Email, Webhook},
@@ -100,9 +101,12 @@ pub async fn run_beside(
     let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(stopped.clone().cancelled_owned())
-            .await;
+        let served = axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(stopped.clone().cancelled_owned())
+        .await;
         stopped.cancel();
         served
     });
@@ -152,6 +156,8 @@ async fn open(
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,
         cert: config.cert.clone(),
+        access: config.access.clone(),
+        gate: Gate::default(),
         public_url: public_url.trim_end_matches('/').to_owned(),
         decided: Wake::default(),
         neighbours,

@@ -15,8 +15,15 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::{
-    clock::Clock, config::CertSettings, link::LinkKey, metrics::Metrics, notice::Notices, registry::Loaded,
-    store::Store, ticker::Steadily,
+    access::login::Gate,
+    clock::Clock,
+    config::{AccessSettings, CertSettings},
+    link::LinkKey,
+    metrics::Metrics,
+    notice::Notices,
+    registry::Loaded,
+    store::Store,
+    ticker::Steadily,
 };
 
 /// Mails kept for the demo's mailbox; the oldest leave.
@@ -37,6 +44,10 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) notices: Notices,
     pub(crate) cert: CertSettings,
+    /// Who logs in; without it nobody does.
+    pub(crate) access: Option<AccessSettings>,
+    /// What attempts to log in share.
+    pub(crate) gate: Gate,
     pub(crate) public_url: String,
     /// Wakes the outbox.
     pub(crate) decided: Wake,

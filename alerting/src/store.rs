@@ -5,6 +5,7 @@
 //! that of one instance waits for those of the others; readers beside it see the last commit. What one instance commits
 //! wakes the others (`elsewhere`).
 
+mod accounts;
 mod audit;
 mod claims;
 mod connect;
@@ -16,6 +17,7 @@ mod notifications;
 mod positions;
 mod registry;
 mod secrets;
+mod sessions;
 mod silences;
 mod sql;
 
@@ -25,11 +27,13 @@ use sqlx::{Any, AnyConnection, Pool, Transaction, any::AnyRow};
 use tokio::sync::watch;
 
 use crate::config::StoreSettings;
+pub(crate) use accounts::{Account, AccountKind};
 pub(crate) use audit::AuditFilter;
 use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use silences::SILENCES_MAX;
+pub(crate) use sql::Sql;
 
 /// The lock that a write of any instance holds; the number means nothing, and nobody else in this database takes it.
 const WRITE_LOCK: i64 = 0x7661_7264_6500;

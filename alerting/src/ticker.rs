@@ -13,6 +13,7 @@ use ingest_event::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Seen,
     intake::search_text,
     state::State,
     store::{Store, Stored},
@@ -130,7 +131,7 @@ async fn beat(state: &State) -> sqlx::Result<bool> {
 /// One rung up, if it is still due.
 async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
     let mut write = state.store.begin().await?;
-    let Some(stored) = Store::incident_in(&mut write, id).await? else {
+    let Some(stored) = Store::incident_in(&mut write, &Seen::unasked(id), id).await? else {
         return Ok(false);
     };
     let moment = state.moment();

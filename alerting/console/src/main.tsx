@@ -5,17 +5,37 @@ import './styles/console.css';
 import './styles/incident.css';
 import './styles/responder.css';
 import { render } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { LOGGED_OUT } from './api/client';
 import { DetailPage } from './incident/detail-page';
 import { ListPage } from './incident/list-page';
+import { LoginPage } from './login/login-page';
 import { ResponderPage } from './responder/responder-page';
-import { AnalystFrame, ResponderFrame } from './shell/frame';
+import { AnalystFrame, LoginFrame, ResponderFrame } from './shell/frame';
 import { PageTitle } from './shell/parts';
 import { PreferencesProvider, usePreferences } from './shell/preferences';
-import { Link, routeOf, useAddress } from './shell/router';
+import { Link, loginPath, navigate, routeOf, useAddress } from './shell/router';
 
 function Console() {
   const { path, search } = useAddress();
   const route = routeOf(path);
+  useEffect(() => {
+    const leave = () => {
+      const now = { path: location.pathname, search: location.search };
+      if (routeOf(now.path).page !== 'login') navigate(loginPath(now), { replace: true });
+    };
+    addEventListener(LOGGED_OUT, leave);
+    return () => {
+      removeEventListener(LOGGED_OUT, leave);
+    };
+  }, []);
+  if (route.page === 'login') {
+    return (
+      <LoginFrame>
+        <LoginPage search={search} />
+      </LoginFrame>
+    );
+  }
   if (route.page === 'responder') {
     return (
       <ResponderFrame>

@@ -6,8 +6,11 @@
 //!
 //! The verbs, in the order of an incident's life: [`apply`], [`route`], [`decide`], [`notified`], [`seen`],
 //! [`acknowledge`], [`judge`], [`comment`], [`close`]; and where nobody answers, [`escalate`].
+//! Who may do which of them is in [`access`].
 
 #![forbid(unsafe_code)]
+
+pub mod access;
 
 mod incident;
 mod ladder;

@@ -58,6 +58,7 @@ pub(super) struct VerdictBody {
 
 pub(super) async fn list(
     Shared(api): Shared<Api>,
+    who: Who,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let mut listing = Listing::read(query.as_deref().unwrap_or_default())
@@ -74,7 +75,12 @@ pub(super) async fn list(
     let page = api
         .state
         .store
-        .page(&listing.filter, listing.after.as_ref(), listing.limit)
+        .page(
+            &who.sees(),
+            &listing.filter,
+            listing.after.as_ref(),
+            listing.limit,
+        )
         .await?;
     let next = page
         .next
@@ -91,16 +97,13 @@ pub(super) async fn list(
 
 pub(super) async fn one(
     Shared(api): Shared<Api>,
+    who: Who,
     Path(id): Path<String>,
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
-    let stored = api
-        .state
-        .store
-        .incident(&id)
-        .await?
-        .ok_or_else(Problem::no_incident)?;
-    Ok(Json(view::detail(&api.state, &stored).await?))
+    let stored = api.state.store.incident(&who.sees(), &id).await?;
+    let stored = stored.ok_or_else(Problem::no_incident)?;
+    Ok(Json(view::detail(&api.state, &who, &stored).await?))
 }
 
 pub(super) async fn acknowledge(
@@ -141,8 +144,8 @@ pub(super) async fn close(
     answered(shared, who, path, Answer::Close, &read_note(body.note)?).await
 }
 
-pub(super) async fn organizations(Shared(api): Shared<Api>) -> Result<Json<Value>, Problem> {
-    let numbers = api.state.store.owners().await?;
+pub(super) async fn organizations(Shared(api): Shared<Api>, who: Who) -> Result<Json<Value>, Problem> {
+    let numbers = api.state.store.owners(&who.sees()).await?;
     let list = numbers
         .into_iter()
         .map(|number| json!({ "number": number, "name": api.state.organization_name(number) }));
@@ -157,9 +160,15 @@ async fn answered(
     note: &str,
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
-    let stored = answer::record(&api.state, &id, None, &who.actor, answer, note).await?;
+    let stored = api.state.store.incident(&who.sees(), &id).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
-    Ok(Json(view::detail(&api.state, &stored).await?))
+    let action = answer.action();
+    who.require(action, Some(stored.owner))?;
+    // Where they may do it, in case it has changed hands meanwhile.
+    let reach = who.reaches(action);
+    let stored = answer::record(&api.state, &reach, &id, None, &who.actor, answer, note).await?;
+    let stored = stored.ok_or_else(Problem::no_incident)?;
+    Ok(Json(view::detail(&api.state, &who, &stored).await?))
 }
 
 impl Listing {

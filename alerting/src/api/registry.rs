@@ -6,7 +6,7 @@ mod exchange;
 mod question;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, RawQuery, State as Shared},
     http::{HeaderMap, StatusCode, header},
@@ -16,7 +16,7 @@ use axum::{
 use ingest_event::OrganizationNumber;
 use serde_json::{Map, Value, json};
 
-use super::{Api, incidents::serde_urlencoded, problem::Problem, who::Who};
+use super::{Api, incidents::serde_urlencoded, problem::Problem, routes::Routes, who::Who};
 use crate::registry::{
     Layer, Loaded, StoredRow,
     desk::{self, Hand, Refused},
@@ -33,12 +33,14 @@ pub(super) const IMPORT_BYTES_MAX: usize = BYTES_MAX;
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 500;
 
-pub(super) fn routes() -> Router<Api> {
-    let imports = Router::new()
-        .route(IMPORT, post(exchange::import))
-        .route("/api/v1/registry/import/preview", post(exchange::preview))
-        .layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX));
-    Router::new()
+pub(super) fn routes() -> Routes {
+    let large = || DefaultBodyLimit::max(IMPORT_BYTES_MAX);
+    Routes::new()
+        .route(IMPORT, post(exchange::import).layer(large()))
+        .route(
+            "/api/v1/registry/import/preview",
+            post(exchange::preview).layer(large()),
+        )
         .route("/api/v1/registry", get(list))
         .route("/api/v1/registry/export", get(exchange::export))
         .route("/api/v1/registry/report", get(exchange::report))
@@ -49,7 +51,6 @@ pub(super) fn routes() -> Router<Api> {
             get(one).put(put).patch(patch).delete(delete),
         )
         .route("/api/v1/route/explain", post(question::explain))
-        .merge(imports)
 }
 
 /// `GET /api/v1/registry?q=&cursor=&limit=`: what holds, by number.

@@ -22,6 +22,7 @@ use super::{
     view,
 };
 use crate::{
+    access::Seen,
     answer::{self, Answer},
     store::{Stored, StoredNotification},
 };
@@ -46,7 +47,7 @@ pub(super) async fn view(
     let stored = api
         .state
         .store
-        .incident(&notification.incident)
+        .incident(&Seen::through(&notification), &notification.incident)
         .await?
         .ok_or_else(Problem::no_incident)?;
     Ok(Json(shown(&api, &notification, &stored).await?))
@@ -85,8 +86,9 @@ async fn answered(
     let actor = Actor::Responder {
         name: notification.responder_name.clone(),
     };
+    let seen = Seen::through(&notification);
     let (incident, id) = (&notification.incident, &notification.id);
-    let stored = answer::record(&api.state, incident, Some(id), &actor, answer, note).await?;
+    let stored = answer::record(&api.state, &seen, incident, Some(id), &actor, answer, note).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     let notification = open(&api, &token).await?;
     Ok(Json(shown(&api, &notification, &stored).await?))

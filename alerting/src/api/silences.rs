@@ -12,7 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Api, incidents::read_body, problem::Problem, who::Who};
-use crate::store::{SILENCES_MAX, Store};
+use crate::{
+    audit::Deed,
+    store::{SILENCES_MAX, Store},
+};
 
 /// What someone asks for.
 #[derive(Debug, Deserialize)]
@@ -73,6 +76,9 @@ pub(super) async fn add(
         let detail = format!("there are {SILENCES_MAX} silences already: end some of them");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
+    let after = shown(&silence);
+    let deed = Deed::by(&who.actor, now, "silence.begun", silence.id.as_str()).after(Some(&after));
+    Store::audit(&mut write, deed).await?;
     api.state.store.commit(write).await?;
     Ok((StatusCode::CREATED, Json(shown(&silence))))
 }
@@ -80,7 +86,7 @@ pub(super) async fn add(
 /// Ends one now; what happened while it held stays silent.
 pub(super) async fn end(
     Shared(api): Shared<Api>,
-    _who: Who,
+    who: Who,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such silence");
@@ -88,6 +94,9 @@ pub(super) async fn end(
     let mut write = api.state.store.begin().await?;
     let ended = Store::end_silence(&mut write, &id, api.state.now()).await?;
     let ended = ended.ok_or_else(no_such)?;
+    let after = shown(&ended);
+    let deed = Deed::by(&who.actor, api.state.now(), "silence.ended", id.as_str()).after(Some(&after));
+    Store::audit(&mut write, deed).await?;
     api.state.store.commit(write).await?;
     Ok(Json(shown(&ended)))
 }

@@ -13,7 +13,7 @@ use axum::{
 use futures_util::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{Api, problem::Problem, view};
+use super::{Api, places::Places, problem::Problem, view, who::Who};
 use crate::store::Stored;
 
 /// Open streams: a room of analysts with a few tabs each.
@@ -35,13 +35,18 @@ impl Default for Streams {
 
 struct Reader {
     api: Api,
+    who: Who,
     last: i64,
     changes: watch::Receiver<u64>,
     waiting: std::vec::IntoIter<Stored>,
     _place: OwnedSemaphorePermit,
 }
 
-pub(super) async fn stream(Shared(api): Shared<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn stream(
+    Shared(api): Shared<Api>,
+    who: Who,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let place = std::sync::Arc::clone(&api.streams.0)
         .try_acquire_owned()
         .map_err(|_| {
@@ -53,13 +58,14 @@ pub(super) async fn stream(Shared(api): Shared<Api>, headers: HeaderMap) -> Resu
     let changes = api.state.store.changes();
     let resume = headers
         .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+        .and_then(|id| Places::of(&api.state, &who).read(id.to_str().ok()?));
     let last = match resume {
         Some(last) => last,
         None => api.state.store.last_change().await?,
     };
     let reader = Reader {
         api,
+        who,
         last,
         changes,
         waiting: Vec::new().into_iter(),
@@ -77,13 +83,20 @@ fn events(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {
                 reader.last = stored.change;
                 let event = Event::default()
                     .event("incident")
-                    .id(stored.change.to_string())
+                    .id(Places::of(&reader.api.state, &reader.who).write(stored.change))
                     .json_data(view::row(&reader.api.state, &stored))
                     .unwrap_or_default();
                 return Some((Ok(event), reader));
             }
             reader.changes.mark_unchanged();
-            match reader.api.state.store.changed_since(reader.last, LOOK_MAX).await {
+            // Anew each time: what was taken back, and who was logged out, hears nothing more.
+            let state = &reader.api.state;
+            reader.who = match Who::of(state, reader.who.credential.take()).await {
+                Ok(Some(who)) => who,
+                Ok(None) | Err(_) => return None,
+            };
+            let sees = reader.who.sees();
+            match state.store.changed_since(&sees, reader.last, LOOK_MAX).await {
                 Ok(changed) if changed.is_empty() => {}
                 Ok(changed) => {
                     reader.waiting = changed.into_iter();

@@ -1,9 +1,13 @@
 //! Incidents as the API shows them. What a responder sees is [`explained`]: nothing about how others were told.
 
-use alerting_incident::{Rung, Verdict};
+use alerting_incident::{
+    Rung, Verdict,
+    access::{Action, may},
+};
 use detect_alert::{Alert, Texts, Window};
 use serde_json::{Map, Value, json};
 
+use super::who::Who;
 use crate::{
     state::State,
     store::{Stored, StoredNotification},
@@ -78,19 +82,31 @@ fn why(state: &State, stored: &Stored) -> Map<String, Value> {
     view
 }
 
-/// Everything, for an analyst.
-pub(crate) async fn detail(state: &State, stored: &Stored) -> sqlx::Result<Map<String, Value>> {
-    let id = &stored.incident.id;
-    let notifications = state.store.notifications_of(id).await?;
-    let timeline = state.store.timeline(id, TIMELINE_MAX).await?;
+/// Everything that `who` may see of it: how it was routed, who was told and what was remarked is the CERT's.
+pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::Result<Map<String, Value>> {
     let mut view = explained(state, stored).await?;
+    // What came before may have been another's.
+    let before = match &stored.incident.relapse_of {
+        Some(id) => state.store.incident(&who.sees(), id).await?,
+        None => None,
+    };
+    let before = before.map(|before| before.incident.id.to_string());
+    if !may(&who.principal, Action::ReadInternals, Some(stored.owner)) {
+        view.extend(object(
+            json!({ "route": [], "notifications": [], "timeline": [], "escalation": null,
+                "silence": null, "relapse_of": before }),
+        ));
+        return Ok(view);
+    }
+    let notifications = state.store.notifications_of(stored).await?;
+    let timeline = state.store.timeline(stored, TIMELINE_MAX).await?;
     view.extend(object(json!({
         "route": stored.route,
         "notifications": notifications.iter().map(notification).collect::<Value>(),
         "timeline": timeline,
         "escalation": escalation(state, stored),
         "silence": stored.incident.silence.as_ref().map(alerting_incident::SilenceId::as_str),
-        "relapse_of": stored.incident.relapse_of.as_ref().map(alerting_incident::IncidentId::as_str),
+        "relapse_of": before,
     })));
     Ok(view)
 }

@@ -1,9 +1,15 @@
-//! `varde-alerting run|check --config FILE`: reads the configuration, runs the service, turns errors into exit codes.
+//! `varde-alerting run|check|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
+//! codes.
 #![forbid(unsafe_code)]
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
-use alerting::{clock, config::Config, registry, service};
+use alerting::{
+    access::accounts::{self, Verb},
+    clock,
+    config::Config,
+    registry, service,
+};
 use clap::{Parser, Subcommand};
 use ingest_bus::Bus;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +43,15 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Says who may log in, and what they may do.
+    Accounts {
+        /// The configuration file.
+        #[arg(long, global = true, default_value = "/etc/varde/alerting.yml")]
+        config: PathBuf,
+        /// What to do.
+        #[command(subcommand)]
+        verb: Verb,
+    },
 }
 
 fn main() -> ExitCode {
@@ -51,14 +66,21 @@ fn main() -> ExitCode {
             };
         }
     };
-    let (path, runs) = match arguments.command {
-        Command::Run { config } => (config, true),
-        Command::Check { config } => (config, false),
+    let (path, runs, verb) = match arguments.command {
+        Command::Run { config } => (config, true, None),
+        Command::Check { config } => (config, false, None),
+        Command::Accounts { config, verb } => (config, false, Some(verb)),
     };
     let config = match Config::read(&path).and_then(|config| registry::load(&config).map(|_| config)) {
         Ok(config) => config,
         Err(error) => return fail(&error.into(), CONFIG),
     };
+    if let Some(verb) = verb {
+        return match change_accounts(config, verb) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        };
+    }
     if !runs {
         return ExitCode::SUCCESS;
     }
@@ -73,6 +95,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
+}
+
+#[tokio::main]
+async fn change_accounts(config: Config, verb: Verb) -> anyhow::Result<()> {
+    accounts::run(&config, &clock::machine(), verb).await
 }
 
 #[tokio::main]

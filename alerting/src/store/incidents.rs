@@ -14,6 +14,7 @@ use super::{
     Db, DbConnection, DbRow, Store, Write,
     sql::{Sql, storable},
 };
+use crate::access::Seen;
 
 /// An incident with what routing added.
 #[derive(Clone, Debug)]
@@ -90,16 +91,20 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn incident_in(write: &mut Write, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
-        by_id(&mut *write, id).await
+    pub(crate) async fn incident_in(
+        write: &mut Write,
+        seen: &Seen,
+        id: &IncidentId,
+    ) -> sqlx::Result<Option<Stored>> {
+        by_id(&mut *write, seen, id).await
     }
 
-    /// An incident.
+    /// An incident; one that is not seen is found no more than one that is not there, by the same query.
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn incident(&self, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
-        by_id(&mut *self.reader.acquire().await?, id).await
+    pub(crate) async fn incident(&self, seen: &Seen, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+        by_id(&mut *self.reader.acquire().await?, seen, id).await
     }
 
     /// Writes a change of an incident; `alert` is the one that made it, `search` what a search looks in.
@@ -226,11 +231,11 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn timeline(&self, id: &IncidentId, limit: u32) -> sqlx::Result<Vec<Json>> {
+    pub(crate) async fn timeline(&self, of: &Stored, limit: u32) -> sqlx::Result<Vec<Json>> {
         let rows = sqlx::query(
             "SELECT at, kind, actor, text FROM timeline WHERE incident = $1 ORDER BY number DESC LIMIT $2",
         )
-        .bind(id.as_str())
+        .bind(of.incident.id.as_str())
         .bind(i64::from(limit))
         .fetch_all(&self.reader)
         .await?;
@@ -249,15 +254,18 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn page(
         &self,
+        seen: &Seen,
         filter: &Filter,
         after: Option<&(Timestamp, IncidentId)>,
         limit: u32,
     ) -> sqlx::Result<Page> {
         let mut query = Sql::new("SELECT count(*) FROM incident WHERE 1 = 1");
+        seen.narrow(&mut query);
         narrow(&mut query, filter);
         let total: i64 = query.query().fetch_one(&self.reader).await?.try_get(0)?;
 
         let mut query = Sql::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
+        seen.narrow(&mut query);
         narrow(&mut query, filter);
         if let Some((updated, id)) = after {
             query.push(" AND (updated_at < ").bind(updated.as_nanos());
@@ -285,11 +293,18 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn changed_since(&self, change: i64, limit: u32) -> sqlx::Result<Vec<Stored>> {
-        let text = format!("SELECT {COLUMNS} FROM incident WHERE change > $1 ORDER BY change LIMIT $2");
-        sqlx::query(AssertSqlSafe(text))
-            .bind(change)
-            .bind(i64::from(limit))
+    pub(crate) async fn changed_since(
+        &self,
+        seen: &Seen,
+        change: i64,
+        limit: u32,
+    ) -> sqlx::Result<Vec<Stored>> {
+        let mut query = Sql::new(format!("SELECT {COLUMNS} FROM incident WHERE change > "));
+        query.bind(change);
+        seen.narrow(&mut query);
+        query.push(" ORDER BY change LIMIT ").bind(i64::from(limit));
+        query
+            .query()
             .fetch_all(&self.reader)
             .await?
             .iter()
@@ -318,10 +333,11 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn owners(&self) -> sqlx::Result<Vec<OrganizationNumber>> {
-        let rows = sqlx::query("SELECT DISTINCT owner FROM incident ORDER BY owner")
-            .fetch_all(&self.reader)
-            .await?;
+    pub(crate) async fn owners(&self, seen: &Seen) -> sqlx::Result<Vec<OrganizationNumber>> {
+        let mut query = Sql::new("SELECT DISTINCT owner FROM incident WHERE 1 = 1");
+        seen.narrow(&mut query);
+        query.push(" ORDER BY owner");
+        let rows = query.query().fetch_all(&self.reader).await?;
         Ok(rows
             .iter()
             .filter_map(|row| row.get::<String, _>(0).parse().ok())
@@ -336,10 +352,12 @@ pub(super) async fn last_change(reader: &Pool<Db>) -> sqlx::Result<i64> {
     row.try_get(0)
 }
 
-async fn by_id(connection: &mut DbConnection, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
-    let text = format!("SELECT {COLUMNS} FROM incident WHERE id = $1");
-    sqlx::query(AssertSqlSafe(text))
-        .bind(id.as_str())
+async fn by_id(connection: &mut DbConnection, seen: &Seen, id: &IncidentId) -> sqlx::Result<Option<Stored>> {
+    let mut query = Sql::new(format!("SELECT {COLUMNS} FROM incident WHERE id = "));
+    query.bind(id.as_str());
+    seen.narrow(&mut query);
+    query
+        .query()
         .fetch_optional(connection)
         .await?
         .as_ref()

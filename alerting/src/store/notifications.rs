@@ -219,13 +219,10 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn notifications_of(
-        &self,
-        incident: &IncidentId,
-    ) -> sqlx::Result<Vec<StoredNotification>> {
+    pub(crate) async fn notifications_of(&self, of: &super::Stored) -> sqlx::Result<Vec<StoredNotification>> {
         let text = format!("SELECT {COLUMNS} FROM notification WHERE incident = $1 ORDER BY created_at, id");
         sqlx::query(AssertSqlSafe(text))
-            .bind(incident.as_str())
+            .bind(of.incident.id.as_str())
             .fetch_all(&self.reader)
             .await?
             .iter()

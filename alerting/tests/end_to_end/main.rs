@@ -7,10 +7,12 @@
     reason = "a test stops at what should not be"
 )]
 
+mod access;
 mod audit;
 mod escalation;
 mod hostile;
 mod instances;
+mod isolation;
 mod registry;
 mod service;
 mod stores;

@@ -163,6 +163,27 @@ impl Service {
         self.stopped().await.again(clock).await
     }
 
+    /// The folder with its configuration.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Opens the stream of changes, as who shows this header; it is open when this is back.
+    pub(crate) async fn stream(&self, header: &str) -> Listening {
+        let mut stream = TcpStream::connect(self.address).await.expect("connected");
+        let head = format!(
+            "GET /api/v1/stream HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{header}\r\n\r\n",
+            self.address
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut listening = Listening {
+            stream,
+            seen: String::new(),
+        };
+        listening.until("\r\n\r\n").await;
+        listening
+    }
+
     /// Gives back the folder with what the service leaves behind.
     pub(crate) async fn stop(self) -> tempfile::TempDir {
         self.shutdown.cancel();
@@ -182,6 +203,35 @@ impl Stopped {
     pub(crate) async fn again(self, clock: Clock) -> Service {
         let config = Config::read(&self.folder.path().join("alerting.yml")).expect("a configuration");
         Service::start_with(clock, self.folder, config, self.bus, self.own).await
+    }
+}
+
+/// An open stream of changes.
+pub(crate) struct Listening {
+    stream: TcpStream,
+    seen: String,
+}
+
+impl Listening {
+    /// Listens until a text comes; all that came.
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        while !self.seen.contains(text) {
+            assert!(self.more().await, "ended before {text}: {}", self.seen);
+        }
+        self.seen.clone()
+    }
+
+    /// Listens to the end.
+    pub(crate) async fn rest(mut self) -> String {
+        while self.more().await {}
+        self.seen
+    }
+
+    async fn more(&mut self) -> bool {
+        let mut part = [0; 4096];
+        let length = self.stream.read(&mut part).await.expect("readable");
+        self.seen.push_str(&String::from_utf8_lossy(&part[..length]));
+        0 < length
     }
 }
 

@@ -203,5 +203,6 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         escalation: EscalationSettings::default(),
         demo: arguments.demo,
         allow_unauthenticated: false,
+        access: None,
     }
 }

@@ -32,6 +32,9 @@ interface Answer {
 export class FixtureServer {
   readonly details: IncidentDetail[];
   responder: ResponderView;
+  /** Ask for a login, and take this name, password and code. */
+  login: { login: string; password: string; code: string } | null = null;
+  private isLoggedIn = false;
   /** Answer every API call with this status instead: 0 drops the connection. */
   failWith: number | null = null;
   readonly posts: { path: string; body: unknown }[] = [];
@@ -85,17 +88,38 @@ export class FixtureServer {
       return;
     }
     const path = url.pathname.replace('/api/v1', '');
+    const isOpen = path === '/login' || path.startsWith('/responder/');
+    if (this.login !== null && !this.isLoggedIn && !isOpen) {
+      problem(response, 401, 'log in first');
+      return;
+    }
     if (request.method === 'POST') {
       if (request.headers['x-requested-with'] !== 'varde') {
         problem(response, 403, 'missing x-requested-with');
         return;
       }
       const body = JSON.parse(await readBody(request)) as Answer;
+      if (path === '/login' || path === '/logout') {
+        this.logInOrOut(path, body, response);
+        return;
+      }
       this.posts.push({ path, body });
       this.act(path, body, response);
       return;
     }
     this.read(path, url.searchParams, response);
+  }
+
+  /** The session ends, as when an account is closed. */
+  endSession(): void {
+    this.isLoggedIn = false;
+    for (const stream of this.streams) stream.destroy();
+  }
+
+  private logInOrOut(path: string, body: unknown, response: ServerResponse): void {
+    this.isLoggedIn = path === '/login' && JSON.stringify(body) === JSON.stringify(this.login);
+    if (path === '/login' && !this.isLoggedIn) problem(response, 401, 'wrong');
+    else json(response, {});
   }
 
   private read(path: string, query: URLSearchParams, response: ServerResponse): void {
@@ -104,6 +128,11 @@ export class FixtureServer {
       response.write(': hello\n\n');
       this.streams.add(response);
       response.on('close', () => this.streams.delete(response));
+    } else if (path === '/login') {
+      json(response, { required: this.login !== null, local: true, ask: 'Eksempel-CERT, 22 00 00 00' });
+    } else if (path === '/me') {
+      const who = { name: 'Kari Nordmann', login: 'local', can_log_out: this.login !== null };
+      json(response, { ...who, may: ['read'], organizations: null, ask: null });
     } else if (path === '/organizations') {
       const byNumber = new Map(this.details.map(({ organization }) => [organization.number, organization]));
       json(response, [...byNumber.values()]);

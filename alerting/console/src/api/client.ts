@@ -1,5 +1,13 @@
 // Calls to `/api/v1`: one function per endpoint, one error type. Not a cache: pages own what they hold.
-import type { IncidentDetail, IncidentPage, Organization, ResponderView, Verdict } from './types';
+import type {
+  IncidentDetail,
+  IncidentPage,
+  LoginWays,
+  Me,
+  Organization,
+  ResponderView,
+  Verdict,
+} from './types';
 
 /** A refused or failed call. `status` is 0 when no answer came at all (server down, network gone). */
 export class ApiError extends Error {
@@ -50,6 +58,25 @@ export function responderJudge(token: string, verdict: Verdict, note: string): P
   return post(`/responder/${encodeURIComponent(token)}/verdict`, withNote({ verdict }, note));
 }
 
+/** Sent to the window when the service no longer knows who asks: the console then goes to the login page. */
+export const LOGGED_OUT = 'varde:logged-out';
+
+export function fetchMe(signal?: AbortSignal): Promise<Me> {
+  return call('/me', signal ? { signal } : {});
+}
+
+export function fetchLoginWays(signal?: AbortSignal): Promise<LoginWays> {
+  return call('/login', signal ? { signal } : {});
+}
+
+export function logIn(login: string, password: string, code: string): Promise<unknown> {
+  return post('/login', { login, password, code });
+}
+
+export function logOut(): Promise<unknown> {
+  return post('/logout', {});
+}
+
 function withNote(body: Record<string, string>, note: string): Record<string, string> {
   const text = note.trim();
   return text === '' ? body : { ...body, note: text };
@@ -72,6 +99,9 @@ async function call<T>(path: string, init: RequestInit): Promise<T> {
     if (isAbort(error)) throw error;
     throw new ApiError(0, 'no answer');
   }
+  // At the login page itself 401 is the answer to what was typed; a responder's link has no login.
+  if (response.status === 401 && path !== '/login' && !path.startsWith('/responder/'))
+    dispatchEvent(new Event(LOGGED_OUT));
   if (!response.ok) throw new ApiError(response.status, await problemText(response));
   try {
     return (await response.json()) as T;

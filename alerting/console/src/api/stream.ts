@@ -1,5 +1,6 @@
 // The live stream: one EventSource for the whole console, shared by the pages that listen.
 // The browser resumes by itself with Last-Event-ID; when it gives up, we reopen and tell the pages to catch up.
+import { fetchMe } from './client';
 import type { Incident } from './types';
 
 export type Connection = 'connecting' | 'live' | 'lost';
@@ -46,6 +47,8 @@ function open(): void {
     if (opened.readyState !== EventSource.CLOSED) return;
     opened.close();
     source = null;
+    // An EventSource does not say why it was refused; if it was for want of a login, this does.
+    fetchMe().catch(() => undefined);
     reopenTimer = setTimeout(() => {
       reopenTimer = null;
       open();

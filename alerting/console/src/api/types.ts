@@ -156,3 +156,21 @@ export interface ResponderView {
   language: Language;
   state: { seen_at: string | null; acknowledged_at: string | null; verdict: Verdict | null };
 }
+
+/** Who is logged in. */
+export interface Me {
+  name: string;
+  login: string;
+  can_log_out: boolean;
+  may: string[];
+  /** Null where everything is seen. */
+  organizations: Organization[] | null;
+  ask: string | null;
+}
+
+/** How one logs in. */
+export interface LoginWays {
+  required: boolean;
+  local: boolean;
+  ask: string | null;
+}

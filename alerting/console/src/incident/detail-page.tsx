@@ -114,9 +114,14 @@ export function DetailPage({ id }: { id: string }) {
         <div class="detail-rest">
           <EvidenceTable evidence={evidence} events={detail.events} />
           <Events events={detail.events} evidence={evidence} />
-          <Notified notifications={detail.notifications} />
-          <Route route={detail.route} />
-          <Timeline timeline={detail.timeline} />
+          {/* Every incident has a first line: without one, this is not for the reader to see. */}
+          {detail.timeline.length > 0 && (
+            <>
+              <Notified notifications={detail.notifications} />
+              <Route route={detail.route} />
+              <Timeline timeline={detail.timeline} />
+            </>
+          )}
         </div>
       </div>
     </article>

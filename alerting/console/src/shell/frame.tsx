@@ -7,6 +7,7 @@ import { Announcer } from './announce';
 import { Logo } from './icons';
 import { KeysDialog, useKeys } from './keys';
 import { THEMES, usePreferences } from './preferences';
+import { Me } from './me';
 import { Link } from './router';
 
 export function AnalystFrame({ children }: { children: ComponentChildren }) {
@@ -33,19 +34,22 @@ export function AnalystFrame({ children }: { children: ComponentChildren }) {
         </nav>
       }
       tools={
-        <button
-          type="button"
-          class="ds-button keys-button"
-          data-variant="tertiary"
-          data-color="neutral"
-          aria-haspopup="dialog"
-          onClick={() => {
-            setIsKeysOpen(true);
-          }}
-        >
-          <kbd aria-hidden="true">?</kbd>
-          <span>{t('keys.open')}</span>
-        </button>
+        <>
+          <Me />
+          <button
+            type="button"
+            class="ds-button keys-button"
+            data-variant="tertiary"
+            data-color="neutral"
+            aria-haspopup="dialog"
+            onClick={() => {
+              setIsKeysOpen(true);
+            }}
+          >
+            <kbd aria-hidden="true">?</kbd>
+            <span>{t('keys.open')}</span>
+          </button>
+        </>
       }
     >
       {children}
@@ -75,6 +79,11 @@ export function ResponderFrame({ children }: { children: ComponentChildren }) {
       {children}
     </Frame>
   );
+}
+
+/** Around the login page: as the responder's, since there is nowhere to go yet. */
+export function LoginFrame({ children }: { children: ComponentChildren }) {
+  return <ResponderFrame>{children}</ResponderFrame>;
 }
 
 interface FrameProps {

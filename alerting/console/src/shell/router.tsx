@@ -6,6 +6,7 @@ export type Route =
   | { page: 'incidents' }
   | { page: 'incident'; id: string }
   | { page: 'responder'; token: string }
+  | { page: 'login' }
   | { page: 'unknown' };
 
 export interface Address {
@@ -19,6 +20,7 @@ export function routeOf(path: string): Route {
   const parts = path.split('/').filter((part) => part !== '');
   const [first, second] = parts;
   if (first === undefined) return { page: 'incidents' };
+  if (first === 'login' && parts.length === 1) return { page: 'login' };
   if (parts.length === 2 && second !== undefined) {
     if (first === 'incidents') return { page: 'incident', id: decode(second) };
     if (first === 'r') return { page: 'responder', token: decode(second) };
@@ -28,6 +30,18 @@ export function routeOf(path: string): Route {
 
 export function incidentPath(id: string): string {
   return `/incidents/${encodeURIComponent(id)}`;
+}
+
+/** The login page, from which one comes back to this address. */
+export function loginPath({ path, search }: Address): string {
+  return `/login?back=${encodeURIComponent(path + search)}`;
+}
+
+/** Where to go after a login: a page of ours and nothing else, whoever wrote the link. */
+export function backFrom(search: string): string {
+  const back = new URLSearchParams(search).get('back') ?? '/';
+  const isOurs = back.startsWith('/') && !/[\\\p{Cc}]|^\/\//u.test(back) && !back.startsWith('/login');
+  return isOurs ? back : '/';
 }
 
 /** Where someone was on a page when leaving it for an incident. */

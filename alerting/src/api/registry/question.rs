@@ -40,11 +40,7 @@ pub(super) async fn explain(
 }
 
 /// `POST /api/v1/registry/preview`: a manual row, or `{"number": …, "removed": true}`; which past incidents would go elsewhere.
-pub(super) async fn preview(
-    Shared(api): Shared<Api>,
-    _who: Who,
-    body: Bytes,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn preview(Shared(api): Shared<Api>, who: Who, body: Bytes) -> Result<Json<Value>, Problem> {
     let mut given = read_object(&body)?;
     let is_removed = given
         .remove("removed")
@@ -72,7 +68,7 @@ pub(super) async fn preview(
         let page = api
             .state
             .store
-            .page(&Filter::default(), after.as_ref(), PAGE)
+            .page(&who.sees(), &Filter::default(), after.as_ref(), PAGE)
             .await?;
         for stored in &page.incidents {
             rehearsal.look(&loaded.routes, &changed.routes, &stored.incident);

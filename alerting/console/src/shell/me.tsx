@@ -1,0 +1,44 @@
+// Who is logged in, and the way out. Shows nothing where nobody logs in.
+import { useEffect, useState } from 'preact/hooks';
+import { fetchMe, logOut } from '../api/client';
+import type { Me as MeData } from '../api/types';
+import { usePreferences } from './preferences';
+import { navigate } from './router';
+
+export function Me() {
+  const { t } = usePreferences();
+  const [me, setMe] = useState<MeData | null>(null);
+  useEffect(() => {
+    const abort = new AbortController();
+    fetchMe(abort.signal)
+      .then(setMe)
+      .catch(() => undefined); // Whatever is wrong, the page below says it.
+    return () => {
+      abort.abort();
+    };
+  }, []);
+  if (me?.can_log_out !== true) return null;
+  return (
+    <div class="me">
+      <span class="subtle">
+        <span class="ds-sr-only">{t('login.as')} </span>
+        {me.name}
+      </span>
+      <button
+        type="button"
+        class="ds-button"
+        data-variant="tertiary"
+        data-color="neutral"
+        onClick={() => {
+          logOut()
+            .catch(() => undefined) // A session that is gone already is what was asked for.
+            .finally(() => {
+              navigate('/login');
+            });
+        }}
+      >
+        {t('login.out')}
+      </button>
+    </div>
+  );
+}

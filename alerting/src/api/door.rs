@@ -1,0 +1,159 @@
+//! The one door that every request comes through before a handler sees it.
+//!
+//! A route is behind a login unless it is listed here; and whoever does not see everything gets only to the routes whose
+//! handlers narrow what they show ([`Door::Narrowed`]). A route that nobody thought of is the CERT's.
+
+use std::net::SocketAddr;
+
+use alerting_incident::access::{Action, Reach};
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State as Shared},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{Api, problem::Problem, who::Who};
+use crate::access::{
+    Secret,
+    session::{self, Credential},
+};
+
+/// Who gets to a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// Anyone: it shows nothing, or what it is asked with is the key.
+    Open,
+    /// Whoever watches the service from the same machine, or has a token for it.
+    Watch,
+    /// Whoever is logged in; the handler shows no more than they see.
+    Narrowed,
+    /// Whoever sees everything; what it is asked changes nothing.
+    Asked,
+    /// Whoever sees everything, and, to change something, manages everything.
+    Cert,
+}
+
+fn door(path: &str) -> Door {
+    match path {
+        "/healthz" | "/readyz" | "/api/v1/login" => Door::Open,
+        path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
+        "/metrics" => Door::Watch,
+        "/api/v1/me"
+        | "/api/v1/logout"
+        | "/api/v1/stream"
+        | "/api/v1/organizations"
+        | "/api/v1/incidents"
+        | "/api/v1/incidents/{id}"
+        | "/api/v1/incidents/{id}/acknowledge"
+        | "/api/v1/incidents/{id}/verdict"
+        | "/api/v1/incidents/{id}/close" => Door::Narrowed,
+        "/api/v1/route/explain" | "/api/v1/registry/preview" | "/api/v1/registry/import/preview" => {
+            Door::Asked
+        }
+        _ => Door::Cert,
+    }
+}
+
+/// Lets a request through, with who asks, or refuses it.
+pub(super) async fn enter(Shared(api): Shared<Api>, mut request: Request, next: Next) -> Response {
+    // Pages, and addresses that are none, show nothing.
+    let Some(path) = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned())
+    else {
+        return next.run(request).await;
+    };
+    let door = door(&path);
+    let is_open = match door {
+        Door::Open => true,
+        Door::Watch => api.state.access.is_none() || is_from_this_machine(&request),
+        Door::Narrowed | Door::Asked | Door::Cert => false,
+    };
+    if is_open {
+        return next.run(request).await;
+    }
+    let credential = credential(request.headers());
+    let who = match Who::of(&api.state, credential).await {
+        Ok(Some(who)) => who,
+        Ok(None) => return Problem::no_login().into_response(),
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    if let Err(problem) = admit(door, &who, request.method()) {
+        return problem.into_response();
+    }
+    // An open stream listens; that keeps nobody logged in.
+    if path != "/api/v1/stream"
+        && let Some(credential) = &who.credential
+        && let Err(error) = session::touch(&api.state, credential).await
+    {
+        return Problem::from(error).into_response();
+    }
+    request.extensions_mut().insert(who);
+    next.run(request).await
+}
+
+fn admit(door: Door, who: &Who, method: &Method) -> Result<(), Problem> {
+    let needed = match door {
+        Door::Open | Door::Narrowed => return Ok(()),
+        Door::Watch => Action::ReadMetrics,
+        Door::Asked => Action::ReadInternals,
+        Door::Cert if matches!(*method, Method::GET | Method::HEAD) => Action::ReadInternals,
+        Door::Cert => Action::Manage,
+    };
+    if who.principal.reach(needed) == Reach::Everything {
+        return Ok(());
+    }
+    Err(Problem::not_allowed(needed))
+}
+
+/// The cookie's name; browsers hold `__Host-` to its word: this host alone, and encrypted.
+pub(super) fn cookie_name(is_encrypted: bool) -> &'static str {
+    if is_encrypted { "__Host-varde" } else { "varde" }
+}
+
+/// What a request shows of who asks: a token, else a cookie.
+fn credential(headers: &HeaderMap) -> Option<Credential> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
+        return Secret::sent(token.trim()).map(Credential::Token);
+    }
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|line| line.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find(|(name, _)| [cookie_name(true), cookie_name(false)].contains(name))
+        .and_then(|(_, value)| Secret::sent(value))
+        .map(Credential::Session)
+}
+
+/// Loopback, unless a proxy on this machine passes on what another asked for.
+fn is_from_this_machine(request: &Request) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_passed_on = [
+        header::FORWARDED.as_str(),
+        "x-forwarded-for",
+        "x-real-ip",
+        header::VIA.as_str(),
+    ]
+    .iter()
+    .any(|name| request.headers().contains_key(*name));
+    peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) && !is_passed_on
+}
+
+impl Problem {
+    /// For whoever is not logged in, or no longer.
+    pub(super) fn no_login() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "log in first")
+    }
+
+    /// For whoever may see a thing but not do this to it.
+    pub(super) fn not_allowed(action: Action) -> Self {
+        let detail = format!("your roles do not let you do this (`{action}`); ask whoever gives access");
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+}
