@@ -16,7 +16,18 @@ use serde_json::{Value, json};
 use crate::{
     BERGEN, STAVANGER,
     service::{Alerts, Mail, Service, http},
+    stores::on_both,
 };
+
+on_both!(
+    nothing_is_shown_without_a_login_and_a_session_shows_what_it_may,
+    who_is_not_let_in_learns_nothing_and_who_guesses_locks_nobody_out,
+    what_is_taken_back_is_gone_at_the_next_request_and_from_the_open_stream,
+    a_session_ends_when_it_is_not_used_and_when_its_time_is_over,
+    every_use_of_the_break_glass_account_is_an_alert,
+    a_token_does_what_it_was_made_for_and_metrics_are_not_for_strangers,
+    accounts_say_what_cannot_be,
+);
 
 /// The CERT's own number, and someone else's that is no municipality.
 pub(crate) const CERT: &str = "100000008";
@@ -198,7 +209,6 @@ async fn get(service: &Service, path: &str, cookie: &str) -> Answered {
     ask(service, "GET", path, &[cookie], "").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_shown_without_a_login_and_a_session_shows_what_it_may() {
     let service = start().await;
     for path in [
@@ -254,7 +264,6 @@ async fn nothing_is_shown_without_a_login_and_a_session_shows_what_it_may() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_not_let_in_learns_nothing_and_who_guesses_locks_nobody_out() {
     let service = start().await;
     let mut kari = person(&service, "kari", &["analyst"], &[]);
@@ -318,7 +327,6 @@ async fn who_is_not_let_in_learns_nothing_and_who_guesses_locks_nobody_out() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_taken_back_is_gone_at_the_next_request_and_from_the_open_stream() {
     let service = start().await;
     service.publish(&[Alerts::new(STAVANGER).make(1)]).await;
@@ -402,7 +410,6 @@ async fn what_is_taken_back_is_gone_at_the_next_request_and_from_the_open_stream
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_when_it_is_not_used_and_when_its_time_is_over() {
     let minutes = Arc::new(AtomicI64::new(0));
     let hand = Arc::clone(&minutes);
@@ -434,7 +441,6 @@ async fn a_session_ends_when_it_is_not_used_and_when_its_time_is_over() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_use_of_the_break_glass_account_is_an_alert() {
     let service = start_with(", local_accounts: false").await;
     let mut ola = person(&service, "ola", &["analyst"], &[]);
@@ -467,7 +473,6 @@ async fn every_use_of_the_break_glass_account_is_an_alert() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_does_what_it_was_made_for_and_metrics_are_not_for_strangers() {
     let service = start().await;
     service.publish(&[Alerts::new(STAVANGER).make(1)]).await;
@@ -514,7 +519,6 @@ async fn a_token_does_what_it_was_made_for_and_metrics_are_not_for_strangers() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_say_what_cannot_be() {
     let service = start().await;
     person(

@@ -9,7 +9,13 @@ use crate::{
     BERGEN, STAVANGER,
     access::{self, Answered, ask, grant, log_in, person},
     service::{Alerts, Service},
+    stores::on_both,
 };
+
+on_both!(
+    what_is_anothers_answers_as_what_is_not_there_through_every_door,
+    who_was_delegated_two_sees_two_and_what_ended_no_more,
+);
 
 /// How a route is kept from others.
 #[derive(Clone, Copy, PartialEq)]
@@ -71,7 +77,6 @@ const ROLES: [&str; 6] = [
 /// What only Stavanger's incident says.
 const FOREIGN: [&str; 4] = [STAVANGER, "Stavanger", "10.1.2.3", "Hemmelig portskanning"];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_anothers_answers_as_what_is_not_there_through_every_door() {
     let known: BTreeSet<&str> = ROUTES.iter().map(|(path, _)| *path).collect();
     assert_eq!(
@@ -100,7 +105,6 @@ async fn what_is_anothers_answers_as_what_is_not_there_through_every_door() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_delegated_two_sees_two_and_what_ended_no_more() {
     let service = access::start().await;
     two_incidents(&service).await;
