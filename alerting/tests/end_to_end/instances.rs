@@ -127,13 +127,15 @@ async fn two_instances_tell_each_responder_once_and_know_what_the_other_did() {
     .await;
 }
 
+/// Killed between claim and hand-over: its mail server takes the connection and says nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_instance_leaves_behind_when_it_is_killed_another_sends() {
     on_postgres(async {
-        const ALERTS: u32 = 300;
+        const ALERTS: u32 = 20;
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let folder = tempfile::tempdir().expect("a folder");
-        let (_listener, port, mut mails) = service::smtp();
-        let config = service::configure(folder.path(), port);
+        let silent_port = silent.local_addr().expect("an address").port();
+        let config = service::configure(folder.path(), silent_port);
         let bus = ingest_bus::Bus::open(&config.bus.clone().named("test"))
             .await
             .expect("a bus");
@@ -145,13 +147,12 @@ async fn what_an_instance_leaves_behind_when_it_is_killed_another_sends() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("started");
-        mails
-            .wait_for(|mails| 20 <= mails.len())
-            .await
-            .expect("the listener runs");
+        let connection = silent.accept().await.expect("it sends");
+        let (_listener, port, mut mails) = service::smtp();
         let (other, _) = start_beside(Some(&config), port).await;
         child.kill().expect("killed");
         child.wait().expect("gone");
+        drop(connection);
         let all = usize::try_from(ALERTS).expect("small");
         mails
             .wait_for(|mails| all <= counts(mails).len())
@@ -159,11 +160,8 @@ async fn what_an_instance_leaves_behind_when_it_is_killed_another_sends() {
             .expect("the listener runs");
         last_mail(&other, &mut mails).await;
         let counts = counts(&mails.borrow());
-        assert_eq!(
-            counts.len(),
-            all + 1,
-            "one id for each, however often it was sent"
-        );
+        assert_eq!(counts.len(), all + 1);
+        assert!(counts.values().all(|count| *count == 1), "{counts:?}");
         let list = other.get("/api/v1/incidents?limit=1").await.1;
         assert_eq!(list["total"], ALERTS + 1, "{list}");
         other.stop().await;
@@ -265,6 +263,82 @@ async fn a_postgresql_that_crashes_and_comes_back_loses_nothing_and_repeats_noth
             rows.iter().all(|row| row["count"] == 1),
             "each alert once: {list}"
         );
+        service.stop().await;
+    })
+    .await;
+}
+
+/// A mail server that stops PostgreSQL before it says that it took the first mail; gives the name of each that it took.
+fn stopping_smtp(
+    server: Server,
+) -> (
+    u16,
+    tokio::sync::mpsc::UnboundedReceiver<(String, Option<Server>)>,
+) {
+    use std::io::{BufRead, BufReader, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    let (taken, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut server = Some(server);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.expect("a client");
+            let mut replies = stream.try_clone().expect("two ends");
+            replies.write_all(b"220 test\r\n").expect("greeted");
+            let (mut is_data, mut name) = (false, String::new());
+            for line in BufReader::new(stream).lines() {
+                let Ok(line) = line else { break };
+                if is_data && line != "." {
+                    if line.to_lowercase().starts_with("message-id:") {
+                        name = line;
+                    }
+                    continue;
+                }
+                if is_data {
+                    let server = server.take().inspect(|server| {
+                        server.run(&["stop"]);
+                    });
+                    let _ = taken.send((std::mem::take(&mut name), server));
+                }
+                is_data = line == "DATA";
+                let reply = if is_data { "354 go on" } else { "250 test" };
+                if replies.write_all(format!("{reply}\r\n").as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    (port, receiver)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_while_postgresql_is_away_is_noted_afterwards_and_not_sent_again() {
+    let Some(server) = Server::start() else { return };
+    let url = server.url();
+    let (port, mut taken) = stopping_smtp(server);
+    crate::stores::on_database(url, async move {
+        let (service, _) = start_beside(None, port).await;
+        service.publish(&[alert(1)]).await;
+        let (first, server) = taken.recv().await.expect("a mail");
+        let server = server.expect("stopped with the first");
+        // Answered when the first attempt to note has been given up, too.
+        assert_eq!(service.get("/readyz").await.1["store"], false);
+        server.run(&["start"]);
+        let notification = loop {
+            let list = service.get("/api/v1/incidents").await.1;
+            let Some(id) = list["incidents"][0]["id"].as_str() else {
+                continue;
+            };
+            let detail = service.get(&format!("/api/v1/incidents/{id}")).await.1;
+            if detail["notifications"][0]["state"] == "sent" {
+                break detail["notifications"][0].clone();
+            }
+        };
+        assert_eq!(notification["attempts"], 1, "{notification}");
+        service.publish(&[alert(2)]).await;
+        let (second, _) = taken.recv().await.expect("a mail");
+        assert_ne!(second, first);
         service.stop().await;
     })
     .await;
