@@ -24,8 +24,8 @@ use sqlx::{Any, AnyConnection, Pool, Transaction, any::AnyRow};
 use tokio::sync::watch;
 
 use crate::config::StoreSettings;
-use connect::Dialect;
 pub(crate) use audit::AuditFilter;
+use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use silences::SILENCES_MAX;

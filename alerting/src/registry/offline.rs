@@ -40,7 +40,11 @@ impl Offline {
     /// # Errors
     /// If one can't be read, or they contradict each other.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        Self::with(config, Store::open_beside(&config.store, &config.data, false).await?).await
+        Self::with(
+            config,
+            Store::open_beside(&config.store, &config.data, false).await?,
+        )
+        .await
     }
 
     /// The same, to be changed.
@@ -48,7 +52,11 @@ impl Offline {
     /// # Errors
     /// As [`Offline::open`].
     pub async fn open_to_change(config: &Config) -> anyhow::Result<Self> {
-        Self::with(config, Store::open_beside(&config.store, &config.data, true).await?).await
+        Self::with(
+            config,
+            Store::open_beside(&config.store, &config.data, true).await?,
+        )
+        .await
     }
 
     async fn with(config: &Config, store: Store) -> anyhow::Result<Self> {
