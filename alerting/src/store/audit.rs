@@ -3,7 +3,7 @@
 use ingest_event::Timestamp;
 use sqlx::Row;
 
-use super::{DbRow, Store, Write};
+use super::{DbRow, Store, Write, sql::storable};
 use crate::audit::{Deed, Digest, Entry, Head};
 
 /// Entries, as far as the rest of the text says.
@@ -122,11 +122,6 @@ impl Store {
         let rows = query.fetch_all(&self.reader).await?;
         rows.iter().map(entry).collect()
     }
-}
-
-/// Text as every database holds it: PostgreSQL's has no NUL. The digest is over what is stored.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 fn head(row: &DbRow) -> sqlx::Result<Head> {

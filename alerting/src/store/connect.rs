@@ -76,7 +76,9 @@ pub(super) async fn sqlite(folder: &Path) -> anyhow::Result<Pools> {
 pub(super) async fn sqlite_to_read(folder: &Path) -> anyhow::Result<Pools> {
     let file = folder.join("alerting.sqlite");
     let named = || format!("open the store {} for reading", file.display());
-    let file = file.canonicalize().with_context(named)?;
+    let file = file
+        .canonicalize()
+        .map_err(|error| anyhow::anyhow!("{}: {error}", named()))?;
     sqlx::any::install_default_drivers();
     let options = AnyConnectOptions::from_str(&format!("sqlite:{}?mode=ro", percent_encoded(&file)));
     let reader = pool(1, READ_WAIT_MAX, SQLITE_READER)

@@ -2,7 +2,8 @@
 
 use crate::service::{self, Service, smtp};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+crate::stores::on_both!(each_start_is_an_entry_that_follows_the_one_before,);
+
 async fn each_start_is_an_entry_that_follows_the_one_before() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_listener, port, _mails) = smtp();

@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 use crate::service::{self, Alerts, Service, http, smtp};
 use crate::{BERGEN, STAVANGER};
 
+crate::stores::on_both!(
+    what_a_person_enters_holds_for_the_next_alert_and_is_in_the_audit_log,
+    two_people_who_edit_at_once_do_not_write_over_each_other,
+    what_cannot_be_is_refused_with_field_and_mend_and_leaves_no_trace,
+    an_import_is_looked_at_before_it_is_taken_and_manual_rows_lie_over_it,
+    another_instance_learns_of_a_change,
+    questions_tell_nobody_and_a_rehearsal_says_what_would_move,
+);
+
 /// An answer with its headers.
 struct Answer {
     status: u16,
@@ -43,7 +52,6 @@ fn contact(name: &str, email: &str) -> Value {
     json!({ "name": name, "email": email })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_enters_holds_for_the_next_alert_and_is_in_the_audit_log() {
     let service = Service::start().await;
     let seen = ask(&service, "GET", &path(STAVANGER), &[], "").await;
@@ -108,7 +116,6 @@ async fn what_a_person_enters_holds_for_the_next_alert_and_is_in_the_audit_log()
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_who_edit_at_once_do_not_write_over_each_other() {
     let service = Service::start().await;
     let row = |email: &str| {
@@ -167,7 +174,7 @@ async fn two_people_who_edit_at_once_do_not_write_over_each_other() {
     service.stop().await;
 }
 
-async fn futures_of(service: &Service, row: &dyn Fn(&str) -> String) -> Vec<Answer> {
+async fn futures_of(service: &Service, row: &(dyn Fn(&str) -> String + Sync)) -> Vec<Answer> {
     let path = path(BERGEN);
     let bodies = ["a@b.example", "b@b.example", "c@b.example", "d@b.example"].map(row);
     let [a, b, c, d] = &bodies;
@@ -176,7 +183,6 @@ async fn futures_of(service: &Service, row: &dyn Fn(&str) -> String) -> Vec<Answ
     vec![a, b, c, d]
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_is_refused_with_field_and_mend_and_leaves_no_trace() {
     let service = Service::start().await;
     let fresh = ["if-none-match: *"];
@@ -270,7 +276,6 @@ async fn what_cannot_be_is_refused_with_field_and_mend_and_leaves_no_trace() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_is_looked_at_before_it_is_taken_and_manual_rows_lie_over_it() {
     let service = Service::start().await;
     let csv = "content-type: text/csv";
@@ -372,7 +377,6 @@ async fn an_import_is_looked_at_before_it_is_taken_and_manual_rows_lie_over_it()
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_instance_learns_of_a_change() {
     let (_listener, port, mut mails) = smtp();
     let folder = tempfile::tempdir().expect("a folder");
@@ -415,7 +419,6 @@ async fn another_instance_learns_of_a_change() {
     other.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_tell_nobody_and_a_rehearsal_says_what_would_move() {
     let service = Service::start().await;
     let alerts = [1, 2, 3].map(|number| {
