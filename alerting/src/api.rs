@@ -1,5 +1,6 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod audit;
 mod console;
 mod door;
 mod host;
@@ -95,6 +96,7 @@ fn quick() -> Routes {
         .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/api/v1/incidents/{id}/verdict", post(incidents::verdict))
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/organizations", get(incidents::organizations))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", axum::routing::delete(silences::end))

@@ -6,15 +6,18 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+use alerting_incident::Actor;
 use anyhow::Context;
 use futures_util::FutureExt;
 use ingest_bus::{Bus, Subscription, Topic};
+use ingest_event::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::login::Gate,
     api,
+    audit::Deed,
     channel::{Email, Webhook},
     clock::Clock,
     config::Config,
@@ -135,6 +138,7 @@ async fn open(
         .unwrap_or_else(|| format!("http://{address}"));
     let now = clock.now();
     let store = Store::open(&config.store, &config.data).await?;
+    note_start(&store, now).await.context("begin the audit log")?;
     let registry = registry::load(config)?;
     let stored = store.steady().await.context("read the clock of deadlines")?;
     let duty = registry.routes.registry().duty().clone();
@@ -158,4 +162,15 @@ async fn open(
         polled_at: AtomicI64::new(now.as_nanos()),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })
+}
+
+/// Writes down that this version runs from now on, and tells the journal how far the audit log goes: a witness outside of it.
+async fn note_start(store: &Store, now: Timestamp) -> sqlx::Result<()> {
+    let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+    let deed = Deed::by(&Actor::Varde, now, "service.start", "varde-alerting").after(Some(&version));
+    let mut write = store.begin().await?;
+    let head = Store::audit(&mut write, deed).await?;
+    store.commit(write).await?;
+    tracing::info!(%head, "the audit log goes on");
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! wakes the others (`elsewhere`).
 
 mod accounts;
+mod audit;
 mod claims;
 mod connect;
 mod deadlines;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use crate::config::StoreSettings;
 pub(crate) use accounts::{Account, AccountKind};
+pub(crate) use audit::AuditFilter;
 use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
@@ -86,6 +88,37 @@ impl Store {
             Some(url) => store._listening = Some(elsewhere::listen(&store, url, others)),
         }
         Ok(store)
+    }
+
+    /// Opens the store beside a service or without one, to look at it or, with `changes`, for a change by hand; what a service
+    /// has claimed stays its own.
+    ///
+    /// # Errors
+    /// If it is not there or can't be opened.
+    pub(crate) async fn open_beside(
+        settings: &StoreSettings,
+        folder: &Path,
+        changes: bool,
+    ) -> anyhow::Result<Self> {
+        let url = match settings {
+            StoreSettings::Sqlite => None,
+            StoreSettings::Postgres(postgres) => Some(postgres.url()?),
+        };
+        let (dialect, pools) = match &url {
+            None if changes => (Dialect::Sqlite, connect::sqlite(folder).await?),
+            None => (Dialect::Sqlite, connect::sqlite_to_read(folder).await?),
+            Some(url) if changes => (Dialect::Postgres, connect::postgres(url).await?),
+            Some(url) => (Dialect::Postgres, connect::postgres_to_read(url).await?),
+        };
+        Ok(Self {
+            dialect,
+            writer: pools.writer,
+            reader: pools.reader,
+            me: secrets::random_name()?,
+            changes: watch::Sender::new(0),
+            elsewhere: watch::channel(0).1,
+            _listening: None,
+        })
     }
 
     /// Starts a change; waits for the one before, of other instances too.

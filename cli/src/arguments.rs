@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ingest_event::{OrganizationNumber, SensorId};
 use ipnet::IpNet;
 
+use crate::audit::arguments::AuditCommand;
 use crate::sensors::arguments::SensorsCommand;
 
 /// Options of `varde replay` that take one value or more.
@@ -88,6 +89,13 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: ModelsCommand,
+    },
+    /// Check, print and export the audit log of the alerting service.
+    #[command(after_help = crate::audit::arguments::EXIT_CODES)]
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Enrol sensors, decide who is let in, and hand out what they are to run.
     #[command(after_help = EXIT_CODES)]

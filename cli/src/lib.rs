@@ -7,6 +7,7 @@
 //! | `varde rules` | [`rules`] | checks rules, tests them against their examples, explains them |
 //! | `varde indicators` | [`indicators`] | checks indicator files |
 //! | `varde models` | [`models`] | trains and checks models, computes their verdicts again |
+//! | `varde audit` | [`audit`] | checks the audit log of the alerting service |
 //! | `varde sensors` | [`sensors`] | the centre's side of trust: authority, codes, decisions, signed bundles |
 //!
 //! Alerts and reports go to standard output, everything else to standard error; neither is written to but through
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod audit;
 mod clock;
 mod exit;
 pub mod indicators;
@@ -70,6 +72,7 @@ pub fn run(command: Command, terminal: &mut Terminal<'_>) -> Exit {
         Command::Indicators {
             command: IndicatorsCommand::Check(arguments),
         } => indicators::check(&arguments, terminal),
+        Command::Audit { command } => audit::run(&command, terminal),
         Command::Sensors { command } => sensors::run(&command, terminal),
         Command::Models { command } => match command {
             ModelsCommand::Train(arguments) => models::train(&arguments, terminal),

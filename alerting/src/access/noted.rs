@@ -2,19 +2,29 @@
 
 use ingest_event::Timestamp;
 
-use crate::store::Write;
+use crate::{
+    audit::Deed,
+    store::{Store, Write},
+};
 
 /// Notes that someone did a thing to something.
 ///
 /// # Errors
 /// If the store is away.
 pub(crate) async fn note(
-    _write: &mut Write,
+    write: &mut Write,
     at: Timestamp,
     actor: &str,
     action: &'static str,
     subject: &str,
 ) -> sqlx::Result<()> {
-    tracing::debug!(%at, actor, action, subject, "noted");
-    Ok(())
+    let deed = Deed {
+        at,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        before: None,
+        after: None,
+    };
+    Store::audit(write, deed).await.map(|_| ())
 }

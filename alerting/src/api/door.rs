@@ -28,6 +28,8 @@ enum Door {
     Watch,
     /// Whoever is logged in; the handler shows no more than they see.
     Narrowed,
+    /// Whoever reads the audit log.
+    Audit,
     /// Whoever sees everything.
     Cert,
 }
@@ -37,6 +39,7 @@ fn door(path: &str) -> Door {
         "/healthz" | "/readyz" | "/api/v1/login" => Door::Open,
         path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
         "/metrics" => Door::Watch,
+        "/api/v1/audit" => Door::Audit,
         "/api/v1/me"
         | "/api/v1/logout"
         | "/api/v1/stream"
@@ -64,7 +67,7 @@ pub(super) async fn enter(Shared(api): Shared<Api>, mut request: Request, next: 
     let is_open = match door {
         Door::Open => true,
         Door::Watch => api.state.access.is_none() || is_from_this_machine(&request),
-        Door::Narrowed | Door::Cert => false,
+        Door::Narrowed | Door::Audit | Door::Cert => false,
     };
     if is_open {
         return next.run(request).await;
@@ -93,6 +96,7 @@ fn admit(door: Door, who: &Who, method: &Method) -> Result<(), Problem> {
     let needed = match door {
         Door::Open | Door::Narrowed => return Ok(()),
         Door::Watch => Action::ReadMetrics,
+        Door::Audit => Action::ReadAudit,
         Door::Cert if matches!(*method, Method::GET | Method::HEAD) => Action::ReadInternals,
         Door::Cert => Action::Manage,
     };

@@ -217,7 +217,7 @@ impl Listing {
 }
 
 /// Names and values of a form-encoded query.
-fn serde_urlencoded(query: &str) -> Result<Vec<(String, String)>, ()> {
+pub(super) fn serde_urlencoded(query: &str) -> Result<Vec<(String, String)>, ()> {
     let uri = format!("/?{query}").parse::<axum::http::Uri>().map_err(|_| ())?;
     axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
         .map(|pairs| pairs.0)

@@ -69,6 +69,36 @@ pub(super) async fn sqlite(folder: &Path) -> anyhow::Result<Pools> {
     Ok(Pools { writer, reader })
 }
 
+/// Opens the SQLite file in a folder, only to be read: it is not made, nor brought to this version.
+pub(super) async fn sqlite_to_read(folder: &Path) -> anyhow::Result<Pools> {
+    let file = folder.join("alerting.sqlite");
+    let named = || format!("open the store {} for reading", file.display());
+    let file = file.canonicalize().with_context(named)?;
+    sqlx::any::install_default_drivers();
+    let options = AnyConnectOptions::from_str(&format!("sqlite:{}?mode=ro", percent_encoded(&file)));
+    let reader = pool(1, SQLITE_READER)
+        .connect_with(options.with_context(named)?)
+        .await
+        .with_context(named)?;
+    Ok(Pools {
+        writer: reader.clone(),
+        reader,
+    })
+}
+
+/// Connects to a PostgreSQL only to read; it is not brought to this version. No error holds the address.
+pub(super) async fn postgres_to_read(url: &PostgresUrl) -> anyhow::Result<Pools> {
+    sqlx::any::install_default_drivers();
+    let options = AnyConnectOptions::from_str(url.reveal())
+        .map_err(|_| anyhow::anyhow!("understand the address of the PostgreSQL"))?;
+    let reader = pool(1, POSTGRES).connect_with(options).await;
+    let reader = reader.context("connect to the PostgreSQL")?;
+    Ok(Pools {
+        writer: reader.clone(),
+        reader,
+    })
+}
+
 /// Connects to a PostgreSQL. No error holds the address, as a password is in it.
 pub(super) async fn postgres(url: &PostgresUrl) -> anyhow::Result<Pools> {
     sqlx::any::install_default_drivers();

@@ -41,6 +41,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/responder/{token}/acknowledge", Kept::Open),
     ("/api/v1/responder/{token}/verdict", Kept::Open),
     ("/api/v1/demo/mailbox", Kept::Cert),
+    ("/api/v1/audit", Kept::Cert),
     ("/api/v1/silences", Kept::Cert),
     ("/api/v1/silences/{id}", Kept::Cert),
     ("/api/v1/login", Kept::Open),

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod audit;
 mod escalation;
 mod hostile;
 mod isolation;
