@@ -1,7 +1,7 @@
 //! Login and what it lets one do: the store's and the network's side of `alerting_incident::access`.
 //!
-//! [`seen`] is the one place where queries are narrowed to what someone may see; [`session`] turns a cookie or a token
-//! into a principal, anew at each request; [`login`] is password and code; [`break_glass`] is the account for when
+//! `seen` is the one place where queries are narrowed to what someone may see; `session` turns a cookie or a token
+//! into a principal, anew at each request; `login` is password and code; `break_glass` is the account for when
 //! nothing else works; [`accounts`] is what `varde-alerting accounts` does.
 
 pub mod accounts;

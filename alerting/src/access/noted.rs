@@ -1,7 +1,6 @@
 //! What is noted of logins and grants: an entry of the audit log, in the transaction that does it. Names stand there, never in
 //! the log of the service.
 
-use alerting_incident::Actor;
 use ingest_event::Timestamp;
 
 use crate::{
@@ -20,9 +19,13 @@ pub(crate) async fn note(
     action: &'static str,
     subject: &str,
 ) -> sqlx::Result<()> {
-    let actor = Actor::Analyst {
-        name: actor.to_owned(),
+    let deed = Deed {
+        at,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        before: None,
+        after: None,
     };
-    Store::audit(write, Deed::by(&actor, at, action, subject)).await?;
-    Ok(())
+    Store::audit(write, deed).await.map(|_| ())
 }

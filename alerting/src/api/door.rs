@@ -28,6 +28,8 @@ enum Door {
     Watch,
     /// Whoever is logged in; the handler shows no more than they see.
     Narrowed,
+    /// Whoever reads the audit log.
+    Audit,
     /// Whoever sees everything; what it is asked changes nothing.
     Asked,
     /// Whoever sees everything, and, to change something, manages everything.
@@ -39,6 +41,7 @@ fn door(path: &str) -> Door {
         "/healthz" | "/readyz" | "/api/v1/login" => Door::Open,
         path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
         "/metrics" => Door::Watch,
+        "/api/v1/audit" => Door::Audit,
         "/api/v1/me"
         | "/api/v1/logout"
         | "/api/v1/stream"
@@ -69,7 +72,7 @@ pub(super) async fn enter(Shared(api): Shared<Api>, mut request: Request, next: 
     let is_open = match door {
         Door::Open => true,
         Door::Watch => api.state.access.is_none() || is_from_this_machine(&request),
-        Door::Narrowed | Door::Asked | Door::Cert => false,
+        Door::Narrowed | Door::Audit | Door::Asked | Door::Cert => false,
     };
     if is_open {
         return next.run(request).await;
@@ -99,6 +102,7 @@ fn admit(door: Door, who: &Who, method: &Method) -> Result<(), Problem> {
         Door::Open | Door::Narrowed => return Ok(()),
         Door::Watch => Action::ReadMetrics,
         Door::Asked => Action::ReadInternals,
+        Door::Audit => Action::ReadAudit,
         Door::Cert if matches!(*method, Method::GET | Method::HEAD) => Action::ReadInternals,
         Door::Cert => Action::Manage,
     };

@@ -252,6 +252,9 @@ async fn nothing_is_shown_without_a_login_and_a_session_shows_what_it_may() {
         "{me}"
     );
 
+    let log = get(&service, "/api/v1/audit", &cookie).await;
+    assert_eq!(log.status, 403, "an analyst is no auditor: {log:?}");
+
     let again = try_login(&service, &kari.body(&code)).await;
     assert_eq!(again.status, 401, "a code works once: {again:?}");
     let out = ask(&service, "POST", "/api/v1/logout", &[&cookie], "").await;
@@ -465,9 +468,26 @@ async fn every_use_of_the_break_glass_account_is_an_alert() {
         assert_eq!(list["incidents"][0]["organization"]["number"], json!(CERT));
         assert!(list["incidents"].to_string().contains("Navn glass"), "{list}");
     }
+    let cookie = log_in(&service, &mut glass).await;
+    let log = get(&service, "/api/v1/audit?action=login.succeeded", &cookie)
+        .await
+        .json();
+    let rows = log["entries"].as_array().expect("a list");
+    assert_eq!(rows.len(), 3, "each use is noted: {log}");
+    for row in rows {
+        assert_eq!(
+            (&row["actor"], &row["subject"]),
+            (&json!("Navn glass"), &json!("break_glass")),
+            "{log}"
+        );
+    }
+    let failed = get(&service, "/api/v1/audit?action=login.failed", &cookie)
+        .await
+        .json();
+    assert_eq!(failed["entries"][0]["actor"], "Navn ola", "{failed}");
     let metrics = http(service.address, "GET", "/metrics", &[], "").await;
     assert!(
-        metrics.contains("alerting_logins_total{how=\"break_glass\"} 2"),
+        metrics.contains("alerting_logins_total{how=\"break_glass\"} 3"),
         "{metrics}"
     );
     service.stop().await;

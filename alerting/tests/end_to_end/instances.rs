@@ -269,17 +269,12 @@ async fn a_postgresql_that_crashes_and_comes_back_loses_nothing_and_repeats_noth
 }
 
 /// A mail server that stops PostgreSQL before it says that it took the first mail; gives the name of each that it took.
-fn stopping_smtp(
-    server: Server,
-) -> (
-    u16,
-    tokio::sync::mpsc::UnboundedReceiver<(String, Option<Server>)>,
-) {
+fn stopping_smtp(server: Server) -> (u16, tokio::sync::mpsc::Receiver<(String, Option<Server>)>) {
     use std::io::{BufRead, BufReader, Write};
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
     let port = listener.local_addr().expect("an address").port();
-    let (taken, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let (taken, receiver) = tokio::sync::mpsc::channel(8);
     let mut server = Some(server);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -299,7 +294,7 @@ fn stopping_smtp(
                     let server = server.take().inspect(|server| {
                         server.run(&["stop"]);
                     });
-                    let _ = taken.send((std::mem::take(&mut name), server));
+                    let _ = taken.blocking_send((std::mem::take(&mut name), server));
                 }
                 is_data = line == "DATA";
                 let reply = if is_data { "354 go on" } else { "250 test" };
