@@ -24,7 +24,7 @@ fn alert(number: u32) -> detect_alert::Alert {
         BERGEN
     };
     Alerts::new(organization)
-        .entity(&format!("2001:db8::{number:x}"))
+        .rule(&format!("rule-{number}"))
         .make(number)
 }
 

@@ -268,7 +268,7 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
         .map(|number| {
             let organization = if number % 2 == 0 { STAVANGER } else { BERGEN };
             Alerts::new(organization)
-                .entity(&format!("2001:db8::{:x}", number / 4))
+                .rule(&format!("rule-{}", number / 4))
                 .make(number)
         })
         .collect();
