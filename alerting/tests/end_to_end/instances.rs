@@ -16,7 +16,7 @@ use crate::{
     stores::{database, on_postgres},
 };
 
-/// Each is an incident of its own.
+/// Each is an incident of its own: many of one rule would become one.
 fn alert(number: u32) -> detect_alert::Alert {
     let organization = if number.is_multiple_of(2) {
         STAVANGER
@@ -25,6 +25,7 @@ fn alert(number: u32) -> detect_alert::Alert {
     };
     Alerts::new(organization)
         .rule(&format!("rule-{number}"))
+        .entity(&format!("2001:db8::{number:x}"))
         .make(number)
 }
 

@@ -269,6 +269,7 @@ async fn after_kill_9_every_incident_is_there_exactly_once() {
             let organization = if number % 2 == 0 { STAVANGER } else { BERGEN };
             Alerts::new(organization)
                 .rule(&format!("rule-{}", number / 4))
+                .entity(&format!("2001:db8::{:x}", number / 4))
                 .make(number)
         })
         .collect();
