@@ -191,6 +191,11 @@ async fn mailbox(Shared(api): Shared<Api>) -> Response {
 
 async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
     let state = &api.state;
+    let left_out = state.registry.load().left_out;
+    state
+        .metrics
+        .registry_rows_left_out
+        .set(i64::try_from(left_out).unwrap_or(i64::MAX));
     state
         .metrics
         .incidents_open

@@ -17,6 +17,7 @@
 //! | `alerting_logins_total{how}` | logins by how they were made, and attempts that were refused |
 //! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
 //! | `alerting_canary_timestamp_seconds` | when the last canary came out, seconds since 1970 |
+//! | `alerting_registry_rows_left_out` | imported and manual rows that the files contradict, and that say nothing |
 //! | `alerting_incidents_open`, `alerting_notifications_pending` | how many there are now |
 //!
 //! No organisation, address or rule is ever a label: labels are bounded by lists in the code.
@@ -59,6 +60,8 @@ pub struct Metrics {
     pub retries: IntCounterVec,
     /// Last canary.
     pub canary_seconds: IntGauge,
+    /// Rows of the registry that say nothing now.
+    pub registry_rows_left_out: IntGauge,
     /// Incidents open now.
     pub incidents_open: IntGauge,
     /// Notifications waiting now.
@@ -171,6 +174,10 @@ impl Metrics {
             canary_seconds: gauge(
                 "alerting_canary_timestamp_seconds",
                 "When the last canary came out, seconds since 1970.",
+            )?,
+            registry_rows_left_out: gauge(
+                "alerting_registry_rows_left_out",
+                "Rows of the registry that the files contradict, and that say nothing.",
             )?,
             incidents_open: gauge("alerting_incidents_open", "Incidents that are not closed.")?,
             notifications_pending: gauge(

@@ -51,6 +51,8 @@ pub struct Loaded {
     pub origins: Origins,
     /// The version of the store's rows; 0 without any.
     pub version: u64,
+    /// How many of the rows say nothing, as they can't be laid.
+    pub left_out: usize,
 }
 
 /// A key that a webhook's requests are signed with.
@@ -190,6 +192,7 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
         rows: vec![],
         origins: Origins::new(),
         version: 0,
+        left_out: 0,
     })
 }
 
@@ -216,7 +219,56 @@ impl Loaded {
             rows,
             origins,
             version,
+            left_out: 0,
         })
+    }
+
+    /// The same files under those of other rows that can be laid over them, with what is wrong with each of the others. Those are kept
+    /// as rows, to be mended, and say nothing meanwhile: who starts with a registry that lacks a row tells more people than who
+    /// does not start.
+    #[must_use]
+    pub fn with_rows_that_fit(&self, rows: Vec<StoredRow>, version: u64) -> (Self, Vec<Flaw>) {
+        match self.with_rows(rows.clone(), version) {
+            Ok(all) => (all, Vec::new()),
+            Err(_) => {
+                let (mut fitting, mut flaws) = (Vec::new(), Vec::new());
+                self.add_fitting(&mut fitting, &rows, version, &mut flaws);
+                let laid = self.with_rows(fitting, version).unwrap_or_else(|_| self.clone());
+                let left_out = flaws.len();
+                (
+                    Self {
+                        rows,
+                        version,
+                        left_out,
+                        ..laid
+                    },
+                    flaws,
+                )
+            }
+        }
+    }
+
+    /// Halves what does not fit until single rows are left: a bad row among many costs few tries.
+    fn add_fitting(
+        &self,
+        fitting: &mut Vec<StoredRow>,
+        more: &[StoredRow],
+        version: u64,
+        flaws: &mut Vec<Flaw>,
+    ) {
+        let before = fitting.len();
+        fitting.extend_from_slice(more);
+        let Err(found) = self.with_rows(fitting.clone(), version) else {
+            return;
+        };
+        fitting.truncate(before);
+        if more.len() <= 1 {
+            flaws.extend(found.into_iter().take(1));
+            return;
+        }
+        let (first, second) = more.split_at(more.len() / 2);
+        self.add_fitting(fitting, first, version, flaws);
+        self.add_fitting(fitting, second, version, flaws);
     }
 
     /// What the layers below one say.
@@ -224,7 +276,7 @@ impl Loaded {
     pub fn below(&self, layer: Layer) -> Vec<Organization> {
         let mut organizations = self.files.as_ref().clone();
         let rows = self.rows.iter().filter(|row| row.layer < layer);
-        // They were laid before, so they can be.
+        // They were laid before; those that could not be say nothing.
         let _ = overlay::lay(&mut organizations, rows, &self.webhook_keys);
         organizations
     }

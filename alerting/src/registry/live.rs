@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The files and the store's rows over them.
 ///
 /// # Errors
-/// If a file or the store can't be read, or they contradict each other.
+/// If a file or the store can't be read, or the files contradict each other.
 pub(crate) async fn open(config: &Config, store: &Store) -> anyhow::Result<Loaded> {
     let files = load(config)?;
     // The version first: rows of a later one are read again with it.
@@ -23,14 +23,17 @@ pub(crate) async fn open(config: &Config, store: &Store) -> anyhow::Result<Loade
         .await
         .context("read the registry's version")?;
     let rows = store.registry_rows().await.context("read the registry's rows")?;
-    files.with_rows(rows, version).map_err(|flaws| {
-        let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!(
-            "lay what was imported and entered over the registry's files: {}; mend the files, or take the row back on another \
-             instance or with the files as they were",
-            flaws.join("; ")
-        )
-    })
+    let (loaded, flaws) = files.with_rows_that_fit(rows, version);
+    if !flaws.is_empty() {
+        tracing::error!(
+            rows = flaws.len(),
+            "left rows of the registry out that the files contradict: mend the files, or change the rows"
+        );
+        for flaw in &flaws {
+            tracing::debug!(%flaw, "why a row was left out");
+        }
+    }
+    Ok(loaded)
 }
 
 /// Takes what other instances change, until told to stop.
@@ -56,9 +59,13 @@ async fn look(state: &State) -> Result<(), Box<dyn std::error::Error + Send + Sy
         return Ok(());
     }
     let rows = state.store.registry_rows().await?;
-    let changed = known
-        .with_rows(rows, version)
-        .map_err(|flaws| flaws.first().map_or_else(String::new, ToString::to_string))?;
+    let (changed, flaws) = known.with_rows_that_fit(rows, version);
+    if !flaws.is_empty() {
+        tracing::error!(
+            rows = flaws.len(),
+            "left rows of the registry out that this instance's files contradict"
+        );
+    }
     take(state, changed);
     Ok(())
 }

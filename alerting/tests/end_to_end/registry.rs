@@ -11,6 +11,7 @@ crate::stores::on_both!(
     what_cannot_be_is_refused_with_field_and_mend_and_leaves_no_trace,
     an_import_is_looked_at_before_it_is_taken_and_manual_rows_lie_over_it,
     another_instance_learns_of_a_change,
+    a_file_that_contradicts_a_row_stops_nobody_from_being_told,
     questions_tell_nobody_and_a_rehearsal_says_what_would_move,
 );
 
@@ -506,4 +507,66 @@ async fn questions_tell_nobody_and_a_rehearsal_says_what_would_move() {
     );
     assert_eq!(service.mails(4).await.len(), 4, "nobody was told anything");
     service.stop().await;
+}
+
+async fn a_file_that_contradicts_a_row_stops_nobody_from_being_told() {
+    let service = Service::start().await;
+    let none = ["if-none-match: *"];
+    let row = json!({ "number": STAVANGER, "sensors": ["s-77"], "reason": "ny sensor" }).to_string();
+    assert_eq!(
+        ask(&service, "PUT", &path(STAVANGER), &none, &row).await.status,
+        200
+    );
+    let row = json!({ "number": BERGEN, "responders": [contact("Nyvakta", "ny@bergen.example")], "reason": "ny vakt" });
+    assert_eq!(
+        ask(&service, "PUT", &path(BERGEN), &none, &row.to_string())
+            .await
+            .status,
+        200
+    );
+    let stopped = service.stopped().await;
+    // Somebody gives the same sensor to Bergen, in the file.
+    let file = stopped.folder().join("responders.yml");
+    let text = std::fs::read_to_string(&file).expect("readable");
+    let changed = text.replace("number: '964338531',", "number: '964338531', sensors: [s-77],");
+    assert_ne!(text, changed);
+    std::fs::write(&file, changed).expect("written");
+
+    let service = stopped.again(alerting::clock::machine()).await;
+    let left_out = async |count: u32| {
+        let line = format!("alerting_registry_rows_left_out {count}");
+        service.text("/metrics").await.contains(&line)
+    };
+    assert!(left_out(1).await);
+    service
+        .publish(&[Alerts::new(STAVANGER).make(1), Alerts::new(BERGEN).make(2)])
+        .await;
+    let mails = service.mails(3).await;
+    let mut told: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    told.sort_unstable();
+    // Stavanger's as the file says; what fits holds.
+    assert_eq!(
+        told,
+        [
+            "ny@bergen.example",
+            "vakt@bergen.example",
+            "vakt@stavanger.example"
+        ]
+    );
+    let seen = ask(&service, "GET", &path(STAVANGER), &[], "").await;
+    assert_eq!(
+        seen.body["manual"]["form"]["sensors"],
+        json!(["s-77"]),
+        "it is there to be mended: {}",
+        seen.body
+    );
+    let mended = json!({ "number": STAVANGER, "sensors": ["s-78"], "reason": "rettet" }).to_string();
+    let tag = format!("if-match: {}", seen.tag);
+    assert_eq!(
+        ask(&service, "PUT", &path(STAVANGER), &[&tag], &mended)
+            .await
+            .status,
+        200
+    );
+    assert!(left_out(0).await);
 }

@@ -200,6 +200,11 @@ pub(crate) struct Stopped {
 }
 
 impl Stopped {
+    /// What it left behind.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) async fn again(self, clock: Clock) -> Service {
         let config = Config::read(&self.folder.path().join("alerting.yml")).expect("a configuration");
         Service::start_with(clock, self.folder, config, self.bus, self.own).await
