@@ -93,6 +93,9 @@ async fn tell(state: &State, write: &mut Write, change: Change, stored: &Stored)
     } = decide(change, &nobody, &state.ladder, state.moment());
     let search = search_text(state, &change.incident, stored.owner);
     Store::save_change(write, &change, stored.owner, &stored.route, &search).await?;
+    if change.incident.verdict != stored.incident.verdict {
+        Store::conclude(write, &change.incident).await?;
+    }
     for notification in &notifications {
         Store::add_notification(write, notification, change.incident.severity(), 0).await?;
     }

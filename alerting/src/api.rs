@@ -12,6 +12,7 @@ mod registry;
 mod responder;
 mod routes;
 mod silences;
+mod statistics;
 mod stream;
 pub(crate) mod view;
 mod who;
@@ -99,6 +100,7 @@ fn quick() -> Routes {
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/organizations", get(incidents::organizations))
+        .route("/api/v1/statistics/conclusions", get(statistics::conclusions))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", axum::routing::delete(silences::end))
         .merge(registry::routes())

@@ -8,6 +8,7 @@
 mod accounts;
 mod audit;
 mod claims;
+mod conclusions;
 mod connect;
 mod deadlines;
 mod elsewhere;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use crate::config::StoreSettings;
 pub(crate) use accounts::{Account, AccountKind};
 pub(crate) use audit::AuditFilter;
+pub(crate) use conclusions::Fared;
 use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};

@@ -42,6 +42,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/responder/{token}/verdict", Kept::Open),
     ("/api/v1/demo/mailbox", Kept::Cert),
     ("/api/v1/audit", Kept::Cert),
+    ("/api/v1/statistics/conclusions", Kept::Cert),
     ("/api/v1/silences", Kept::Cert),
     ("/api/v1/silences/{id}", Kept::Cert),
     ("/api/v1/registry", Kept::Cert),

@@ -9,6 +9,7 @@
 
 mod access;
 mod audit;
+mod conclusions;
 mod escalation;
 mod hostile;
 mod instances;
