@@ -1,6 +1,7 @@
 //! The ways out: mail and webhook.
 
 mod email;
+mod smime;
 mod webhook;
 
 use thiserror::Error;

@@ -88,6 +88,19 @@ pub struct MailSettings {
     pub from: String,
     /// By which way.
     pub transport: MailTransport,
+    /// With what it is signed; without it it is not.
+    #[serde(default)]
+    pub signing: Option<SigningSettings>,
+}
+
+/// With what mail is signed (S/MIME).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigningSettings {
+    /// The certificate, then those between it and its authority, in PEM.
+    pub certificate_file: PathBuf,
+    /// Its key, in PEM.
+    pub key_file: PathBuf,
 }
 
 /// By which way mail leaves.

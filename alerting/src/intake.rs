@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use alerting_incident::{
-    Change, ChangeKind, DedupKey, History, Incident, Question, Silence, apply, decide, goes_on, route,
+    Change, ChangeKind, DedupKey, History, Incident, Question, Silence, apply, decide, route, taken_literally,
 };
 use detect_alert::{Alert, AlertDecodeError};
 use ingest_bus::{
@@ -256,7 +256,7 @@ async fn apply_delivery(
     tally: &mut Tally,
 ) -> sqlx::Result<()> {
     let alert = match detect_alert::decode(&delivery.record.value) {
-        Ok(alert) => alert,
+        Ok(alert) => taken_literally(alert),
         Err(error) => {
             let place = &delivery.position;
             tracing::warn!(
@@ -274,22 +274,24 @@ async fn apply_delivery(
     }
     let key = DedupKey::of(&alert);
     let latest = Store::latest(write, &key).await?;
-    // Only what opens an incident can be one of many.
-    let (mut crowd, mut near) = (None, 0);
-    if !latest
-        .as_ref()
-        .is_some_and(|latest| goes_on(&latest.incident, &alert))
-    {
-        crowd = Store::latest(write, &key.crowd()).await?;
-        near = Store::near(write, &key, &alert).await?;
-    }
-    let history = History {
+    let silence = Silence::covering(silences, &key, alert.timestamp);
+    let mut history = History {
         applied: Store::is_applied(write, &alert.id).await?,
         latest: latest.as_ref().map(|latest| &latest.incident),
-        crowd: crowd.as_ref().map(|crowd| &crowd.incident),
-        near,
-        silence: Silence::covering(silences, &key, alert.timestamp),
+        crowd: None,
+        near: 0,
+        silence,
     };
+    let crowd = match apply(history, &alert, state.now()) {
+        Some(alone)
+            if alone.kind == ChangeKind::Opened && is_one_of_many(state, &alone.incident, silences) =>
+        {
+            history.near = Store::near(write, &key, &alert).await?;
+            Store::latest(write, &key.crowd()).await?
+        }
+        _ => None,
+    };
+    history.crowd = crowd.as_ref().map(|crowd| &crowd.incident);
     let Some(change) = apply(history, &alert, state.now()) else {
         tally.repeated += 1;
         return Ok(());
@@ -306,6 +308,16 @@ async fn apply_delivery(
         Store::add_member(write, incident, &alert).await?;
     }
     Store::save_alert(write, &alert.id, &id).await
+}
+
+/// Whether what would be an incident of its own may be told of with others: it is whose all are, and a silence covers all or none.
+fn is_one_of_many(state: &State, alone: &Incident, silences: &[Silence]) -> bool {
+    let registry = state.registry.load();
+    let owner = |question: &Question| route(&registry.routes, question).owner;
+    let happened = alone.first_seen;
+    let covers = |key: &DedupKey| Silence::covering(silences, key, happened).is_some();
+    owner(&Question::of(alone)) == owner(&Question::of_organization(alone))
+        && covers(&alone.key) == covers(&alone.key.crowd())
 }
 
 async fn store_change(

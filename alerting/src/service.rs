@@ -112,7 +112,11 @@ pub async fn run_beside(
     });
     ready(Running { address });
     let (ticking, ticker_stop) = (Arc::clone(&state), stop.clone());
-    let ticker = tokio::spawn(async move { ticker::run(&ticking, &ticker_stop).await });
+    let ticker = tokio::spawn(async move {
+        // However it ends, by a defect too, the service ends with it: else nobody would be told next.
+        let _end = ticker_stop.clone().drop_guard();
+        ticker::run(&ticking, &ticker_stop).await;
+    });
     let taken_in = intake::run(&state, &bus, consumer, &stop).boxed().await;
     stop.cancel();
     ticker.await.context("stop the ticker")?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use alerting_incident::{
     Decision, IncidentId, Keeper, Moment, Question, Reading, Rung, Silence, Steady, escalate, route,
 };
+use detect_alert::ProducerKind;
 use ingest_event::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +98,18 @@ async fn tick(state: &State) -> sqlx::Result<()> {
     let steady = state.moment().steady;
     let mut has_told = false;
     for id in state.store.overdue(steady, LOOK_MAX).await? {
-        has_told |= climb(state, &id).await?;
+        match climb(state, &id).await {
+            Ok(told) => has_told |= told,
+            // One that can't be read holds up no other.
+            Err(error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error, incident = %id,
+                    "read an incident that nobody answered"
+                );
+                state.metrics.retries.with_label_values(&["tick"]).inc();
+            }
+            Err(error) => return Err(error),
+        }
     }
     if has_told {
         state.decided.all();
@@ -117,12 +129,15 @@ async fn beat(state: &State) -> sqlx::Result<bool> {
     let mut write = state.store.begin().await?;
     let stored = Store::steady_in(&mut write).await?;
     let reading = state.clock.read();
-    let kept = state.steadily().keeper.advance(stored.as_ref(), reading);
+    // Of what is not stored the keeper knows nothing: else the time until it is would be lost.
+    let mut keeper = state.steadily().keeper.clone();
+    let kept = keeper.advance(stored.as_ref(), reading);
     if let Some(kept) = &kept {
         Store::save_steady(&mut write, kept).await?;
         write.commit().await?;
     }
     let mut steadily = state.steadily();
+    steadily.keeper = keeper;
     steadily.beaten = kept.is_some().then_some(reading.monotonic);
     steadily.stored = kept.or(stored);
     Ok(steadily.beaten.is_some())
@@ -135,7 +150,7 @@ async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
         return Ok(false);
     };
     let moment = state.moment();
-    let silences = Store::silences_in(&mut write, moment.now).await?;
+    let silences = Store::silences_in(&mut write, stored.incident.last_seen).await?;
     let Some(decision) = decided(state, &stored, &silences, moment) else {
         return Ok(false);
     };
@@ -166,6 +181,9 @@ async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
 fn decided(state: &State, stored: &Stored, silences: &[Silence], moment: Moment) -> Option<Decision> {
     let incident = &stored.incident;
     let route = route(&state.registry.load().routes, &Question::of(incident));
-    let silence = Silence::covering(silences, &incident.key, moment.now);
+    // Only what happened in its time is silent, and nothing silences what Varde says of itself.
+    let is_own = incident.lead.producer.kind == ProducerKind::Integrity;
+    let span = (incident.first_seen, incident.last_seen);
+    let silence = Silence::covering_all(silences, &incident.key, span).filter(|_| !is_own);
     escalate(incident, &route, &state.ladder, silence, moment)
 }

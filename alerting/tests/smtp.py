@@ -22,6 +22,7 @@ class Take:
                     "to": envelope.rcpt_tos[0],
                     "subject": mail["Subject"],
                     "message_id": mail["Message-ID"],
+                    "raw": envelope.content.decode("ascii"),
                     "text": part("plain"),
                     "html": part("html"),
                 }

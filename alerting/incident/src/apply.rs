@@ -47,13 +47,14 @@ pub fn apply(history: History<'_>, alert: &Alert, now: Timestamp) -> Option<Chan
     }
     Some(match history.latest {
         Some(open) if goes_on(open, alert) => add(open, history.silence, alert, now),
-        // A thing that has a history of its own goes on with it; what is new in a storm joins the crowd.
-        earlier => match history.crowd {
+        // What comes back is told of alone: somebody has answered for it.
+        Some(closed) => open(Some(closed), history.silence, alert, now),
+        None => match history.crowd {
             Some(crowd) if crowd.state != State::Closed && is_near(crowd, alert) => {
                 add(crowd, history.silence, &among_many(alert), now)
             }
             before if CROWD_MIN <= history.near => open(before, history.silence, &among_many(alert), now),
-            _ => open(earlier, history.silence, alert, now),
+            _ => open(None, history.silence, alert, now),
         },
     })
 }
@@ -62,6 +63,15 @@ pub fn apply(history: History<'_>, alert: &Alert, now: Timestamp) -> Option<Chan
 fn is_near(crowd: &Incident, alert: &Alert) -> bool {
     let (first, last) = span(alert);
     first.since(crowd.last_seen) <= CROWD_WINDOW && crowd.first_seen.since(last) <= CROWD_WINDOW
+}
+
+/// An alert about something that is really called as what stands for many: two of them stand for none.
+#[must_use]
+pub fn taken_literally(mut alert: Alert) -> Alert {
+    if alert.entity.value == MANY {
+        alert.entity.value = MANY.repeat(2);
+    }
+    alert
 }
 
 /// What an alert says of one thing, said of many.
@@ -142,6 +152,10 @@ fn add(open: &Incident, silence: Option<&Silence>, alert: &Alert, now: Timestamp
         // It was told before it became graver, and is not told of that: when it wakes, it is told anew.
         (Some(silence), None) if is_raised => {
             incident.silence = Some(silence.id.clone());
+            // A call for help is heard through any silence.
+            if incident.priority == Priority::Normal {
+                incident.rest();
+            }
             timeline.push(entry(now, TimelineKind::Silenced, silence.reason.clone()));
             ChangeKind::Added
         }

@@ -4,7 +4,7 @@ use detect_alert::Severity;
 
 use crate::{
     Change, ChangeKind, Escalation, Incident, Ladder, Moment, Notification, NotificationId, NotifyReason,
-    Priority, Responder, Route, Rung,
+    Responder, Route, Rung,
 };
 
 /// What is decided: the change with what happens if nobody answers, and the notifications that are due.
@@ -43,9 +43,7 @@ pub fn decide(mut change: Change, route: &Route, ladder: &Ladder, moment: Moment
             let within = within.or_else(|| ladder.longest());
             change.incident.escalation = Some(Escalation::waiting(Rung::Duty, moment, within));
         }
-        // A call for help is heard through any silence.
-        _ if incident.silence.is_some() && incident.priority == Priority::Raised => {}
-        _ if incident.silence.is_some() => change.incident.rest(),
+        _ if incident.silence.is_some() => {}
         ChangeKind::Opened | ChangeKind::Relapsed | ChangeKind::Woken => {
             let (reason, occasion) = match change.kind {
                 ChangeKind::Relapsed => (NotifyReason::Relapsed, severity.to_string()),

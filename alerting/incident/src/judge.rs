@@ -5,7 +5,7 @@ use ingest_event::Timestamp;
 use crate::{Actor, Change, ChangeKind, Incident, Priority, State, TimelineEntry, TimelineKind, Verdict};
 
 /// Records a verdict; who has one has taken the incident too. Asking for help raises the priority until another
-/// verdict follows. `None` if the verdict stands already, or the incident is closed.
+/// verdict follows. `None` if the verdict stands already, or the incident is closed; but a call for help is heard then too.
 #[must_use]
 pub fn judge(
     incident: &Incident,
@@ -14,7 +14,9 @@ pub fn judge(
     note: &str,
     now: Timestamp,
 ) -> Option<Change> {
-    if incident.verdict == Some(verdict) || incident.state == State::Closed {
+    // Who needs help is heard, also after the end.
+    let is_over = incident.state == State::Closed && verdict != Verdict::NeedHelp;
+    if incident.verdict == Some(verdict) || is_over {
         return None;
     }
     let mut next = incident.changed(now);

@@ -33,7 +33,7 @@ mod route;
 mod seen;
 
 pub use acknowledge::acknowledge;
-pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on};
+pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on, taken_literally};
 pub use close::close;
 pub use comment::comment;
 pub use decide::{Decision, decide};

@@ -101,6 +101,18 @@ impl Silence {
             && fits(&self.entity, &key.entity.value)
     }
 
+    /// The one that covers all that happened from one moment to another.
+    #[must_use]
+    pub fn covering_all<'s>(
+        silences: &'s [Self],
+        key: &DedupKey,
+        (first, last): (Timestamp, Timestamp),
+    ) -> Option<&'s Self> {
+        let covers_all = |silence: &&Self| silence.covers(key, first) && silence.covers(key, last);
+        let covering = silences.iter().filter(covers_all);
+        covering.max_by_key(|silence| (silence.until, &silence.id))
+    }
+
     /// The one that covers what has this key and happened then: of several the one that ends last.
     #[must_use]
     pub fn covering<'s>(silences: &'s [Self], key: &DedupKey, happened: Timestamp) -> Option<&'s Self> {

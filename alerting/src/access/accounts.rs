@@ -100,7 +100,7 @@ pub enum Verb {
 pub async fn run(config: &Config, clock: &Clock, verb: Verb) -> anyhow::Result<()> {
     private::make_folder(&config.data)
         .with_context(|| format!("make the folder {}", config.data.display()))?;
-    let store = Store::open(&config.store, &config.data).await?;
+    let store = Store::open_beside(&config.store, &config.data, true).await?;
     let desk = Desk {
         key: LinkKey::of(&store, &config.data).await?,
         store,

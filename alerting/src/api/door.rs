@@ -77,7 +77,7 @@ pub(super) async fn enter(Shared(api): Shared<Api>, mut request: Request, next: 
     if is_open {
         return next.run(request).await;
     }
-    let credential = credential(request.headers());
+    let credential = credential(request.headers(), api.state.public_url.starts_with("https://"));
     let who = match Who::of(&api.state, credential).await {
         Ok(Some(who)) => who,
         Ok(None) => return Problem::no_login().into_response(),
@@ -118,7 +118,7 @@ pub(super) fn cookie_name(is_encrypted: bool) -> &'static str {
 }
 
 /// What a request shows of who asks: a token, else a cookie.
-fn credential(headers: &HeaderMap) -> Option<Credential> {
+fn credential(headers: &HeaderMap, is_encrypted: bool) -> Option<Credential> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
         return Secret::sent(token.trim()).map(Credential::Token);
@@ -130,7 +130,8 @@ fn credential(headers: &HeaderMap) -> Option<Credential> {
     cookies
         .flat_map(|line| line.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(name, _)| [cookie_name(true), cookie_name(false)].contains(name))
+        // Only under its own name: what a neighbouring host may set is not looked at.
+        .find(|(name, _)| *name == cookie_name(is_encrypted))
         .and_then(|(_, value)| Secret::sent(value))
         .map(Credential::Session)
 }

@@ -50,7 +50,7 @@ pub(crate) fn row(state: &State, stored: &Stored) -> Map<String, Value> {
 pub(crate) async fn explained(state: &State, stored: &Stored) -> sqlx::Result<Map<String, Value>> {
     let mut view = why(state, stored);
     if stored.incident.is_crowd() {
-        let (members, total) = state.store.members(&stored.incident.id, MEMBERS_SHOWN).await?;
+        let (members, total) = state.store.members(stored, MEMBERS_SHOWN).await?;
         let shown = members.iter().map(|member| {
             json!({ "value": member.value, "count": member.count, "first_seen": member.first_seen.to_string(),
                 "last_seen": member.last_seen.to_string() })

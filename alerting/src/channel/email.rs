@@ -15,7 +15,7 @@ use lettre::{
     },
 };
 
-use super::DeliveryError;
+use super::{DeliveryError, smime::Signer};
 use crate::{
     config::{MailSettings, MailTransport, SmtpSettings, SmtpTls},
     notice::Notice,
@@ -28,6 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Email {
     from: Mailbox,
+    signer: Option<Signer>,
     transport: Transport,
 }
 
@@ -54,7 +55,17 @@ impl Email {
                 Transport::Directory(path.clone())
             }
         };
-        Ok(Self { from, transport })
+        let signer = settings
+            .signing
+            .as_ref()
+            .map(Signer::open)
+            .transpose()
+            .context("prepare the signature of mails")?;
+        Ok(Self {
+            from,
+            signer,
+            transport,
+        })
     }
 
     /// Hands a notification over; the receipt is the server's answer.
@@ -71,9 +82,15 @@ impl Email {
         let message = self
             .message(notification, &notice)
             .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
+        let mail = match &self.signer {
+            Some(signer) => signer
+                .sign(&message.formatted())
+                .map_err(|error| DeliveryError::Permanent(format!("sign the mail: {error:#}")))?,
+            None => message.formatted(),
+        };
         let receipt = match &self.transport {
             Transport::Smtp(smtp) => {
-                let answer = smtp.send(message).await.map_err(|error| {
+                let answer = smtp.send_raw(message.envelope(), &mail).await.map_err(|error| {
                     let text = format!("the mail server: {}", chain(&error));
                     match error.status() {
                         Some(code) => DeliveryError::Refused {
@@ -96,9 +113,7 @@ impl Email {
                 let failed = |error: std::io::Error| {
                     DeliveryError::Transient(format!("write {}: {error}", file.display()))
                 };
-                tokio::fs::write(&file, message.formatted())
-                    .await
-                    .map_err(failed)?;
+                tokio::fs::write(&file, mail).await.map_err(failed)?;
                 file.display().to_string()
             }
         };

@@ -8,6 +8,9 @@ use super::{Store, Write, sql::storable};
 /// Rules and feeds in one answer: more than anyone keeps.
 const NAMES_MAX: i64 = 10_000;
 
+/// Characters of a name that are kept; an index holds no more than some hundred.
+const NAME_CHARS_MAX: usize = 256;
+
 /// How one rule or feed fared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fared {
@@ -46,7 +49,7 @@ impl Store {
         )
         .bind(incident.id.as_str())
         .bind(source)
-        .bind(storable(name))
+        .bind(storable(&name.chars().take(NAME_CHARS_MAX).collect::<String>()))
         .bind(verdict.as_str())
         .bind(incident.updated_at.as_nanos())
         .execute(&mut **write)

@@ -72,13 +72,14 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// The newest incident of a key.
+    /// The newest incident of a key, one that is open before one that is closed: clocks are set back.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
         let text = format!(
-            "SELECT {COLUMNS} FROM incident WHERE dedup = $1 ORDER BY opened_at DESC, change DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM incident WHERE dedup = $1
+                 ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, opened_at DESC, change DESC LIMIT 1"
         );
         let row = sqlx::query(AssertSqlSafe(text))
             .bind(key.digest())

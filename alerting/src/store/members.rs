@@ -1,14 +1,17 @@
 //! The things that an incident about many is about.
 
-use alerting_incident::{CROWD_MIN, CROWD_WINDOW, DedupKey, Incident, IncidentId};
+use alerting_incident::{CROWD_MIN, CROWD_WINDOW, DedupKey, Incident};
 use detect_alert::Alert;
 use ingest_event::Timestamp;
 use sqlx::Row;
 
-use super::{Store, Write, sql::storable};
+use super::{Store, Stored, Write, sql::storable};
 
 /// Things that are kept of one incident: those of its first alerts, more than anyone looks into one by one.
 const MEMBERS_MAX: u64 = 10_000;
+
+/// Characters of a value that are kept: an index of PostgreSQL takes 2,704 bytes, and nobody reads so many.
+const VALUE_CHARS_MAX: usize = 512;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,7 @@ impl Store {
         if MEMBERS_MAX < incident.count {
             return Ok(());
         }
+        let value: String = alert.entity.value.chars().take(VALUE_CHARS_MAX).collect();
         sqlx::query(
             "INSERT INTO member (incident, value, count, first_seen, last_seen) VALUES ($1, $2, 1, $3, $3)
              ON CONFLICT (incident, value) DO UPDATE SET count = member.count + 1,
@@ -63,7 +67,7 @@ impl Store {
                      ELSE member.last_seen END",
         )
         .bind(incident.id.as_str())
-        .bind(storable(&alert.entity.value))
+        .bind(storable(&value))
         .bind(alert.timestamp.as_nanos())
         .execute(&mut **write)
         .await?;
@@ -74,11 +78,8 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn members(
-        &self,
-        incident: &IncidentId,
-        limit: u32,
-    ) -> sqlx::Result<(Vec<Member>, i64)> {
+    pub(crate) async fn members(&self, stored: &Stored, limit: u32) -> sqlx::Result<(Vec<Member>, i64)> {
+        let incident = &stored.incident.id;
         let rows = sqlx::query(
             "SELECT value, count, first_seen, last_seen FROM member WHERE incident = $1
              ORDER BY count DESC, value LIMIT $2",

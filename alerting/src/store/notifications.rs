@@ -56,6 +56,9 @@ pub(crate) enum Outcome {
 const COLUMNS: &str = "id, incident, responder_name, channel, address, language, reason, created_at, state, \
                        attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms";
 
+/// A wait that is longer than any that is given was counted by a clock that has been set back since.
+const WAIT_MAX: std::time::Duration = std::time::Duration::from_hours(24);
+
 impl Store {
     /// Puts a notification into the outbox, unless it was there before.
     ///
@@ -102,7 +105,8 @@ impl Store {
         let text = format!(
             "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
-             WHERE state = 'pending' AND channel = $1 AND next_at <= $2 AND claimed_until <= {clock}) AS ranked
+             WHERE state = 'pending' AND channel = $1 AND claimed_until <= {clock}
+                 AND (next_at <= $2 OR next_at > $5)) AS ranked
              WHERE place <= $3 ORDER BY severity DESC, created_at, id LIMIT $4",
             clock = self.clock(),
         );
@@ -111,6 +115,7 @@ impl Store {
             .bind(now.as_nanos())
             .bind(i64::from(per_address))
             .bind(i64::from(limit))
+            .bind(now.saturating_add(WAIT_MAX).as_nanos())
             .fetch_all(&self.reader)
             .await?
             .iter()

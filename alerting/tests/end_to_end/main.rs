@@ -16,6 +16,7 @@ mod instances;
 mod isolation;
 mod registry;
 mod service;
+mod signed;
 mod stores;
 mod storm;
 mod successors;

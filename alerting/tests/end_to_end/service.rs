@@ -34,6 +34,8 @@ pub(crate) struct Mail {
     pub(crate) text: String,
     pub(crate) html: String,
     pub(crate) message_id: String,
+    /// As it came over the wire.
+    pub(crate) raw: String,
 }
 
 pub(crate) struct Service {
@@ -437,6 +439,7 @@ fn decode(line: &str) -> Mail {
         text: text("text"),
         html: text("html"),
         message_id: text("message_id"),
+        raw: text("raw"),
     }
 }
 

@@ -192,6 +192,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
             transport: MailTransport::Directory {
                 path: folder.path("mail"),
             },
+            signing: None,
         }),
         cert: CertSettings {
             name: "Varde-CERT".to_owned(),

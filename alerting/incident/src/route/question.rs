@@ -57,12 +57,14 @@ pub struct Question {
 }
 
 impl Question {
-    /// What an incident about many things asks: none of them says whose all are.
-    fn of_organization(incident: &Incident) -> Self {
+    /// What an incident about many things asks: neither they nor the sensor say whose all are.
+    #[must_use]
+    pub fn of_organization(incident: &Incident) -> Self {
         let alert = &incident.lead;
         Self {
             organization: alert.organization,
-            sensor: alert.sensor.clone(),
+            // A name that no sensor is given.
+            sensor: SensorId::parse("-").unwrap_or_else(|_| alert.sensor.clone()),
             addresses: BTreeSet::new(),
             domains: BTreeSet::new(),
             systems: BTreeSet::new(),

@@ -54,6 +54,7 @@ enum Step {
     Silence {
         of: bool,
         minutes: u32,
+        back: u32,
     },
     /// Every notification of the last rung failed for good.
     Unreached {
@@ -77,8 +78,8 @@ fn steps() -> impl Strategy<Value = Vec<(u32, Step)>> {
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, analyst)| Step::Acknowledge { which, analyst }),
         2 => (any::<u8>(), 0..3_usize).prop_map(|(which, verdict)| Step::Judge { which, verdict }),
         1 => any::<u8>().prop_map(|which| Step::Close { which }),
-        1 => (any::<bool>(), prop::sample::select(vec![1, 30, 300, 3_000]))
-            .prop_map(|(of, minutes)| Step::Silence { of, minutes }),
+        1 => (any::<bool>(), prop::sample::select(vec![1, 30, 300, 3_000]), prop::sample::select(vec![0, 0, 20, 2_000]))
+            .prop_map(|(of, minutes, back)| Step::Silence { of, minutes, back }),
         1 => any::<u8>().prop_map(|which| Step::Unreached { which }),
         12 => prop::option::weighted(0.2, 0..3_u8).prop_map(|dies_after| Step::Tick { dies_after }),
         2 => Just(Step::Restart),
@@ -184,7 +185,8 @@ impl World {
         let places = dies_after.map_or(due.len(), usize::from);
         for incident in due.iter().take(places) {
             let route = route(&self.routes, &Question::of(incident));
-            let silence = Silence::covering(&self.silences, &incident.key, moment.now);
+            let span = (incident.first_seen, incident.last_seen);
+            let silence = Silence::covering_all(&self.silences, &incident.key, span);
             let decision = escalate(incident, &route, &self.ladder, silence, moment);
             told.extend(decision.map(|decision| self.store(decision)).unwrap_or_default());
         }
@@ -373,7 +375,7 @@ proptest! {
                     }
                     None => continue,
                 },
-                Step::Silence { of, minutes: lasts } => {
+                Step::Silence { of, minutes: lasts, back } => {
                     let number = if of { OSLO } else { BERGEN };
                     let silence = Silence {
                         id: SilenceId::parse(&format!("{place:032x}")).expect("an id"),
@@ -382,12 +384,12 @@ proptest! {
                         entity: None,
                         reason: "maintenance".to_owned(),
                         by: "someone".to_owned(),
-                        from: minutes(real),
+                        from: minutes(real - i64::from(back)),
                         until: minutes(real + i64::from(lasts)),
                     };
                     prop_assert_eq!(silence.check(), Ok(()));
                     world.silences.push(silence);
-                    model.silence(usize::from(!of), real, real + i64::from(lasts));
+                    model.silence(usize::from(!of), real - i64::from(back), real + i64::from(lasts));
                     continue;
                 }
                 Step::Unreached { which } => match pick(which) {

@@ -13,7 +13,8 @@ pub(crate) type Told = (usize, String, NotifyReason);
 struct Life {
     key: (usize, u8),
     severity: Severity,
-    /// Last heard of, in real minutes.
+    /// First and last heard of, in real minutes.
+    first: i64,
     last: i64,
     taken: bool,
     closed: bool,
@@ -168,6 +169,7 @@ impl Model {
         self.lives.push(Life {
             key: (of, entity),
             severity,
+            first: real,
             last: real,
             taken: false,
             closed: false,
@@ -265,7 +267,7 @@ impl Model {
 
     pub(crate) fn judge(&mut self, which: usize, verdict: Verdict) -> Vec<Told> {
         let life = &mut self.lives[which];
-        if life.closed || life.verdict == Some(verdict) {
+        if life.closed && verdict != Verdict::NeedHelp || life.verdict == Some(verdict) {
             return vec![];
         }
         (life.taken, life.due, life.verdict) = (true, None, Some(verdict));
@@ -312,7 +314,10 @@ impl Model {
     fn climb(&mut self, place: usize) -> Vec<Told> {
         let (of, severity) = (self.lives[place].key.0, self.lives[place].severity);
         let calls_for_help = self.lives[place].verdict == Some(Verdict::NeedHelp);
-        if self.is_silent(of, self.wall) && !calls_for_help {
+        let (first, last) = (self.lives[place].first, self.lives[place].last);
+        let covers_all =
+            |(whose, from, until): &(usize, i64, i64)| *whose == of && *from <= first && last < *until;
+        if self.silences.iter().any(covers_all) && !calls_for_help {
             self.lives[place].silenced = true;
             self.lives[place].due = None;
             return vec![];
