@@ -41,6 +41,10 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Older than this, the last canary no longer shows that the way is open.
 const CANARY_AGE_MAX: Duration = Duration::from_mins(5);
+/// For so long an answer of the store's holds.
+const PROBE_AGE_MAX: Duration = Duration::from_secs(1);
+/// Longer than this without a look for what nobody answered, the ticker is stuck.
+const TICK_AGE_MAX: Duration = Duration::from_mins(1);
 /// Longer than this without asking the bus, the intake is stuck.
 const POLL_AGE_MAX: Duration = Duration::from_secs(30);
 
@@ -53,6 +57,8 @@ pub(crate) struct Api {
     pub(crate) state: Arc<State>,
     pub(crate) streams: Arc<stream::Streams>,
     pub(crate) bad_links: Arc<responder::BadLinks>,
+    /// When the store was last tried, and whether it took it: whoever asks often does not keep others from writing.
+    pub(crate) probed: Arc<tokio::sync::Mutex<Option<(Duration, bool)>>>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -69,6 +75,7 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
         state,
         streams: Arc::default(),
         bad_links: Arc::default(),
+        probed: Arc::default(),
         shutdown,
     };
     let quick = quick().router.layer(TimeoutLayer::with_status_code(
@@ -210,18 +217,30 @@ async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
     Ok((kind, state.metrics.text() + &(state.neighbours.0)()).into_response())
 }
 
-/// Ready means: the store takes writes, the bus is being read, and a canary came out lately, in the life of
+/// Ready means: the store takes writes, the bus is being read, what nobody answers is looked for, and a canary came out lately, in the life of
 /// this process: one from before says nothing of the way that is open now.
 async fn ready(Shared(api): Shared<Api>) -> Response {
     let state = &api.state;
     let now = state.now();
     let polled =
         ingest_event::Timestamp::from_nanos(state.polled_at.load(std::sync::atomic::Ordering::Relaxed));
-    let store = state.store.probe().await.is_ok();
+    let reading = state.clock.read();
+    let mut probed = api.probed.lock().await;
+    let store = match *probed {
+        Some((at, took)) if reading.monotonic.saturating_sub(at) < PROBE_AGE_MAX => took,
+        _ => {
+            let took = state.store.probe().await.is_ok();
+            *probed = Some((reading.monotonic, took));
+            took
+        }
+    };
+    drop(probed);
+    let ticked = Duration::from_millis(state.ticked_ms.load(std::sync::atomic::Ordering::Relaxed));
+    let deadlines = reading.monotonic.saturating_sub(ticked) < TICK_AGE_MAX;
     let bus = now.since(polled) < POLL_AGE_MAX;
     let last = state.store.last_canary().await.ok().flatten();
     let canary = last.is_some_and(|last| state.started_at <= last && now.since(last) < CANARY_AGE_MAX);
-    let status = if store && bus && canary {
+    let status = if store && bus && canary && deadlines {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
@@ -229,7 +248,7 @@ async fn ready(Shared(api): Shared<Api>) -> Response {
     let last = last.map(|last| last.to_string());
     (
         status,
-        Json(json!({"store": store, "bus": bus, "canary": canary, "last_canary": last})),
+        Json(json!({"store": store, "bus": bus, "canary": canary, "deadlines": deadlines, "last_canary": last})),
     )
         .into_response()
 }

@@ -7,7 +7,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use alerting_incident::{
-    Change, ChangeKind, DedupKey, History, Incident, Question, Silence, apply, decide, route, taken_literally,
+    Change, ChangeKind, DedupKey, History, Incident, Question, Route, Silence, apply, decide, route,
+    taken_literally,
 };
 use detect_alert::{Alert, AlertDecodeError};
 use ingest_bus::{
@@ -348,16 +349,21 @@ async fn store_change(
     let decision = decide(change, &route, &state.ladder, state.moment());
     let incident = &decision.change.incident;
     let owner = route.owner.unwrap_or(incident.key.organization);
-    let steps = route.steps.iter().map(
-        |step| json!({"step": step.kind.as_str(), "result": step.result.as_str(), "detail": step.detail}),
-    );
     let search = search_text(state, incident, owner);
-    Store::save_change(write, &decision.change, owner, &steps.collect::<Json>(), &search).await?;
+    Store::save_change(write, &decision.change, owner, &steps(&route), &search).await?;
     for notification in &decision.notifications {
         Store::add_notification(write, notification, incident.severity(), appended_ms).await?;
         tally.decided += 1;
     }
     Ok(())
+}
+
+/// The explanation of a route, as it is stored.
+pub(crate) fn steps(route: &Route) -> Json {
+    let each = route.steps.iter().map(
+        |step| json!({"step": step.kind.as_str(), "result": step.result.as_str(), "detail": step.detail}),
+    );
+    each.collect()
 }
 
 /// What a search looks in, in lower case.

@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, Mutex, atomic::AtomicI64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64},
+    },
 };
 
 use alerting_incident::Actor;
@@ -144,6 +147,7 @@ async fn open(
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
     let now = clock.now();
+    let ticked_ms = u64::try_from(clock.read().monotonic.as_millis()).unwrap_or(u64::MAX);
     let store = Store::open(&config.store, &config.data).await?;
     note_start(&store, now).await.context("begin the audit log")?;
     let registry = registry::live::open(config, &store).await?;
@@ -167,6 +171,7 @@ async fn open(
         neighbours,
         started_at: now,
         polled_at: AtomicI64::new(now.as_nanos()),
+        ticked_ms: AtomicU64::new(ticked_ms),
         mailbox: config.demo.then(|| Mutex::new(VecDeque::new())),
     })
 }

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) started_at: Timestamp,
     /// When the bus was last asked, in nanoseconds since 1970.
     pub(crate) polled_at: AtomicI64,
+    /// When what nobody answered was last looked for, in milliseconds of the monotonic clock.
+    pub(crate) ticked_ms: AtomicU64,
     /// Metrics of services in the same process.
     pub(crate) neighbours: Neighbours,
     /// The mails that left, if this is a demo.
@@ -128,6 +130,12 @@ impl State {
     pub(crate) fn organization(&self, number: OrganizationNumber) -> Option<Organization> {
         let loaded = self.registry.load();
         loaded.routes.registry().find(number, self.now()).cloned()
+    }
+
+    pub(crate) fn ticked(&self) {
+        let millis = self.clock.read().monotonic.as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.ticked_ms.store(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn polled(&self) {

@@ -10,12 +10,13 @@ use alerting_incident::{
     Decision, IncidentId, Keeper, Moment, Question, Reading, Rung, Silence, Steady, escalate, route,
 };
 use detect_alert::ProducerKind;
-use ingest_event::Timestamp;
+use ingest_event::{OrganizationNumber, Timestamp};
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Seen,
-    intake::search_text,
+    intake::{search_text, steps},
     state::State,
     store::{Store, Stored},
 };
@@ -55,12 +56,15 @@ impl Steadily {
 /// Runs until `shutdown`.
 pub(crate) async fn run(state: &State, shutdown: &CancellationToken) {
     while !shutdown.is_cancelled() {
-        if let Err(error) = tick(state).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "look for what nobody answered; will try again"
-            );
-            state.metrics.retries.with_label_values(&["tick"]).inc();
+        match tick(state).await {
+            Ok(()) => state.ticked(),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "look for what nobody answered; will try again"
+                );
+                state.metrics.retries.with_label_values(&["tick"]).inc();
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -151,15 +155,15 @@ async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
     };
     let moment = state.moment();
     let silences = Store::silences_in(&mut write, stored.incident.last_seen).await?;
-    let Some(decision) = decided(state, &stored, &silences, moment) else {
+    let Some((decision, owned)) = decided(state, &stored, &silences, moment) else {
         return Ok(false);
     };
     let Decision {
         change,
         notifications,
     } = decision;
-    let search = search_text(state, &change.incident, stored.owner);
-    Store::save_change(&mut write, &change, stored.owner, &stored.route, &search).await?;
+    let search = search_text(state, &change.incident, owned.owner);
+    Store::save_change(&mut write, &change, owned.owner, &owned.route, &search).await?;
     for notification in &notifications {
         Store::add_notification(&mut write, notification, change.incident.severity(), 0).await?;
     }
@@ -178,12 +182,33 @@ async fn climb(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
     Ok(!notifications.is_empty())
 }
 
-fn decided(state: &State, stored: &Stored, silences: &[Silence], moment: Moment) -> Option<Decision> {
+/// The decision, with whose the incident is now and why.
+fn decided(
+    state: &State,
+    stored: &Stored,
+    silences: &[Silence],
+    moment: Moment,
+) -> Option<(Decision, Owned)> {
     let incident = &stored.incident;
     let route = route(&state.registry.load().routes, &Question::of(incident));
     // Only what happened in its time is silent, and nothing silences what Varde says of itself.
     let is_own = incident.lead.producer.kind == ProducerKind::Integrity;
     let span = (incident.first_seen, incident.last_seen);
     let silence = Silence::covering_all(silences, &incident.key, span).filter(|_| !is_own);
-    escalate(incident, &route, &state.ladder, silence, moment)
+    let owner = route.owner.unwrap_or(incident.key.organization);
+    let has_moved = owner != stored.owner;
+    let decision = escalate(incident, &route, &state.ladder, silence, has_moved, moment)?;
+    Some((
+        decision,
+        Owned {
+            owner,
+            route: steps(&route),
+        },
+    ))
+}
+
+/// Whose an incident is, and why.
+struct Owned {
+    owner: OrganizationNumber,
+    route: Json,
 }

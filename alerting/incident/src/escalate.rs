@@ -2,19 +2,22 @@
 
 use crate::{
     Actor, Change, ChangeKind, Decision, Escalation, Incident, Ladder, Moment, NotifyReason, Priority,
-    REMINDERS_MAX, Responder, Route, Rung, Silence, TimelineEntry, TimelineKind, decide::addressed,
+    REMINDERS_MAX, Responder, Route, Rung, Silence, TimelineEntry, TimelineKind,
+    decide::{addressed, first_rung},
 };
 
 /// Goes one rung up if it is time: contacts of the next turn, the CERT's duty contact, those beyond; the last of them is reminded.
 /// However late it is, one rung at a time, and the next has its whole time to answer. `None` if it is not time.
 ///
-/// `silence` is the one that covers the incident now; it ends the climb, and the next alert that it does not cover begins anew.
+/// `has_moved` says that the incident is another's now than when it was told: then that one's contacts are told from the first on.
+/// `silence` is the one that covers all of the incident; it ends the climb, and the next alert that it does not cover begins anew.
 #[must_use]
 pub fn escalate(
     incident: &Incident,
     route: &Route,
     ladder: &Ladder,
     silence: Option<&Silence>,
+    has_moved: bool,
     moment: Moment,
 ) -> Option<Decision> {
     let is_due = |standing: &Escalation| standing.due.is_some_and(|due| due <= moment.steady);
@@ -30,7 +33,12 @@ pub fn escalate(
         return Some(decided(next, entry, Vec::new()));
     }
     let within = ladder.within(incident.severity()).or_else(|| ladder.longest());
-    let step = match above(standing.rung, route, ladder) {
+    let next_rung = if has_moved {
+        Some(first_rung(route, ladder))
+    } else {
+        above(standing.rung, route, ladder)
+    };
+    let step = match next_rung {
         Some(rung) => Escalation::waiting(rung, moment, within),
         None => Escalation {
             reminders: standing.reminders + 1,

@@ -120,3 +120,59 @@ impl Silence {
         covering.max_by_key(|silence| (silence.until, &silence.id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use detect_alert::Entity;
+
+    use super::*;
+
+    #[test]
+    fn all_that_it_names_has_to_fit_and_its_end_is_not_in_it() {
+        let time = |second: i64| Timestamp::from_millis(second * 1_000);
+        let organization = OrganizationNumber::parse("958935420").expect("valid");
+        let key = |producer: &str, value: &str| DedupKey {
+            producer: producer.to_owned(),
+            organization,
+            entity: Entity {
+                field: "source.ip".to_owned(),
+                value: value.to_owned(),
+            },
+            exercise: false,
+        };
+        let silence = |producer: Option<&str>, entity: Option<&str>| Silence {
+            id: SilenceId::parse(&"0".repeat(32)).expect("an id"),
+            organization: None,
+            producer: producer.map(str::to_owned),
+            entity: entity.map(str::to_owned),
+            reason: "maintenance".to_owned(),
+            by: "somebody".to_owned(),
+            from: time(10),
+            until: time(20),
+        };
+        for (of, at, covers) in [
+            (silence(Some("scan"), None), 10, true),
+            (silence(Some("scan"), None), 9, false),
+            (silence(Some("scan"), None), 20, false),
+            (silence(Some("sweep"), None), 15, false),
+            (silence(None, Some("2001:db8::1")), 15, true),
+            (silence(None, Some("192.0.2.1")), 15, false),
+            (silence(Some("scan"), Some("2001:db8::1")), 15, true),
+            (silence(Some("scan"), Some("192.0.2.1")), 15, false),
+        ] {
+            assert_eq!(
+                of.covers(&key("scan", "2001:db8::1"), time(at)),
+                covers,
+                "{of:?} at {at}"
+            );
+        }
+        let whole = [silence(Some("scan"), None)];
+        let all = |first: i64, last: i64| {
+            Silence::covering_all(&whole, &key("scan", "x"), (time(first), time(last))).is_some()
+        };
+        assert!(all(10, 19) && !all(9, 19) && !all(10, 20));
+        // One thing's silence is not that of many.
+        let one = silence(None, Some("2001:db8::1"));
+        assert!(!one.covers(&key("scan", "2001:db8::1").crowd(), time(15)));
+    }
+}

@@ -161,6 +161,9 @@ async fn migrate(connection: &mut DbConnection) -> anyhow::Result<()> {
             "it has change {version}, which this version of Varde does not know: a newer one wrote it; run that, or \
              restore the copy from before the upgrade"
         ),
+        Err(MigrateError::VersionMismatch(version)) => anyhow::bail!(
+            "its change {version} is not this version's: it was made by Varde before its first release; begin with an empty store"
+        ),
         done => Ok(done?),
     }
 }

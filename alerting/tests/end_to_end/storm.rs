@@ -10,7 +10,10 @@ use crate::{
     stores::on_both,
 };
 
-on_both![a_storm_is_a_handful_of_incidents_and_delays_nobody_else];
+on_both![
+    a_storm_is_a_handful_of_incidents_and_delays_nobody_else,
+    what_is_anothers_or_is_called_so_is_not_among_the_many,
+];
 
 /// Alerts of the storm, each about another machine.
 const STORM: u32 = 600;
@@ -71,4 +74,56 @@ async fn a_storm_is_a_handful_of_incidents_and_delays_nobody_else() {
         values.iter().all(|value| value.starts_with("2001:db8::")),
         "{values:?}"
     );
+}
+
+async fn what_is_anothers_or_is_called_so_is_not_among_the_many() {
+    // Stavanger runs the network of Bergen, and watches both.
+    let service = Service::steered(alerting::clock::machine(), |folder| {
+        let file = folder.join("responders.yml");
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let row = "number: '964338531', networks: ['2001:db8:5::/48'], operator: '964965226',";
+        std::fs::write(&file, text.replace("number: '964338531',", row)).expect("written");
+        alerting::config::Config::read(&folder.join("alerting.yml")).expect("a configuration")
+    })
+    .await;
+    let mut alerts: Vec<_> = (0..8)
+        .map(|number| {
+            Alerts::new(STAVANGER)
+                .entity(&format!("10.0.0.{number}"))
+                .make(number)
+        })
+        .collect();
+    alerts.extend((0..8).map(|number| {
+        Alerts::new(STAVANGER)
+            .entity(&format!("2001:db8:5::{number}"))
+            .make(20 + number)
+    }));
+    // Somebody calls themselves as what stands for many, before the storm of another rule.
+    alerts.push(Alerts::new(STAVANGER).rule("names").entity("*").make(40));
+    alerts.push(Alerts::new(STAVANGER).rule("names").entity("eve").make(41));
+    alerts.push(Alerts::new(STAVANGER).exercise().entity("10.0.0.99").make(42));
+    service.publish(&alerts).await;
+    // Five and the crowd; eight of Bergen's own; two names; the exercise, which is no part of the storm.
+    let mails = service.mails(6 + 8 + 2 + 1).await;
+    let to = |whom: &str| mails.iter().filter(|mail| mail.to.contains(whom)).count();
+    assert_eq!((to("stavanger"), to("bergen")), (9, 8));
+    let list = service
+        .get("/api/v1/incidents?organization=964965226&limit=50")
+        .await
+        .1;
+    let rows = list["incidents"].as_array().expect("rows");
+    let of = |value: &str| {
+        rows.iter()
+            .filter(|row| row["entity"]["value"] == value)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of("*").len(), of("**").len(), of("eve").len()),
+        (1, 1, 1),
+        "{list}"
+    );
+    assert_eq!(of("*")[0]["count"], 3);
+    for mail in mails.iter().filter(|mail| mail.to.contains("bergen")) {
+        assert!(!mail.raw_text().contains("10.0.0."), "{}", mail.text);
+    }
 }

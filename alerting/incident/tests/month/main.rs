@@ -187,7 +187,7 @@ impl World {
             let route = route(&self.routes, &Question::of(incident));
             let span = (incident.first_seen, incident.last_seen);
             let silence = Silence::covering_all(&self.silences, &incident.key, span);
-            let decision = escalate(incident, &route, &self.ladder, silence, moment);
+            let decision = escalate(incident, &route, &self.ladder, silence, false, moment);
             told.extend(decision.map(|decision| self.store(decision)).unwrap_or_default());
         }
         if dies_after.is_some() {
