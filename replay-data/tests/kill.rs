@@ -84,7 +84,7 @@ fn check(on_kafka: bool) {
     let list = station.until("all alerts", "/api/v1/incidents?limit=200", |list| {
         alerts(list) >= whole
     });
-    assert_eq!(counts(&list), expected, "{}", station.logs());
+    assert_eq!(counts(&station, &list), expected, "{}", station.logs());
     // A notice for each incident, whoever was killed; one that left twice has the same Message-ID.
     let incidents = usize::try_from(list["total"].as_u64().expect("a number")).expect("fits");
     station::wait("a mail for each incident", || {
@@ -206,15 +206,24 @@ fn alerts(list: &Json) -> u64 {
         .sum()
 }
 
-fn counts(list: &Json) -> Counts {
+/// An incident about many counts for each of the things that it names.
+fn counts(station: &Station, list: &Json) -> Counts {
     let mut counts = Counts::new();
     for incident in list["incidents"].as_array().into_iter().flatten() {
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        let key = (
-            text(&incident["source"]["id"]),
-            text(&incident["entity"]["value"]),
-        );
-        *counts.entry(key).or_default() += incident["count"].as_u64().unwrap_or(0);
+        let rule = text(&incident["source"]["id"]);
+        let mut add = |value: &Json, count: &Json| {
+            *counts.entry((rule.clone(), text(value))).or_default() += count.as_u64().unwrap_or(0);
+        };
+        if incident["entity"]["value"] != "*" {
+            add(&incident["entity"]["value"], &incident["count"]);
+            continue;
+        }
+        let path = format!("/api/v1/incidents/{}", text(&incident["id"]));
+        let detail = station.until("an incident about many", &path, |_| true);
+        for member in detail["members"].as_array().into_iter().flatten() {
+            add(&member["value"], &member["count"]);
+        }
     }
     counts
 }
