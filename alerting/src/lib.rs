@@ -26,5 +26,5 @@ mod state;
 mod store;
 mod ticker;
 
-pub use api::paths;
+pub use api::openapi::{document, operations};
 pub use state::Neighbours;

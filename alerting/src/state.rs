@@ -87,7 +87,7 @@ pub(crate) struct Wake {
 }
 
 /// A mail as the demo shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct DemoMail {
     pub(crate) to: String,
     pub(crate) subject: String,

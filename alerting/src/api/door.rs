@@ -21,7 +21,7 @@ use crate::access::{
 
 /// Who gets to a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+pub(super) enum Door {
     /// Anyone: it shows nothing, or what it is asked with is the key.
     Open,
     /// Whoever watches the service from the same machine, or has a token for it.
@@ -36,9 +36,9 @@ enum Door {
     Cert,
 }
 
-fn door(path: &str) -> Door {
+pub(super) fn door(path: &str) -> Door {
     match path {
-        "/healthz" | "/readyz" | "/api/v1/login" => Door::Open,
+        "/healthz" | "/readyz" | "/api/v1/login" | "/api/v1/openapi.json" => Door::Open,
         path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
         "/metrics" => Door::Watch,
         "/api/v1/audit" => Door::Audit,
@@ -97,19 +97,42 @@ pub(super) async fn enter(Shared(api): Shared<Api>, mut request: Request, next: 
     next.run(request).await
 }
 
+/// What one must be allowed to, over everything, to get through; of what is narrowed, over anything.
+pub(super) fn needed(door: Door, reads: bool) -> Option<Action> {
+    match door {
+        Door::Open => None,
+        Door::Narrowed => Some(Action::Read),
+        Door::Watch => Some(Action::ReadMetrics),
+        Door::Asked => Some(Action::ReadInternals),
+        Door::Audit => Some(Action::ReadAudit),
+        Door::Cert if reads => Some(Action::ReadInternals),
+        Door::Cert => Some(Action::Manage),
+    }
+}
+
 fn admit(door: Door, who: &Who, method: &Method) -> Result<(), Problem> {
-    let needed = match door {
-        Door::Open | Door::Narrowed => return Ok(()),
-        Door::Watch => Action::ReadMetrics,
-        Door::Asked => Action::ReadInternals,
-        Door::Audit => Action::ReadAudit,
-        Door::Cert if matches!(*method, Method::GET | Method::HEAD) => Action::ReadInternals,
-        Door::Cert => Action::Manage,
+    if door == Door::Narrowed {
+        return Ok(());
+    }
+    let Some(needed) = needed(door, matches!(*method, Method::GET | Method::HEAD)) else {
+        return Ok(());
     };
     if who.principal.reach(needed) == Reach::Everything {
         return Ok(());
     }
     Err(Problem::not_allowed(needed))
+}
+
+impl Door {
+    /// Who gets through, in words.
+    pub(super) const fn who(self) -> &'static str {
+        match self {
+            Self::Open => "anyone, or whoever has the link",
+            Self::Watch => "this machine, or whoever may over everything",
+            Self::Narrowed => "whoever is logged in, over what they may see",
+            Self::Audit | Self::Asked | Self::Cert => "whoever may over everything",
+        }
+    }
 }
 
 /// The cookie's name; browsers hold `__Host-` to its word: this host alone, and encrypted.

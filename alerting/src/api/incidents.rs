@@ -12,10 +12,18 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, Timestamp};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Api, problem::Problem, view, who::Who};
+use super::{
+    Api,
+    body::read_body,
+    openapi::codes,
+    problem::Problem,
+    shapes::{Incident, IncidentDetail, OrganizationName},
+    view,
+    who::Who,
+};
 use crate::{
     answer::{self, Answer},
     store::Filter,
@@ -39,28 +47,58 @@ struct Listing {
     limit: u32,
 }
 
-/// The body of an acknowledgement.
-#[derive(Debug, Default, Deserialize)]
+/// A remark; an empty body is one without.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoteBody {
+    /// What there is to say; spaces around it are taken off.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     pub(super) note: Option<String>,
 }
 
-/// The body of a verdict.
-#[derive(Debug, Deserialize)]
+/// What someone concludes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VerdictBody {
+    #[schema(value_type = codes::Verdict)]
     pub(super) verdict: String,
+    /// What there is to say; spaces around it are taken off.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     pub(super) note: Option<String>,
 }
 
+/// A part of the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IncidentPage {
+    /// The newest change first.
+    incidents: Vec<Incident>,
+    /// Where the list goes on; null at its end.
+    #[schema(value_type = Option<codes::Cursor>)]
+    next_cursor: Option<String>,
+    /// How many there are in all of the list.
+    total: u64,
+}
+
+/// Lists incidents.
+///
+/// The newest change first, and only what the asker may see. A list that changes while it is read shows each incident that did not change once.
+#[utoipa::path(get, path = "/api/v1/incidents",
+    params(
+        ("state" = Option<Vec<codes::State>>, Query, style = Form, explode = false, description = "only these states"),
+        ("severity" = Option<Vec<codes::Severity>>, Query, style = Form, explode = false, description = "only these severities"),
+        ("organization" = Option<codes::OrganizationNumber>, Query, description = "only this organisation's, and those whose place it has"),
+        ("q" = Option<String>, Query, max_length = 200, description = "words that occur"),
+        ("cursor" = Option<codes::Cursor>, Query, description = "where to go on"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "rows in the answer; 50 unless said otherwise"),
+    ),
+    responses((status = 200, body = IncidentPage)))]
 pub(super) async fn list(
     Shared(api): Shared<Api>,
     who: Who,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<IncidentPage>, Problem> {
     let mut listing = Listing::read(query.as_deref().unwrap_or_default())
         .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
     let loaded = api.state.registry.load_full();
@@ -85,43 +123,58 @@ pub(super) async fn list(
     let next = page
         .next
         .map(|(updated, id)| URL_SAFE_NO_PAD.encode(format!("{}.{id}", updated.as_nanos())));
-    let rows: Vec<_> = page
-        .incidents
-        .iter()
-        .map(|stored| view::row(&api.state, stored))
-        .collect();
-    Ok(Json(
-        json!({ "incidents": rows, "next_cursor": next, "total": page.total }),
-    ))
+    let rows = page.incidents.iter().map(|stored| view::row(&api.state, stored));
+    Ok(Json(IncidentPage {
+        incidents: rows.collect(),
+        next_cursor: next,
+        total: page.total,
+    }))
 }
 
+/// Shows an incident.
+///
+/// One that the asker may not see answers as one that does not exist.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = codes::IncidentId, Path)),
+    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")))]
 pub(super) async fn one(
     Shared(api): Shared<Api>,
     who: Who,
     Path(id): Path<String>,
-) -> Result<Json<Map<String, Value>>, Problem> {
+) -> Result<Json<IncidentDetail>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
     let stored = api.state.store.incident(&who.sees(), &id).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     Ok(Json(view::detail(&api.state, &who, &stored).await?))
 }
 
+/// Takes an incident.
+///
+/// Taking it again changes nothing; a remark that is new is kept.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", params(("id" = codes::IncidentId, Path)), request_body = Option<NoteBody>,
+    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")),
+    extensions(("x-varde-action" = json!("acknowledge"))))]
 pub(super) async fn acknowledge(
     shared: Shared<Api>,
     who: Who,
     path: Path<String>,
     body: Bytes,
-) -> Result<Json<Map<String, Value>>, Problem> {
+) -> Result<Json<IncidentDetail>, Problem> {
     let body: NoteBody = read_body(&body)?;
     answered(shared, who, path, Answer::Acknowledge, &read_note(body.note)?).await
 }
 
+/// Concludes about an incident.
+///
+/// The same conclusion again changes nothing; `need_help` tells the CERT.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/verdict", params(("id" = codes::IncidentId, Path)), request_body = VerdictBody,
+    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")),
+    extensions(("x-varde-action" = json!("judge"))))]
 pub(super) async fn verdict(
     shared: Shared<Api>,
     who: Who,
     path: Path<String>,
     body: Bytes,
-) -> Result<Json<Map<String, Value>>, Problem> {
+) -> Result<Json<IncidentDetail>, Problem> {
     let body: VerdictBody = read_body(&body)?;
     let verdict = read_verdict(&body.verdict)?;
     answered(
@@ -134,21 +187,36 @@ pub(super) async fn verdict(
     .await
 }
 
+/// Closes an incident.
+///
+/// Further alerts open a new one that refers to it.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/close", params(("id" = codes::IncidentId, Path)), request_body = Option<NoteBody>,
+    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")),
+    extensions(("x-varde-action" = json!("close"))))]
 pub(super) async fn close(
     shared: Shared<Api>,
     who: Who,
     path: Path<String>,
     body: Bytes,
-) -> Result<Json<Map<String, Value>>, Problem> {
+) -> Result<Json<IncidentDetail>, Problem> {
     let body: NoteBody = read_body(&body)?;
     answered(shared, who, path, Answer::Close, &read_note(body.note)?).await
 }
 
-pub(super) async fn organizations(Shared(api): Shared<Api>, who: Who) -> Result<Json<Value>, Problem> {
+/// Lists the organisations that have incidents.
+///
+/// Only those of which the asker sees some, by number.
+#[utoipa::path(get, path = "/api/v1/organizations",
+    responses((status = 200, body = Vec<OrganizationName>)))]
+pub(super) async fn organizations(
+    Shared(api): Shared<Api>,
+    who: Who,
+) -> Result<Json<Vec<OrganizationName>>, Problem> {
     let numbers = api.state.store.owners(&who.sees()).await?;
-    let list = numbers
-        .into_iter()
-        .map(|number| json!({ "number": number, "name": api.state.organization_name(number) }));
+    let list = numbers.into_iter().map(|number| OrganizationName {
+        number: number.to_string(),
+        name: api.state.organization_name(number),
+    });
     Ok(Json(list.collect()))
 }
 
@@ -158,7 +226,7 @@ async fn answered(
     Path(id): Path<String>,
     answer: Answer,
     note: &str,
-) -> Result<Json<Map<String, Value>>, Problem> {
+) -> Result<Json<IncidentDetail>, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
     let stored = api.state.store.incident(&who.sees(), &id).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
@@ -236,13 +304,6 @@ fn read_cursor(value: &str) -> Option<(Timestamp, IncidentId)> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
     let (nanos, id) = text.split_once('.')?;
     Some((Timestamp::from_nanos(nanos.parse().ok()?), IncidentId::parse(id)?))
-}
-
-/// An empty body is an empty object.
-pub(super) fn read_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("read the body as JSON: {error}")))
 }
 
 pub(super) fn read_note(note: Option<String>) -> Result<String, Problem> {

@@ -8,10 +8,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use ingest_event::OrganizationNumber;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Api, door, incidents::read_body, problem::Problem, who::Who};
+use super::{
+    Api, body::read_body, door, openapi::codes, problem::Problem, shapes::OrganizationName, who::Who,
+};
 use crate::{
     access::{
         Secret,
@@ -24,28 +27,72 @@ use crate::{
     store::Store,
 };
 
-/// The body of a login.
-#[derive(Deserialize)]
+/// Name, password and code.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct LoginBody {
+pub(super) struct LoginBody {
     login: String,
+    #[schema(format = Password)]
     password: String,
+    /// Six digits of the authenticator app, or a recovery code.
     #[serde(default)]
     code: String,
 }
 
-/// `GET /api/v1/login`: by which ways one can log in, and whom to ask for access.
-pub(super) async fn ways(Shared(api): Shared<Api>) -> Json<Value> {
-    let state = &api.state;
-    let settings = state.access.as_ref();
-    Json(json!({
-        "required": settings.is_some(),
-        "local": settings.is_some_and(|settings| settings.local_accounts),
-        "ask": settings.map(|settings| whom_to_ask(state, settings)),
-    }))
+/// How one logs in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LoginWays {
+    /// Whether a login is needed at all.
+    required: bool,
+    /// Whether accounts of this service can log in.
+    local: bool,
+    /// Whom to ask for access.
+    ask: Option<String>,
 }
 
-/// `POST /api/v1/login`: name, password and code; the cookie is the session.
+/// Done; there is nothing to say.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Done {}
+
+/// Who one is, and what one may do.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Me {
+    name: String,
+    #[schema(value_type = codes::Login)]
+    login: &'static str,
+    /// Whether there is a session to end.
+    can_log_out: bool,
+    /// What one may do, for at least one organisation.
+    #[schema(value_type = Vec<codes::Action>)]
+    may: Vec<&'static str>,
+    /// Whose incidents one sees; null for everybody's.
+    organizations: Option<Vec<OrganizationName>>,
+    /// Whom to ask for more.
+    ask: Option<String>,
+}
+
+/// Tells by which ways one can log in.
+#[utoipa::path(get, path = "/api/v1/login", responses((status = 200, body = LoginWays)))]
+pub(super) async fn ways(Shared(api): Shared<Api>) -> Json<LoginWays> {
+    let state = &api.state;
+    let settings = state.access.as_ref();
+    Json(LoginWays {
+        required: settings.is_some(),
+        local: settings.is_some_and(|settings| settings.local_accounts),
+        ask: settings.map(|settings| whom_to_ask(state, settings)),
+    })
+}
+
+/// Logs in.
+///
+/// The session is the cookie of the answer. What is answered is the same whether there is such an account or not.
+#[utoipa::path(post, path = "/api/v1/login", request_body = LoginBody,
+    responses(
+        (status = 200, body = Done, headers(("set-cookie" = String, description = "the session"))),
+        (status = 401, description = "name, password or code is wrong"),
+        (status = 404, description = "nobody logs in to this service"),
+        (status = 429, description = "many attempts failed; wait for a new code"),
+    ))]
 pub(super) async fn log_in(Shared(api): Shared<Api>, body: Bytes) -> Result<Response, Problem> {
     let state = &api.state;
     let Some(settings) = &state.access else {
@@ -79,10 +126,12 @@ pub(super) async fn log_in(Shared(api): Shared<Api>, body: Bytes) -> Result<Resp
                 )
             }
         })?;
-    Ok(with_cookie(state, Some(&secret), Json(json!({})).into_response()))
+    Ok(with_cookie(state, Some(&secret), Json(Done {}).into_response()))
 }
 
-/// `POST /api/v1/logout`.
+/// Ends the session.
+#[utoipa::path(post, path = "/api/v1/logout",
+    responses((status = 200, body = Done, headers(("set-cookie" = String, description = "takes the session away")))))]
 pub(super) async fn log_out(Shared(api): Shared<Api>, who: Who) -> Result<Response, Problem> {
     let state = &api.state;
     if let Some(Credential::Session(secret)) = &who.credential {
@@ -91,11 +140,12 @@ pub(super) async fn log_out(Shared(api): Shared<Api>, who: Who) -> Result<Respon
         note(&mut write, state.now(), &who.principal.name, "logout", "").await?;
         state.store.commit(write).await?;
     }
-    Ok(with_cookie(state, None, Json(json!({})).into_response()))
+    Ok(with_cookie(state, None, Json(Done {}).into_response()))
 }
 
-/// `GET /api/v1/me`: who one is, how one logged in, and what one may do.
-pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Value> {
+/// Tells who one is, how one logged in, and what one may do.
+#[utoipa::path(get, path = "/api/v1/me", responses((status = 200, body = Me)))]
+pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Me> {
     let principal = &who.principal;
     let nobodys = |reach: &Reach| matches!(reach, Reach::Only(few) if few.is_empty());
     let may: Vec<_> = Action::ALL
@@ -104,20 +154,25 @@ pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Value> {
         .map(|action| action.as_str())
         .collect();
     let organizations = match principal.sees() {
-        Reach::Everything => Value::Null,
-        Reach::Only(few) => few
-            .into_iter()
-            .map(|number| json!({ "number": number, "name": api.state.organization_name(number) }))
-            .collect(),
+        Reach::Everything => None,
+        Reach::Only(few) => Some(few.into_iter()),
     };
-    Json(json!({
-        "name": principal.name,
-        "login": principal.login.as_str(),
-        "can_log_out": principal.login != Login::Nobody && principal.login != Login::Token,
-        "may": may,
-        "organizations": organizations,
-        "ask": api.state.access.as_ref().map(|settings| whom_to_ask(&api.state, settings)),
-    }))
+    let named = |number| OrganizationName {
+        number: OrganizationNumber::to_string(&number),
+        name: api.state.organization_name(number),
+    };
+    Json(Me {
+        name: principal.name.clone(),
+        login: principal.login.as_str(),
+        can_log_out: principal.login != Login::Nobody && principal.login != Login::Token,
+        may,
+        organizations: organizations.map(|few| few.map(named).collect()),
+        ask: api
+            .state
+            .access
+            .as_ref()
+            .map(|settings| whom_to_ask(&api.state, settings)),
+    })
 }
 
 /// Puts a session's cookie onto an answer, or takes it away.

@@ -4,6 +4,7 @@
 
 mod exchange;
 mod question;
+mod shapes;
 
 use axum::{
     Json,
@@ -11,18 +12,23 @@ use axum::{
     extract::{DefaultBodyLimit, Path, RawQuery, State as Shared},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::MethodRouter,
 };
 use ingest_event::OrganizationNumber;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{Api, incidents::serde_urlencoded, problem::Problem, routes::Routes, who::Who};
+use super::{
+    Api, body::read_json, incidents::serde_urlencoded, openapi::codes, problem::Problem, routes::Routes,
+    who::Who,
+};
 use crate::registry::{
     Layer, Loaded, StoredRow,
     desk::{self, Hand, Refused},
     form::{Flaw, Form, flaw, json::BYTES_MAX},
     live,
 };
+pub(super) use shapes::forms;
+use shapes::{FormPatch, FormPut, Holding, RegistryPage, Row};
 
 /// Where imports come in.
 pub(super) const IMPORT: &str = "/api/v1/registry/import";
@@ -34,31 +40,37 @@ const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 500;
 
 pub(super) fn routes() -> Routes {
-    let large = || DefaultBodyLimit::max(IMPORT_BYTES_MAX);
+    let large = |methods: MethodRouter<Api>| methods.layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX));
     Routes::new()
-        .route(IMPORT, post(exchange::import).layer(large()))
-        .route(
-            "/api/v1/registry/import/preview",
-            post(exchange::preview).layer(large()),
-        )
-        .route("/api/v1/registry", get(list))
-        .route("/api/v1/registry/export", get(exchange::export))
-        .route("/api/v1/registry/report", get(exchange::report))
-        .route("/api/v1/registry/coverage", get(question::coverage))
-        .route("/api/v1/registry/preview", post(question::preview))
-        .route(
-            "/api/v1/registry/{number}",
-            get(one).put(put).patch(patch).delete(delete),
-        )
-        .route("/api/v1/route/explain", post(question::explain))
+        .layered(exchange::__path_import, exchange::import, large)
+        .layered(exchange::__path_preview, exchange::preview, large)
+        .route(__path_list, list)
+        .route(exchange::__path_export, exchange::export)
+        .route(exchange::__path_report, exchange::report)
+        .route(question::__path_coverage, question::coverage)
+        .route(question::__path_preview, question::preview)
+        .route(__path_one, one)
+        .route(__path_put, put)
+        .route(__path_patch, patch)
+        .route(__path_delete, delete)
+        .route(question::__path_explain, question::explain)
 }
 
-/// `GET /api/v1/registry?q=&cursor=&limit=`: what holds, by number.
+/// Lists organisations as they are registered.
+///
+/// What holds of each, whichever layer says so; by number.
+#[utoipa::path(get, path = "/api/v1/registry",
+    params(
+        ("q" = Option<String>, Query, max_length = 200, description = "any of its names, former ones too"),
+        ("cursor" = Option<codes::Cursor>, Query, description = "where to go on"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "organisations in the answer; 50 unless said otherwise"),
+    ),
+    responses((status = 200, body = RegistryPage)))]
 async fn list(
     Shared(api): Shared<Api>,
     _who: Who,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RegistryPage>, Problem> {
     let (mut text, mut after, mut limit) = (String::new(), None, LIMIT);
     for (name, value) in pairs(query.as_deref())? {
         let refuse = |mend: &str| Problem::new(StatusCode::BAD_REQUEST, format!("`{name}`: {mend}"));
@@ -84,21 +96,42 @@ async fn list(
     let mut found = forms
         .iter()
         .filter(|(number, _)| fits(number) && after.is_none_or(|after| after < **number));
-    let shown: Vec<Value> = found.by_ref().take(limit).map(|(_, form)| json!(form)).collect();
-    let last = shown.last().and_then(|form| form.get("number")).cloned();
+    let shown: Vec<Form> = found.by_ref().take(limit).map(|(_, form)| form.clone()).collect();
+    let last = shown.last().map(|form| form.number.clone());
     let next = found.next().and(last);
-    Ok(Json(
-        json!({ "organizations": shown, "next_cursor": next, "total": total, "version": loaded.version }),
-    ))
+    Ok(Json(RegistryPage {
+        organizations: shown,
+        next_cursor: next,
+        total,
+        version: loaded.version,
+    }))
 }
 
-/// `GET /api/v1/registry/{number}`: what holds, whose each value is, and the rows; its `ETag` is the manual row's.
+/// Shows what is registered of an organisation.
+///
+/// What holds, which layer each value comes from, and the rows themselves. The `ETag` is the manual row's, for `If-Match` of a change.
+#[utoipa::path(get, path = "/api/v1/registry/{number}", params(("number" = codes::OrganizationNumber, Path)),
+    responses(
+        (status = 200, body = Holding, headers(("etag" = String))),
+        (status = 404, description = "nobody is registered under that number"),
+        (status = 422, description = "that is no organisation number"),
+    ))]
 async fn one(Shared(api): Shared<Api>, _who: Who, Path(number): Path<String>) -> Result<Response, Problem> {
     let number = read_number(&number)?;
     answer(&api.state.registry.load(), number).ok_or_else(no_body)
 }
 
-/// `PUT`: the manual row is this one.
+/// Writes the manual row of an organisation.
+#[utoipa::path(put, path = "/api/v1/registry/{number}",
+    params(("number" = codes::OrganizationNumber, Path), ("if-match" = Option<String>, Header, description = "the `ETag` that was read"),
+        ("if-none-match" = Option<String>, Header, description = "`*` where there is no manual row yet")),
+    request_body = FormPut,
+    responses(
+        (status = 200, body = Holding, headers(("etag" = String))),
+        (status = 412, description = "it was changed meanwhile"),
+        (status = 422, description = "a field is wrong, or the change can't hold beside the rest"),
+        (status = 428, description = "`If-Match` is missing"),
+    ))]
 async fn put(
     Shared(api): Shared<Api>,
     who: Who,
@@ -112,7 +145,19 @@ async fn put(
     changed(&api, &who, &number, &headers, &reason, |_| Ok(Some(form))).await
 }
 
-/// `PATCH`: the manual row with these members changed, `null` taken out (RFC 7396).
+/// Changes members of the manual row of an organisation.
+///
+/// A JSON merge patch (RFC 7396): what is `null` is taken out.
+#[utoipa::path(patch, path = "/api/v1/registry/{number}",
+    params(("number" = codes::OrganizationNumber, Path), ("if-match" = Option<String>, Header, description = "the `ETag` that was read"),
+        ("if-none-match" = Option<String>, Header, description = "`*` where there is no manual row yet")),
+    request_body(content((FormPatch = "application/json"), (FormPatch = "application/merge-patch+json"))),
+    responses(
+        (status = 200, body = Holding, headers(("etag" = String))),
+        (status = 412, description = "it was changed meanwhile"),
+        (status = 422, description = "a field is wrong, or the change can't hold beside the rest"),
+        (status = 428, description = "`If-Match` is missing"),
+    ))]
 async fn patch(
     Shared(api): Shared<Api>,
     who: Who,
@@ -135,7 +180,21 @@ async fn patch(
     changed(&api, &who, &number, &headers, &reason, change).await
 }
 
-/// `DELETE …?reason=`: there is no manual row any more.
+/// Takes the manual row of an organisation away.
+///
+/// What the layers below say holds again; if they say nothing, nobody is registered any more.
+#[utoipa::path(delete, path = "/api/v1/registry/{number}",
+    params(("number" = codes::OrganizationNumber, Path),
+        ("reason" = String, Query, min_length = 1, max_length = 500, description = "why"), ("if-match" = Option<String>, Header, description = "the `ETag` that was read"),
+        ("if-none-match" = Option<String>, Header, description = "`*` where there is no manual row yet")),
+    responses(
+        (status = 200, body = Holding, headers(("etag" = String))),
+        (status = 204, description = "nobody is registered under that number any more"),
+        (status = 404, description = "there is no manual row for that body"),
+        (status = 412, description = "it was changed meanwhile"),
+        (status = 422, description = "a field is wrong, or the change can't hold beside the rest"),
+        (status = 428, description = "`If-Match` is missing"),
+    ))]
 async fn delete(
     Shared(api): Shared<Api>,
     who: Who,
@@ -183,26 +242,27 @@ fn answer(loaded: &Loaded, number: OrganizationNumber) -> Option<Response> {
     let forms = loaded.forms(None);
     let form = forms.get(&number)?;
     let row = |layer| {
-        loaded.row(layer, number).map(|row: &StoredRow| {
-            json!({ "form": row.form, "by": row.actor, "at": row.at.to_string(), "reason": row.reason, "version": row.version })
+        loaded.row(layer, number).map(|row: &StoredRow| Row {
+            form: row.form.clone(),
+            by: row.actor.clone(),
+            at: row.at.to_string(),
+            reason: row.reason.clone(),
+            version: row.version,
         })
     };
-    let origins = loaded.origins.get(&number);
-    let origins: Map<String, Value> = origins
-        .into_iter()
-        .flatten()
-        .map(|(field, layer)| (field.clone(), layer.as_str().into()))
-        .collect();
+    let origins = loaded.origins.get(&number).into_iter().flatten();
     let tag = format!(
         "\"{}\"",
         loaded.row(Layer::Manual, number).map_or(0, |row| row.version)
     );
-    let body = json!({
-        "organization": form,
-        "origins": origins,
-        "manual": row(Layer::Manual),
-        "import": row(Layer::Import),
-    });
+    let body = Holding {
+        organization: form.clone(),
+        origins: origins
+            .map(|(field, layer)| (field.clone(), layer.as_str()))
+            .collect(),
+        manual: row(Layer::Manual),
+        import: row(Layer::Import),
+    };
     Some(([(header::ETAG, tag)], Json(body)).into_response())
 }
 
@@ -251,10 +311,10 @@ fn read_number(text: &str) -> Result<OrganizationNumber, Problem> {
 }
 
 fn read_object(body: &Bytes) -> Result<Map<String, Value>, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+    read_json(body).map_err(|flaw| {
         Problem::new(
             StatusCode::BAD_REQUEST,
-            format!("read the body as a JSON object: {error}"),
+            format!("read the body as a JSON object: {flaw}"),
         )
     })
 }

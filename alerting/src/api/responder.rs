@@ -13,12 +13,16 @@ use axum::{
     http::StatusCode,
 };
 use ingest_event::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Api,
-    incidents::{NoteBody, VerdictBody, read_body, read_note, read_verdict},
+    body::read_body,
+    incidents::{NoteBody, VerdictBody, read_note, read_verdict},
+    openapi::codes,
     problem::Problem,
+    shapes::{Explained, OrganizationName},
     view,
 };
 use crate::{
@@ -39,10 +43,48 @@ const BAD_WINDOW: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct BadLinks(Mutex<(Timestamp, u32)>);
 
+/// What a responder sees through a link.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ResponderView {
+    incident: Explained,
+    /// Whose it is.
+    organization: OrganizationName,
+    /// Whom to call.
+    contact: Contact,
+    #[schema(value_type = codes::Language)]
+    language: &'static str,
+    /// What was answered through this link.
+    state: Answered,
+}
+
+/// The CERT.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CertContact)]
+struct Contact {
+    cert_name: String,
+    cert_phone: String,
+    cert_email: String,
+}
+
+/// What was answered through a link.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LinkAnswers)]
+struct Answered {
+    #[schema(value_type = Option<codes::Time>)]
+    seen_at: Option<String>,
+    #[schema(value_type = Option<codes::Time>)]
+    acknowledged_at: Option<String>,
+    #[schema(value_type = Option<codes::Verdict>)]
+    verdict: Option<&'static str>,
+}
+
+/// Shows the incident that a link is about.
+#[utoipa::path(get, path = "/api/v1/responder/{token}", params(("token" = codes::LinkToken, Path)),
+    responses((status = 200, body = ResponderView), (status = 404), (status = 410), (status = 429)))]
 pub(super) async fn view(
     Shared(api): Shared<Api>,
     Path(token): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ResponderView>, Problem> {
     let notification = open(&api, &token).await?;
     let stored = api
         .state
@@ -53,24 +95,35 @@ pub(super) async fn view(
     Ok(Json(shown(&api, &notification, &stored).await?))
 }
 
-pub(super) async fn seen(shared: Shared<Api>, path: Path<String>) -> Result<Json<Value>, Problem> {
+/// Notes that the link was opened by a person.
+#[utoipa::path(post, path = "/api/v1/responder/{token}/seen", params(("token" = codes::LinkToken, Path)),
+    responses((status = 200, body = ResponderView), (status = 404), (status = 410), (status = 429)))]
+pub(super) async fn seen(shared: Shared<Api>, path: Path<String>) -> Result<Json<ResponderView>, Problem> {
     answered(shared, path, Answer::Seen, "").await
 }
 
+/// Takes the incident.
+#[utoipa::path(post, path = "/api/v1/responder/{token}/acknowledge", params(("token" = codes::LinkToken, Path)), request_body = Option<NoteBody>,
+    responses((status = 200, body = ResponderView), (status = 404), (status = 410), (status = 429)))]
 pub(super) async fn acknowledge(
     shared: Shared<Api>,
     path: Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ResponderView>, Problem> {
     let body: NoteBody = read_body(&body)?;
     answered(shared, path, Answer::Acknowledge, &read_note(body.note)?).await
 }
 
+/// Concludes about the incident.
+///
+/// `need_help` tells the CERT.
+#[utoipa::path(post, path = "/api/v1/responder/{token}/verdict", params(("token" = codes::LinkToken, Path)), request_body = VerdictBody,
+    responses((status = 200, body = ResponderView), (status = 404), (status = 410), (status = 429)))]
 pub(super) async fn verdict(
     shared: Shared<Api>,
     path: Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ResponderView>, Problem> {
     let body: VerdictBody = read_body(&body)?;
     let verdict = read_verdict(&body.verdict)?;
     answered(shared, path, Answer::Verdict(verdict), &read_note(body.note)?).await
@@ -81,7 +134,7 @@ async fn answered(
     Path(token): Path<String>,
     answer: Answer,
     note: &str,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ResponderView>, Problem> {
     let notification = open(&api, &token).await?;
     let actor = Actor::Responder {
         name: notification.responder_name.clone(),
@@ -127,19 +180,31 @@ async fn open(api: &Api, token: &str) -> Result<StoredNotification, Problem> {
     Ok(notification)
 }
 
-async fn shown(api: &Api, notification: &StoredNotification, stored: &Stored) -> Result<Value, Problem> {
+async fn shown(
+    api: &Api,
+    notification: &StoredNotification,
+    stored: &Stored,
+) -> Result<ResponderView, Problem> {
     let state = &api.state;
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
-    Ok(json!({
-        "incident": view::explained(state, stored).await?,
-        "organization": { "number": stored.owner, "name": state.organization_name(stored.owner) },
-        "contact": { "cert_name": state.cert.name, "cert_phone": state.cert.phone, "cert_email": state.cert.email },
-        "language": notification.language.as_str(),
-        "state": {
-            "seen_at": time(notification.seen_at), "acknowledged_at": time(notification.acknowledged_at),
-            "verdict": notification.verdict.map(Verdict::as_str),
+    Ok(ResponderView {
+        incident: view::explained(state, stored).await?,
+        organization: OrganizationName {
+            number: stored.owner.to_string(),
+            name: state.organization_name(stored.owner),
         },
-    }))
+        contact: Contact {
+            cert_name: state.cert.name.clone(),
+            cert_phone: state.cert.phone.clone(),
+            cert_email: state.cert.email.clone(),
+        },
+        language: notification.language.as_str(),
+        state: Answered {
+            seen_at: time(notification.seen_at),
+            acknowledged_at: time(notification.acknowledged_at),
+            verdict: notification.verdict.map(Verdict::as_str),
+        },
+    })
 }
 
 impl BadLinks {

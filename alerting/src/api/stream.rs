@@ -42,6 +42,16 @@ struct Reader {
     _place: OwnedSemaphorePermit,
 }
 
+/// Sends each incident as it changes (server-sent events).
+///
+/// Each event is an `incident` with the incident as in the list as its data; a comment comes at least every 15 seconds. A stream that broke goes on
+/// where `last-event-id` says, with what changed meanwhile; without it, with what changes from now on.
+#[utoipa::path(get, path = "/api/v1/stream",
+    params(("last-event-id" = Option<String>, Header, description = "the id of the last event that came")),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 503, description = "the store is away, or too many streams are open"),
+    ))]
 pub(super) async fn stream(
     Shared(api): Shared<Api>,
     who: Who,

@@ -1,8 +1,12 @@
 //! `varde-alerting run|check|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
-//! codes.
+//! codes. `varde-alerting openapi` describes the HTTP API.
 #![forbid(unsafe_code)]
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use alerting::{
     access::accounts::{self, Verb},
@@ -52,6 +56,8 @@ enum Command {
         #[command(subcommand)]
         verb: Verb,
     },
+    /// Writes the description of the HTTP API (OpenAPI 3.1) to standard output.
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Command::Run { config } => (config, true, None),
         Command::Check { config } => (config, false, None),
         Command::Accounts { config, verb } => (config, false, Some(verb)),
+        Command::Openapi => return describe(),
     };
     let config = match Config::read(&path).and_then(|config| registry::load(&config).map(|_| config)) {
         Ok(config) => config,
@@ -94,6 +101,13 @@ fn main() -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
+    }
+}
+
+fn describe() -> ExitCode {
+    match std::io::stdout().write_all(alerting::document().as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&anyhow::Error::from(error).context("write the description"), 1),
     }
 }
 

@@ -6,17 +6,21 @@ use alerting_incident::{Organization, Question, route};
 use detect_alert::Severity;
 use ingest_event::{SensorId, Timestamp, Zone};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Loaded;
+use crate::api::openapi::codes;
+
 use super::question::{Contact, answers};
 
 /// Days within which a contact that ends is told of: time to find the next.
 pub const SOON_DAYS: u64 = 30;
 
 /// What is told of all bodies.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Coverage {
     /// As of when.
+    #[schema(value_type = codes::Time)]
     pub at: String,
     /// The bodies that hold now: those whose gravest alerts would reach only the duty contact first.
     pub organizations: Vec<Body>,
@@ -31,7 +35,8 @@ pub struct Coverage {
 }
 
 /// A body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BodyName)]
 pub struct Named {
     /// Its number.
     pub number: String,
@@ -40,32 +45,39 @@ pub struct Named {
 }
 
 /// What would be told of one body's alerts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CoveredBody)]
 pub struct Body {
     /// Which.
     #[serde(flatten)]
     pub body: Named,
     /// The gravest severity that would reach only the duty contact; none if every one reaches somebody else.
+    #[schema(value_type = Option<codes::Severity>)]
     pub duty_only: Option<&'static str>,
     /// For each severity who would be told, the gravest first; zones that differ apart.
     pub levels: Vec<Level>,
 }
 
 /// Who would be told of one severity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CoveredSeverity)]
 pub struct Level {
     /// How grave.
+    #[schema(value_type = codes::Severity)]
     pub severity: &'static str,
     /// In which zones; empty for all.
+    #[schema(value_type = Vec<codes::Zone>)]
     pub zones: Vec<&'static str>,
     /// Who answers: own, operator, parent, sector, duty, nobody.
+    #[schema(value_type = codes::Answers)]
     pub by: &'static str,
     /// Who is told, in their turns.
     pub told: Vec<Contact>,
 }
 
 /// A contact that ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EndingContact)]
 pub struct Ending {
     /// Whose.
     #[serde(flatten)]
@@ -73,11 +85,13 @@ pub struct Ending {
     /// Its name.
     pub contact: String,
     /// The first moment without it.
+    #[schema(value_type = codes::Time)]
     pub until: String,
 }
 
 /// A contact that is not reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = FailingContact)]
 pub struct Failing {
     /// Whose; none if the contact is registered no more.
     #[serde(flatten)]
@@ -89,6 +103,7 @@ pub struct Failing {
     /// Deliveries that were given up.
     pub failed: i64,
     /// When the last of them was decided.
+    #[schema(value_type = codes::Time)]
     pub last: String,
 }
 

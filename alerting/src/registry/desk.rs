@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::form::json::{self, Forms};
 use super::form::{Flaw, Form, flaw};
@@ -48,7 +49,7 @@ pub(crate) enum Refused {
 }
 
 /// What an import would do to what was imported before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ImportChanges {
     /// Numbers of bodies that were not there.
     pub added: Vec<String>,
@@ -63,7 +64,7 @@ pub struct ImportChanges {
 }
 
 /// A body of which an import says something else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChangedBody {
     /// Its number.
     pub number: String,

@@ -118,7 +118,7 @@ pub struct ContactForm {
 }
 
 /// What is wrong with one field, and what to write instead.
-#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[error("`{field}`: {mend}")]
 pub struct Flaw {
     /// Where, as in `responders[2].email`; of a document with several bodies, with its place in it.

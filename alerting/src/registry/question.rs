@@ -6,43 +6,56 @@ use alerting_incident::{Question, Responder, Route, RouteResult, StepKind, route
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, SensorId, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Loaded;
 use super::form::{Flaw, flaw, moment};
+use crate::api::openapi::codes;
 
 /// Values of one kind in a question.
 const VALUES_MAX: usize = 32;
 
 /// A question, as it is asked over HTTP or on the command line.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = RouteQuestion)]
 pub struct Asked {
     /// Whose network, as the alert would say.
+    #[schema(value_type = codes::OrganizationNumber, required = true)]
     pub organization: String,
     /// Addresses that occur.
+    #[schema(max_items = 32)]
     pub addresses: Vec<String>,
     /// Names that occur.
+    #[schema(max_items = 32)]
     pub domains: Vec<String>,
     /// Autonomous systems that occur.
+    #[schema(max_items = 32, value_type = Vec<i64>)]
     pub autonomous_systems: Vec<u32>,
     /// The sensor.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub sensor: Option<String>,
     /// In which part of the network; `administration` unless said otherwise.
+    #[schema(value_type = Option<codes::Zone>)]
     pub zone: Option<String>,
     /// How grave; `high` unless said otherwise.
+    #[schema(value_type = Option<codes::Severity>)]
     pub severity: Option<String>,
     /// When, a date or an RFC 3339 time; now unless said otherwise.
     pub at: Option<String>,
 }
 
 /// Who would be told, and why.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RouteExplained)]
 pub struct Explained {
     /// Whose it would be.
+    #[schema(value_type = Option<codes::OrganizationNumber>)]
     pub owner: Option<String>,
     /// Its name.
     pub owner_name: Option<String>,
     /// Who answers: the owner (`own`), its `operator`, a `parent`, the `sector`'s CERT, `duty`, or `nobody`.
+    #[schema(value_type = codes::Answers)]
     pub by: &'static str,
     /// Who would be told.
     pub told: Vec<Contact>,
@@ -51,7 +64,7 @@ pub struct Explained {
 }
 
 /// A contact, with as much of its addresses as is needed to recognise them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Contact {
     /// Its name.
     pub name: String,
@@ -62,11 +75,14 @@ pub struct Contact {
 }
 
 /// A step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RouteStep)]
 pub struct Step {
     /// What was looked at.
+    #[schema(value_type = codes::Step)]
     pub step: &'static str,
     /// What it came to.
+    #[schema(value_type = codes::StepResult)]
     pub result: &'static str,
     /// The values that decided.
     pub detail: String,

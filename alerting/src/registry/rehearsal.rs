@@ -2,6 +2,9 @@
 
 use alerting_incident::{Incident, Question, Route, RouteTable, route};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::openapi::codes;
 
 use super::question::{Contact, answers};
 
@@ -11,7 +14,7 @@ pub const INCIDENTS_MAX: usize = 2_000;
 pub const SHOWN_MAX: usize = 200;
 
 /// What a change would have done.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Rehearsal {
     /// How many incidents were looked at.
     pub looked_at: usize,
@@ -30,13 +33,17 @@ pub struct Rehearsal {
 }
 
 /// An incident that would go elsewhere.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = MovedIncident)]
 pub struct Moved {
     /// Its name.
+    #[schema(value_type = codes::IncidentId)]
     pub incident: String,
     /// When it was opened.
+    #[schema(value_type = codes::Time)]
     pub opened_at: String,
     /// How grave.
+    #[schema(value_type = codes::Severity)]
     pub severity: &'static str,
     /// Where it goes now.
     pub from: Way,
@@ -45,11 +52,13 @@ pub struct Moved {
 }
 
 /// Where an incident goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RouteTaken)]
 pub struct Way {
     /// Whose it is: a number.
     pub owner: Option<String>,
     /// Who answers.
+    #[schema(value_type = codes::Answers)]
     pub by: &'static str,
     /// Who is told.
     pub told: Vec<Contact>,

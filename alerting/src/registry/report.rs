@@ -3,12 +3,13 @@
 use alerting_incident::Organization;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::form::Form;
 use super::{Layer, Loaded, StoredRow, overlay};
 
 /// A value of a manual row that the layer below says something else of, or the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Remark {
     /// The body's number.
     pub number: String,
@@ -27,7 +28,7 @@ pub struct Remark {
 }
 
 /// What is remarked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemarkKind {
     /// The layers below say something else: is the manual value still meant?

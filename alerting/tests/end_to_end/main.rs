@@ -10,6 +10,7 @@
 mod access;
 mod audit;
 mod conclusions;
+mod document;
 mod escalation;
 mod hostile;
 mod instances;

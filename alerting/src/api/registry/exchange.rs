@@ -7,23 +7,33 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
 
-use super::{Api, Problem, Who, pairs};
+use super::{
+    Api, Problem, Who, codes, pairs,
+    shapes::{ImportDocument, Remarks},
+};
 use crate::registry::{
     Layer,
-    desk::{self, Hand},
+    desk::{self, Hand, ImportChanges},
     form::{csv, json as document, json::Forms},
     live, report,
 };
 
-/// `POST /api/v1/registry/import/preview`: what an import would add, change and remove; nothing is taken.
+/// Tells what an import would add, change and remove.
+///
+/// Nothing is taken. The columns of the CSV are those of the export.
+#[utoipa::path(post, path = "/api/v1/registry/import/preview", operation_id = "preview_import",
+    request_body(content((ImportDocument = "application/json"), (String = "text/csv"))),
+    responses(
+        (status = 200, body = ImportChanges),
+        (status = 422, description = "a field is wrong, or the import can't hold beside the rest"),
+    ))]
 pub(super) async fn preview(
     Shared(api): Shared<Api>,
     _who: Who,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ImportChanges>, Problem> {
     let forms = read(&headers, &body)?;
     let loaded = api.state.registry.load_full();
     let changes = desk::compare(&loaded, &forms);
@@ -37,17 +47,29 @@ pub(super) async fn preview(
     loaded
         .with_rows(rows.chain(imported).collect(), loaded.version)
         .map_err(Problem::flaws)?;
-    Ok(Json(json!(changes)))
+    Ok(Json(changes))
 }
 
-/// `POST /api/v1/registry/import?preview=&reason=`: takes an import whose preview was looked at.
+/// Takes an import whose preview was looked at.
+#[utoipa::path(post, path = "/api/v1/registry/import",
+    params(
+        ("preview" = Option<String>, Query, description = "`preview` of the answer that was looked at"),
+        ("reason" = String, Query, min_length = 1, max_length = 500, description = "why"),
+    ),
+    request_body(content((ImportDocument = "application/json"), (String = "text/csv"))),
+    responses(
+        (status = 200, body = ImportChanges),
+        (status = 412, description = "something else was imported meanwhile, or this is not what was looked at"),
+        (status = 422, description = "a field is wrong, or the import can't hold beside the rest"),
+        (status = 428, description = "`preview` is missing"),
+    ))]
 pub(super) async fn import(
     Shared(api): Shared<Api>,
     who: Who,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ImportChanges>, Problem> {
     let (mut seen, mut reason) = (None, None);
     for (name, value) in pairs(query.as_deref())? {
         match name.as_str() {
@@ -73,10 +95,18 @@ pub(super) async fn import(
     let loaded = api.state.registry.load_full();
     let (loaded, changes) = desk::import(&api.state.store, &loaded, &forms, &seen, &hand).await?;
     live::take(&api.state, loaded);
-    Ok(Json(json!(changes)))
+    Ok(Json(changes))
 }
 
-/// `GET /api/v1/registry/export?format=csv|json&layer=`: what holds, or the rows of one layer.
+/// Exports the registry.
+///
+/// What holds, or the rows of one layer.
+#[utoipa::path(get, path = "/api/v1/registry/export",
+    params(
+        ("format" = Option<codes::ExportFormat>, Query, description = "`json` unless said otherwise"),
+        ("layer" = Option<codes::RegistryLayer>, Query, description = "only the rows of this layer"),
+    ),
+    responses((status = 200, content((ImportDocument = "application/json"), (String = "text/csv")))))]
 pub(super) async fn export(
     Shared(api): Shared<Api>,
     _who: Who,
@@ -102,9 +132,11 @@ pub(super) async fn export(
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-/// `GET /api/v1/registry/report`: manual values that the layers below contradict or make superfluous.
-pub(super) async fn report(Shared(api): Shared<Api>, _who: Who) -> Json<Value> {
-    Json(json!({ "remarks": report::remarks(&api.state.registry.load()) }))
+/// Tells which manual values the layers below contradict or make superfluous.
+#[utoipa::path(get, path = "/api/v1/registry/report", responses((status = 200, body = Remarks)))]
+pub(super) async fn report(Shared(api): Shared<Api>, _who: Who) -> Json<Remarks> {
+    let remarks = report::remarks(&api.state.registry.load());
+    Json(Remarks { remarks })
 }
 
 fn read(headers: &HeaderMap, body: &Bytes) -> Result<Forms, Problem> {

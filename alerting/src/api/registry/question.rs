@@ -9,14 +9,15 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
 
-use super::{Api, Problem, Who, pairs, read_form, read_number, read_object};
+use super::{
+    Api, Problem, Who, codes, pairs, read_form, read_json, read_number, read_object, shapes::FormPreview,
+};
 use crate::{
     registry::{
         Layer, StoredRow,
-        coverage::coverage as cover,
-        question::{Asked, explain as explained},
+        coverage::{Coverage, coverage as cover},
+        question::{Asked, Explained, explain as explained},
         rehearsal::{INCIDENTS_MAX, Rehearsal},
     },
     store::Filter,
@@ -27,20 +28,32 @@ const LATELY: Duration = Duration::from_hours(24 * 30);
 /// Incidents that are read at once.
 const PAGE: u32 = 200;
 
-/// `POST /api/v1/route/explain`: the steps for an event that did not happen.
+/// Explains who would be told of an event, and why.
+///
+/// For an event that did not happen; nobody is told.
+#[utoipa::path(post, path = "/api/v1/route/explain", request_body = Asked,
+    responses((status = 200, body = Explained), (status = 422, description = "a field is wrong")))]
 pub(super) async fn explain(
     Shared(api): Shared<Api>,
     _who: Who,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
-    let asked: Asked = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("read the body as JSON: {error}")))?;
+) -> Result<Json<Explained>, Problem> {
+    let asked: Asked = read_json(&body)
+        .map_err(|flaw| Problem::new(StatusCode::BAD_REQUEST, format!("read the body as JSON: {flaw}")))?;
     let question = asked.question(api.state.now()).map_err(Problem::flaws)?;
-    Ok(Json(json!(explained(&api.state.registry.load(), &question))))
+    Ok(Json(explained(&api.state.registry.load(), &question)))
 }
 
-/// `POST /api/v1/registry/preview`: a manual row, or `{"number": …, "removed": true}`; which past incidents would go elsewhere.
-pub(super) async fn preview(Shared(api): Shared<Api>, who: Who, body: Bytes) -> Result<Json<Value>, Problem> {
+/// Tells which past incidents would have gone elsewhere.
+///
+/// For a manual row that is not written.
+#[utoipa::path(post, path = "/api/v1/registry/preview", request_body = FormPreview,
+    responses((status = 200, body = Rehearsal), (status = 422, description = "a field is wrong, or the row can't hold beside the rest")))]
+pub(super) async fn preview(
+    Shared(api): Shared<Api>,
+    who: Who,
+    body: Bytes,
+) -> Result<Json<Rehearsal>, Problem> {
     let mut given = read_object(&body)?;
     let is_removed = given
         .remove("removed")
@@ -76,12 +89,15 @@ pub(super) async fn preview(Shared(api): Shared<Api>, who: Who, body: Bytes) -> 
         after = page.next;
         rehearsal.older_left = after.is_some();
         if after.is_none() || INCIDENTS_MAX <= rehearsal.looked_at {
-            return Ok(Json(json!(rehearsal)));
+            return Ok(Json(rehearsal));
         }
     }
 }
 
-/// `GET /api/v1/registry/coverage?format=json|text`: who would receive nothing.
+/// Tells who would receive nothing.
+#[utoipa::path(get, path = "/api/v1/registry/coverage",
+    params(("format" = Option<codes::ReportFormat>, Query, description = "`json` unless said otherwise")),
+    responses((status = 200, content((Coverage = "application/json"), (String = "text/plain")))))]
 pub(super) async fn coverage(
     Shared(api): Shared<Api>,
     _who: Who,
@@ -113,5 +129,5 @@ pub(super) async fn coverage(
         let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
         return Ok((kind, found.to_string()).into_response());
     }
-    Ok(Json(json!(found)).into_response())
+    Ok(Json(found).into_response())
 }

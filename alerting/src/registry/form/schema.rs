@@ -8,9 +8,9 @@ use super::{
     ORGANIZATIONS_MAX,
 };
 
-/// `docs/registry.schema.json`.
+/// What is said of one body.
 #[must_use]
-pub fn schema() -> Value {
+pub fn form() -> Value {
     let names: Map<String, Value> = LANGUAGES
         .iter()
         .map(|language| {
@@ -30,6 +30,12 @@ pub fn schema() -> Value {
             "items": { "type": "object", "additionalProperties": false, "required": ["name"],
                 "properties": properties(&CONTACT_FIELDS) } }),
     );
+    json!({ "type": "object", "additionalProperties": false, "required": ["number"], "properties": body })
+}
+
+/// `docs/registry.schema.json`.
+#[must_use]
+pub fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What is said of bodies and their contacts",
@@ -39,8 +45,7 @@ pub fn schema() -> Value {
         "required": ["version", "organizations"],
         "properties": {
             "version": { "const": VERSION },
-            "organizations": { "type": "array", "maxItems": ORGANIZATIONS_MAX, "items": {
-                "type": "object", "additionalProperties": false, "required": ["number"], "properties": body } },
+            "organizations": { "type": "array", "maxItems": ORGANIZATIONS_MAX, "items": form() },
         },
     })
 }
