@@ -1,5 +1,6 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod aside;
 mod audit;
 mod console;
 mod door;
@@ -110,6 +111,9 @@ fn quick() -> Routes {
         .route("/api/v1/statistics/conclusions", get(statistics::conclusions))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", axum::routing::delete(silences::end))
+        .route("/api/v1/aside", get(aside::list))
+        .route("/api/v1/aside/{id}/give-up", post(aside::give_up))
+        .route("/api/v1/aside/{id}/again", post(aside::again))
         .merge(registry::routes())
         .route("/api/v1/responder/{token}", get(responder::view))
         .route("/api/v1/responder/{token}/seen", post(responder::seen))
@@ -209,6 +213,7 @@ async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Problem> {
         .metrics
         .incidents_open
         .set(state.store.open_incidents().await?);
+    state.metrics.alerts_aside.set(state.store.aside_total().await?);
     state
         .metrics
         .notifications_pending

@@ -94,7 +94,7 @@ pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::R
     if !may(&who.principal, Action::ReadInternals, Some(stored.owner)) {
         view.extend(object(
             json!({ "route": [], "notifications": [], "timeline": [], "escalation": null,
-                "silence": null, "relapse_of": before }),
+                "silence": null, "inhibited_by": null, "relapse_of": before }),
         ));
         return Ok(view);
     }
@@ -106,6 +106,7 @@ pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::R
         "timeline": timeline,
         "escalation": escalation(state, stored),
         "silence": stored.incident.silence.as_ref().map(alerting_incident::SilenceId::as_str),
+        "inhibited_by": stored.incident.inhibited_by.as_ref().map(alerting_incident::IncidentId::as_str),
         "relapse_of": before,
     })));
     Ok(view)

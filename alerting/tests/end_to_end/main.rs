@@ -12,6 +12,7 @@ mod audit;
 mod conclusions;
 mod escalation;
 mod hostile;
+mod inhibition;
 mod instances;
 mod isolation;
 mod registry;
