@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use benches::{
     correlate, latency, live,
     measure::{Row, record, table},
-    quality, reading, replay, scan,
+    quality, reading, replay, scan, storm,
 };
 use clap::Parser;
 
@@ -18,13 +18,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: correlate, correlate-memory, correlate-flows, scan, replay, reading, latency, live, quality. All if none is named.
+    /// Which works: correlate, correlate-memory, correlate-flows, scan, replay, reading, latency, live, storm, quality. All if none is named.
     names: Vec<String>,
 }
 
 type Bench = fn() -> anyhow::Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("correlate", correlate::run),
     ("correlate-memory", correlate::held),
     ("correlate-flows", correlate::passing),
@@ -33,6 +33,7 @@ const BENCHES: [(&str, Bench); 8] = [
     ("reading", reading::run),
     ("latency", latency::run),
     ("live", live::run),
+    ("storm", storm::run),
 ];
 
 /// Asks what is found and not how fast, so it has tables of its own.

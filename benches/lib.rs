@@ -25,4 +25,6 @@ pub mod rita;
 pub mod scan;
 #[cfg(feature = "export")]
 pub mod sensor;
+#[cfg(feature = "services")]
+pub mod storm;
 pub mod workload;

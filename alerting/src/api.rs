@@ -1,5 +1,6 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod aside;
 mod audit;
 mod body;
 mod console;
@@ -99,6 +100,9 @@ fn quick() -> Routes {
         .route(silences::__path_list, silences::list)
         .route(silences::__path_add, silences::add)
         .route(silences::__path_end, silences::end)
+        .route(aside::__path_list, aside::list)
+        .route(aside::__path_again, aside::again)
+        .route(aside::__path_give_up, aside::give_up)
         .merge(registry::routes())
         .route(responder::__path_view, responder::view)
         .route(responder::__path_seen, responder::seen)

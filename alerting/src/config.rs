@@ -2,6 +2,7 @@
 
 mod access;
 mod escalation;
+mod inhibitions;
 mod store;
 
 use std::{
@@ -17,6 +18,8 @@ use thiserror::Error;
 
 pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
+pub(crate) use inhibitions::inhibitions;
+pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 
@@ -56,6 +59,9 @@ pub struct Config {
     /// What happens when nobody answers.
     #[serde(default)]
     pub escalation: EscalationSettings,
+    /// What is not told of while what explains it is open.
+    #[serde(default)]
+    pub inhibitions: Vec<InhibitionSettings>,
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
@@ -272,6 +278,9 @@ impl Config {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
         }
         if let Err((key, mend)) = self.escalation.check() {
+            return refuse(key, mend);
+        }
+        if let Err((key, mend)) = inhibitions(&self.inhibitions) {
             return refuse(key, mend);
         }
         if !LEASE_SECS.contains(&self.retry.lease_secs) {

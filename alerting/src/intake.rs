@@ -4,11 +4,13 @@
 //! positions afterwards. A crash before the transaction repeats the batch, a crash after it makes the bus deliver
 //! again what the stored positions then pass over.
 
+mod aside;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use alerting_incident::{
-    Change, ChangeKind, DedupKey, History, Incident, Question, Route, Silence, apply, decide, route,
-    taken_literally,
+    Change, ChangeKind, DedupKey, History, Incident, Question, Route, Silence, apply, decide, inhibit,
+    inhibitor, may_be_inhibited, route, taken_literally,
 };
 use detect_alert::{Alert, AlertDecodeError};
 use ingest_bus::{
@@ -18,9 +20,11 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use aside::{Again, REFUSED_BY_STORE, apply_again, place};
+
 use crate::{
     state::State,
-    store::{Store, Stored, Write},
+    store::{Store, Stored, Write, is_refused},
 };
 
 /// The producer id of the alerts that only show that the way is open.
@@ -166,7 +170,17 @@ async fn apply_until_stored(
     while !shutdown.is_cancelled() {
         match apply_batch(state, batch).await {
             Ok(positions) => return Some(positions),
-            Err(error) => {
+            // One that the store will never take holds up no other.
+            Err(NotApplied::Refused(_)) if 1 < batch.deliveries.len() => {
+                return aside::apply_one_by_one(state, batch, shutdown).await;
+            }
+            Err(NotApplied::Refused(error)) => {
+                if let Some(next) = aside::put_last(state, batch, &error).await {
+                    return Some(vec![next]);
+                }
+                pause(shutdown).await;
+            }
+            Err(NotApplied::Away(error)) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "store a batch of alerts; will try again"
@@ -208,7 +222,18 @@ struct Tally {
     canary: Option<ingest_event::Timestamp>,
 }
 
-async fn apply_batch(state: &State, batch: &Batch) -> sqlx::Result<Vec<Position>> {
+/// Why a batch was not applied.
+#[derive(Debug, Error)]
+enum NotApplied {
+    /// The store will never take one of its alerts as it is.
+    #[error("the store refuses an alert")]
+    Refused(#[source] sqlx::Error),
+    /// The store is away, or not in order: all of it will be tried again.
+    #[error("the store is away")]
+    Away(#[from] sqlx::Error),
+}
+
+async fn apply_batch(state: &State, batch: &Batch) -> Result<Vec<Position>, NotApplied> {
     let mut write = state.store.begin().await?;
     let lately = state.now().saturating_sub(SILENCES_LOOK_BACK);
     let silences = Store::silences_in(&mut write, lately).await?;
@@ -239,7 +264,15 @@ async fn apply_batch(state: &State, batch: &Batch) -> sqlx::Result<Vec<Position>
             continue;
         }
         next.offset = place.offset + 1;
-        apply_delivery(state, &mut write, delivery, &silences, &mut tally).await?;
+        apply_delivery(state, &mut write, delivery, &silences, &mut tally)
+            .await
+            .map_err(|error| {
+                if is_refused(&error) {
+                    NotApplied::Refused(error)
+                } else {
+                    NotApplied::Away(error)
+                }
+            })?;
     }
     for next in &positions {
         Store::save_position(&mut write, next).await?;
@@ -256,18 +289,32 @@ async fn apply_delivery(
     silences: &[Silence],
     tally: &mut Tally,
 ) -> sqlx::Result<()> {
-    let alert = match detect_alert::decode(&delivery.record.value) {
-        Ok(alert) => taken_literally(alert),
+    match detect_alert::decode(&delivery.record.value) {
+        Ok(alert) => apply_alert(state, write, alert, delivery.appended_ms, silences, tally).await,
         Err(error) => {
             let place = &delivery.position;
             tracing::warn!(
                 error = &error as &dyn std::error::Error, topic = %place.topic, partition = place.partition,
-                offset = place.offset, "passed over a record that is no alert"
+                offset = place.offset, "put aside a record that is no alert"
             );
             tally.refused.push(reason(&error));
-            return Ok(());
+            let now = state.now();
+            // Where too many are kept, the bus still has it.
+            Store::put_aside(write, delivery, reason(&error), &error.to_string(), now).await?;
+            Ok(())
         }
-    };
+    }
+}
+
+async fn apply_alert(
+    state: &State,
+    write: &mut Write,
+    alert: Alert,
+    appended_ms: i64,
+    silences: &[Silence],
+    tally: &mut Tally,
+) -> sqlx::Result<()> {
+    let alert = taken_literally(alert);
     if alert.producer.id.0 == CANARY {
         let now = state.now();
         tally.canary = Some(now);
@@ -304,7 +351,7 @@ async fn apply_delivery(
         .into_iter()
         .flatten()
         .find(|before| before.incident.id == id);
-    store_change(state, write, change, before.as_ref(), delivery.appended_ms, tally).await?;
+    store_change(state, write, change, before.as_ref(), appended_ms, tally).await?;
     if let Some(incident) = &incident {
         Store::add_member(write, incident, &alert).await?;
     }
@@ -345,6 +392,7 @@ async fn store_change(
             _,
         ) => {}
     }
+    let change = inhibited(state, write, change).await?;
     let route = route(&state.registry.load().routes, &Question::of(&change.incident));
     let decision = decide(change, &route, &state.ladder, state.moment());
     let incident = &decision.change.incident;
@@ -355,7 +403,25 @@ async fn store_change(
         Store::add_notification(write, notification, incident.severity(), appended_ms).await?;
         tally.decided += 1;
     }
+    if state
+        .inhibitions
+        .iter()
+        .any(|inhibition| inhibition.source.fits(incident))
+    {
+        Store::mark_source(write, &incident.id).await?;
+    }
     Ok(())
+}
+
+/// Kept back, where another incident explains it.
+async fn inhibited(state: &State, write: &mut Write, change: Change) -> sqlx::Result<Change> {
+    if !may_be_inhibited(&state.inhibitions, &change) {
+        return Ok(change);
+    }
+    let now = state.now();
+    let sources = Store::sources(write, change.incident.key.organization).await?;
+    let by = inhibitor(&state.inhibitions, &sources, &change.incident, now);
+    Ok(inhibit(change, by, now))
 }
 
 /// The explanation of a route, as it is stored.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `alerting_alerts_applied_total` | alerts that opened or joined an incident |
 //! | `alerting_alerts_repeated_total` | alerts passed over since they were applied before |
-//! | `alerting_alerts_refused_total{reason}` | records that are no alert this version can read |
+//! | `alerting_alerts_refused_total{reason}` | records that are no alert this version can read, or that the store refuses |
+//! | `alerting_alerts_aside` | records that were put aside, until a person has looked at them |
 //! | `alerting_incidents_opened_total` | incidents opened |
 //! | `alerting_notifications_decided_total` | notifications put into the outbox |
 //! | `alerting_notifications_sent_total{channel}` | notifications handed over |
@@ -25,6 +26,8 @@
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+
+use crate::intake::REFUSED_BY_STORE;
 
 /// Counters of one service.
 #[derive(Clone, Debug)]
@@ -62,6 +65,8 @@ pub struct Metrics {
     pub canary_seconds: IntGauge,
     /// Rows of the registry that say nothing now.
     pub registry_rows_left_out: IntGauge,
+    /// Records put aside now.
+    pub alerts_aside: IntGauge,
     /// Incidents open now.
     pub incidents_open: IntGauge,
     /// Notifications waiting now.
@@ -113,9 +118,9 @@ impl Metrics {
             )?,
             alerts_refused: labelled(
                 "alerting_alerts_refused_total",
-                "Records that are no alert this version can read.",
+                "Records that are no alert this version can read, or that the store refuses.",
                 "reason",
-                &["not_json", "bad_field", "schema_too_new"],
+                &["not_json", "bad_field", "schema_too_new", REFUSED_BY_STORE],
             )?,
             incidents_opened: counter("alerting_incidents_opened_total", "Incidents opened.")?,
             notifications_decided: counter(
@@ -178,6 +183,10 @@ impl Metrics {
             registry_rows_left_out: gauge(
                 "alerting_registry_rows_left_out",
                 "Rows of the registry that the files contradict, and that say nothing.",
+            )?,
+            alerts_aside: gauge(
+                "alerting_alerts_aside",
+                "Records that were put aside, until a person has looked at them.",
             )?,
             incidents_open: gauge("alerting_incidents_open", "Incidents that are not closed.")?,
             notifications_pending: gauge(

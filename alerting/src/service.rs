@@ -24,7 +24,7 @@ use crate::{
     audit::Deed,
     channel::{Email, Webhook},
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     intake,
     link::LinkKey,
     metrics::Metrics,
@@ -156,6 +156,8 @@ async fn open(
     let (name, is_alone) = store.instance();
     Ok(State {
         ladder: config.escalation.ladder(duty),
+        inhibitions: config::inhibitions(&config.inhibitions)
+            .map_err(|(key, mend)| anyhow::anyhow!("{key}: {mend}"))?,
         steadily: Mutex::new(Steadily::new(name, is_alone, stored, clock.read())),
         key: LinkKey::of(&store, &config.data).await?,
         store,

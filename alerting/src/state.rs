@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use alerting_incident::{Ladder, Moment, NotificationId, Organization};
+use alerting_incident::{Inhibition, Ladder, Moment, NotificationId, Organization};
 use arc_swap::ArcSwap;
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde::Serialize;
@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     /// What happens when nobody answers.
     pub(crate) ladder: Ladder,
+    /// What is not told of while what explains it is open.
+    pub(crate) inhibitions: Vec<Inhibition>,
     /// The clock that deadlines go by.
     pub(crate) steadily: Mutex<Steadily>,
     pub(crate) metrics: Metrics,

@@ -6,6 +6,7 @@
 //! wakes the others (`elsewhere`).
 
 mod accounts;
+mod aside;
 mod audit;
 mod claims;
 mod conclusions;
@@ -13,6 +14,7 @@ mod connect;
 mod deadlines;
 mod elsewhere;
 mod incidents;
+mod inhibitions;
 mod members;
 mod notifications;
 mod positions;
@@ -29,6 +31,7 @@ use tokio::sync::watch;
 
 use crate::config::StoreSettings;
 pub(crate) use accounts::{Account, AccountKind};
+pub(crate) use aside::{ASIDE_MAX, Aside};
 pub(crate) use audit::AuditFilter;
 pub(crate) use conclusions::Fared;
 use connect::Dialect;
@@ -214,6 +217,29 @@ pub(crate) fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
+        _ => false,
+    }
+}
+
+/// Whether an error says that the store will never take these very values, or can't read what it has of them.
+///
+/// A missing table or right is none of that: it is mended, and then everything is taken.
+#[must_use]
+pub(crate) fn is_refused(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            // SQLSTATE: values, constraints, limits of the program, raised by a trigger; SQLite's numbers for too big,
+            // constraint, mismatch and range.
+            let code = error.code().unwrap_or_default();
+            if code.len() == 5 {
+                return ["22", "23", "54", "P0"]
+                    .iter()
+                    .any(|class| code.starts_with(class));
+            }
+            code.parse::<i64>()
+                .is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25))
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_) => true,
         _ => false,
     }
 }

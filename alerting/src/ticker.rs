@@ -4,6 +4,8 @@
 //! read again, so a rung is climbed once, whoever dies in between and however many instances look. Of several, one
 //! keeps the clock that deadlines go by (see [`alerting_incident::Steady`]) and ticks.
 
+mod kept_back;
+
 use std::time::Duration;
 
 use alerting_incident::{
@@ -55,9 +57,13 @@ impl Steadily {
 
 /// Runs until `shutdown`.
 pub(crate) async fn run(state: &State, shutdown: &CancellationToken) {
+    let mut is_first = true;
     while !shutdown.is_cancelled() {
-        match tick(state).await {
-            Ok(()) => state.ticked(),
+        match tick(state, is_first).await {
+            Ok(did) => {
+                is_first &= !did;
+                state.ticked();
+            }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -95,9 +101,10 @@ async fn release(state: &State) -> sqlx::Result<()> {
     Ok(())
 }
 
-async fn tick(state: &State) -> sqlx::Result<()> {
+/// Looks once; `false` if another instance does.
+async fn tick(state: &State, is_first: bool) -> sqlx::Result<bool> {
     if !beat(state).await? {
-        return Ok(());
+        return Ok(false);
     }
     let steady = state.moment().steady;
     let mut has_told = false;
@@ -115,10 +122,11 @@ async fn tick(state: &State) -> sqlx::Result<()> {
             Err(error) => return Err(error),
         }
     }
+    has_told |= kept_back::look(state, is_first).await?;
     if has_told {
         state.decided.all();
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Keeps the clock, where this process does; says whether it does.

@@ -111,6 +111,7 @@ fn open(earlier: Option<&Incident>, silence: Option<&Silence>, alert: &Alert, no
         verdict: None,
         priority: Priority::Normal,
         silence: silence.map(|silence| silence.id.clone()),
+        inhibited_by: None,
         escalation: None,
         opened_at: now,
         updated_at: now,

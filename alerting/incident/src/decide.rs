@@ -20,7 +20,7 @@ pub struct Decision {
 ///
 /// More of the same is silent: one incident, one notification. At first only contacts of the lowest turn are told; the
 /// others follow when nobody answers ([`crate::escalate`]). A responder is told again only when the incident became graver; one whose
-/// minimum was not reached before hears of it then as new. What a silence covers is told to nobody. A call for help goes
+/// minimum was not reached before hears of it then as new. What a silence covers, or another incident explains, is told to nobody. A call for help goes
 /// to the CERT's own contact, whatever is silent.
 #[must_use]
 pub fn decide(mut change: Change, route: &Route, ladder: &Ladder, moment: Moment) -> Decision {
@@ -42,8 +42,9 @@ pub fn decide(mut change: Change, route: &Route, ladder: &Ladder, moment: Moment
             notifications.extend(told);
             let within = within.or_else(|| ladder.longest());
             change.incident.escalation = Some(Escalation::waiting(Rung::Duty, moment, within));
+            change.incident.inhibited_by = None;
         }
-        _ if incident.silence.is_some() => {}
+        _ if incident.silence.is_some() || incident.inhibited_by.is_some() => {}
         ChangeKind::Opened | ChangeKind::Relapsed | ChangeKind::Woken => {
             let (reason, occasion) = match change.kind {
                 ChangeKind::Relapsed => (NotifyReason::Relapsed, severity.to_string()),

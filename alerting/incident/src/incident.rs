@@ -116,7 +116,9 @@ codes! {
         Escalated = "escalated",
         /// A silence covers it: nobody is told.
         Silenced = "silenced",
-        /// It goes on beyond the silence.
+        /// Another explains it: nobody is told while that one is open.
+        Inhibited = "inhibited",
+        /// It goes on beyond the silence, or what explained it is over.
         Woken = "woken",
         /// Someone, or the service, remarked something.
         Comment = "comment",
@@ -181,6 +183,8 @@ pub struct Incident {
     pub priority: Priority,
     /// The silence because of which nobody is told.
     pub silence: Option<SilenceId>,
+    /// The open incident that explains it, because of which nobody is told.
+    pub inhibited_by: Option<IncidentId>,
     /// How far up it was told, and what happens if nobody answers; `None` if nobody was told.
     pub escalation: Option<Escalation>,
     /// When it was opened, by the service's clock.
@@ -205,7 +209,7 @@ pub enum ChangeKind {
         /// The severity before.
         from: Severity,
     },
-    /// One more alert, and it is beyond the silence that kept the incident from being told.
+    /// It is beyond the silence that kept it from being told, or what explained it is over.
     Woken,
     /// A responder asks for help.
     HelpNeeded,

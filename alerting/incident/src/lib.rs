@@ -5,7 +5,8 @@
 //! (crate `alerting`) stores changes and sends notifications; nothing here knows how.
 //!
 //! The verbs, in the order of an incident's life: [`apply`], [`route`], [`decide`], [`notified`], [`seen`],
-//! [`acknowledge`], [`judge`], [`comment`], [`close`]; and where nobody answers, [`escalate`].
+//! [`acknowledge`], [`judge`], [`comment`], [`close`]; and where nobody answers, [`escalate`], where another explains it,
+//! [`inhibit`].
 //! Who may do which of them is in [`access`].
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ mod close;
 mod comment;
 mod decide;
 mod escalate;
+mod inhibit;
 mod judge;
 mod notified;
 mod route;
@@ -41,6 +43,9 @@ pub use escalate::{escalate, unreached};
 pub use incident::{
     Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, MANY, Priority, SAMPLES_MAX, State,
     TimelineEntry, TimelineKind, Verdict,
+};
+pub use inhibit::{
+    Described, Equal, INHIBIT_MAX, Inhibition, inhibit, inhibitor, look_again, may_be_inhibited,
 };
 pub use judge::judge;
 pub use ladder::{Escalation, Ladder, Moment, REMINDERS_MAX, Rung};

@@ -192,6 +192,9 @@ pub(crate) struct IncidentDetail {
     /// The silence that covers it.
     #[schema(value_type = Option<codes::SilenceId>)]
     pub(super) silence: Option<String>,
+    /// The open incident that explains it, because of which nobody is told.
+    #[schema(value_type = Option<codes::IncidentId>)]
+    pub(super) inhibited_by: Option<String>,
     /// The closed incident that it came back from, if the asker may see that one.
     #[schema(value_type = Option<codes::IncidentId>)]
     pub(super) relapse_of: Option<String>,

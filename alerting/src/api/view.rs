@@ -115,6 +115,7 @@ pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::R
         timeline: vec![],
         escalation: None,
         silence: None,
+        inhibited_by: None,
         relapse_of: before.map(|before| before.incident.id.to_string()),
     };
     if may(&who.principal, Action::ReadInternals, Some(stored.owner)) {
@@ -124,6 +125,7 @@ pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::R
         view.timeline = state.store.timeline(stored, TIMELINE_MAX).await?;
         view.escalation = escalation(state, stored);
         view.silence = stored.incident.silence.as_ref().map(|id| id.as_str().to_owned());
+        view.inhibited_by = stored.incident.inhibited_by.as_ref().map(ToString::to_string);
     }
     Ok(view)
 }

@@ -67,6 +67,7 @@ pub(super) async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Proble
         .metrics
         .incidents_open
         .set(state.store.open_incidents().await?);
+    state.metrics.alerts_aside.set(state.store.aside_total().await?);
     state
         .metrics
         .notifications_pending

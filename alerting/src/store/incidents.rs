@@ -55,9 +55,9 @@ pub(crate) struct Page {
     pub(crate) total: u64,
 }
 
-const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
+pub(super) const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
                        opened_at, updated_at, version, route, change, silence, told_up_to, answer_due, \
-                       reminders";
+                       reminders, inhibited_by";
 
 impl Store {
     /// Whether this alert was applied.
@@ -124,16 +124,16 @@ impl Store {
         sqlx::query(
             "INSERT INTO incident (id, dedup, relapse_of, lead, organization, owner, severity, count, first_seen,
                  last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, silence, told_up_to, answer_due, reminders, kin,
-                 change)
+                 inhibited_by, change)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20, $21, $22, $23, (SELECT coalesce(max(change), 0) + 1 FROM incident))
+                 $20, $21, $22, $23, $24, (SELECT coalesce(max(change), 0) + 1 FROM incident))
              ON CONFLICT (id) DO UPDATE SET lead = excluded.lead, owner = excluded.owner,
                  severity = excluded.severity, count = excluded.count, first_seen = excluded.first_seen,
                  last_seen = excluded.last_seen, state = excluded.state, verdict = excluded.verdict,
                  priority = excluded.priority, updated_at = excluded.updated_at, version = excluded.version,
                  route = excluded.route, search = excluded.search, change = excluded.change,
                  silence = excluded.silence, told_up_to = excluded.told_up_to, answer_due = excluded.answer_due,
-                 reminders = excluded.reminders",
+                 reminders = excluded.reminders, inhibited_by = excluded.inhibited_by",
         )
         .bind(incident.id.as_str())
         .bind(incident.key.digest())
@@ -158,6 +158,7 @@ impl Store {
         .bind(escalation.and_then(|escalation| escalation.due).map(Timestamp::as_nanos))
         .bind(escalation.map_or(0, |escalation| i64::from(escalation.reminders)))
         .bind(incident.key.kin())
+        .bind(incident.inhibited_by.as_ref().map(IncidentId::as_str))
         .execute(&mut **write)
         .await?;
         for entry in &change.timeline {
@@ -408,7 +409,7 @@ fn is_owned(query: &mut Sql, owners: &BTreeSet<OrganizationNumber>) {
         .list(owners.iter().map(|owner| owner.as_str()));
 }
 
-fn stored(row: &DbRow) -> sqlx::Result<Stored> {
+pub(super) fn stored(row: &DbRow) -> sqlx::Result<Stored> {
     let unreadable =
         |column: &str, source: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
             index: column.to_owned(),
@@ -448,6 +449,10 @@ fn stored(row: &DbRow) -> sqlx::Result<Stored> {
                 .map_err(|error| unreadable("priority", Box::new(error)))?,
             silence: match row.try_get::<Option<&str>, _>("silence")? {
                 Some(text) => SilenceId::parse(text),
+                None => None,
+            },
+            inhibited_by: match row.try_get::<Option<&str>, _>("inhibited_by")? {
+                Some(text) => Some(id("inhibited_by", text)?),
                 None => None,
             },
             escalation: escalation(row)?,

@@ -13,6 +13,7 @@ mod conclusions;
 mod document;
 mod escalation;
 mod hostile;
+mod inhibition;
 mod instances;
 mod isolation;
 mod registry;

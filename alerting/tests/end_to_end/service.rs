@@ -122,6 +122,19 @@ impl Service {
         publish(&self.bus, alerts).await;
     }
 
+    /// Publishes a record as it is, where an organisation's alerts go.
+    pub(crate) async fn publish_bytes(&self, organization: &str, value: &[u8]) {
+        let topic = Topic::parse(detect_alert::topic::ALERTS).expect("a name");
+        let record = Record::new(value.to_vec()).with_key(organization);
+        let producer = self.bus.producer().expect("a producer");
+        producer.publish(&topic, vec![record]).await.expect("published");
+    }
+
+    /// Changes the store behind the service's back.
+    pub(crate) async fn by_hand(&self, text: &'static str) {
+        crate::stores::by_hand(&self.folder.path().join("data"), text).await;
+    }
+
     /// Waits until that many mails came.
     pub(crate) async fn mails(&self, count: usize) -> Vec<Mail> {
         self.mails
@@ -130,6 +143,15 @@ impl Service {
             .await
             .expect("the listener runs")
             .clone()
+    }
+
+    /// Waits for a mail with a text.
+    pub(crate) async fn mail_with(&self, text: &str) -> Mail {
+        let has = |mail: &&Mail| mail.text.contains(text);
+        let mut mails = self.mails.clone();
+        let came = mails.wait_for(|mails| mails.iter().any(|mail| has(&mail))).await;
+        let came = came.expect("the listener runs");
+        came.iter().find(has).expect("it came").clone()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {

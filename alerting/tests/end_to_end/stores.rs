@@ -3,7 +3,7 @@
 
 use std::{future::Future, path::Path};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 tokio::task_local! {
     /// The address of the test's own database; `None` is SQLite.
@@ -60,6 +60,21 @@ pub(crate) fn settings(folder: &Path) -> String {
 /// The address of this test's own database.
 pub(crate) fn database() -> Option<String> {
     DATABASE.try_with(Clone::clone).ok().flatten()
+}
+
+/// Changes this test's store beside the service, which keeps its data in a folder.
+pub(crate) async fn by_hand(data: &Path, text: &'static str) {
+    match database() {
+        Some(url) => {
+            let mut connection = PgConnection::connect(&url).await.expect("connected");
+            sqlx::query(text).execute(&mut connection).await.expect("changed");
+        }
+        None => {
+            let file = format!("sqlite:{}", data.join("alerting.sqlite").display());
+            let mut connection = SqliteConnection::connect(&file).await.expect("connected");
+            sqlx::query(text).execute(&mut connection).await.expect("changed");
+        }
+    }
 }
 
 /// The server to test against.

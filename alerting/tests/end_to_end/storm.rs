@@ -16,7 +16,7 @@ on_both![
 ];
 
 /// Alerts of the storm, each about another machine.
-const STORM: u32 = 600;
+const STORM: u32 = 2_000;
 
 async fn a_storm_is_a_handful_of_incidents_and_delays_nobody_else() {
     let service = Service::start().await;

@@ -102,6 +102,7 @@ export interface TimelineEntry {
     | 'comment'
     | 'escalated'
     | 'silenced'
+    | 'inhibited'
     | 'woken'
     | 'closed';
   actor: string;

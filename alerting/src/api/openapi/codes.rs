@@ -78,6 +78,8 @@ schemas! {
     Zone = one_of(Zones::ALL.iter().map(|code| code.as_str()));
     /// How the registry is exported.
     ExportFormat = one_of(["json", "csv"]);
+    /// Why a record was put aside: what it is not, or that the store refuses it.
+    AsideReason = one_of(["not_json", "bad_field", "schema_too_new", "store"]);
     /// How a report is given.
     ReportFormat = one_of(["json", "text"]);
     /// Which rows a value comes from.
@@ -88,6 +90,8 @@ schemas! {
     IncidentId = text().pattern(Some("^[0-9a-f]{32}$")).build();
     /// Names a notification for good: 32 hexadecimal digits.
     NotificationId = text().pattern(Some("^[0-9a-f]{32}$")).build();
+    /// Names a record that was put aside: 32 hexadecimal digits.
+    AsideId = text().pattern(Some("^[0-9a-f]{32}$")).build();
     /// Names a silence for good: 32 hexadecimal digits.
     SilenceId = text().pattern(Some("^[0-9a-f]{32}$")).build();
     /// An organisation number: nine digits, the last of which checks the others.

@@ -1,0 +1,145 @@
+//! What another incident explains is not told of while that one is open, and is told afterwards; nothing else is kept back.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use alerting::{clock::Clock, config::Config};
+use ingest_event::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    BERGEN, STAVANGER,
+    service::{Alerts, Service},
+};
+
+crate::stores::on_both![
+    what_is_explained_is_told_once_its_explanation_is_closed,
+    what_is_kept_back_is_told_after_a_day_or_when_the_configuration_says_otherwise,
+];
+
+const INHIBITIONS: &str = "inhibitions:\n  \
+    - { source: { rules: [outage] }, target: { rules: [rule-1] }, equal: organization }\n";
+
+fn inhibiting(folder: &std::path::Path) -> Config {
+    configured(folder, INHIBITIONS)
+}
+
+fn configured(folder: &std::path::Path, added: &str) -> Config {
+    let file = folder.join("alerting.yml");
+    let text = std::fs::read_to_string(&file)
+        .expect("readable")
+        .replace(INHIBITIONS, "");
+    std::fs::write(&file, text + added).expect("written");
+    Config::read(&file).expect("a configuration")
+}
+
+/// When the alerts of the harness begin, and a clock that a test moves from there.
+fn clock() -> (Arc<AtomicI64>, Clock) {
+    let hand = Arc::new(AtomicI64::new(1_772_438_400_000));
+    let read = hand.clone();
+    let clock = alerting::clock::steered(move || Timestamp::from_millis(read.load(Ordering::Relaxed)));
+    (hand, clock)
+}
+
+/// The only incident of a rule in an organisation, whole.
+async fn only(service: &Service, organization: &str, rule: &str) -> Value {
+    let list = service
+        .get(&format!("/api/v1/incidents?organization={organization}&q={rule}"))
+        .await
+        .1;
+    assert_eq!(list["total"], 1, "{list}");
+    let id = list["incidents"][0]["id"].as_str().expect("an id");
+    service.get(&format!("/api/v1/incidents/{id}")).await.1
+}
+
+fn kinds(incident: &Value) -> Vec<&str> {
+    let timeline = incident["timeline"].as_array().expect("a list");
+    timeline
+        .iter()
+        .map(|line| line["kind"].as_str().expect("a kind"))
+        .collect()
+}
+
+async fn what_is_explained_is_told_once_its_explanation_is_closed() {
+    let service = Service::steered(clock().1, inhibiting).await;
+    let outage = || Alerts::new(STAVANGER).rule("outage").entity("2001:db8::1");
+    service.publish(&[outage().make(1)]).await;
+    service.mails(1).await;
+    service
+        .publish(&[
+            Alerts::new(STAVANGER).entity("10.4.4.4").make(2),
+            Alerts::new(STAVANGER).entity("10.4.4.4").make(3),
+            // What no rule names, and what is another's, is told as ever.
+            Alerts::new(STAVANGER).rule("other").make(4),
+            Alerts::new(BERGEN).make(5),
+        ])
+        .await;
+    let mails = service.mails(3).await;
+    let to = |whom: &str| mails.iter().filter(|mail| mail.to.contains(whom)).count();
+    assert_eq!((to("stavanger"), to("bergen")), (2, 1));
+    let source = only(&service, STAVANGER, "outage").await;
+    let held = only(&service, STAVANGER, "10.4.4.4").await;
+    assert_eq!(held["inhibited_by"], source["id"]);
+    assert_eq!((&held["count"], &held["state"]), (&json!(2), &json!("new")));
+    assert_eq!(kinds(&held), ["opened", "inhibited"]);
+
+    let close = format!(
+        "/api/v1/incidents/{}/close",
+        source["id"].as_str().expect("an id")
+    );
+    assert_eq!(
+        service
+            .post(&close, json!({ "note": "mended" }))
+            .await
+            .0,
+        200
+    );
+    let mails = service.mails(4).await;
+    assert!(
+        mails[3].to.contains("stavanger") && mails[3].text.contains("10.4.4.4"),
+        "{}",
+        mails[3].text
+    );
+    let told = only(&service, STAVANGER, "10.4.4.4").await;
+    assert_eq!((&told["inhibited_by"], &told["count"]), (&json!(null), &json!(2)));
+    assert_eq!(kinds(&told)[..3], ["opened", "inhibited", "woken"]);
+    // Closed, it explains nothing any more.
+    service
+        .publish(&[Alerts::new(STAVANGER).entity("10.9.9.9").make(9)])
+        .await;
+    assert!(service.mails(5).await[4].text.contains("10.9.9.9"));
+}
+
+async fn what_is_kept_back_is_told_after_a_day_or_when_the_configuration_says_otherwise() {
+    let (hand, clock) = clock();
+    let service = Service::steered(clock.clone(), inhibiting).await;
+    let outage = Alerts::new(STAVANGER)
+        .rule("outage")
+        .entity("2001:db8::1")
+        .make(1);
+    let canary = Alerts::new(BERGEN).make(5);
+    let target = |number: u32| {
+        Alerts::new(STAVANGER)
+            .entity(&format!("10.0.0.{number}"))
+            .make(number)
+    };
+    service.publish(&[outage]).await;
+    service.mails(1).await;
+    service.publish(&[target(2), canary]).await;
+    service.mails(2).await;
+    // A clock of a day later; nobody has closed anything.
+    hand.fetch_add(25 * 60 * 60 * 1_000, Ordering::Relaxed);
+    service.mail_with("10.0.0.2").await;
+    service
+        .publish(&[target(3), Alerts::new(BERGEN).entity("10.5.5.5").make(6)])
+        .await;
+    service.mail_with("10.5.5.5").await;
+    let held = only(&service, STAVANGER, "10.0.0.3").await;
+    assert!(held["inhibited_by"].is_string(), "{held}");
+    let stopped = service.stopped().await;
+    configured(stopped.folder(), "");
+    let service = stopped.again(clock).await;
+    service.mail_with("10.0.0.3").await;
+}
