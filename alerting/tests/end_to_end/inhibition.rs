@@ -89,13 +89,7 @@ async fn what_is_explained_is_told_once_its_explanation_is_closed() {
         "/api/v1/incidents/{}/close",
         source["id"].as_str().expect("an id")
     );
-    assert_eq!(
-        service
-            .post(&close, json!({ "note": "mended" }))
-            .await
-            .0,
-        200
-    );
+    assert_eq!(service.post(&close, json!({ "note": "mended" })).await.0, 200);
     let mails = service.mails(4).await;
     assert!(
         mails[3].to.contains("stavanger") && mails[3].text.contains("10.4.4.4"),
