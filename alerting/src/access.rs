@@ -2,15 +2,16 @@
 //!
 //! `seen` is the one place where queries are narrowed to what someone may see; `session` turns a cookie or a token
 //! into a principal, anew at each request; `login` is password and code; `break_glass` is the account for when
-//! nothing else works; [`accounts`] is what `varde-alerting accounts` does.
+//! nothing else works; `oidc` is the word of an identity provider; [`accounts`] is what `varde-alerting accounts` does.
 
 pub mod accounts;
 
 pub(crate) mod break_glass;
 pub(crate) mod login;
 mod noted;
+pub mod oidc;
 mod password;
-mod secret;
+pub(crate) mod secret;
 mod seen;
 pub(crate) mod session;
 mod totp;

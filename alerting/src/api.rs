@@ -8,6 +8,7 @@ mod door;
 mod host;
 mod incidents;
 mod login;
+mod oidc;
 pub(crate) mod openapi;
 mod places;
 mod problem;
@@ -110,6 +111,8 @@ fn quick() -> Routes {
         .route(responder::__path_verdict, responder::verdict)
         .route(login::__path_ways, login::ways)
         .route(login::__path_log_in, login::log_in)
+        .route(oidc::__path_begin, oidc::begin)
+        .route(oidc::__path_end, oidc::end)
         .route(login::__path_log_out, login::log_out)
         .route(login::__path_me, login::me)
         .route(watched::__path_mailbox, watched::mailbox)

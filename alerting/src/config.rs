@@ -3,6 +3,7 @@
 mod access;
 mod escalation;
 mod inhibitions;
+mod provider;
 mod store;
 
 use std::{
@@ -20,6 +21,8 @@ pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
+pub(crate) use provider::is_safe;
+pub use provider::{Profile, ProviderSettings, RoleRule, RuleOrganization, SecretIn};
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::login::Gate,
+    access::{login::Gate, oidc::Providers},
     api,
     audit::Deed,
     channel::{Email, Webhook},
@@ -162,12 +162,14 @@ async fn open(
         key: LinkKey::of(&store, &config.data).await?,
         store,
         registry: ArcSwap::from_pointee(registry),
-        clock,
         metrics: Metrics::new().context("register the metrics")?,
         notices: Notices::new().context("prepare the templates")?,
         cert: config.cert.clone(),
         access: config.access.clone(),
         gate: Gate::default(),
+        providers: Providers::open(config.access.as_ref(), &clock)
+            .context("prepare the identity providers")?,
+        clock,
         public_url: public_url.trim_end_matches('/').to_owned(),
         decided: Wake::default(),
         neighbours,

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::{
-    access::login::Gate,
+    access::{login::Gate, oidc::Providers},
     clock::Clock,
     config::{AccessSettings, CertSettings},
     link::LinkKey,
@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) access: Option<AccessSettings>,
     /// What attempts to log in share.
     pub(crate) gate: Gate,
+    /// Who vouches for people.
+    pub(crate) providers: Providers,
     pub(crate) public_url: String,
     /// Wakes the outbox.
     pub(crate) decided: Wake,

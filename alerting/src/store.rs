@@ -13,6 +13,7 @@ mod conclusions;
 mod connect;
 mod deadlines;
 mod elsewhere;
+mod identities;
 mod incidents;
 mod inhibitions;
 mod members;
@@ -37,6 +38,7 @@ pub(crate) use conclusions::Fared;
 use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
+pub(crate) use sessions::Session;
 pub(crate) use silences::SILENCES_MAX;
 pub(crate) use sql::Sql;
 

@@ -60,6 +60,8 @@ codes! {
         Local = "local",
         /// The account for when nothing else works; every use is an alert.
         BreakGlass = "break_glass",
+        /// By the word of an identity provider (OpenID Connect).
+        Oidc = "oidc",
         /// A machine's token.
         Token = "token",
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use ingest_event::{OrganizationNumber, Timestamp};
 
-use super::{Secret, login, note, password, secret, totp};
+use super::{Secret, login, note, oidc, password, secret, totp};
 use crate::{
     clock::Clock,
     config::Config,
@@ -32,7 +32,7 @@ const PASSWORD_BYTES: usize = 13;
 pub enum Verb {
     /// Lists accounts with what they are trusted with.
     List,
-    /// Adds an account; password, code key and recovery codes are printed this once.
+    /// Adds an account; password, code key and recovery codes, if it has them, are printed this once.
     Add {
         /// What they log in as.
         login: String,
@@ -45,6 +45,9 @@ pub enum Verb {
         /// A machine's: it gets tokens, and no password.
         #[arg(long, group = "kind")]
         machine: bool,
+        /// Of somebody who logs in by an identity provider: it gets no password either; `bind` says who it is.
+        #[arg(long, group = "kind")]
+        federated: bool,
         /// Reads the password from standard input instead of making one.
         #[arg(long)]
         password_stdin: bool,
@@ -79,6 +82,19 @@ pub enum Verb {
         /// As it was given.
         #[arg(long, requires = "role")]
         organization: Option<OrganizationNumber>,
+    },
+    /// Lets whoever was told this code log in as an account, by the identity provider that they came from.
+    Bind {
+        /// As whom.
+        login: String,
+        /// What the login page told them, as ABCD-EFGH. Make sure on another way that it is they who have it.
+        #[arg(long)]
+        code: String,
+    },
+    /// Lets nobody log in as an account by an identity provider any more, and ends its sessions.
+    Unbind {
+        /// Whose.
+        login: String,
     },
     /// Makes a token for a machine's account; it is printed this once.
     Token {
@@ -127,12 +143,14 @@ impl Desk {
                 name,
                 break_glass,
                 machine,
+                federated,
                 password_stdin,
             } => {
-                let kind = match (break_glass, machine) {
-                    (true, _) => AccountKind::BreakGlass,
-                    (false, true) => AccountKind::Machine,
-                    (false, false) => AccountKind::Local,
+                let kind = match (break_glass, machine, federated) {
+                    (true, _, _) => AccountKind::BreakGlass,
+                    (false, true, _) => AccountKind::Machine,
+                    (false, false, true) => AccountKind::Federated,
+                    (false, false, false) => AccountKind::Local,
                 };
                 self.add(&login::canonical(&login), &name, kind, password_stdin)
                     .await
@@ -166,6 +184,17 @@ impl Desk {
                 role,
                 organization,
             } => self.revoke(&login, role, organization).await,
+            Verb::Bind { login, code } => self.bind(&login, &code).await,
+            Verb::Unbind { login } => {
+                let account = self.find(&login).await?;
+                let mut write = self.store.begin().await?;
+                if !Store::unbind_identities(&mut write, &account.id).await? {
+                    bail!("unbind `{login}`: nobody logs in as it by an identity provider");
+                }
+                note(&mut write, self.now, OPERATOR, "identity.unbound", &account.name).await?;
+                self.store.commit(write).await?;
+                Ok(String::new())
+            }
             Verb::Token { login, days, actions } => {
                 self.token(&login, days, actions.into_iter().collect()).await
             }
@@ -243,7 +272,7 @@ impl Desk {
     async fn reset(&self, login: &str, from_input: bool) -> anyhow::Result<String> {
         let account = self.find(login).await?;
         if !matches!(account.kind, AccountKind::Local | AccountKind::BreakGlass) {
-            bail!("reset `{login}`: it has no password; revoke it and add it anew");
+            bail!("reset `{login}`: it has no password; a machine gets another token, and `unbind` is for who logs in by an identity provider");
         }
         let fresh = self.fresh(&account.id, from_input)?;
         let mut write = self.store.begin().await?;
@@ -313,6 +342,26 @@ impl Desk {
         note(&mut write, self.now, OPERATOR, "token.made", &account.name).await?;
         self.store.commit(write).await?;
         Ok(format!("token: {}\nuntil: {ends_at}\n", secret.as_str()))
+    }
+
+    async fn bind(&self, login: &str, code: &str) -> anyhow::Result<String> {
+        let account = self.find(login).await?;
+        if !matches!(account.kind, AccountKind::Local | AccountKind::Federated) || account.revoked_at.is_some() {
+            bail!("bind `{login}`: it is no person's account, or closed; add one with --federated");
+        }
+        let digest = oidc::request_digest(code);
+        let asked = self.store.requested_identity(&digest, self.now).await?;
+        let (identity, provider) = asked.with_context(|| {
+            format!("bind `{login}`: there is no such code, or it is older than a week; let them log in again for another")
+        })?;
+        let mut write = self.store.begin().await?;
+        Store::bind_identity(&mut write, &identity, &account.id, &provider, self.now)
+            .await
+            .with_context(|| format!("bind `{login}`"))?;
+        let bound = format!("{} {provider}", account.name);
+        note(&mut write, self.now, OPERATOR, "identity.bound", &bound).await?;
+        self.store.commit(write).await?;
+        Ok(String::new())
     }
 
     async fn find(&self, login: &str) -> anyhow::Result<Account> {

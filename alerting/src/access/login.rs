@@ -125,7 +125,7 @@ pub(crate) async fn log_in(
     }
     let how = match account.kind {
         AccountKind::BreakGlass => Login::BreakGlass,
-        AccountKind::Local | AccountKind::Machine => Login::Local,
+        AccountKind::Local | AccountKind::Machine | AccountKind::Federated => Login::Local,
     };
     let opened = session::open(state, settings, &mut write, &account, how)
         .await
@@ -212,7 +212,7 @@ impl Default for Gate {
 
 impl Gate {
     /// Counts an attempt; whether there were not too many lately.
-    fn lets(&self, now: Timestamp) -> bool {
+    pub(super) fn lets(&self, now: Timestamp) -> bool {
         let mut held = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) = *held;
         *held = if ALL_WINDOW <= now.since(since) {
@@ -224,7 +224,7 @@ impl Gate {
     }
 
     /// One succeeded: it does not count.
-    fn let_in(&self) {
+    pub(super) fn let_in(&self) {
         let mut held = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         held.1 = held.1.saturating_sub(1);
     }

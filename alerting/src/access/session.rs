@@ -5,7 +5,7 @@ use std::time::Duration;
 use alerting_incident::access::{Grant, Login, Principal, Role};
 use ingest_event::Timestamp;
 
-use super::Secret;
+use super::{Secret, oidc};
 use crate::{
     config::AccessSettings,
     state::State,
@@ -48,7 +48,18 @@ pub(crate) async fn principal(
             if session.ends_at <= now || idle(settings) <= now.since(session.seen_at) {
                 return Ok(None);
             }
-            named(state, &session.account, session.login, now).await.map(Some)
+            if session.login != Login::Oidc {
+                return named(state, &session.account, session.login, now).await.map(Some);
+            }
+            // Who has no role left is not someone to whom nothing is shown, but no longer someone who is let in.
+            let Some(by_rule) = oidc::granted(state, &session) else {
+                return Ok(None);
+            };
+            let mut grants = state.store.grants(&session.account.id).await?;
+            grants.extend(by_rule);
+            let name = session.account.name;
+            let has_role = grants.iter().any(|grant| grant.holds(now));
+            Ok(has_role.then(|| trusted(state, name, session.login, &grants, now)))
         }
         Some(Credential::Token(secret)) => {
             let Some(token) = state.store.token(&secret.digest()).await? else {

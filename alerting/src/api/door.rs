@@ -39,6 +39,7 @@ pub(super) enum Door {
 pub(super) fn door(path: &str) -> Door {
     match path {
         "/healthz" | "/readyz" | "/api/v1/login" | "/api/v1/openapi.json" => Door::Open,
+        "/api/v1/login/{provider}" | "/api/v1/login/{provider}/callback" => Door::Open,
         path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
         "/metrics" => Door::Watch,
         "/api/v1/audit" => Door::Audit,
@@ -146,6 +147,13 @@ fn credential(headers: &HeaderMap, is_encrypted: bool) -> Option<Credential> {
         let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
         return Secret::sent(token.trim()).map(Credential::Token);
     }
+    cookie(headers, cookie_name(is_encrypted))
+        .and_then(Secret::sent)
+        .map(Credential::Session)
+}
+
+/// A cookie, only under its own name: what a neighbouring host may set is not looked at.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let cookies = headers
         .get_all(header::COOKIE)
         .iter()
@@ -153,10 +161,8 @@ fn credential(headers: &HeaderMap, is_encrypted: bool) -> Option<Credential> {
     cookies
         .flat_map(|line| line.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        // Only under its own name: what a neighbouring host may set is not looked at.
-        .find(|(name, _)| *name == cookie_name(is_encrypted))
-        .and_then(|(_, value)| Secret::sent(value))
-        .map(Credential::Session)
+        .find(|(own, _)| *own == name)
+        .map(|(_, value)| value)
 }
 
 /// Loopback, unless a proxy on this machine passes on what another asked for.

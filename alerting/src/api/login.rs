@@ -5,7 +5,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::State as Shared,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use ingest_event::OrganizationNumber;
@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Api, body::read_body, door, openapi::codes, problem::Problem, shapes::OrganizationName, who::Who,
+    Api, body::read_body, door, oidc, openapi::codes, problem::Problem, shapes::OrganizationName, who::Who,
 };
 use crate::{
     access::{
         Secret,
         login::{self, Refused, Typed},
         note,
+        oidc::ended,
         session::Credential,
     },
     config::AccessSettings,
@@ -46,6 +47,10 @@ pub(super) struct LoginWays {
     required: bool,
     /// Whether accounts of this service can log in.
     local: bool,
+    /// The identity providers that one can log in by.
+    providers: Vec<oidc::ProviderShown>,
+    /// Why a login by one of them was refused, some minutes ago.
+    refused: Option<oidc::RefusedShown>,
     /// Whom to ask for access.
     ask: Option<String>,
 }
@@ -53,6 +58,13 @@ pub(super) struct LoginWays {
 /// Done; there is nothing to say.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Done {}
+
+/// The session is over.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LoggedOut {
+    /// Where the identity provider ends its own session: for the browser to go to.
+    next: Option<String>,
+}
 
 /// Who one is, and what one may do.
 #[derive(Serialize, ToSchema)]
@@ -73,10 +85,13 @@ pub(super) struct Me {
 
 /// Tells by which ways one can log in.
 #[utoipa::path(get, path = "/api/v1/login", responses((status = 200, body = LoginWays)))]
-pub(super) async fn ways(Shared(api): Shared<Api>) -> Json<LoginWays> {
+pub(super) async fn ways(Shared(api): Shared<Api>, headers: HeaderMap) -> Json<LoginWays> {
     let state = &api.state;
     let settings = state.access.as_ref();
+    let (providers, refused) = oidc::ways(state, settings, &headers).await;
     Json(LoginWays {
+        providers,
+        refused,
         required: settings.is_some(),
         local: settings.is_some_and(|settings| settings.local_accounts),
         ask: settings.map(|settings| whom_to_ask(state, settings)),
@@ -130,17 +145,23 @@ pub(super) async fn log_in(Shared(api): Shared<Api>, body: Bytes) -> Result<Resp
 }
 
 /// Ends the session.
+///
+/// Who logged in by an identity provider is logged out there by going to `next`, where it can.
 #[utoipa::path(post, path = "/api/v1/logout",
-    responses((status = 200, body = Done, headers(("set-cookie" = String, description = "takes the session away")))))]
+    responses((status = 200, body = LoggedOut, headers(("set-cookie" = String, description = "takes the session away")))))]
 pub(super) async fn log_out(Shared(api): Shared<Api>, who: Who) -> Result<Response, Problem> {
     let state = &api.state;
+    let mut next = None;
     if let Some(Credential::Session(secret)) = &who.credential {
+        if let Some(session) = state.store.session(&secret.digest()).await? {
+            next = ended(state, &session).await;
+        }
         let mut write = state.store.begin().await?;
         Store::end_session(&mut write, &secret.digest()).await?;
         note(&mut write, state.now(), &who.principal.name, "logout", "").await?;
         state.store.commit(write).await?;
     }
-    Ok(with_cookie(state, None, Json(Done {}).into_response()))
+    Ok(with_cookie(state, None, Json(LoggedOut { next }).into_response()))
 }
 
 /// Tells who one is, how one logged in, and what one may do.
@@ -176,7 +197,7 @@ pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Me> {
 }
 
 /// Puts a session's cookie onto an answer, or takes it away.
-fn with_cookie(state: &State, secret: Option<&Secret>, mut answer: Response) -> Response {
+pub(super) fn with_cookie(state: &State, secret: Option<&Secret>, mut answer: Response) -> Response {
     let is_encrypted = state.public_url.starts_with("https://");
     let value = format!(
         "{}={}; Path=/; HttpOnly; SameSite=Lax{}{}",
@@ -186,7 +207,7 @@ fn with_cookie(state: &State, secret: Option<&Secret>, mut answer: Response) -> 
         if secret.is_none() { "; Max-Age=0" } else { "" },
     );
     if let Ok(value) = HeaderValue::from_str(&value) {
-        answer.headers_mut().insert(header::SET_COOKIE, value);
+        answer.headers_mut().append(header::SET_COOKIE, value);
     }
     answer
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use alerting::{
-    access::accounts::{self, Verb},
+    access::{
+        accounts::{self, Verb},
+        oidc,
+    },
     clock,
     config::Config,
     registry, service,
@@ -87,6 +90,9 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
         };
+    }
+    if let Err(error) = oidc::check(config.access.as_ref()) {
+        return fail(&error.into(), CONFIG);
     }
     if !runs {
         return ExitCode::SUCCESS;

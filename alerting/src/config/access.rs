@@ -3,6 +3,8 @@
 use ingest_event::OrganizationNumber;
 use serde::Deserialize;
 
+use super::provider::{self, ProviderSettings};
+
 /// Who logs in, and how. Without it, whoever reaches the service is the CERT.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct AccessSettings {
     /// Hours after which a session ends whatever it does.
     #[serde(default = "default_session_hours")]
     pub session_hours: u32,
+    /// Who vouches for people who log in.
+    #[serde(default)]
+    pub providers: Vec<ProviderSettings>,
 }
 
 fn yes() -> bool {
@@ -46,6 +51,6 @@ impl AccessSettings {
         if !(1..=168).contains(&self.session_hours) {
             return Some(("access.session_hours", "write 1 to 168".to_owned()));
         }
-        None
+        provider::wrong(&self.providers).map(|mend| ("access.providers", mend))
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum AccountKind {
     BreakGlass,
     /// A machine's, which has tokens.
     Machine,
+    /// A person's whom an identity provider vouches for.
+    Federated,
 }
 
 /// Someone who may log in.
@@ -45,11 +47,12 @@ impl AccountKind {
             Self::Local => "local",
             Self::BreakGlass => "break_glass",
             Self::Machine => "machine",
+            Self::Federated => "federated",
         }
     }
 
     fn read(code: &str) -> Option<Self> {
-        [Self::Local, Self::BreakGlass, Self::Machine]
+        [Self::Local, Self::BreakGlass, Self::Machine, Self::Federated]
             .into_iter()
             .find(|kind| kind.as_str() == code)
     }

@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) seen_at: Timestamp,
     /// When it ends whatever it does.
     pub(crate) ends_at: Timestamp,
+    /// By which identity provider, and what of its word counts (JSON).
+    pub(crate) vouched: Option<(String, String)>,
 }
 
 /// What a machine holds.
@@ -43,7 +45,7 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn session(&self, digest: &str) -> sqlx::Result<Option<Session>> {
         let mut query = Sql::new(format!(
-            "SELECT {}, session.login AS how, session.seen_at, session.ends_at FROM session
+            "SELECT {}, session.login AS how, session.seen_at, session.ends_at, session.provider, session.claimed FROM session
              JOIN account ON account.id = session.account
              WHERE account.revoked_at IS NULL AND session.digest = ",
             accounts::COLUMNS
@@ -59,6 +61,9 @@ impl Store {
             login,
             seen_at: Timestamp::from_nanos(row.try_get("seen_at")?),
             ends_at: Timestamp::from_nanos(row.try_get("ends_at")?),
+            vouched: row
+                .try_get::<Option<String>, _>("provider")?
+                .zip(row.try_get::<Option<String>, _>("claimed")?),
         }))
     }
 
