@@ -5,6 +5,20 @@ import { FixtureServer } from './support/server';
 
 const KARI = { login: 'kari', password: 'et langt nok passord', code: '123456' };
 
+/** As the service names them. */
+const REASONS = [
+  'provider_away',
+  'cancelled',
+  'provider_refused',
+  'expired',
+  'bad_token',
+  'low_level',
+  'unknown',
+  'closed',
+  'no_role',
+  'busy',
+];
+
 const test = base.extend<{ server: FixtureServer; url: string }>({
   server: async ({}, use) => {
     const server = new FixtureServer(20);
@@ -84,6 +98,36 @@ test('is accessible in three languages and narrow', async ({ page, url }) => {
     await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible();
     await expectAccessible(page, `login ${language}`);
   }
+  await page.setViewportSize({ width: 320, height: 640 });
+  await expectReflow(page);
+});
+
+test('offers identity providers, says which is away, and why one was not let in', async ({ page, server, url }) => {
+  server.providers = [
+    { id: 'ansattporten', name: 'Ansattporten', is_there: true },
+    { id: 'entra', name: 'Entra ID', is_there: false },
+  ];
+  server.refused = { provider: 'Ansattporten', reason: 'unknown', code: 'ABCD-EFGH' };
+  await page.goto(`${url}/login?back=${encodeURIComponent('/incidents/inc-3')}`);
+  const link = page.getByRole('link', { name: 'Logg inn med Ansattporten' });
+  await expect(link).toHaveAttribute(
+    'href',
+    '/api/v1/login/ansattporten?back=%2Fincidents%2Finc-3&language=nb',
+  );
+  await expect(page.getByText('Entra ID svarer ikke akkurat nå.')).toBeVisible();
+  await expect(page.getByRole('link', { name: /Entra/ })).toHaveCount(0);
+  await expect(page.getByRole('alert')).toContainText('ingen har gitt deg tilgang her');
+  await expect(page.getByRole('alert')).toContainText('ABCD-EFGH');
+  await expect(page.getByLabel('Brukernavn')).toBeVisible();
+  for (const reason of REASONS) {
+    server.refused = { provider: 'Ansattporten', reason, code: null };
+    for (const language of ['nb', 'nn', 'en']) {
+      await page.goto(`${url}/login`);
+      await page.getByRole('combobox').first().selectOption(language);
+      await expect(page.getByRole('alert')).not.toContainText(/login\.|\{|virker ikke|verkar ikkje|does not work/);
+    }
+  }
+  await expectAccessible(page, 'login by providers');
   await page.setViewportSize({ width: 320, height: 640 });
   await expectReflow(page);
 });

@@ -272,7 +272,9 @@ impl Desk {
     async fn reset(&self, login: &str, from_input: bool) -> anyhow::Result<String> {
         let account = self.find(login).await?;
         if !matches!(account.kind, AccountKind::Local | AccountKind::BreakGlass) {
-            bail!("reset `{login}`: it has no password; a machine gets another token, and `unbind` is for who logs in by an identity provider");
+            bail!(
+                "reset `{login}`: it has no password; a machine gets another token, and `unbind` is for who logs in by an identity provider"
+            );
         }
         let fresh = self.fresh(&account.id, from_input)?;
         let mut write = self.store.begin().await?;
@@ -346,7 +348,9 @@ impl Desk {
 
     async fn bind(&self, login: &str, code: &str) -> anyhow::Result<String> {
         let account = self.find(login).await?;
-        if !matches!(account.kind, AccountKind::Local | AccountKind::Federated) || account.revoked_at.is_some() {
+        if !matches!(account.kind, AccountKind::Local | AccountKind::Federated)
+            || account.revoked_at.is_some()
+        {
             bail!("bind `{login}`: it is no person's account, or closed; add one with --federated");
         }
         let digest = oidc::request_digest(code);

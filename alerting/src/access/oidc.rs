@@ -26,8 +26,8 @@ use crate::{
     state::State,
     store::{Account, AccountKind, Session, Store, Write},
 };
-pub(crate) use provider::{Provider, encoded};
 use provider::{Metadata, ProviderError};
+pub(crate) use provider::{Provider, encoded};
 use started::Started;
 pub(crate) use started::{MINUTES, safe};
 use token::{Claimed, Claims, TokenError};
@@ -252,7 +252,10 @@ fn address(
 
 /// Where the provider sends the browser back, as it must be registered there.
 fn redirect_uri(state: &State, provider: &Provider) -> String {
-    format!("{}/api/v1/login/{}/callback", state.public_url, provider.settings.id)
+    format!(
+        "{}/api/v1/login/{}/callback",
+        state.public_url, provider.settings.id
+    )
 }
 
 /// Where the browser goes to be logged out at the provider too (RP-Initiated Logout 1.0). The token is not kept, and with it
@@ -308,7 +311,9 @@ pub(crate) async fn complete(
     };
     match outcome {
         Ok(claims) => enter(state, settings, provider, started, &claims).await,
-        Err(reason) => refuse(state, provider, None, reason, None, started.back).await.map(Err),
+        Err(reason) => refuse(state, provider, None, reason, None, started.back)
+            .await
+            .map(Err),
     }
 }
 
@@ -330,7 +335,11 @@ async fn vouched(
         return Err(Reason::BadToken(TokenError::Issuer));
     }
     if let Some(error) = &answered.error {
-        return Err(if error == "access_denied" { Reason::Cancelled } else { Reason::ProviderRefused });
+        return Err(if error == "access_denied" {
+            Reason::Cancelled
+        } else {
+            Reason::ProviderRefused
+        });
     }
     let code = answered
         .code
@@ -344,7 +353,9 @@ async fn vouched(
         return Err(Reason::Busy);
     };
     let redirect_uri = redirect_uri(state, provider);
-    let exchanged = provider.exchange(&metadata, code, &verifier, &redirect_uri, now).await;
+    let exchanged = provider
+        .exchange(&metadata, code, &verifier, &redirect_uri, now)
+        .await;
     let claims = exchanged
         .and_then(|claims| {
             claims.check(&provider.settings, &started.nonce, now)?;
@@ -372,7 +383,9 @@ async fn enter(
     let account = state.store.identified(&identity).await?;
     let mut write = state.store.begin().await?;
     let refuse_as = async |account: Option<&Account>, reason, code| {
-        refuse(state, provider, account, reason, code, started.back.clone()).await.map(Err)
+        refuse(state, provider, account, reason, code, started.back.clone())
+            .await
+            .map(Err)
     };
     let account = match account {
         Some(account) if account.revoked_at.is_some() => {

@@ -74,7 +74,12 @@ pub(super) async fn begin(
     let mut answer = match begun {
         Ok((address, sealed)) => {
             let mut answer = see_other(&address);
-            set(state, &mut answer, Cookie::Started, Some((&sealed, oidc::MINUTES)));
+            set(
+                state,
+                &mut answer,
+                Cookie::Started,
+                Some((&sealed, oidc::MINUTES)),
+            );
             set(state, &mut answer, Cookie::Refused, None);
             answer
         }
@@ -120,7 +125,11 @@ pub(super) async fn end(
 }
 
 /// Which providers there are and whether they answer, and why somebody was not let in, for the login page.
-pub(super) async fn ways(state: &State, settings: Option<&AccessSettings>, headers: &HeaderMap) -> (Value, Value) {
+pub(super) async fn ways(
+    state: &State,
+    settings: Option<&AccessSettings>,
+    headers: &HeaderMap,
+) -> (Value, Value) {
     if settings.is_none() {
         return (json!([]), Value::Null);
     }
@@ -155,11 +164,19 @@ fn told(state: &State, provider: &str, refused: &Refused) -> Response {
         provider: provider.to_owned(),
         reason: refused.reason.as_str().to_owned(),
         code: refused.code.clone(),
-        until: state.now().as_nanos().saturating_add(REFUSED_MINUTES * 60_000_000_000),
+        until: state
+            .now()
+            .as_nanos()
+            .saturating_add(REFUSED_MINUTES * 60_000_000_000),
     };
     let plain = serde_json::to_vec(&told).unwrap_or_default();
     if let Ok(sealed) = secret::seal(&state.key.derived(REFUSED), REFUSED, &plain) {
-        set(state, &mut answer, Cookie::Refused, Some((&sealed, REFUSED_MINUTES)));
+        set(
+            state,
+            &mut answer,
+            Cookie::Refused,
+            Some((&sealed, REFUSED_MINUTES)),
+        );
     }
     answer
 }

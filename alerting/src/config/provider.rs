@@ -176,7 +176,9 @@ impl RoleRule {
             return Some("this role is for an organisation: write `organization: claimed`, or its number");
         }
         if self.value.is_none() && self.organization != Some(RuleOrganization::Claimed) {
-            return Some("write the `value` that gives the role: else everyone whom the provider knows has it");
+            return Some(
+                "write the `value` that gives the role: else everyone whom the provider knows has it",
+            );
         }
         if self.claim.is_some() && self.value.is_none() {
             return Some("`claim` without `value` says nothing");
@@ -229,7 +231,11 @@ impl ProviderSettings {
 
     fn order(&self) -> Vec<&str> {
         match self.profile {
-            Profile::IdPorten => vec!["idporten-loa-low", "idporten-loa-substantial", "idporten-loa-high"],
+            Profile::IdPorten => vec![
+                "idporten-loa-low",
+                "idporten-loa-substantial",
+                "idporten-loa-high",
+            ],
             Profile::Ansattporten => vec!["substantial", "high"],
             // Authentication contexts have no order: the one that is asked for.
             Profile::EntraId => self.acr.iter().map(String::as_str).collect(),
@@ -276,7 +282,9 @@ impl ProviderSettings {
         }
         let issuer = self.issuer();
         let Ok(url) = reqwest::Url::parse(&issuer) else {
-            return Some("write `issuer` as an address, as the provider's discovery document has it".to_owned());
+            return Some(
+                "write `issuer` as an address, as the provider's discovery document has it".to_owned(),
+            );
         };
         if !is_safe(&url) || url.query().is_some() || url.fragment().is_some() {
             return Some("write `issuer` with https://, and nothing after `?` or `#`".to_owned());
@@ -313,7 +321,9 @@ impl ProviderSettings {
             return None;
         }
         Some(match self.profile {
-            Profile::Generic => "write all levels in `acr_order`, the lowest first, and `acr` as one of them".to_owned(),
+            Profile::Generic => {
+                "write all levels in `acr_order`, the lowest first, and `acr` as one of them".to_owned()
+            }
             Profile::IdPorten | Profile::Ansattporten | Profile::EntraId => {
                 format!("write `acr` as one of {}", self.order().join(", "))
             }
@@ -366,7 +376,10 @@ fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
 pub(crate) fn is_safe(url: &reqwest::Url) -> bool {
     let is_here = url.host_str().is_some_and(|host| {
         let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        host == "localhost"
+            || address
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback())
     });
     url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }

@@ -64,7 +64,7 @@ pub(crate) async fn start_with(more: &str) -> Service {
     start_at(alerting::clock::machine(), more).await
 }
 
-async fn start_at(clock: alerting::clock::Clock, more: &str) -> Service {
+pub(crate) async fn start_at(clock: alerting::clock::Clock, more: &str) -> Service {
     let configured = |folder: &Path| {
         let path = folder.join("alerting.yml");
         let text = std::fs::read_to_string(&path).expect("there");

@@ -58,6 +58,8 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/registry/{number}", Kept::Cert),
     ("/api/v1/route/explain", Kept::Cert),
     ("/api/v1/login", Kept::Open),
+    ("/api/v1/login/{provider}", Kept::Open),
+    ("/api/v1/login/{provider}/callback", Kept::Open),
     ("/api/v1/logout", Kept::Narrowed),
     ("/api/v1/me", Kept::Narrowed),
     ("/api/v1/stream", Kept::Narrowed),

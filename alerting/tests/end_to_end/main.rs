@@ -16,6 +16,7 @@ mod hostile;
 mod inhibition;
 mod instances;
 mod isolation;
+mod oidc;
 mod registry;
 mod service;
 mod signed;

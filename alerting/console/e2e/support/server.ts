@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Incident, IncidentDetail, ResponderView, Verdict } from '../../src/api/types';
+import type { Incident, IncidentDetail, LoginWays, ResponderView, Verdict } from '../../src/api/types';
 import { detailOf, incidents, RESPONDER_TOKEN, responderOf } from './fixtures';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
@@ -35,6 +35,9 @@ export class FixtureServer {
   /** Ask for a login, and take this name, password and code. */
   login: { login: string; password: string; code: string } | null = null;
   private isLoggedIn = false;
+  /** What the login page is told of identity providers. */
+  providers: LoginWays['providers'] = [];
+  refused: LoginWays['refused'] = null;
   /** Answer every API call with this status instead: 0 drops the connection. */
   failWith: number | null = null;
   readonly posts: { path: string; body: unknown }[] = [];
@@ -129,7 +132,9 @@ export class FixtureServer {
       this.streams.add(response);
       response.on('close', () => this.streams.delete(response));
     } else if (path === '/login') {
-      json(response, { required: this.login !== null, local: true, ask: 'Eksempel-CERT, 22 00 00 00' });
+      const { providers, refused } = this;
+      const ask = 'Eksempel-CERT, 22 00 00 00';
+      json(response, { required: this.login !== null, local: true, ask, providers, refused });
     } else if (path === '/me') {
       const who = { name: 'Kari Nordmann', login: 'local', can_log_out: this.login !== null };
       json(response, { ...who, may: ['read'], organizations: null, ask: null });

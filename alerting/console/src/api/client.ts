@@ -73,7 +73,14 @@ export function logIn(login: string, password: string, code: string): Promise<un
   return post('/login', { login, password, code });
 }
 
-export function logOut(): Promise<unknown> {
+/** Where one logs in by an identity provider: an address that the browser goes to. */
+export function providerPath(id: string, back: string, language: string): string {
+  const query = new URLSearchParams({ back, language });
+  return `${BASE}/login/${encodeURIComponent(id)}?${query.toString()}`;
+}
+
+/** Ends the session; `next` is where the identity provider ends its own. */
+export function logOut(): Promise<{ next?: string | null }> {
   return post('/logout', {});
 }
 

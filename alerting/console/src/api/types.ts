@@ -174,4 +174,8 @@ export interface LoginWays {
   required: boolean;
   local: boolean;
   ask: string | null;
+  /** Identity providers, and whether each answers. */
+  providers: { id: string; name: string; is_there: boolean }[];
+  /** Why somebody who came by a provider was not let in, a few minutes ago. */
+  refused: { provider: string; reason: string; code: string | null } | null;
 }

@@ -1,10 +1,11 @@
-// `/login`: name, password and code. Whoever was sent here goes back to where they came from.
+// `/login`: identity providers, and name, password and code. Whoever was sent here goes back to where they came from.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, fetchLoginWays, logIn } from '../api/client';
+import { ApiError, fetchLoginWays, logIn, providerPath } from '../api/client';
+import type { LoginWays } from '../api/types';
 import { PageTitle } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { backFrom, navigate } from '../shell/router';
-import type { TextKey } from '../text/catalogue';
+import { isTextKey, type TextKey } from '../text/catalogue';
 
 /** As the service takes them. */
 const MAX_LOGIN_CHARS = 128;
@@ -12,8 +13,9 @@ const MAX_PASSWORD_CHARS = 1_024;
 const MAX_CODE_CHARS = 32;
 
 export function LoginPage({ search }: { search: string }) {
-  const { t } = usePreferences();
-  const ask = useAsk();
+  const { t, language } = usePreferences();
+  const ways = useWays();
+  const providers = ways?.providers ?? [];
   const [login, setLogin] = useState('');
   const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
@@ -22,10 +24,10 @@ export function LoginPage({ search }: { search: string }) {
   const told = useRef<HTMLParagraphElement>(null);
   const name = useRef<HTMLInputElement>(null);
 
-  // There is one thing to do here.
+  // Where there is one thing to do here.
   useEffect(() => {
-    name.current?.focus();
-  }, []);
+    if (ways !== null && ways.providers.length === 0) name.current?.focus();
+  }, [ways]);
 
   useEffect(() => {
     if (problem !== null) told.current?.focus();
@@ -50,6 +52,29 @@ export function LoginPage({ search }: { search: string }) {
   return (
     <div class="login">
       <PageTitle title={t('login.title')}>{t('login.title')}</PageTitle>
+      {ways?.refused != null && <Refused {...ways.refused} ask={ways.ask} />}
+      {providers.length > 0 && (
+        <ul class="login-providers">
+          {providers.map((provider) => (
+            <li key={provider.id}>
+              {provider.is_there ? (
+                <a class="ds-button" href={providerPath(provider.id, backFrom(search), language)}>
+                  {t('login.with', { provider: provider.name })}
+                </a>
+              ) : (
+                <p class="ds-alert" data-color="warning">
+                  {t('login.away', { provider: provider.name })}
+                </p>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      {providers.length > 0 && (
+        <h2 class="ds-heading" data-size="xs">
+          {t(ways?.local === true ? 'login.own' : 'login.glass')}
+        </h2>
+      )}
       {problem !== null && (
         <p ref={told} class="ds-alert" data-color="danger" role="alert" tabIndex={-1}>
           {t(problem)}
@@ -113,7 +138,7 @@ export function LoginPage({ search }: { search: string }) {
           {t('login.in')}
         </button>
       </form>
-      {ask !== null && <p class="ds-paragraph subtle">{t('login.ask', { whom: ask })}</p>}
+      {ways?.ask != null && <p class="ds-paragraph subtle">{t('login.ask', { whom: ways.ask })}</p>}
     </div>
   );
 }
@@ -134,21 +159,36 @@ function Field(props: { id: string; label: string; help?: string; children: prea
   );
 }
 
-/** Whom to ask for access; null until it is known. */
-function useAsk(): string | null {
-  const [ask, setAsk] = useState<string | null>(null);
+/** Why a login by a provider did not let one in, with what to tell whoever gives access. */
+function Refused(props: { provider: string; reason: string; code: string | null; ask: string | null }) {
+  const { t } = usePreferences();
+  const key = `login.refused.${props.reason}`;
+  const { provider, code } = props;
+  return (
+    <div class="ds-alert" data-color="danger" role="alert">
+      <p class="ds-paragraph">{t(isTextKey(key) ? key : 'login.failed', { provider })}</p>
+      {code !== null && (
+        <p class="ds-paragraph">
+          {t('login.refused.code', { whom: props.ask ?? '' })} <strong class="login-code">{code}</strong>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** How one logs in here; null until it is known, and the form works without it. */
+function useWays(): LoginWays | null {
+  const [ways, setWays] = useState<LoginWays | null>(null);
   useEffect(() => {
     const abort = new AbortController();
     fetchLoginWays(abort.signal)
-      .then((ways) => {
-        setAsk(ways.ask);
-      })
-      .catch(() => undefined); // The form works without it.
+      .then(setWays)
+      .catch(() => undefined);
     return () => {
       abort.abort();
     };
   }, []);
-  return ask;
+  return ways;
 }
 
 function reason(failure: unknown): TextKey {

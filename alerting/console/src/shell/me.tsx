@@ -31,10 +31,13 @@ export function Me() {
         data-color="neutral"
         onClick={() => {
           logOut()
-            .catch(() => undefined) // A session that is gone already is what was asked for.
-            .finally(() => {
-              navigate('/login');
-            });
+            .catch(() => ({ next: null })) // A session that is gone already is what was asked for.
+            .then(({ next }) => {
+              // At the identity provider too, where there is one: it sends the browser back to the login page.
+              if (typeof next === 'string') location.assign(next);
+              else navigate('/login');
+            })
+            .catch(() => undefined);
         }}
       >
         {t('login.out')}

@@ -46,6 +46,6 @@ export function isLanguage(value: unknown): value is Language {
   return LANGUAGES.some((language) => language === value);
 }
 
-function isTextKey(key: string): key is TextKey {
+export function isTextKey(key: string): key is TextKey {
   return Object.hasOwn(nb, key);
 }

@@ -220,14 +220,16 @@ impl SigningKey {
     /// # Errors
     /// What is wrong with them.
     pub(super) fn read(key: &[u8], id: Option<String>, certificates: &[u8]) -> Result<Self, &'static str> {
-        let key = PKey::private_key_from_pem(key).map_err(|_| "it is no private key in PEM without a password")?;
-        let is_p256 = key.ec_key().is_ok_and(|key| {
-            key.group().curve_name() == Some(Nid::X9_62_PRIME256V1)
-        });
+        let key =
+            PKey::private_key_from_pem(key).map_err(|_| "it is no private key in PEM without a password")?;
+        let is_p256 = key
+            .ec_key()
+            .is_ok_and(|key| key.group().curve_name() == Some(Nid::X9_62_PRIME256V1));
         if !(is_p256 || key.id() == Id::RSA && RSA_BITS_MIN <= key.bits()) {
             return Err("it must be an RSA key of 2048 bits or more, or one on the curve P-256");
         }
-        let certificates = X509::stack_from_pem(certificates).map_err(|_| "its certificates are not in PEM")?;
+        let certificates =
+            X509::stack_from_pem(certificates).map_err(|_| "its certificates are not in PEM")?;
         if let Some(first) = certificates.first()
             && !first.public_key().is_ok_and(|public| public.public_eq(&key))
         {
@@ -252,7 +254,10 @@ impl SigningKey {
                 members.insert("kid".to_owned(), json!(id));
             }
             if !self.certificates.is_empty() {
-                let chain = self.certificates.iter().map(|one| one.to_der().map(|der| STANDARD.encode(der)));
+                let chain = self
+                    .certificates
+                    .iter()
+                    .map(|one| one.to_der().map(|der| STANDARD.encode(der)));
                 members.insert("x5c".to_owned(), json!(chain.collect::<Result<Vec<_>, _>>()?));
             }
         }

@@ -25,8 +25,10 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read. A discovery document has 10 KiB, a key set a few more with certificates.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-/// For so long what a provider says of itself holds, and that it can't be reached: each login asks anew, a crowd does not.
+/// For so long what a provider says of itself holds: each login asks anew, a crowd does not.
 const FRESH: Duration = Duration::from_secs(60);
+/// For so long one that can't be reached is not asked again.
+const AWAY: Duration = Duration::from_secs(10);
 /// Keys are fetched again when a token names one that is not known; no more often than this in a minute.
 const REFETCHES_MAX: u32 = 5;
 const REFETCH_WINDOW: Duration = Duration::from_secs(60);
@@ -171,7 +173,7 @@ impl Provider {
         let mut known = self.metadata.lock().await;
         let now = self.clock.read().monotonic;
         if let Some((at, outcome)) = &known.asked
-            && now.saturating_sub(*at) < FRESH
+            && now.saturating_sub(*at) < if outcome.is_ok() { FRESH } else { AWAY }
         {
             return match (outcome, &known.metadata) {
                 (Ok(()), Some(metadata)) => Ok(Arc::clone(metadata)),
@@ -184,10 +186,7 @@ impl Provider {
         if let Err(error) = &outcome {
             tracing::warn!(provider = %self.settings.id, error = error as &dyn std::error::Error, "ask an identity provider");
         }
-        known.asked = Some((
-            now,
-            outcome.as_ref().map(|_| ()).map_err(ToString::to_string),
-        ));
+        known.asked = Some((now, outcome.as_ref().map(|_| ()).map_err(ToString::to_string)));
         let metadata = Arc::new(outcome?);
         known.metadata = Some(Arc::clone(&metadata));
         Ok(metadata)
@@ -195,7 +194,10 @@ impl Provider {
 
     async fn discover(&self) -> Result<Metadata, ProviderError> {
         let issuer = self.settings.issuer();
-        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
         let (_, body) = self.ask(self.client.get(url)).await?;
         let metadata: Metadata = serde_json::from_slice(&body)
             .map_err(|_| ProviderError::Answer("discovery document can't be read".to_owned()))?;
@@ -214,7 +216,10 @@ impl Provider {
             return wrong("names an address without https");
         }
         let methods = &metadata.code_challenge_methods_supported;
-        if methods.as_ref().is_some_and(|some| !some.iter().any(|method| method == "S256")) {
+        if methods
+            .as_ref()
+            .is_some_and(|some| !some.iter().any(|method| method == "S256"))
+        {
             return wrong("knows no PKCE by S256");
         }
         Ok(metadata)
@@ -270,7 +275,10 @@ impl Provider {
         let (status, body) = self.send(request).await?;
         if !status.is_success() {
             let refusal: TokenRefusal = serde_json::from_slice(&body).unwrap_or_default();
-            let error = refusal.error.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_');
+            let error = refusal
+                .error
+                .chars()
+                .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_');
             return Err(ProviderError::Refused {
                 status: status.as_u16(),
                 error: error.take(64).collect(),
@@ -285,11 +293,15 @@ impl Provider {
     /// What a token says, if one of the provider's keys signed it. They are fetched again for one that is not known.
     async fn verified(&self, metadata: &Metadata, token: &str) -> Result<Vec<u8>, ProviderError> {
         let mut known = self.keys.lock().await;
-        let mut seen = if known.is_fetched { known.keys.verify(token) } else { Signed::ByUnknownKey };
+        let mut seen = if known.is_fetched {
+            known.keys.verify(token)
+        } else {
+            Signed::ByUnknownKey
+        };
         if seen == Signed::ByUnknownKey && known.may_fetch(self.clock.read().monotonic) {
             let (_, body) = self.ask(self.client.get(metadata.jwks_uri.0.clone())).await?;
-            known.keys = Keys::read(&body)
-                .map_err(|_| ProviderError::Answer("keys can't be read".to_owned()))?;
+            known.keys =
+                Keys::read(&body).map_err(|_| ProviderError::Answer("keys can't be read".to_owned()))?;
             known.is_fetched = true;
             seen = known.keys.verify(token);
         }
@@ -316,7 +328,9 @@ impl Provider {
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(away)? {
             if BODY_BYTES_MAX < body.len() + part.len() {
-                return Err(ProviderError::Answer(format!("answer is longer than {BODY_BYTES_MAX} bytes")));
+                return Err(ProviderError::Answer(format!(
+                    "answer is longer than {BODY_BYTES_MAX} bytes"
+                )));
             }
             body.extend_from_slice(&part);
         }
@@ -327,7 +341,9 @@ impl Provider {
 impl KnownKeys {
     /// Counts a fetch, if there were not too many lately.
     fn may_fetch(&mut self, now: Duration) -> bool {
-        let is_new = self.window.is_none_or(|since| REFETCH_WINDOW <= now.saturating_sub(since));
+        let is_new = self
+            .window
+            .is_none_or(|since| REFETCH_WINDOW <= now.saturating_sub(since));
         if is_new {
             self.window = Some(now);
             self.fetches = 0;
@@ -352,19 +368,30 @@ fn credential(settings: &ProviderSettings) -> Result<Credential, ConfigError> {
             Some(path) => read_text(path)?,
             None => String::new(),
         };
-        return SigningKey::read(read_text(path)?.as_bytes(), settings.key_id.clone(), certificates.as_bytes())
-            .map(Credential::Key)
-            .map_err(|mend| no_key(path, mend));
+        return SigningKey::read(
+            read_text(path)?.as_bytes(),
+            settings.key_id.clone(),
+            certificates.as_bytes(),
+        )
+        .map(Credential::Key)
+        .map_err(|mend| no_key(path, mend));
     }
     let secret = match (&settings.secret_file, &settings.secret_env) {
         (Some(path), _) => read_text(path)?,
-        (None, Some(name)) => std::env::var(name)
-            .map_err(|_| no_key(std::path::Path::new("the environment"), &format!("set the variable {name}")))?,
+        (None, Some(name)) => std::env::var(name).map_err(|_| {
+            no_key(
+                std::path::Path::new("the environment"),
+                &format!("set the variable {name}"),
+            )
+        })?,
         (None, None) => String::new(),
     };
     let secret = secret.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
-        let place = settings.secret_file.clone().unwrap_or_else(|| "the environment".into());
+        let place = settings
+            .secret_file
+            .clone()
+            .unwrap_or_else(|| "the environment".into());
         return Err(no_key(&place, "the secret is empty"));
     }
     Ok(Credential::Secret(secret.to_owned(), settings.secret_in))
@@ -375,12 +402,16 @@ fn credential(settings: &ProviderSettings) -> Result<Credential, ConfigError> {
 /// # Errors
 /// What can't be read, and what to write instead.
 pub(super) fn check(providers: &[ProviderSettings]) -> Result<(), ConfigError> {
-    providers.iter().try_for_each(|settings| credential(settings).map(|_| ()))
+    providers
+        .iter()
+        .try_for_each(|settings| credential(settings).map(|_| ()))
 }
 
 /// The body of a form.
 fn form_of(pairs: &[(&str, String)]) -> String {
-    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encoded(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
 

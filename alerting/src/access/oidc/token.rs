@@ -229,8 +229,16 @@ impl Claims {
     fn seconds(&self, name: &str) -> Option<i64> {
         let value = self.0.get(name)?;
         #[expect(clippy::cast_possible_truncation, reason = "it is checked to fit")]
-        let rounded = || value.as_f64().filter(|time| time.abs() < 1e12).map(|time| time as i64);
-        value.as_i64().filter(|time| time.abs() < 1_000_000_000_000).or_else(rounded)
+        let rounded = || {
+            value
+                .as_f64()
+                .filter(|time| time.abs() < 1e12)
+                .map(|time| time as i64)
+        };
+        value
+            .as_i64()
+            .filter(|time| time.abs() < 1_000_000_000_000)
+            .or_else(rounded)
     }
 }
 
@@ -267,7 +275,10 @@ impl Claimed {
 
 /// The type of what is asked for in Altinn: services of its second version have a code and an edition, both numbers.
 pub(super) fn detail_type(resource: &str) -> &'static str {
-    let parts: Vec<&str> = resource.trim_start_matches("urn:altinn:resource:").split(':').collect();
+    let parts: Vec<&str> = resource
+        .trim_start_matches("urn:altinn:resource:")
+        .split(':')
+        .collect();
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if parts.len() == 2 && parts.iter().all(is_number) {
         "ansattporten:altinn:service"
@@ -285,7 +296,8 @@ fn parties(detail: &Value) -> impl Iterator<Item = Option<&str>> {
 }
 
 fn iso_6523(id: &str) -> Option<OrganizationNumber> {
-    id.strip_prefix(ISO_6523).and_then(|text| OrganizationNumber::parse(text).ok())
+    id.strip_prefix(ISO_6523)
+        .and_then(|text| OrganizationNumber::parse(text).ok())
 }
 
 fn number(text: &str) -> Option<OrganizationNumber> {

@@ -52,12 +52,21 @@ fn with_head(head: &Value, body: &str, signature: &[u8]) -> String {
 fn what_either_kind_of_key_signs_is_right_and_what_was_changed_is_not() {
     for key in [rsa(), p256()] {
         let set = keys(&[jwk(&key, "a")]);
-        let token = signing(&key, "a").sign(&json!({ "sub": "kari" })).expect("signed");
+        let token = signing(&key, "a")
+            .sign(&json!({ "sub": "kari" }))
+            .expect("signed");
         assert_eq!(set.verify(&token), Signed::Rightly(br#"{"sub":"kari"}"#.to_vec()));
         let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
         parts[1] = URL_SAFE_NO_PAD.encode(r#"{"sub":"ola"}"#);
         assert_eq!(set.verify(&parts.join(".")), Signed::Wrongly, "another body");
-        for cut in ["", ".", "..", "a.b.c", &token[..token.len() - 8], &token.replace('.', "")] {
+        for cut in [
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            &token[..token.len() - 8],
+            &token.replace('.', ""),
+        ] {
             assert_eq!(set.verify(cut), Signed::Wrongly, "{cut}");
         }
         let other = signing(&key, "b").sign(&json!({})).expect("signed");
@@ -74,7 +83,9 @@ fn ps256_is_taken_with_its_own_padding() {
     let mut signer = Signer::new(MessageDigest::sha256(), &key).expect("made");
     signer.set_rsa_padding(Padding::PKCS1_PSS).expect("set");
     signer.set_rsa_mgf1_md(MessageDigest::sha256()).expect("set");
-    signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("set");
+    signer
+        .set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)
+        .expect("set");
     let signature = signer.sign_oneshot_to_vec(signed.as_bytes()).expect("signed");
     let set = keys(&[jwk(&key, "a")]);
     assert_eq!(
@@ -102,7 +113,11 @@ fn none_and_shared_secrets_are_no_signatures() {
     let signature = right.rsplit_once('.').expect("three parts").1;
     let critical = json!({ "alg": "RS256", "kid": "a", "crit": ["b64"] });
     let token = with_head(&critical, "{}", &decode(signature).expect("decodes"));
-    assert_eq!(set.verify(&token), Signed::Wrongly, "what must be understood and isn't");
+    assert_eq!(
+        set.verify(&token),
+        Signed::Wrongly,
+        "what must be understood and isn't"
+    );
 }
 
 #[test]
@@ -118,12 +133,23 @@ fn a_key_is_used_for_what_it_is_for() {
         key[name] = json!(value);
         keys(&[key])
     };
-    assert_eq!(keys(&[jwk(&one, "a")]).verify(&token(&one)), Signed::Rightly(b"{}".to_vec()));
+    assert_eq!(
+        keys(&[jwk(&one, "a")]).verify(&token(&one)),
+        Signed::Rightly(b"{}".to_vec())
+    );
     assert_eq!(with("use", "enc").verify(&token(&one)), Signed::ByUnknownKey);
     assert_eq!(with("alg", "PS256").verify(&token(&one)), Signed::ByUnknownKey);
     let both = keys(&[jwk(&one, "a"), jwk(&other, "b")]);
-    assert_eq!(both.verify(&token(&one)), Signed::ByUnknownKey, "no id, and two to choose from");
+    assert_eq!(
+        both.verify(&token(&one)),
+        Signed::ByUnknownKey,
+        "no id, and two to choose from"
+    );
     let short = PKey::from_rsa(Rsa::generate(1_024).expect("made")).expect("a key");
-    assert!(keys(&[jwk(&short, "a"), json!({ "kty": "oct", "k": "AAAA" }), json!(7)]).0.is_empty());
+    assert!(
+        keys(&[jwk(&short, "a"), json!({ "kty": "oct", "k": "AAAA" }), json!(7)])
+            .0
+            .is_empty()
+    );
     assert!(SigningKey::read(&short.private_key_to_pem_pkcs8().expect("written"), None, b"").is_err());
 }
