@@ -189,7 +189,10 @@ pub(crate) async fn begin(
     };
     let metadata = match provider.metadata().await {
         Ok(metadata) => metadata,
-        Err(error) => return Err(refused(error.into())),
+        Err(error) => {
+            count(state, "refused");
+            return Err(refused(error.into()));
+        }
     };
     let failed = |error: anyhow::Error| {
         tracing::error!(error = &*error as &dyn std::error::Error, "begin a login");

@@ -84,6 +84,7 @@ async function interact(request, response) {
   }
   const grant = new provider.Grant({ accountId: steer.user.sub, clientId: params.client_id });
   grant.addOIDCScope('openid profile');
+  grant.addOIDCClaims(CLAIMS);
   const grantId = await grant.save();
   const login = { accountId: steer.user.sub, acr: steer.user.acr, ...steer.user.login };
   await provider.interactionFinished(request, response, { login, consent: { grantId } });
@@ -110,7 +111,8 @@ async function answer(request, response) {
     rebuild(issuer);
     response.writeHead(204).end();
   } else if (url.pathname === '/seen') {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(seen));
+    const body = JSON.stringify(seen);
+    response.writeHead(200, { 'content-length': Buffer.byteLength(body) }).end(body);
   } else if (url.pathname.startsWith('/interaction/')) {
     await interact(request, response);
   } else {
