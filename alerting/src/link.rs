@@ -60,6 +60,12 @@ impl LinkKey {
         }
     }
 
+    /// A key for tests.
+    #[cfg(test)]
+    pub(crate) const fn of_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
+    }
+
     /// A number that is this installation's own, to spread retries with.
     #[must_use]
     pub(crate) fn seed(&self) -> u64 {

@@ -102,7 +102,11 @@ test('is accessible in three languages and narrow', async ({ page, url }) => {
   await expectReflow(page);
 });
 
-test('offers identity providers, says which is away, and why one was not let in', async ({ page, server, url }) => {
+test('offers identity providers, says which is away, and why one was not let in', async ({
+  page,
+  server,
+  url,
+}) => {
   server.providers = [
     { id: 'ansattporten', name: 'Ansattporten', is_there: true },
     { id: 'entra', name: 'Entra ID', is_there: false },
@@ -124,7 +128,9 @@ test('offers identity providers, says which is away, and why one was not let in'
     for (const language of ['nb', 'nn', 'en']) {
       await page.goto(`${url}/login`);
       await page.getByRole('combobox').first().selectOption(language);
-      await expect(page.getByRole('alert')).not.toContainText(/login\.|\{|virker ikke|verkar ikkje|does not work/);
+      await expect(page.getByRole('alert')).not.toContainText(
+        /login\.|\{|virker ikke|verkar ikkje|does not work/,
+      );
     }
   }
   await expectAccessible(page, 'login by providers');

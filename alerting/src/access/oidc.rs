@@ -13,16 +13,15 @@ mod token;
 use std::time::Duration;
 
 use alerting_incident::access::{Grant, Login};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use ingest_event::Timestamp;
-use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use super::{Secret, login::Gate, note, secret, session};
 use crate::{
     clock::Clock,
     config::{AccessSettings, ConfigError, Profile},
-    link::LinkKey,
+    link::{LinkKey, keyed},
     state::State,
     store::{Account, AccountKind, Session, Store, Write},
 };
@@ -442,8 +441,7 @@ pub(crate) fn granted(state: &State, session: &Session) -> Option<Vec<Grant>> {
 
 /// Who somebody is at a provider, as it is kept.
 fn identity(key: &LinkKey, issuer: &str, subject: &str) -> String {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key.derived(IDENTIFIED_BY)).expect("any length");
+    let mut mac = keyed(&key.derived(IDENTIFIED_BY), b"");
     // With its length in front, so that no other pair gives the same bytes.
     mac.update(&u64::try_from(issuer.len()).unwrap_or(u64::MAX).to_be_bytes());
     mac.update(issuer.as_bytes());

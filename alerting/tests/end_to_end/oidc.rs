@@ -316,10 +316,11 @@ async fn a_login_is_ended_once_and_by_the_browser_that_began_it() {
     let mut twin = browser.clone();
     assert_eq!(location(&twin.get(&link).await), "/");
     let first = twin.session(&service).expect("a session");
+    browser.get(&link).await;
+    let told = browser.refused(&service).await;
     assert_eq!(
-        location(&browser.get(&link).await),
-        "/login",
-        "it came back before"
+        told["reason"], "expired",
+        "it came back before, and the provider is not asked"
     );
     assert!(browser.session(&service).is_none());
     // A session that was there before is not the one that is opened.

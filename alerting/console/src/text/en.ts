@@ -30,15 +30,19 @@ export const en: Catalogue = {
   'login.guarded': 'There were many attempts. Wait for a new code, and type everything with care.',
   'login.failed': 'Logging in does not work just now. Try again in a while.',
   'login.with': 'Log in with {provider}',
-  'login.away': '{provider} does not answer just now. If it is urgent, use the break-glass account; else try again in a while.',
+  'login.away':
+    '{provider} does not answer just now. If it is urgent, use the break-glass account; else try again in a while.',
   'login.own': 'Or with user name and password',
   'login.glass': 'Break-glass account',
-  'login.refused.provider_away': '{provider} does not answer just now. Try again in a while. If it is urgent, use the break-glass account.',
+  'login.refused.provider_away':
+    '{provider} does not answer just now. Try again in a while. If it is urgent, use the break-glass account.',
   'login.refused.cancelled': 'The login with {provider} was broken off.',
   'login.refused.provider_refused': '{provider} did not complete the login. Try again.',
   'login.refused.expired': 'The login took too long, or was begun in another window. Try again.',
-  'login.refused.bad_token': 'The answer of {provider} could not be taken. Try again; if that does not help, tell us.',
-  'login.refused.low_level': 'You logged in at too low a level of assurance. Try again with a stronger login, BankID for example.',
+  'login.refused.bad_token':
+    'The answer of {provider} could not be taken. Try again; if that does not help, tell us.',
+  'login.refused.low_level':
+    'You logged in at too low a level of assurance. Try again with a stronger login, BankID for example.',
   'login.refused.unknown': 'You are logged in with {provider}, but nobody has given you access here.',
   'login.refused.code': 'Ask {whom} for access, and tell them this code:',
   'login.refused.closed': 'Your account here is closed.',

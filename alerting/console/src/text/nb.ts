@@ -32,12 +32,14 @@ export const nb = {
   'login.away': '{provider} svarer ikke akkurat nå. Haster det, bruk nødkontoen; ellers prøv igjen om litt.',
   'login.own': 'Eller med brukernavn og passord',
   'login.glass': 'Nødkonto',
-  'login.refused.provider_away': '{provider} svarer ikke akkurat nå. Prøv igjen om litt. Haster det, bruk nødkontoen.',
+  'login.refused.provider_away':
+    '{provider} svarer ikke akkurat nå. Prøv igjen om litt. Haster det, bruk nødkontoen.',
   'login.refused.cancelled': 'Innloggingen med {provider} ble avbrutt.',
   'login.refused.provider_refused': '{provider} fullførte ikke innloggingen. Prøv igjen.',
   'login.refused.expired': 'Innloggingen tok for lang tid, eller ble startet i et annet vindu. Prøv igjen.',
   'login.refused.bad_token': 'Svaret fra {provider} kunne ikke godtas. Prøv igjen; hjelper det ikke, si fra.',
-  'login.refused.low_level': 'Du logget inn med et for lavt sikkerhetsnivå. Prøv igjen med en sterkere innlogging, for eksempel BankID.',
+  'login.refused.low_level':
+    'Du logget inn med et for lavt sikkerhetsnivå. Prøv igjen med en sterkere innlogging, for eksempel BankID.',
   'login.refused.unknown': 'Du er logget inn med {provider}, men ingen har gitt deg tilgang her.',
   'login.refused.code': 'Be om tilgang hos {whom}, og oppgi denne koden:',
   'login.refused.closed': 'Kontoen din her er stengt.',

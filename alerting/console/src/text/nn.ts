@@ -33,12 +33,15 @@ export const nn: Catalogue = {
   'login.away': '{provider} svarar ikkje akkurat no. Hastar det, bruk nødkontoen; elles prøv igjen om litt.',
   'login.own': 'Eller med brukarnamn og passord',
   'login.glass': 'Nødkonto',
-  'login.refused.provider_away': '{provider} svarar ikkje akkurat no. Prøv igjen om litt. Hastar det, bruk nødkontoen.',
+  'login.refused.provider_away':
+    '{provider} svarar ikkje akkurat no. Prøv igjen om litt. Hastar det, bruk nødkontoen.',
   'login.refused.cancelled': 'Innlogginga med {provider} vart avbroten.',
   'login.refused.provider_refused': '{provider} fullførte ikkje innlogginga. Prøv igjen.',
   'login.refused.expired': 'Innlogginga tok for lang tid, eller vart starta i eit anna vindauge. Prøv igjen.',
-  'login.refused.bad_token': 'Svaret frå {provider} kunne ikkje godtakast. Prøv igjen; hjelper det ikkje, sei frå.',
-  'login.refused.low_level': 'Du logga inn med eit for lågt tryggleiksnivå. Prøv igjen med ei sterkare innlogging, til dømes BankID.',
+  'login.refused.bad_token':
+    'Svaret frå {provider} kunne ikkje godtakast. Prøv igjen; hjelper det ikkje, sei frå.',
+  'login.refused.low_level':
+    'Du logga inn med eit for lågt tryggleiksnivå. Prøv igjen med ei sterkare innlogging, til dømes BankID.',
   'login.refused.unknown': 'Du er logga inn med {provider}, men ingen har gitt deg tilgang her.',
   'login.refused.code': 'Be om tilgang hos {whom}, og oppgi denne koden:',
   'login.refused.closed': 'Kontoen din her er stengd.',

@@ -114,6 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn a_login_can_be_ended_for_ten_minutes_and_with_our_key_only() {
+        let at = |minutes: i64| Timestamp::from_millis(minutes * 60_000);
+        let (key, other) = (LinkKey::of_bytes([7; 32]), LinkKey::of_bytes([8; 32]));
+        let sealed = Started::draw("a", "/", at(0))
+            .expect("drawn")
+            .seal(&key)
+            .expect("sealed");
+        assert!(Started::unseal(&key, &sealed, at(9)).is_some());
+        assert!(Started::unseal(&key, &sealed, at(10)).is_none(), "too late");
+        assert!(Started::unseal(&other, &sealed, at(0)).is_none(), "another's");
+        assert!(
+            Started::unseal(&key, &sealed.replace('0', "1"), at(0)).is_none(),
+            "changed"
+        );
+    }
+
+    #[test]
     fn the_challenge_is_that_of_the_rfc() {
         let mut started = Started::draw("a", "/", Timestamp::EPOCH).expect("drawn");
         // RFC 7636 appendix B.
