@@ -1,5 +1,5 @@
 -- People who log in by an identity provider (OpenID Connect). Times are whole nanoseconds since 1970.
--- No subject, name or national identity number of a provider's stands here: who somebody is there is kept as an
+-- No subject and no national identity number of a provider's stands here: who somebody is there is kept as an
 -- HMAC-SHA-256 over issuer and subject, with a key that lies outside the store.
 
 CREATE TABLE identity (

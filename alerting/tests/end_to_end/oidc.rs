@@ -1,19 +1,15 @@
 //! Login by an identity provider: a real one, in a process of its own, that says what the test has it say.
 
 mod harness;
+mod roles;
+mod settings;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
-
-use ingest_event::Timestamp;
 use openssl::{pkey::PKey, rsa::Rsa};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
-    BERGEN, STAVANGER,
+    STAVANGER,
     access::{self, accounts, ask, grant, log_in as log_in_here, person, start_at, start_with},
     service::{Alerts, Service},
     stores::{self, on_both},
@@ -24,16 +20,11 @@ on_both!(
     who_is_unknown_is_told_whom_to_ask_and_then_logs_in_and_out,
     what_a_provider_says_is_believed_only_if_all_of_it_is_right,
     a_login_is_ended_once_and_by_the_browser_that_began_it,
-    what_is_taken_back_or_has_ended_is_refused_at_the_next_request,
     a_provider_that_changes_its_keys_is_asked_again_and_not_for_ever,
     where_the_provider_is_away_the_break_glass_account_works_and_is_an_alert,
-    what_a_provider_says_of_organisations_and_groups_is_trusted_by_rule,
-    each_way_of_signing_and_of_showing_which_client_one_is_works,
 );
 
 const PID: &str = "29876598765";
-/// In milliseconds.
-const DAY: i64 = 24 * 3_600_000;
 const SECRET: &str = "only-for-tests-only-for-tests";
 
 /// A provider and a service that trusts it, with further keys of its settings.
@@ -360,99 +351,6 @@ async fn a_login_is_ended_once_and_by_the_browser_that_began_it() {
     service.stop().await;
 }
 
-async fn what_is_taken_back_or_has_ended_is_refused_at_the_next_request() {
-    let minutes = Arc::new(AtomicI64::new(0));
-    let hand = Arc::clone(&minutes);
-    let start = alerting::clock::machine().now().as_millis();
-    let machine = alerting::clock::machine();
-    let clock = alerting::clock::steered(move || {
-        Timestamp::from_millis(machine.now().as_millis() + hand.load(Ordering::Relaxed) * 60_000)
-    });
-    let access = "idle_minutes: 1440, session_hours: 168,";
-    let (provider, service) = start_by(clock, "ansattporten", "", access).await;
-    service
-        .publish(&[
-            Alerts::new(STAVANGER).make(1),
-            Alerts::new(BERGEN).entity("2001:db8::7").make(2),
-        ])
-        .await;
-    service.mails(2).await;
-    provider.user("drift", "high", json!({})).await;
-    let mut browser = Browser::default();
-    let day = Timestamp::from_millis(start + 2 * DAY).to_string();
-    let until = format!("delegated_operator:{BERGEN}:{}", &day[..10]);
-    bound(&service, &mut browser, "drift", &[&until]).await;
-    browser.log_in(&service).await;
-    let session = browser.session(&service).expect("a session");
-    let list = ask(&service, "GET", "/api/v1/incidents", &[&session], "").await;
-    assert_eq!(list.json()["total"], 1, "{list:?}");
-    assert!(
-        list.body.contains("2001:db8::7") && !list.body.contains(STAVANGER),
-        "{list:?}"
-    );
-    for path in ["/api/v1/audit", "/api/v1/registry", "/api/v1/silences"] {
-        assert_eq!(status(&service, path, &session).await, 403, "{path}");
-    }
-
-    // Used now and then until its last minute, and refused after it.
-    let end = (start / DAY + 2) * DAY;
-    let last = (end - start) / 60_000;
-    for (minute, answer) in [
-        (last / 3, 200),
-        (last / 3 * 2, 200),
-        (last - 30, 200),
-        (last + 1, 401),
-    ] {
-        minutes.store(minute, Ordering::Relaxed);
-        let found = status(&service, "/api/v1/incidents", &session).await;
-        assert_eq!(found, answer, "minute {minute} of {last}");
-    }
-    minutes.store(0, Ordering::Relaxed);
-    assert_eq!(status(&service, "/api/v1/incidents", &session).await, 200);
-
-    // Taken back while the session and its stream are open.
-    let mut stream = service.stream(&session).await;
-    service
-        .publish(&[Alerts::new(BERGEN).entity("2001:db8::8").make(3)])
-        .await;
-    stream.until("2001:db8::8").await;
-    let arguments = ["revoke", "drift", "delegated_operator", "--organization", BERGEN];
-    accounts(service.path(), &arguments).expect("taken back");
-    for path in [
-        "/api/v1/incidents",
-        "/api/v1/me",
-        "/api/v1/organizations",
-        "/api/v1/stream",
-    ] {
-        assert_eq!(status(&service, path, &session).await, 401, "{path}");
-    }
-    service
-        .publish(&[Alerts::new(BERGEN).entity("2001:db8::9").make(4)])
-        .await;
-    let rest = stream.rest().await;
-    assert!(!rest.contains("2001:db8::9"), "{rest}");
-    browser.forget(&service);
-    browser.log_in(&service).await;
-    assert_eq!(browser.refused(&service).await["reason"], "no_role");
-    grant(&service, "drift", "analyst");
-    browser.log_in(&service).await;
-    let session = browser.session(&service).expect("a session");
-    assert_eq!(status(&service, "/api/v1/incidents", &session).await, 200);
-    accounts(service.path(), &["revoke", "drift"]).expect("closed");
-    assert_eq!(status(&service, "/api/v1/incidents", &session).await, 401);
-    browser.forget(&service);
-    browser.log_in(&service).await;
-    assert_eq!(browser.refused(&service).await["reason"], "closed");
-    accounts(service.path(), &["unbind", "drift"]).expect("unbound");
-    browser.log_in(&service).await;
-    assert_eq!(
-        browser.refused(&service).await["reason"],
-        "unknown",
-        "somebody new"
-    );
-    service.stop().await;
-}
-
 async fn a_provider_that_changes_its_keys_is_asked_again_and_not_for_ever() {
     // A clock that stands still, and tokens of that moment: however slow the machine is, all of it is in one minute.
     let start = alerting::clock::machine().now();
@@ -553,221 +451,4 @@ async fn where_the_provider_is_away_the_break_glass_account_works_and_is_an_aler
     );
     assert!(accounts(service.path(), &["bind", "glass", "--code", "AAAA-AAAA"]).is_err());
     service.stop().await;
-}
-
-async fn what_a_provider_says_of_organisations_and_groups_is_trusted_by_rule() {
-    let resource = "urn:altinn:resource:varde-varsling";
-    let more = format!(
-        "resource: '{resource}', rules: [{{ role: responder, organization: claimed }}, \
-         {{ role: analyst, claim: groups, value: vakt }}, {{ role: auditor, organization: '{STAVANGER}', value: revisor }}]"
-    );
-    let (provider, service) = start("ansattporten", &more).await;
-    service
-        .publish(&[
-            Alerts::new(STAVANGER).make(1),
-            Alerts::new(BERGEN).entity("2001:db8::7").make(2),
-        ])
-        .await;
-    service.mails(2).await;
-    let acting = |kind: &str, resource: &str, number: &str| {
-        json!({ "authorization_details": [{ "type": kind, "resource": resource, "authorized_parties": [
-            { "orgno": { "authority": "iso6523-actorid-upis", "ID": number }, "resource": "varde-varsling" },
-        ] }] })
-    };
-    let (kind, bergen) = ("ansattporten:altinn:resource", format!("0192:{BERGEN}"));
-    // Another resource, another authority, a body that nobody here knows, groups that are not named, and nothing.
-    for claims in [
-        acting(kind, "urn:altinn:resource:another", &bergen),
-        acting("another", resource, &bergen),
-        acting(kind, resource, &format!("9908:{BERGEN}")),
-        acting(kind, resource, "0192:100000008"),
-        json!({ "groups": ["another"], "roles": ["vakt"] }),
-        json!({ "authorization_details": [{ "type": kind }] }),
-        json!({}),
-    ] {
-        provider.user("ola", "high", claims.clone()).await;
-        let mut browser = Browser::default();
-        browser.log_in(&service).await;
-        assert_eq!(browser.refused(&service).await["reason"], "unknown", "{claims}");
-    }
-    let sees = async |browser: &Browser| {
-        let session = browser.session(&service).expect("a session");
-        let list = ask(&service, "GET", "/api/v1/incidents", &[&session], "").await;
-        (list.json()["total"].clone(), list.body, session)
-    };
-    provider
-        .user("ola", "high", acting(kind, resource, &bergen))
-        .await;
-    let mut browser = Browser::default();
-    assert_eq!(location(&browser.log_in(&service).await), "/incidents");
-    let (total, body, session) = sees(&browser).await;
-    assert_eq!(total, 1, "{body}");
-    assert!(
-        body.contains("2001:db8::7") && !body.contains(STAVANGER),
-        "{body}"
-    );
-    let me = ask(&service, "GET", "/api/v1/me", &[&session], "").await.json();
-    assert!(
-        me["may"]
-            .as_array()
-            .is_some_and(|may| may.contains(&json!("acknowledge"))),
-        "{me}"
-    );
-    let asked = provider.seen().await["authorization"]["authorization_details"].clone();
-    let asked: Value = serde_json::from_str(asked.as_str().expect("a text")).expect("JSON");
-    assert_eq!(
-        (&asked[0]["type"], &asked[0]["resource"]),
-        (&json!(kind), &json!(resource))
-    );
-
-    // The account that it made can be closed like any other; and is the same person's the next time.
-    let listed = accounts(service.path(), &["list"]).expect("listed");
-    let login = listed
-        .lines()
-        .find_map(|line| line.split('\t').next().filter(|login| login.starts_with("test-")));
-    let login = login.expect("an account").to_owned();
-    provider.user("ola", "high", json!({ "groups": ["vakt"] })).await;
-    let mut second = Browser::default();
-    second.log_in(&service).await;
-    assert_eq!(sees(&second).await.0, 2, "another rule, the same person");
-    assert_eq!(sees(&browser).await.0, 1, "and the session before is what it was");
-    let again = accounts(service.path(), &["list"]).expect("listed");
-    assert_eq!(again.matches("test-").count(), 1, "{again}");
-    accounts(service.path(), &["revoke", &login]).expect("closed");
-    for held in [&browser, &second] {
-        let session = held.session(&service).expect("a session");
-        assert_eq!(status(&service, "/api/v1/incidents", &session).await, 401);
-    }
-    second.log_in(&service).await;
-    assert_eq!(second.refused(&service).await["reason"], "closed");
-    service.stop().await;
-}
-
-async fn each_way_of_signing_and_of_showing_which_client_one_is_works() {
-    let tenant = "0f5b1f0a-1111-2222-3333-444455556666";
-    let more = format!(
-        "secret_in: post, tenant: {tenant}, acr: c1, rules: [{{ role: auditor, value: Varde.Auditor }}]"
-    );
-    let (provider, service) = start("entra_id", &more).await;
-    provider
-        .steer(json!({ "method": "client_secret_post", "algorithm": "PS256" }))
-        .await;
-    let claims = |tid: &str, context: &str| json!({ "tid": tid, "acrs": [context], "roles": ["Varde.Auditor"], "name": "Ola Nordmann" });
-    for (tid, context, reason) in [("another", "c1", "bad_token"), (tenant, "c2", "low_level")] {
-        provider.user("ola", "", claims(tid, context)).await;
-        let mut browser = Browser::default();
-        browser.log_in(&service).await;
-        assert_eq!(
-            browser.refused(&service).await["reason"],
-            reason,
-            "{tid} {context}"
-        );
-    }
-    for algorithm in ["PS256", "ES256", "RS256"] {
-        provider.steer(json!({ "algorithm": algorithm })).await;
-        provider.user("ola", "", claims(tenant, "c1")).await;
-        let mut browser = Browser::default();
-        assert_eq!(
-            location(&browser.log_in(&service).await),
-            "/incidents",
-            "{algorithm}"
-        );
-        let session = browser.session(&service).expect("a session");
-        let me = ask(&service, "GET", "/api/v1/me", &[&session], "").await.json();
-        assert_eq!(me["name"], "Ola Nordmann", "{me}");
-        assert_eq!(
-            status(&service, "/api/v1/audit", &session).await,
-            200,
-            "{algorithm}"
-        );
-    }
-    let asked = provider.seen().await["authorization"]["claims"].clone();
-    assert!(
-        asked.as_str().is_some_and(|asked| asked.contains("acrs")),
-        "{asked}"
-    );
-    service.stop().await;
-}
-
-/// Each is refused by `check` with the file, the provider and the mend.
-#[test]
-fn a_provider_that_cannot_be_is_refused_with_its_mend() {
-    let folder = tempfile::tempdir().expect("a folder");
-    crate::service::configure(folder.path(), 25);
-    let config = folder.path().join("alerting.yml");
-    let good = std::fs::read_to_string(&config).expect("there");
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "s\n").expect("written");
-    let secret = format!("secret_file: {}", secret.display());
-    let check = |provider: &str| {
-        let access = format!(
-            "access: {{ organization: '{}', providers: [{{ {provider} }}] }}\n",
-            access::CERT
-        );
-        std::fs::write(&config, format!("{good}{access}")).expect("written");
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
-            .args(["check", "--config"])
-            .arg(&config)
-            .output()
-            .expect("run");
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).expect("UTF-8"),
-        )
-    };
-    let start = "id: a, client_id: b";
-    let right = format!("{start}, profile: id_porten, {secret}");
-    assert_eq!(check(&right), (Some(0), String::new()));
-    for (provider, named) in [
-        (format!("{start}, profile: id_porten"), "secret_file"),
-        (format!("{right}, key_file: /nowhere"), "one of"),
-        (
-            format!("{start}, profile: id_porten, key_file: /nowhere"),
-            "/nowhere",
-        ),
-        (
-            format!("{start}, profile: id_porten, key_file: {}", config.display()),
-            "private key",
-        ),
-        (
-            format!("{start}, profile: id_porten, secret_env: VARDE_TEST_NO_SUCH"),
-            "VARDE_TEST_NO_SUCH",
-        ),
-        (right.replace("id: a", "id: 'A b'"), "small letters"),
-        (format!("{right}, acr: high"), "idporten-loa-high"),
-        (format!("{right}, acr_order: [a]"), "generic"),
-        (format!("{right}, max_age_minutes: 0"), "max_age_minutes"),
-        (format!("{right}, tenant: a"), "entra_id"),
-        (format!("{right}, issuer: 'http://idporten.example'"), "https"),
-        (format!("{right}, resource: a"), "ansattporten"),
-        (format!("{right}, colour: red"), "colour"),
-        (
-            format!("{start}, {secret}, profile: entra_id, tenant: common"),
-            "would let everyone in",
-        ),
-        (format!("{start}, {secret}, profile: generic"), "issuer"),
-        (format!("{right}, rules: [{{ role: boss, value: a }}]"), "boss"),
-        (format!("{right}, rules: [{{ role: analyst }}]"), "everyone"),
-        (
-            format!("{right}, rules: [{{ role: responder, value: a }}]"),
-            "for an organisation",
-        ),
-        (
-            format!("{right}, rules: [{{ role: responder, organization: claimed }}]"),
-            "resource",
-        ),
-        (
-            format!("{right}, rules: [{{ role: delegated_operator, organization: '{BERGEN}', value: a }}]"),
-            "has an end",
-        ),
-        (
-            format!("{right}, rules: [{{ role: analyst, organization: '123456789', value: a }}]"),
-            "organi",
-        ),
-        (format!("{right} }}, {{ {right}"), "twice"),
-    ] {
-        let (code, text) = check(&provider);
-        assert_eq!(code, Some(78), "{provider}: {text}");
-        assert!(text.contains(named), "{provider}: {text}");
-    }
 }
