@@ -1,12 +1,12 @@
 //! Login by an identity provider: there and back, both by links that the browser follows.
 
 use axum::{
-    extract::{Path, Query, State as Shared},
+    extract::{Path, Query, State as Shared, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Api, door, login, problem::Problem};
 use crate::{
@@ -24,6 +24,27 @@ const REFUSED_MINUTES: i64 = 5;
 const REFUSED: &str = "varde:oidc-refused";
 /// The longest cookie of ours that is looked at.
 const COOKIE_BYTES_MAX: usize = 8_192;
+
+/// An identity provider, on the login page.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProviderShown {
+    id: String,
+    /// As the button says it.
+    name: String,
+    /// Whether it answered when it was last asked.
+    is_there: bool,
+}
+
+/// Why somebody was not let in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RefusedShown {
+    /// The provider's name.
+    provider: String,
+    /// `provider_away`, `cancelled`, `provider_refused`, `expired`, `bad_token`, `low_level`, `unknown`, `closed`, `no_role` or `busy`.
+    reason: String,
+    /// What to tell whoever gives access.
+    code: Option<String>,
+}
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -62,13 +83,23 @@ impl Cookie {
     }
 }
 
-/// `GET /api/v1/login/{provider}`: sends the browser to the provider.
+/// Sends the browser to an identity provider.
+///
+/// Where the provider does not answer, to the login page.
+#[utoipa::path(get, path = "/api/v1/login/{provider}",
+    params(
+        ("provider" = String, Path, description = "its id in the configuration"),
+        ("back" = Option<String>, Query, description = "the page of the console to come back to"),
+        ("language" = Option<String>, Query, description = "of the provider's pages: nb, nn or en"),
+    ),
+    responses((status = 303, description = "to the provider, or to the login page"), (status = 404)))]
 pub(super) async fn begin(
     Shared(api): Shared<Api>,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let state = &api.state;
+    let Query(wanted) = wanted.map_err(|_| unreadable())?;
     let provider = state.providers.find(&id).ok_or_else(no_provider)?;
     let begun = oidc::begin(state, provider, &wanted.back, wanted.language.as_deref()).await;
     let mut answer = match begun {
@@ -92,14 +123,26 @@ pub(super) async fn begin(
     Ok(answer)
 }
 
-/// `GET /api/v1/login/{provider}/callback`: what the provider sends the browser back with.
+/// Ends a login by an identity provider, which sends the browser here.
+///
+/// The session is a cookie of the answer; whoever is not let in is sent to the login page, which tells why.
+#[utoipa::path(get, path = "/api/v1/login/{provider}/callback",
+    params(
+        ("provider" = String, Path, description = "its id in the configuration"),
+        ("code" = Option<String>, Query, description = "what is exchanged for a token"),
+        ("state" = Option<String>, Query, description = "that of the login"),
+        ("iss" = Option<String>, Query, description = "the issuer (RFC 9207)"),
+        ("error" = Option<String>, Query, description = "why the provider refused"),
+    ),
+    responses((status = 303, description = "to the page that was wanted, or to the login page"), (status = 404)))]
 pub(super) async fn end(
     Shared(api): Shared<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Query(answered): Query<Answered>,
+    answered: Result<Query<Answered>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let state = &api.state;
+    let Query(answered) = answered.map_err(|_| unreadable())?;
     let settings = state.access.as_ref().ok_or_else(no_provider)?;
     let provider = state.providers.find(&id).ok_or_else(no_provider)?;
     let sealed = cookie(state, &headers, Cookie::Started);
@@ -129,13 +172,14 @@ pub(super) async fn ways(
     state: &State,
     settings: Option<&AccessSettings>,
     headers: &HeaderMap,
-) -> (Value, Value) {
+) -> (Vec<ProviderShown>, Option<RefusedShown>) {
     if settings.is_none() {
-        return (json!([]), Value::Null);
+        return (vec![], None);
     }
-    let asked = state.providers.all().iter().map(async |provider| {
-        let settings = &provider.settings;
-        json!({ "id": settings.id, "name": settings.name(), "is_there": provider.is_there().await })
+    let asked = state.providers.all().iter().map(async |provider| ProviderShown {
+        id: provider.settings.id.clone(),
+        name: provider.settings.name().to_owned(),
+        is_there: provider.is_there().await,
     });
     let providers = futures_util::future::join_all(asked).await;
     let refused = cookie(state, headers, Cookie::Refused)
@@ -144,10 +188,13 @@ pub(super) async fn ways(
         .filter(|told| state.now().as_nanos() < told.until)
         .map(|told| {
             let known = state.providers.find(&told.provider);
-            let name = known.map_or(told.provider.as_str(), |provider| provider.settings.name());
-            json!({ "provider": name, "reason": told.reason, "code": told.code })
+            RefusedShown {
+                provider: known.map_or(told.provider, |provider| provider.settings.name().to_owned()),
+                reason: told.reason,
+                code: told.code,
+            }
         });
-    (json!(providers), refused.unwrap_or(Value::Null))
+    (providers, refused)
 }
 
 /// Sends the browser to the login page, which asks why. The reason is in a cookie and not in the address, where others could
@@ -207,6 +254,10 @@ fn set(state: &State, answer: &mut Response, cookie: Cookie, held: Option<(&str,
 fn cookie<'h>(state: &State, headers: &'h HeaderMap, cookie: Cookie) -> Option<&'h str> {
     let is_encrypted = state.public_url.starts_with("https://");
     door::cookie(headers, cookie.name(is_encrypted)).filter(|value| value.len() <= COOKIE_BYTES_MAX)
+}
+
+fn unreadable() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "the query can't be read")
 }
 
 fn no_provider() -> Problem {
