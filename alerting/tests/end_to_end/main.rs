@@ -16,6 +16,7 @@ mod hostile;
 mod inhibition;
 mod instances;
 mod isolation;
+mod once;
 mod registry;
 mod service;
 mod signed;
