@@ -17,5 +17,5 @@ pub(crate) mod session;
 mod totp;
 
 pub(crate) use noted::note;
-pub(crate) use secret::Secret;
+pub(crate) use secret::{Secret, random};
 pub(crate) use seen::Seen;

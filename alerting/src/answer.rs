@@ -27,8 +27,23 @@ pub(crate) enum Answer {
     Close,
 }
 
-/// Records an answer; the same answer twice is one. `notification` is the one it answers, if any; `reach` is where
+/// Why an answer is not recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    /// The incident is not the one that was read.
+    #[error("the incident was changed meanwhile")]
+    Stale,
+    /// The store.
+    #[error("use the store")]
+    Store(#[from] sqlx::Error),
+}
+
+/// Records an answer to an incident, of the version that was read if `expected` says one; the same answer twice is one. `notification` is the one it answers, if any; `reach` is where
 /// whoever says so may. `None` if there is no such incident there.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "who answers what to which incident, as it was read"
+)]
 pub(crate) async fn record(
     state: &State,
     reach: &Seen,
@@ -37,13 +52,17 @@ pub(crate) async fn record(
     actor: &Actor,
     answer: Answer,
     note: &str,
-) -> sqlx::Result<Option<Stored>> {
+    expected: Option<u64>,
+) -> Result<Option<Stored>, AnswerError> {
     let now = state.now();
     let mut write = state.store.begin().await?;
     let Some(stored) = Store::incident_in(&mut write, reach, id).await? else {
         return Ok(None);
     };
     let incident = &stored.incident;
+    if expected.is_some_and(|expected| expected != incident.version) {
+        return Err(AnswerError::Stale);
+    }
     let change = match answer {
         Answer::Seen => seen(incident, actor, now),
         Answer::Acknowledge => acknowledge(incident, actor, note, now),

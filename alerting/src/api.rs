@@ -9,6 +9,7 @@ mod host;
 mod incidents;
 mod login;
 mod oidc;
+mod once;
 pub(crate) mod openapi;
 mod places;
 mod problem;
@@ -19,6 +20,7 @@ mod shapes;
 mod silences;
 mod statistics;
 mod stream;
+mod version;
 pub(crate) mod view;
 mod watched;
 mod who;
@@ -74,6 +76,8 @@ pub(crate) fn router(state: Arc<State>, listen: SocketAddr, shutdown: Cancellati
     ));
     quick
         .merge(slow().router)
+        .layer(middleware::from_fn_with_state(api.clone(), once::once))
+        .layer(middleware::from_fn(version::not_modified))
         .layer(middleware::from_fn_with_state(api.clone(), door::enter))
         .fallback(console::serve)
         .method_not_allowed_fallback(|| async {
@@ -136,7 +140,10 @@ fn routes() -> Routes {
 async fn guard(Shared(hosts): Shared<host::Hosts>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let is_import = request.uri().path().starts_with(registry::IMPORT);
-    let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let changes_something = matches!(
+        *request.method(),
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+    );
     let asked = request
         .headers()
         .get("x-requested-with")

@@ -18,6 +18,7 @@ mod incidents;
 mod inhibitions;
 mod members;
 mod notifications;
+pub(crate) mod once;
 mod positions;
 mod registry;
 mod secrets;
@@ -150,6 +151,9 @@ impl Store {
     /// # Errors
     /// If the store did not take it, or did not say so; if it did not, nothing of it holds.
     pub(crate) async fn commit(&self, mut write: Write) -> sqlx::Result<()> {
+        if let Ok(claim) = once::CLAIM.try_with(Clone::clone) {
+            Self::effect_once(&mut write, &claim).await?;
+        }
         if self.dialect == Dialect::Postgres {
             sqlx::query("SELECT pg_notify($1, $2)")
                 .bind(elsewhere::CHANNEL)

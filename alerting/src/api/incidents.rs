@@ -7,7 +7,8 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, RawQuery, State as Shared},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use detect_alert::Severity;
@@ -21,6 +22,7 @@ use super::{
     openapi::codes,
     problem::Problem,
     shapes::{Incident, IncidentDetail, OrganizationName},
+    version::{expected, tagged},
     view,
     who::Who,
 };
@@ -135,46 +137,59 @@ pub(super) async fn list(
 ///
 /// One that the asker may not see answers as one that does not exist.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = codes::IncidentId, Path)),
-    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")))]
+    responses((status = 200, body = IncidentDetail, headers(("etag" = String, description = "names what is shown"))), (status = 404, description = "there is no such incident, or none that the asker may see")))]
 pub(super) async fn one(
     Shared(api): Shared<Api>,
     who: Who,
     Path(id): Path<String>,
-) -> Result<Json<IncidentDetail>, Problem> {
+) -> Result<Response, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
     let stored = api.state.store.incident(&who.sees(), &id).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
-    Ok(Json(view::detail(&api.state, &who, &stored).await?))
+    let version = stored.incident.version;
+    Ok(tagged(version, &view::detail(&api.state, &who, &stored).await?))
 }
 
 /// Takes an incident.
 ///
 /// Taking it again changes nothing; a remark that is new is kept.
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", params(("id" = codes::IncidentId, Path)), request_body = Option<NoteBody>,
-    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")),
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge",
+    params(("id" = codes::IncidentId, Path), ("if-match" = Option<String>, Header, description = "the `ETag` that was read: only if nobody changed it since")), request_body = Option<NoteBody>,
+    responses((status = 200, body = IncidentDetail, headers(("etag" = String, description = "names what is shown"))), (status = 412, description = "it was changed meanwhile"), (status = 404, description = "there is no such incident, or none that the asker may see")),
     extensions(("x-varde-action" = json!("acknowledge"))))]
 pub(super) async fn acknowledge(
     shared: Shared<Api>,
     who: Who,
     path: Path<String>,
+    headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<IncidentDetail>, Problem> {
+) -> Result<Response, Problem> {
     let body: NoteBody = read_body(&body)?;
-    answered(shared, who, path, Answer::Acknowledge, &read_note(body.note)?).await
+    answered(
+        shared,
+        who,
+        path,
+        Answer::Acknowledge,
+        &read_note(body.note)?,
+        expected(&headers)?,
+    )
+    .await
 }
 
 /// Concludes about an incident.
 ///
 /// The same conclusion again changes nothing; `need_help` tells the CERT.
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/verdict", params(("id" = codes::IncidentId, Path)), request_body = VerdictBody,
-    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")),
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/verdict",
+    params(("id" = codes::IncidentId, Path), ("if-match" = Option<String>, Header, description = "the `ETag` that was read: only if nobody changed it since")), request_body = VerdictBody,
+    responses((status = 200, body = IncidentDetail, headers(("etag" = String, description = "names what is shown"))), (status = 412, description = "it was changed meanwhile"), (status = 404, description = "there is no such incident, or none that the asker may see")),
     extensions(("x-varde-action" = json!("judge"))))]
 pub(super) async fn verdict(
     shared: Shared<Api>,
     who: Who,
     path: Path<String>,
+    headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<IncidentDetail>, Problem> {
+) -> Result<Response, Problem> {
     let body: VerdictBody = read_body(&body)?;
     let verdict = read_verdict(&body.verdict)?;
     answered(
@@ -183,6 +198,7 @@ pub(super) async fn verdict(
         path,
         Answer::Verdict(verdict),
         &read_note(body.note)?,
+        expected(&headers)?,
     )
     .await
 }
@@ -190,17 +206,27 @@ pub(super) async fn verdict(
 /// Closes an incident.
 ///
 /// Further alerts open a new one that refers to it.
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/close", params(("id" = codes::IncidentId, Path)), request_body = Option<NoteBody>,
-    responses((status = 200, body = IncidentDetail), (status = 404, description = "there is no such incident, or none that the asker may see")),
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/close",
+    params(("id" = codes::IncidentId, Path), ("if-match" = Option<String>, Header, description = "the `ETag` that was read: only if nobody changed it since")), request_body = Option<NoteBody>,
+    responses((status = 200, body = IncidentDetail, headers(("etag" = String, description = "names what is shown"))), (status = 412, description = "it was changed meanwhile"), (status = 404, description = "there is no such incident, or none that the asker may see")),
     extensions(("x-varde-action" = json!("close"))))]
 pub(super) async fn close(
     shared: Shared<Api>,
     who: Who,
     path: Path<String>,
+    headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<IncidentDetail>, Problem> {
+) -> Result<Response, Problem> {
     let body: NoteBody = read_body(&body)?;
-    answered(shared, who, path, Answer::Close, &read_note(body.note)?).await
+    answered(
+        shared,
+        who,
+        path,
+        Answer::Close,
+        &read_note(body.note)?,
+        expected(&headers)?,
+    )
+    .await
 }
 
 /// Lists the organisations that have incidents.
@@ -226,7 +252,8 @@ async fn answered(
     Path(id): Path<String>,
     answer: Answer,
     note: &str,
-) -> Result<Json<IncidentDetail>, Problem> {
+    expected: Option<u64>,
+) -> Result<Response, Problem> {
     let id = IncidentId::parse(&id).ok_or_else(Problem::no_incident)?;
     let stored = api.state.store.incident(&who.sees(), &id).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
@@ -234,9 +261,10 @@ async fn answered(
     who.require(action, Some(stored.owner))?;
     // Where they may do it, in case it has changed hands meanwhile.
     let reach = who.reaches(action);
-    let stored = answer::record(&api.state, &reach, &id, None, &who.actor, answer, note).await?;
+    let stored = answer::record(&api.state, &reach, &id, None, &who.actor, answer, note, expected).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
-    Ok(Json(view::detail(&api.state, &who, &stored).await?))
+    let version = stored.incident.version;
+    Ok(tagged(version, &view::detail(&api.state, &who, &stored).await?))
 }
 
 impl Listing {

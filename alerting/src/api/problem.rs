@@ -8,7 +8,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::registry::form::Flaw;
+use super::version;
+use crate::{answer::AnswerError, registry::form::Flaw};
 
 /// Why a request was not carried out, in words for whoever sent it.
 #[derive(Debug)]
@@ -63,6 +64,15 @@ impl Problem {
     /// For an incident that is not there, or not the asker's: the same words for both.
     pub(crate) fn no_incident() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such incident")
+    }
+}
+
+impl From<AnswerError> for Problem {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Stale => version::stale(),
+            AnswerError::Store(error) => error.into(),
+        }
     }
 }
 

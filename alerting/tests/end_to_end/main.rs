@@ -17,6 +17,7 @@ mod inhibition;
 mod instances;
 mod isolation;
 mod oidc;
+mod once;
 mod registry;
 mod service;
 mod signed;

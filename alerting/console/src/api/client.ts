@@ -35,11 +35,11 @@ export function fetchOrganizations(signal?: AbortSignal): Promise<Organization[]
 }
 
 export function acknowledgeIncident(id: string, note: string): Promise<IncidentDetail> {
-  return post(`/incidents/${encodeURIComponent(id)}/acknowledge`, withNote({}, note));
+  return answer(`/incidents/${encodeURIComponent(id)}/acknowledge`, withNote({}, note));
 }
 
 export function judgeIncident(id: string, verdict: Verdict, note: string): Promise<IncidentDetail> {
-  return post(`/incidents/${encodeURIComponent(id)}/verdict`, withNote({ verdict }, note));
+  return answer(`/incidents/${encodeURIComponent(id)}/verdict`, withNote({ verdict }, note));
 }
 
 export function fetchResponder(token: string, signal?: AbortSignal): Promise<ResponderView> {
@@ -47,15 +47,15 @@ export function fetchResponder(token: string, signal?: AbortSignal): Promise<Res
 }
 
 export function responderSeen(token: string): Promise<ResponderView> {
-  return post(`/responder/${encodeURIComponent(token)}/seen`, {});
+  return answer(`/responder/${encodeURIComponent(token)}/seen`, {});
 }
 
 export function responderAcknowledge(token: string, note: string): Promise<ResponderView> {
-  return post(`/responder/${encodeURIComponent(token)}/acknowledge`, withNote({}, note));
+  return answer(`/responder/${encodeURIComponent(token)}/acknowledge`, withNote({}, note));
 }
 
 export function responderJudge(token: string, verdict: Verdict, note: string): Promise<ResponderView> {
-  return post(`/responder/${encodeURIComponent(token)}/verdict`, withNote({ verdict }, note));
+  return answer(`/responder/${encodeURIComponent(token)}/verdict`, withNote({ verdict }, note));
 }
 
 /** Sent to the window when the service no longer knows who asks: the console then goes to the login page. */
@@ -89,13 +89,39 @@ function withNote(body: Record<string, string>, note: string): Record<string, st
   return text === '' ? body : { ...body, note: text };
 }
 
-function post<T>(path: string, body: Record<string, string>): Promise<T> {
+/** Keys of what was sent and not answered: sent again it has the same one, and the service carries it out once. */
+const unanswered = new Map<string, string>();
+
+async function answer<T>(path: string, body: Record<string, string>): Promise<T> {
+  const request = `${path} ${JSON.stringify(body)}`;
+  const key = unanswered.get(request) ?? newKey();
+  unanswered.set(request, key);
+  try {
+    const answered = await post<T>(path, body, { 'idempotency-key': key });
+    unanswered.delete(request);
+    return answered;
+  } catch (error) {
+    // No answer, or one that does not say whether it took effect: the next attempt is the same request.
+    const isOpen = error instanceof ApiError && (error.status === 0 || error.status >= 500);
+    if (!isOpen) unanswered.delete(request);
+    throw error;
+  }
+}
+
+function post<T>(path: string, body: Record<string, string>, more: Record<string, string> = {}): Promise<T> {
   return call(path, {
     method: 'POST',
     // A cross-site form cannot set this header: the service refuses a POST without it.
-    headers: { 'content-type': 'application/json', 'x-requested-with': 'varde' },
+    headers: { 'content-type': 'application/json', 'x-requested-with': 'varde', ...more },
     body: JSON.stringify(body),
   });
+}
+
+/** 128 random bits; `crypto.randomUUID` is there only where the page came over https. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
 }
 
 async function call<T>(path: string, init: RequestInit): Promise<T> {

@@ -9,6 +9,7 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 
 use super::super::{
     door::{self, Door},
+    once,
     registry::IMPORT,
 };
 
@@ -48,6 +49,15 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Value) {
             parameters.push(header);
         }
     }
+    if once::heeds(path, method) {
+        let header = json!({ "name": once::KEY, "in": "header", "required": false,
+            "description": "names this request: sent again with the same key within 24 hours, it is answered as before and not carried out again",
+            "schema": { "type": "string", "pattern": "^[!#-\\[\\]-~]{1,255}$" } });
+        let parameters = members.entry("parameters").or_insert_with(|| json!([]));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.push(header);
+        }
+    }
     let takes =
         |members: &Map<String, Value>, name: &str| members.get(name).is_some_and(|value| !value.is_null());
     let has_body = takes(members, "requestBody");
@@ -69,6 +79,9 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Value) {
         (has_body && is_import, "413", "import_too_large"),
         (has_body, "415", "other_type"),
         (!WATCHED.contains(&path), "421", "other_name"),
+        (once::heeds(path, method), "409", "done_or_running"),
+        (once::heeds(path, method), "422", "another_request"),
+        (once::heeds(path, method), "429", "too_many_keys"),
         (!WITHOUT_STORE.contains(&path), "503", "store_away"),
     ];
     let Some(answers) = members.get_mut("responses").and_then(Value::as_object_mut) else {
@@ -79,6 +92,13 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Value) {
             let place = format!("#/components/responses/{name}");
             answers.insert(status.to_owned(), json!({ "$ref": place }));
         }
+    }
+    let tag = answers
+        .get("200")
+        .and_then(|answer| answer.pointer("/headers/etag"));
+    if tag.is_some() && !changes {
+        let words = "`if-none-match` names what is shown: the asker has it already";
+        answers.insert("304".to_owned(), json!({ "description": words }));
     }
     if door != Door::Open || changes {
         let words = refused(door, action, changes);
@@ -116,6 +136,15 @@ pub(super) fn shared() -> Value {
             "the body is of another type than the operation takes",
         ),
         ("other_name", "the service has another name than it was asked by"),
+        (
+            "done_or_running",
+            "a request with this `idempotency-key` is being carried out, or took effect and its answer is not there",
+        ),
+        (
+            "another_request",
+            "this `idempotency-key` was for another request",
+        ),
+        ("too_many_keys", "too many keys within 24 hours"),
         ("store_away", "the store is away; try again"),
     ];
     let answers = answers.map(|(name, words)| {

@@ -1,0 +1,202 @@
+//! Requests that are carried out once: the key is claimed before, noted in the transaction of the effect, and has the answer after.
+//! Whatever dies between leaves a key that says how far it came, so that nothing is done twice.
+
+use std::time::Duration;
+
+use ingest_event::Timestamp;
+use sqlx::Row;
+
+use super::{Store, Write, sql::storable};
+
+/// How long a key is known.
+pub(crate) const KEPT_FOR: Duration = Duration::from_hours(24);
+/// Keys of one asker that are known at once: with answers of [`BODY_BYTES_MAX`] some hundred megabytes, from one who means harm.
+pub(crate) const KEYS_MAX: i64 = 5_000;
+/// Longer answers are not kept: a repeat is told that it took effect.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A claim that is older belongs to a process that is gone: no request lives longer than its timeout of 30 seconds.
+const CLAIM_AGE_MAX: Duration = Duration::from_secs(40);
+
+tokio::task_local! {
+    /// The claim of the request that is being answered: [`Store::commit`] notes with the effect that it took effect.
+    pub(crate) static CLAIM: Claim;
+}
+
+/// An attempt to carry a request out; digests, all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    /// Of the account or the link.
+    pub(crate) who: String,
+    /// Of the key.
+    pub(crate) key: String,
+    /// Of method, address and body.
+    pub(crate) request: String,
+    /// Of what the asker may see and do.
+    pub(crate) reach: String,
+    /// Of the attempt.
+    pub(crate) attempt: String,
+}
+
+/// An answer that is given again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptAnswer {
+    /// The status.
+    pub(crate) status: u16,
+    /// Headers, as JSON.
+    pub(crate) head: String,
+    /// The body.
+    pub(crate) body: String,
+}
+
+/// What a key says of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claimed {
+    /// It is new: carry it out.
+    Ours,
+    /// The key was for another request.
+    Another,
+    /// It is being carried out.
+    Running,
+    /// It took effect, and the answer is not there, or no longer the asker's to see.
+    Unanswered,
+    /// It was answered.
+    Answered(KeptAnswer),
+    /// Too many keys.
+    TooMany,
+}
+
+impl Store {
+    /// Claims a key, unless it is taken.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn claim_once(&self, claim: &Claim, now: Timestamp) -> sqlx::Result<Claimed> {
+        let mut write = self.begin().await?;
+        sqlx::query("DELETE FROM request_once WHERE claimed_at <= $1")
+            .bind(now.saturating_sub(KEPT_FOR).as_nanos())
+            .execute(&mut *write)
+            .await?;
+        let row = sqlx::query(
+            "SELECT request, reach, claimed_at, effected, status, head, body FROM request_once WHERE who = $1 AND once_key = $2",
+        )
+        .bind(claim.who.as_str())
+        .bind(claim.key.as_str())
+        .fetch_optional(&mut *write)
+        .await?;
+        let claimed = match row {
+            Some(row) if row.get::<String, _>(0) != claim.request => Claimed::Another,
+            Some(row) if row.get::<i64, _>(3) == 0 => {
+                let age = now.since(Timestamp::from_nanos(row.get(2)));
+                if age < CLAIM_AGE_MAX {
+                    Claimed::Running
+                } else {
+                    Claimed::Ours
+                }
+            }
+            Some(row) if row.get::<String, _>(1) != claim.reach => Claimed::Unanswered,
+            Some(row) => match row.get::<Option<i64>, _>(4) {
+                None => Claimed::Unanswered,
+                Some(status) => Claimed::Answered(KeptAnswer {
+                    status: u16::try_from(status).unwrap_or_default(),
+                    head: row.get::<Option<String>, _>(5).unwrap_or_default(),
+                    body: row.get::<Option<String>, _>(6).unwrap_or_default(),
+                }),
+            },
+            None => {
+                let row = sqlx::query("SELECT count(*) FROM request_once WHERE who = $1")
+                    .bind(claim.who.as_str())
+                    .fetch_one(&mut *write)
+                    .await?;
+                if KEYS_MAX <= row.get::<i64, _>(0) {
+                    Claimed::TooMany
+                } else {
+                    Claimed::Ours
+                }
+            }
+        };
+        if claimed == Claimed::Ours {
+            sqlx::query(
+                "INSERT INTO request_once (who, once_key, request, reach, claim, claimed_at, effected) VALUES ($1, $2, $3, $4, $5, $6, 0)
+                 ON CONFLICT (who, once_key) DO UPDATE SET reach = $4, claim = $5, claimed_at = $6",
+            )
+            .bind(claim.who.as_str())
+            .bind(claim.key.as_str())
+            .bind(claim.request.as_str())
+            .bind(claim.reach.as_str())
+            .bind(claim.attempt.as_str())
+            .bind(now.as_nanos())
+            .execute(&mut *write)
+            .await?;
+        }
+        write.commit().await?;
+        Ok(claimed)
+    }
+
+    /// Notes in the transaction of an effect that it took effect; fails if another attempt has claimed the key meanwhile.
+    pub(super) async fn effect_once(write: &mut Write, claim: &Claim) -> sqlx::Result<()> {
+        let noted = sqlx::query(
+            "UPDATE request_once SET effected = 1 WHERE who = $1 AND once_key = $2 AND claim = $3",
+        )
+        .bind(claim.who.as_str())
+        .bind(claim.key.as_str())
+        .bind(claim.attempt.as_str())
+        .execute(&mut **write)
+        .await?;
+        if noted.rows_affected() == 0 {
+            return Err(sqlx::Error::RowNotFound);
+        }
+        Ok(())
+    }
+
+    /// Whether a request took effect.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn took_effect(&self, claim: &Claim) -> sqlx::Result<bool> {
+        let row =
+            sqlx::query("SELECT effected FROM request_once WHERE who = $1 AND once_key = $2 AND claim = $3")
+                .bind(claim.who.as_str())
+                .bind(claim.key.as_str())
+                .bind(claim.attempt.as_str())
+                .fetch_optional(&self.reader)
+                .await?;
+        Ok(row.is_some_and(|row| row.get::<i64, _>(0) != 0))
+    }
+
+    /// Keeps the answer of a request that took effect.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn answer_once(&self, claim: &Claim, answer: &KeptAnswer) -> sqlx::Result<()> {
+        let mut write = self.begin().await?;
+        sqlx::query(
+            "UPDATE request_once SET status = $4, head = $5, body = $6 WHERE who = $1 AND once_key = $2 AND claim = $3 AND effected = 1",
+        )
+        .bind(claim.who.as_str())
+        .bind(claim.key.as_str())
+        .bind(claim.attempt.as_str())
+        .bind(i64::from(answer.status))
+        .bind(storable(&answer.head))
+        .bind(storable(&answer.body))
+        .execute(&mut *write)
+        .await?;
+        write.commit().await
+    }
+
+    /// Gives a key back that did nothing: the next one with it is carried out.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn release_once(&self, claim: &Claim) -> sqlx::Result<()> {
+        let mut write = self.begin().await?;
+        sqlx::query(
+            "DELETE FROM request_once WHERE who = $1 AND once_key = $2 AND claim = $3 AND effected = 0",
+        )
+        .bind(claim.who.as_str())
+        .bind(claim.key.as_str())
+        .bind(claim.attempt.as_str())
+        .execute(&mut *write)
+        .await?;
+        write.commit().await
+    }
+}
