@@ -176,7 +176,7 @@ fn every_flaw_of_an_openpgp_key_has_its_words() {
         )
         .generate()
         .expect("a key");
-    let revoked = cert.clone().insert_packets(revocation).expect("revoked").0;
+    let revoked = cert.insert_packets(revocation).expect("revoked").0;
     let after = Timestamp::from_millis(1_800_000_000_000);
     let before = Timestamp::from_millis(1_700_000_000_000);
     for (text, now, word) in [
