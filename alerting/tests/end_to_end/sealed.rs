@@ -23,8 +23,8 @@ on_both!(
 );
 
 const TEXT: &str = "Portskanning: á č đ ŋ š ŧ ž æøå ÆØÅ";
-/// What must not be seen on the way: the thing, the link, and words of the notice.
-const HIDDEN: [&str; 5] = ["10.1.2.3", "/r/", "Portskanning", "UG9ydHNr", "Gjelder"];
+/// What must not be seen on the way: the thing, and words of the notice.
+const HIDDEN: [&str; 4] = ["10.1.2.3", "Portskanning", "UG9ydHNr", "Gjelder"];
 
 /// Runs a program with input; its output as text, or what it complains of.
 fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
@@ -100,6 +100,7 @@ fn says_nothing(mail: &Mail) {
     for word in HIDDEN {
         assert!(!mail.raw.contains(word), "{word} in {}", mail.raw);
     }
+    assert!(!mail.raw.contains("http://"), "no link in {}", mail.raw);
     assert_eq!(mail.subject, "[Varde] Kryptert varsel", "{}", mail.raw);
     assert!(mail.message_id.ends_with("@cert.example>"), "{}", mail.message_id);
     assert_eq!(mail.raw.matches("MIME-Version:").count(), 1, "{}", mail.raw);
@@ -309,7 +310,8 @@ async fn until_told(service: &Service, said: &str) -> Value {
         };
         let detail = service.get(&format!("/api/v1/incidents/{id}")).await.1;
         if detail["timeline"].to_string().contains(said) {
-            return detail;
+            // Its parts are read one after the other: those before the timeline may be older than it.
+            return service.get(&format!("/api/v1/incidents/{id}")).await.1;
         }
     }
 }

@@ -186,7 +186,7 @@ fn configured(
             file.display()
         ));
     }
-    text.push_str("syslog:\n");
+    text.push_str(if collectors.is_empty() { "" } else { "syslog:\n" });
     for (name, address) in collectors {
         let (host, port) = (address.ip(), address.port());
         text.push_str(&format!(
