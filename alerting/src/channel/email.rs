@@ -87,11 +87,10 @@ impl Email {
     ) -> Result<Receipt, DeliveryError> {
         let now = state.now();
         let mut seal = Seal::of(&state.registry.load(), notification, now);
-        let counted = state.metrics.mails.with_label_values(&[seal.as_str()]);
+        state.metrics.mails.with_label_values(&[seal.as_str()]).inc();
         let mut unsealed = None;
         if let Seal::Impossible(why) = seal {
             if self.when_unsealable == WhenUnsealable::Hold {
-                counted.inc();
                 return Err(DeliveryError::Unsealable(why));
             }
             unsealed = Some(why);
@@ -112,7 +111,6 @@ impl Email {
             notice: &notice,
         };
         let text = self.deliver(&letter, &seal, now).await?;
-        counted.inc();
         state.keep_for_demo(DemoMail {
             to: notification.channel.address().to_owned(),
             subject: notice.subject,
