@@ -1,12 +1,14 @@
 //! The configuration: one YAML file; unknown keys are refused with file and line.
 
 mod access;
+mod channels;
 mod escalation;
 mod inhibitions;
 mod provider;
 mod store;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -18,6 +20,10 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 pub use access::AccessSettings;
+pub use channels::{
+    ChatFormat, ChatSettings, PgpSigningSettings, SyslogSettings, SyslogTransport, WhenUnsealable,
+};
+pub(crate) use channels::{beside, chat_url};
 pub use escalation::{BeyondSettings, EscalationSettings};
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
@@ -54,6 +60,12 @@ pub struct Config {
     /// How mail leaves; without it, responders with only a mail address are not reached, which shows as failed.
     #[serde(default)]
     pub mail: Option<MailSettings>,
+    /// Chats that contacts name, by name.
+    #[serde(default)]
+    pub chat: BTreeMap<String, ChatSettings>,
+    /// Collectors of syslog that contacts name, by name.
+    #[serde(default)]
+    pub syslog: BTreeMap<String, SyslogSettings>,
     /// The CERT's own contact, told when nobody else is.
     pub cert: CertSettings,
     /// How often, and how far apart, delivery is tried.
@@ -100,6 +112,12 @@ pub struct MailSettings {
     /// With what it is signed; without it it is not.
     #[serde(default)]
     pub signing: Option<SigningSettings>,
+    /// With what it is signed where it is encrypted with OpenPGP.
+    #[serde(default)]
+    pub pgp_signing: Option<PgpSigningSettings>,
+    /// What becomes of mail whose receiver has a key that can't be used.
+    #[serde(default)]
+    pub when_unsealable: WhenUnsealable,
 }
 
 /// With what mail is signed (S/MIME).
@@ -171,6 +189,18 @@ pub struct CertSettings {
     pub phone: String,
     /// Its duty officer's mail address.
     pub email: String,
+    /// A file with the certificate that mail to it is encrypted with (S/MIME).
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    /// A file with the OpenPGP key that mail to it is encrypted with.
+    #[serde(default)]
+    pub pgp_key_file: Option<PathBuf>,
+    /// A chat of `chat` that is told too.
+    #[serde(default)]
+    pub chat: Option<String>,
+    /// A collector of `syslog` that is told too.
+    #[serde(default)]
+    pub syslog: Option<String>,
     /// Its language.
     #[serde(default = "default_language", deserialize_with = "language")]
     pub language: Language,
@@ -276,6 +306,9 @@ impl Config {
                 "public_url",
                 "set it to the address that responders can open".to_owned(),
             );
+        }
+        if let Some((key, mend)) = channels::wrong(&self.chat, &self.syslog) {
+            return refuse(key, mend);
         }
         if self.retry.attempts == 0 {
             return refuse("retry.attempts", "it must be at least 1".to_owned());

@@ -18,6 +18,8 @@ mod answer;
 mod api;
 mod channel;
 mod intake;
+#[cfg(test)]
+mod issued;
 mod link;
 mod notice;
 mod outbox;
@@ -25,6 +27,7 @@ mod private;
 mod state;
 mod store;
 mod ticker;
+pub mod trial;
 
 pub use api::openapi::{document, operations};
 pub use state::Neighbours;

@@ -11,6 +11,7 @@
 //! | `alerting_notifications_sent_total{channel}` | notifications handed over |
 //! | `alerting_notifications_retried_total{channel}` | attempts that failed and will be repeated |
 //! | `alerting_notifications_failed_total{channel}` | notifications given up |
+//! | `alerting_mails_total{protection}` | attempts of mails by how they were protected: `clear`, `smime`, `pgp`; `unsealable` had to be and could not |
 //! | `alerting_notification_delay_seconds` | from the alert's place on the bus to the hand-over |
 //! | `alerting_escalations_total{to}` | incidents that nobody answered in time, by who was told next |
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
@@ -49,6 +50,8 @@ pub struct Metrics {
     pub notifications_retried: IntCounterVec,
     /// Notifications given up.
     pub notifications_failed: IntCounterVec,
+    /// Mails by their protection.
+    pub mails: IntCounterVec,
     /// From bus to hand-over.
     pub notification_delay: Histogram,
     /// Who was told next.
@@ -98,7 +101,7 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let channels = &["email", "webhook"];
+        let channels = &["email", "webhook", "chat", "syslog"];
         let notification_delay = Histogram::with_opts(
             HistogramOpts::new(
                 "alerting_notification_delay_seconds",
@@ -144,6 +147,12 @@ impl Metrics {
                 "Notifications given up.",
                 "channel",
                 channels,
+            )?,
+            mails: labelled(
+                "alerting_mails_total",
+                "Attempts of mails by how they were protected.",
+                "protection",
+                &["clear", "smime", "pgp", "unsealable"],
             )?,
             notification_delay,
             escalations: labelled(

@@ -3,6 +3,8 @@
 //! Templates hold the structure, [`words`] the sentences in each language; both are checked by the tests below. A
 //! notice names one incident of one organisation and nothing else.
 
+pub(crate) mod bare;
+mod brief;
 mod plain;
 mod words;
 
@@ -17,6 +19,7 @@ use crate::{
     state::State,
     store::{Stored, StoredNotification},
 };
+pub(crate) use brief::Brief;
 use plain::plain;
 use words::{Words, words};
 

@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Seen,
-    channel::{DeliveryError, Email, Webhook},
+    audit::Deed,
+    channel::{Chats, Collectors, DeliveryError, Email, Receipt, Webhook},
     config::RetrySettings,
     intake::search_text,
     state::State,
-    store::{Outcome, Store, StoredNotification},
+    store::{Outcome, Store, StoredNotification, Write},
 };
 
 /// At once on one channel: enough to hide a slow receiver behind others, few enough for a small mail server.
@@ -46,10 +47,14 @@ pub(crate) enum Sender {
     Email(Option<Box<Email>>),
     /// By webhook.
     Webhook(Webhook),
+    /// By chat.
+    Chat(Chats),
+    /// By syslog.
+    Syslog(Collectors),
 }
 
 /// A receipt, or why there is none.
-type Sent = Result<String, DeliveryError>;
+type Sent = Result<Receipt, DeliveryError>;
 
 /// The notifications that are being sent, by the task that sends them: each has a place.
 type Held = HashMap<tokio::task::Id, StoredNotification>;
@@ -218,6 +223,7 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
             notification.responder_name,
             notification.channel.masked()
         );
+        note_unsealed(&mut write, attempt, &told, now).await?;
         match &outcome {
             Outcome::Sent(_) => {
                 let change = notified(&stored.incident, &told, now);
@@ -270,10 +276,37 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
     Ok(())
 }
 
+/// What was told without data, or is held, as it can't be encrypted, is nobody's secret: it is on the incident and in the audit
+/// log.
+async fn note_unsealed(write: &mut Write, attempt: &Attempt, told: &str, now: Timestamp) -> sqlx::Result<()> {
+    let notification = &attempt.notification;
+    let (action, text, why) = match &attempt.result {
+        Ok(Receipt {
+            unsealed: Some(why), ..
+        }) => ("notice.bare", "told only that something waits", why),
+        // Once, not at every attempt.
+        Err(DeliveryError::Unsealable(why)) if notification.attempts == 0 => {
+            ("notice.held", "the mail is held", why)
+        }
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    let entry = TimelineEntry {
+        at: now,
+        kind: TimelineKind::Comment,
+        actor: Actor::Varde,
+        text: format!("{told}: {text}, as it can't be encrypted: {why}"),
+    };
+    Store::add_to_timeline(write, &notification.incident, &entry).await?;
+    let after = serde_json::json!({ "incident": notification.incident.as_str(), "why": why });
+    let subject = format!("notification/{}", notification.id);
+    let deed = Deed::by(&Actor::Varde, now, action, subject).after(Some(&after));
+    Store::audit(write, deed).await.map(|_| ())
+}
+
 fn outcome(state: &State, retry: &RetrySettings, attempt: &Attempt, now: Timestamp) -> Outcome {
     let attempts = attempt.notification.attempts + 1;
     match &attempt.result {
-        Ok(receipt) => Outcome::Sent(receipt.clone()),
+        Ok(receipt) => Outcome::Sent(receipt.text.clone()),
         Err(error) if !error.is_transient() => Outcome::Failed(error.to_string()),
         Err(error) if retry.attempts <= attempts => {
             Outcome::Failed(format!("gave up after {attempts} attempts: {error}"))
@@ -281,7 +314,7 @@ fn outcome(state: &State, retry: &RetrySettings, attempt: &Attempt, now: Timesta
         Err(error) => {
             let spread = spread(state.key.seed(), attempt.notification.id.as_str(), attempts);
             Outcome::Again(
-                now.saturating_add(retry.wait(attempts, spread)),
+                now.saturating_add(retry.wait(attempts, spread).max(error.not_before())),
                 error.to_string(),
             )
         }
@@ -303,6 +336,8 @@ impl Sender {
         match self {
             Self::Email(_) => "email",
             Self::Webhook(_) => "webhook",
+            Self::Chat(_) => "chat",
+            Self::Syslog(_) => "syslog",
         }
     }
 
@@ -310,10 +345,12 @@ impl Sender {
         match self {
             Self::Email(_) => &state.decided.email,
             Self::Webhook(_) => &state.decided.webhook,
+            Self::Chat(_) => &state.decided.chat,
+            Self::Syslog(_) => &state.decided.syslog,
         }
     }
 
-    async fn send(&self, state: &State, notification: &StoredNotification) -> Result<String, DeliveryError> {
+    async fn send(&self, state: &State, notification: &StoredNotification) -> Sent {
         let stored = state
             .store
             .incident(&Seen::through(notification), &notification.incident)
@@ -326,14 +363,22 @@ impl Sender {
             Self::Email(None) => Err(DeliveryError::Permanent(
                 "no mail transport is configured".to_owned(),
             )),
-            Self::Webhook(webhook) => webhook.send(state, notification, &stored).await,
+            Self::Webhook(webhook) => webhook
+                .send(state, notification, &stored)
+                .await
+                .map(Receipt::from),
+            Self::Chat(chats) => chats.send(state, notification, &stored).await.map(Receipt::from),
+            Self::Syslog(collectors) => collectors
+                .send(state, notification, &stored)
+                .await
+                .map(Receipt::from),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alerting_incident::{Channel, IncidentId, Language, NotificationId, NotifyReason};
+    use alerting_incident::{Channel, IncidentId, Language, NotificationId, NotifyReason, ResponderId};
 
     use super::*;
 
@@ -343,6 +388,7 @@ mod tests {
         let notification = StoredNotification {
             id: NotificationId::parse(&incident).expect("an id"),
             incident: IncidentId::parse(&incident).expect("an id"),
+            responder: ResponderId::derive("duty", "Vakta"),
             responder_name: "Vakta".to_owned(),
             channel: Channel::Email("vakt@kommune.example".to_owned()),
             language: Language::Nb,
@@ -356,6 +402,7 @@ mod tests {
             acknowledged_at: None,
             verdict: None,
             appended_ms: 0,
+            is_sealed: false,
         };
         let (mut under_way, mut held) = (JoinSet::<Sent>::new(), Held::new());
         let task = under_way.spawn(async { panic!("a defect") });

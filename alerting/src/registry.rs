@@ -9,12 +9,14 @@ pub mod coverage;
 pub mod desk;
 pub mod form;
 pub(crate) mod live;
+pub(crate) mod mail_keys;
 mod municipalities;
 pub mod offline;
 pub mod overlay;
 pub mod question;
 pub mod rehearsal;
 pub mod report;
+pub(crate) mod ways;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -26,23 +28,24 @@ use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, SensorId, Zone};
 use serde::{Deserialize, Deserializer};
 
-use crate::config::{CertSettings, Config, ConfigError, default_language, language, read_text};
+use crate::config::{CertSettings, Config, ConfigError, beside, default_language, language, read_text};
 
 pub use changes::changes;
 pub use municipalities::municipalities;
 pub use overlay::{Layer, Origins, StoredRow};
+pub(crate) use ways::{Ways, WebhookKeys};
 
 use form::{Flaw, Form, json::Forms};
 
 use municipalities::date;
 
-/// The registry, and the keys that webhooks are signed with.
+/// The registry, and what contacts' channels refer to.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The registry, arranged for routing.
     pub routes: RouteTable,
-    /// For each webhook its URL and key.
-    pub webhook_keys: BTreeMap<String, WebhookKey>,
+    /// What contacts' channels refer to.
+    pub(crate) ways: Ways,
     /// What the files say alone.
     files: Arc<Vec<Organization>>,
     /// What lies over them.
@@ -53,16 +56,6 @@ pub struct Loaded {
     pub version: u64,
     /// How many of the rows say nothing, as they can't be laid.
     pub left_out: usize,
-}
-
-/// A key that a webhook's requests are signed with.
-#[derive(Clone)]
-pub struct WebhookKey(pub Vec<u8>);
-
-impl std::fmt::Debug for WebhookKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WebhookKey(…)")
-    }
 }
 
 #[derive(Deserialize)]
@@ -109,6 +102,14 @@ struct ResponderEntry {
     email: Option<String>,
     #[serde(default)]
     webhook: Option<WebhookEntry>,
+    #[serde(default)]
+    chat: Option<String>,
+    #[serde(default)]
+    syslog: Option<String>,
+    #[serde(default)]
+    certificate_file: Option<std::path::PathBuf>,
+    #[serde(default)]
+    pgp_key_file: Option<std::path::PathBuf>,
     #[serde(default = "default_language", deserialize_with = "language")]
     language: Language,
     #[serde(default = "low", deserialize_with = "severity")]
@@ -130,6 +131,8 @@ struct ResponderEntry {
 struct WebhookEntry {
     url: String,
     key_file: std::path::PathBuf,
+    #[serde(default)]
+    former_key_file: Option<std::path::PathBuf>,
 }
 
 fn low() -> Severity {
@@ -175,19 +178,20 @@ pub fn load(config: &Config) -> Result<Loaded, ConfigError> {
             path: path.clone(),
             detail: error.to_string(),
         })?;
-    let mut webhook_keys = BTreeMap::new();
+    let mut ways = Ways::of(config);
     for entry in file.organizations {
-        merge(&mut organizations, entry, path, &mut webhook_keys)?;
+        merge(&mut organizations, entry, path, &mut ways)?;
     }
     changes::apply(&successions, &mut organizations);
     let files = Arc::new(organizations.clone());
-    let registry = Registry::new(organizations, duty(&config.cert)).map_err(|error| ConfigError::Parse {
-        path: path.clone(),
-        detail: error.to_string(),
-    })?;
+    let registry =
+        Registry::new(organizations, duty(&config.cert, &ways)?).map_err(|error| ConfigError::Parse {
+            path: path.clone(),
+            detail: error.to_string(),
+        })?;
     Ok(Loaded {
         routes: RouteTable::new(registry.with_successions(successions)),
-        webhook_keys,
+        ways,
         files,
         rows: vec![],
         origins: Origins::new(),
@@ -208,13 +212,13 @@ impl Loaded {
             return Err(vec![form::flaw("registry", &mend)]);
         }
         let mut organizations = self.files.as_ref().clone();
-        let origins = overlay::lay(&mut organizations, &rows, &self.webhook_keys)?;
+        let origins = overlay::lay(&mut organizations, &rows, &self.ways)?;
         let former = self.routes.registry();
         let registry = Registry::new(organizations, former.duty().clone())
             .map_err(|error| vec![form::flaw("registry", &error.to_string())])?;
         Ok(Self {
             routes: RouteTable::new(registry.with_successions(former.successions().clone())),
-            webhook_keys: self.webhook_keys.clone(),
+            ways: self.ways.clone(),
             files: Arc::clone(&self.files),
             rows,
             origins,
@@ -277,7 +281,7 @@ impl Loaded {
         let mut organizations = self.files.as_ref().clone();
         let rows = self.rows.iter().filter(|row| row.layer < layer);
         // They were laid before; those that could not be say nothing.
-        let _ = overlay::lay(&mut organizations, rows, &self.webhook_keys);
+        let _ = overlay::lay(&mut organizations, rows, &self.ways);
         organizations
     }
 
@@ -313,8 +317,22 @@ impl Loaded {
     }
 }
 
-fn duty(cert: &CertSettings) -> Responder {
-    Responder {
+fn duty(cert: &CertSettings, ways: &Ways) -> Result<Responder, ConfigError> {
+    let mut channels = vec![Channel::Email(cert.email.clone())];
+    channels.extend(cert.chat.clone().map(Channel::Chat));
+    channels.extend(cert.syslog.clone().map(Channel::Syslog));
+    for channel in &channels {
+        let known = ways.known(channel);
+        known.map_err(|mend| ConfigError::Value {
+            path: "the configuration".into(),
+            key: "cert",
+            mend,
+        })?;
+    }
+    let read = |file: &Option<std::path::PathBuf>| file.as_deref().map(read_text).transpose();
+    let files = [&cert.certificate_file, &cert.pgp_key_file];
+    let keys = ways::keys(read(files[0])?, read(files[1])?, Some(&cert.email));
+    Ok(Responder {
         id: ResponderId::derive("duty", &cert.name),
         name: cert.name.clone(),
         language: cert.language,
@@ -323,8 +341,13 @@ fn duty(cert: &CertSettings) -> Responder {
         role: Role::Operations,
         turn: 0,
         validity: Validity::default(),
-        channels: vec![Channel::Email(cert.email.clone())],
-    }
+        channels,
+        keys: keys.map_err(|mend| ConfigError::Value {
+            path: "the configuration".into(),
+            key: "cert",
+            mend,
+        })?,
+    })
 }
 
 /// Adds what the responders' file says to the row of the same number, or makes a row for a body that is no
@@ -333,7 +356,7 @@ fn merge(
     organizations: &mut Vec<Organization>,
     entry: OrganizationEntry,
     path: &Path,
-    webhook_keys: &mut BTreeMap<String, WebhookKey>,
+    ways: &mut Ways,
 ) -> Result<(), ConfigError> {
     let number = entry.number;
     let refuse = |mend: String| ConfigError::Parse {
@@ -358,7 +381,7 @@ fn merge(
     let responders = entry
         .responders
         .into_iter()
-        .map(|responder| responder_from(number, responder, path, webhook_keys))
+        .map(|responder| responder_from(number, responder, path, ways))
         .collect::<Result<Vec<_>, _>>()?;
     for (at, contact) in responders.iter().enumerate() {
         // By its name it is known in the store, in links and to who answers: two would be taken for one.
@@ -432,7 +455,7 @@ fn responder_from(
     number: OrganizationNumber,
     entry: ResponderEntry,
     path: &Path,
-    webhook_keys: &mut BTreeMap<String, WebhookKey>,
+    ways: &mut Ways,
 ) -> Result<Responder, ConfigError> {
     let refuse = |mend: String| ConfigError::Parse {
         path: path.to_owned(),
@@ -453,23 +476,36 @@ fn responder_from(
                 "`webhook.url` must start with https:// or http://".to_owned(),
             ));
         }
-        // A key lies beside the file that names it.
-        let key = read_text(&path.parent().unwrap_or(path).join(&webhook.key_file))?;
-        let key = key.trim_end_matches(['\r', '\n']).as_bytes().to_vec();
-        if key.len() < 16 {
-            return Err(refuse(
-                "the webhook's key has fewer than 16 bytes: make a longer one".to_owned(),
-            ));
-        }
-        webhook_keys.insert(webhook.url.clone(), WebhookKey(key));
+        let key = |file: &Path| ways::webhook_key(path, file);
+        let keys = WebhookKeys {
+            current: key(&webhook.key_file)?.map_err(refuse)?,
+            former: match &webhook.former_key_file {
+                Some(file) => Some(key(file)?.map_err(refuse)?),
+                None => None,
+            },
+        };
+        ways.webhooks.insert(webhook.url.clone(), keys);
         channels.push(Channel::Webhook(webhook.url));
     }
+    for channel in [entry.chat.map(Channel::Chat), entry.syslog.map(Channel::Syslog)] {
+        let Some(channel) = channel else { continue };
+        ways.known(&channel).map_err(refuse)?;
+        channels.push(channel);
+    }
+    let beside = |file: &Option<std::path::PathBuf>| {
+        let file = file.as_deref().map(|file| beside(path, file));
+        file.map(|file| read_text(&file)).transpose()
+    };
+    let keys = [beside(&entry.certificate_file)?, beside(&entry.pgp_key_file)?];
+    let [certificate, pgp_key] = keys;
+    let email = channels.iter().find(|channel| channel.kind() == "email");
+    let keys = ways::keys(certificate, pgp_key, email.map(Channel::address)).map_err(refuse)?;
     let validity = Validity {
         from: date(entry.valid_from.as_deref().unwrap_or_default()).map_err(refuse)?,
         until: date(entry.valid_until.as_deref().unwrap_or_default()).map_err(refuse)?,
     };
     if channels.is_empty() {
-        return Err(refuse("give `email`, `webhook` or both".to_owned()));
+        return Err(refuse("give `email`, `webhook`, `chat` or `syslog`".to_owned()));
     }
     Ok(Responder {
         id: ResponderId::derive(number.as_str(), &entry.name),
@@ -481,6 +517,7 @@ fn responder_from(
         turn: entry.turn,
         validity,
         channels,
+        keys,
     })
 }
 

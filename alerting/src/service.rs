@@ -22,7 +22,7 @@ use crate::{
     access::{login::Gate, oidc::Providers},
     api,
     audit::Deed,
-    channel::{Email, Webhook},
+    channel::{Chats, Collectors, Email, Webhook},
     clock::Clock,
     config::{self, Config},
     intake,
@@ -84,7 +84,9 @@ pub async fn run_beside(
         .transpose()
         .context("prepare the mail channel")?;
     let webhook =
-        Webhook::open(state.registry.load().webhook_keys.clone()).context("prepare the webhook channel")?;
+        Webhook::open(state.registry.load().ways.webhooks.clone()).context("prepare the webhook channel")?;
+    let chats = Chats::open(&config.chat).context("prepare the chats")?;
+    let collectors = Collectors::open(&config.syslog).context("prepare the collectors of syslog")?;
     let topic = Topic::parse(detect_alert::topic::ALERTS).context("name the topic of alerts")?;
     let consumer = bus
         .consumer(&config.group, Subscription::Topics(vec![topic]))
@@ -92,7 +94,13 @@ pub async fn run_beside(
 
     // Whichever part ends first, by an error too, takes the others with it.
     let stop = shutdown.child_token();
-    let outboxes = [Sender::Email(email.map(Box::new)), Sender::Webhook(webhook)].map(|sender| {
+    let outboxes = [
+        Sender::Email(email.map(Box::new)),
+        Sender::Webhook(webhook),
+        Sender::Chat(chats),
+        Sender::Syslog(collectors),
+    ]
+    .map(|sender| {
         tokio::spawn(outbox::run(
             Arc::clone(&state),
             sender,

@@ -88,6 +88,8 @@ impl std::fmt::Debug for Neighbours {
 pub(crate) struct Wake {
     pub(crate) email: Notify,
     pub(crate) webhook: Notify,
+    pub(crate) chat: Notify,
+    pub(crate) syslog: Notify,
 }
 
 /// A mail as the demo shows it.
@@ -160,5 +162,7 @@ impl Wake {
     pub(crate) fn all(&self) {
         self.email.notify_one();
         self.webhook.notify_one();
+        self.chat.notify_one();
+        self.syslog.notify_one();
     }
 }

@@ -15,7 +15,12 @@ from aiosmtpd.smtp import SMTP
 class Take:
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        part = lambda kind: mail.get_body(preferencelist=(kind,)).get_content()
+
+        def part(kind):
+            # An encrypted mail has neither.
+            body = mail.get_body(preferencelist=(kind,))
+            return body.get_content() if body else ""
+
         print(
             json.dumps(
                 {

@@ -138,5 +138,6 @@ pub(crate) fn addressed(
         language: responder.language,
         reason,
         created_at: moment.now,
+        is_sealed: responder.keys.is_any(),
     })
 }

@@ -52,7 +52,7 @@ pub use ladder::{Escalation, Ladder, Moment, REMINDERS_MAX, Rung};
 pub use notification::{Notification, NotificationId, NotifyReason};
 pub use notified::notified;
 pub use organization::{
-    Channel, County, Language, Organization, Responder, ResponderId, Role, Sector, Validity,
+    Channel, County, Language, MailKeys, Organization, Responder, ResponderId, Role, Sector, Validity,
 };
 pub use registry::{Registry, RegistryError, Standing};
 pub use route::{Question, Route, RouteResult, RouteStep, RouteTable, StepKind, route};

@@ -44,6 +44,8 @@ pub struct Notification {
     pub reason: NotifyReason,
     /// When it was decided, by the service's clock.
     pub created_at: Timestamp,
+    /// Whether the responder had a key for mail then: what is lost meanwhile must not make it leave in clear.
+    pub is_sealed: bool,
 }
 
 impl NotificationId {

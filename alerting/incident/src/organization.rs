@@ -75,6 +75,19 @@ pub enum Channel {
     Email(String),
     /// A signed HTTP request, to this URL.
     Webhook(String),
+    /// A message in a chat, which the configuration has under this name: its address is a secret.
+    Chat(String),
+    /// A line of syslog, to the collector that the configuration has under this name.
+    Syslog(String),
+}
+
+/// What mail to a contact is encrypted with; as text, as this crate knows no cryptography.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailKeys {
+    /// An X.509 certificate in PEM (S/MIME, RFC 8551).
+    pub certificate: Option<String>,
+    /// An OpenPGP certificate in ASCII armor (RFC 9580).
+    pub pgp_key: Option<String>,
 }
 
 /// Someone who is told.
@@ -98,6 +111,8 @@ pub struct Responder {
     pub validity: Validity,
     /// How; at least one.
     pub channels: Vec<Channel>,
+    /// What mail to them is encrypted with.
+    pub keys: MailKeys,
 }
 
 /// From when until before when something holds; open where `None`.
@@ -182,15 +197,29 @@ impl Channel {
         match self {
             Self::Email(_) => "email",
             Self::Webhook(_) => "webhook",
+            Self::Chat(_) => "chat",
+            Self::Syslog(_) => "syslog",
         }
+    }
+
+    /// The channel of a kind, as it is stored.
+    #[must_use]
+    pub fn stored(kind: &str, address: String) -> Option<Self> {
+        let make = match kind {
+            "email" => Self::Email,
+            "webhook" => Self::Webhook,
+            "chat" => Self::Chat,
+            "syslog" => Self::Syslog,
+            _ => return None,
+        };
+        Some(make(address))
     }
 
     /// Where to.
     #[must_use]
     pub fn address(&self) -> &str {
         match self {
-            Self::Email(address) => address,
-            Self::Webhook(url) => url,
+            Self::Email(text) | Self::Webhook(text) | Self::Chat(text) | Self::Syslog(text) => text,
         }
     }
 
@@ -208,7 +237,17 @@ impl Channel {
                 let host = host.rsplit('@').next().unwrap_or_default();
                 format!("{scheme}://{host}/…")
             }
+            // The name of one; where it is says the configuration alone.
+            Self::Chat(name) | Self::Syslog(name) => name.clone(),
         }
+    }
+}
+
+impl MailKeys {
+    /// Whether there is one: then mail in clear is not meant.
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        self.certificate.is_some() || self.pgp_key.is_some()
     }
 }
 
@@ -257,6 +296,7 @@ mod tests {
                 Channel::Webhook("https://[2001:db8::1]:8443/x".into()),
                 "https://[2001:db8::1]:8443/…",
             ),
+            (Channel::Chat("drift".into()), "drift"),
         ] {
             assert_eq!(channel.masked(), masked);
         }

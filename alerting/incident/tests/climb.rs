@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use alerting_incident::{
-    Channel, Language, Organization, Question, Registry, RegistryError, Responder, ResponderId, Role, Route,
-    RouteResult, RouteTable, Sector, StepKind, Validity, route,
+    Channel, Language, MailKeys, Organization, Question, Registry, RegistryError, Responder, ResponderId,
+    Role, Route, RouteResult, RouteTable, Sector, StepKind, Validity, route,
 };
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, SensorId, Timestamp, Zone};
@@ -44,6 +44,7 @@ fn responder(of: &str, name: &str, minimum_severity: Severity) -> Responder {
         turn: 0,
         validity: Validity::default(),
         channels: vec![Channel::Email(format!("{name}@kommune.example"))],
+        keys: MailKeys::default(),
     }
 }
 

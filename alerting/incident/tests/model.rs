@@ -11,9 +11,9 @@ use std::{
 };
 
 use alerting_incident::{
-    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Ladder, Language, Moment, Notification,
-    Organization, QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult, RouteTable,
-    State, Validity, Verdict, acknowledge, apply, close, decide, judge, route, seen,
+    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Ladder, Language, MailKeys, Moment,
+    Notification, Organization, QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult,
+    RouteTable, State, Validity, Verdict, acknowledge, apply, close, decide, judge, route, seen,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
@@ -110,6 +110,7 @@ fn responder(of: &str, minimum_severity: Severity) -> Responder {
     Responder {
         id: ResponderId::derive(of, &name),
         channels: vec![Channel::Email(format!("{minimum_severity}@{of}.example"))],
+        keys: MailKeys::default(),
         name,
         language: Language::Nb,
         minimum_severity,

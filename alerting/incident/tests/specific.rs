@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use alerting_incident::{
-    Channel, Language, Organization, Question, Registry, Responder, ResponderId, Role, Route, RouteResult,
-    RouteTable, StepKind, Validity, route,
+    Channel, Language, MailKeys, Organization, Question, Registry, Responder, ResponderId, Role, Route,
+    RouteResult, RouteTable, StepKind, Validity, route,
 };
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, Timestamp, Zone};
@@ -30,6 +30,7 @@ fn responder(name: &str, minimum_severity: Severity, zones: &[Zone]) -> Responde
         turn: 0,
         validity: Validity::default(),
         channels: vec![Channel::Email(format!("{name}@kommune.example"))],
+        keys: MailKeys::default(),
     }
 }
 

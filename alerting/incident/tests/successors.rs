@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use alerting_incident::{
-    Body, Channel, Language, Organization, Question, Registry, Responder, ResponderId, Role, Route,
+    Body, Channel, Language, MailKeys, Organization, Question, Registry, Responder, ResponderId, Role, Route,
     RouteResult, RouteTable, StepKind, Succession, Successions, Validity, route,
 };
 use detect_alert::Severity;
@@ -37,6 +37,7 @@ fn responder(of: &str) -> Responder {
         turn: 0,
         validity: Validity::default(),
         channels: vec![Channel::Email(format!("{of}@kommune.example"))],
+        keys: MailKeys::default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `varde-alerting run|check|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
+//! `varde-alerting run|check|test-notice|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
 //! codes. `varde-alerting openapi` describes the HTTP API.
 #![forbid(unsafe_code)]
 
@@ -15,10 +15,11 @@ use alerting::{
     },
     clock,
     config::Config,
-    registry, service,
+    registry, service, trial,
 };
 use clap::{Parser, Subcommand};
 use ingest_bus::Bus;
+use ingest_event::OrganizationNumber;
 use tokio_util::sync::CancellationToken;
 
 /// Wrong usage, and wrong configuration (sysexits.h).
@@ -50,6 +51,18 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Sends a test by each channel of a contact.
+    TestNotice {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The contact's organisation number; without it the CERT's own contact is tried.
+        #[arg(long, requires = "contact")]
+        organization: Option<OrganizationNumber>,
+        /// The contact's name.
+        #[arg(long, requires = "organization")]
+        contact: Option<String>,
+    },
     /// Says who may log in, and what they may do.
     Accounts {
         /// The configuration file.
@@ -75,27 +88,37 @@ fn main() -> ExitCode {
             };
         }
     };
-    let (path, runs, verb) = match arguments.command {
-        Command::Run { config } => (config, true, None),
-        Command::Check { config } => (config, false, None),
-        Command::Accounts { config, verb } => (config, false, Some(verb)),
+    let path = match &arguments.command {
+        Command::Run { config }
+        | Command::Check { config }
+        | Command::TestNotice { config, .. }
+        | Command::Accounts { config, .. } => config,
         Command::Openapi => return describe(),
     };
-    let config = match Config::read(&path).and_then(|config| registry::load(&config).map(|_| config)) {
-        Ok(config) => config,
+    let read = |config: Config| registry::load(&config).map(|loaded| (config, loaded));
+    let (config, loaded) = match Config::read(path).and_then(read) {
+        Ok(both) => both,
         Err(error) => return fail(&error.into(), CONFIG),
     };
-    if let Some(verb) = verb {
-        return match change_accounts(config, verb) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, 1),
-        };
-    }
-    if let Err(error) = oidc::check(config.access.as_ref()) {
+    if !matches!(arguments.command, Command::Accounts { .. })
+        && let Err(error) = oidc::check(config.access.as_ref())
+    {
         return fail(&error.into(), CONFIG);
     }
-    if !runs {
-        return ExitCode::SUCCESS;
+    match arguments.command {
+        Command::Run { .. } | Command::Openapi => {}
+        Command::Check { .. } => return check(&config, &loaded),
+        Command::TestNotice {
+            organization,
+            contact,
+            ..
+        } => return test_notice(&config, organization.zip(contact.as_deref())),
+        Command::Accounts { verb, .. } => {
+            return match change_accounts(config, verb) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, 1),
+            };
+        }
     }
     tracing_subscriber::fmt()
         .with_env_filter(
@@ -114,6 +137,28 @@ fn describe() -> ExitCode {
     match std::io::stdout().write_all(alerting::document().as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&anyhow::Error::from(error).context("write the description"), 1),
+    }
+}
+
+/// Names all that can't be used, not the first alone.
+fn check(config: &Config, loaded: &registry::Loaded) -> ExitCode {
+    let flaws = trial::flaws(config, loaded, &clock::machine());
+    if flaws.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let flaws = flaws.join("\n  ");
+    fail(&anyhow::anyhow!("use the channels:\n  {flaws}"), CONFIG)
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "a person reads what became of each")]
+async fn test_notice(config: &Config, contact: Option<(OrganizationNumber, &str)>) -> ExitCode {
+    match trial::send(config, &clock::machine(), contact).await {
+        Ok((told, have_all)) => {
+            print!("{told}");
+            ExitCode::from(u8::from(!have_all))
+        }
+        Err(error) => fail(&error, 1),
     }
 }
 

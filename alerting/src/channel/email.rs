@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use alerting_incident::Language;
 use anyhow::Context;
+use ingest_event::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{
@@ -15,10 +17,13 @@ use lettre::{
     },
 };
 
-use super::{DeliveryError, smime::Signer};
+use super::{
+    DeliveryError, Receipt,
+    seal::{Seal, Signers},
+};
 use crate::{
-    config::{MailSettings, MailTransport, SmtpSettings, SmtpTls},
-    notice::Notice,
+    config::{MailSettings, MailTransport, SmtpSettings, SmtpTls, WhenUnsealable},
+    notice::{Notice, bare},
     private,
     state::{DemoMail, State},
     store::{Stored, StoredNotification},
@@ -28,8 +33,18 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Email {
     from: Mailbox,
-    signer: Option<Signer>,
+    signers: Signers,
+    when_unsealable: WhenUnsealable,
     transport: Transport,
+}
+
+/// A mail to one person, before it is protected.
+pub(crate) struct Letter<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) language: Language,
+    pub(crate) notice: &'a Notice,
 }
 
 #[derive(Debug)]
@@ -55,15 +70,10 @@ impl Email {
                 Transport::Directory(path.clone())
             }
         };
-        let signer = settings
-            .signing
-            .as_ref()
-            .map(Signer::open)
-            .transpose()
-            .context("prepare the signature of mails")?;
         Ok(Self {
             from,
-            signer,
+            signers: Signers::open(settings)?,
+            when_unsealable: settings.when_unsealable,
             transport,
         })
     }
@@ -74,21 +84,58 @@ impl Email {
         state: &State,
         notification: &StoredNotification,
         stored: &Stored,
-    ) -> Result<String, DeliveryError> {
-        let notice = state
-            .notices
-            .render(state, notification, stored)
-            .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
-        let message = self
-            .message(notification, &notice)
-            .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
-        let mail = match &self.signer {
-            Some(signer) => signer
-                .sign(&message.formatted())
-                .map_err(|error| DeliveryError::Permanent(format!("sign the mail: {error:#}")))?,
-            None => message.formatted(),
+    ) -> Result<Receipt, DeliveryError> {
+        let now = state.now();
+        let mut seal = Seal::of(&state.registry.load(), notification, now);
+        state.metrics.mails.with_label_values(&[seal.as_str()]).inc();
+        let mut unsealed = None;
+        if let Seal::Impossible(why) = seal {
+            if self.when_unsealable == WhenUnsealable::Hold {
+                return Err(DeliveryError::Unsealable(why));
+            }
+            unsealed = Some(why);
+            seal = Seal::Clear;
+        }
+        let notice = match &unsealed {
+            Some(_) => bare::notice(state, notification),
+            None => state
+                .notices
+                .render(state, notification, stored)
+                .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?,
         };
-        let receipt = match &self.transport {
+        let letter = Letter {
+            id: notification.id.as_str(),
+            to: notification.channel.address(),
+            name: &notification.responder_name,
+            language: notification.language,
+            notice: &notice,
+        };
+        let text = self.deliver(&letter, &seal, now).await?;
+        state.keep_for_demo(DemoMail {
+            to: notification.channel.address().to_owned(),
+            subject: notice.subject,
+            text: notice.text,
+            html: notice.html,
+            link: notice.link,
+        });
+        Ok(Receipt { text, unsealed })
+    }
+
+    /// Writes, protects and hands over; the receipt is the server's answer.
+    pub(crate) async fn deliver(
+        &self,
+        letter: &Letter<'_>,
+        seal: &Seal,
+        now: Timestamp,
+    ) -> Result<String, DeliveryError> {
+        let written = self.message(letter).and_then(|message| {
+            let outside = bare::outside(letter.language);
+            let mail = seal.write(&message.formatted(), outside, &self.signers, now)?;
+            Ok((message, mail))
+        });
+        let (message, mail) =
+            written.map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
+        match &self.transport {
             Transport::Smtp(smtp) => {
                 let answer = smtp.send_raw(message.envelope(), &mail).await.map_err(|error| {
                     let text = format!("the mail server: {}", chain(&error));
@@ -101,48 +148,33 @@ impl Email {
                         None => DeliveryError::Transient(text),
                     }
                 })?;
-                format!(
+                Ok(format!(
                     "{} {}",
                     answer.code(),
                     answer.message().collect::<Vec<_>>().join(" ")
-                )
+                ))
             }
             Transport::Directory(folder) => {
                 // The same notification gives the same file: written again, it is still one.
-                let file = folder.join(format!("{}.eml", notification.id));
+                let file = folder.join(format!("{}.eml", letter.id));
                 let failed = |error: std::io::Error| {
                     DeliveryError::Transient(format!("write {}: {error}", file.display()))
                 };
                 tokio::fs::write(&file, mail).await.map_err(failed)?;
-                file.display().to_string()
+                Ok(file.display().to_string())
             }
-        };
-        state.keep_for_demo(DemoMail {
-            to: notification.channel.address().to_owned(),
-            subject: notice.subject,
-            text: notice.text,
-            html: notice.html,
-            link: notice.link,
-        });
-        Ok(receipt)
+        }
     }
 
-    fn message(&self, notification: &StoredNotification, notice: &Notice) -> anyhow::Result<Message> {
-        let to: lettre::Address = notification
-            .channel
-            .address()
-            .parse()
-            .context("read the address")?;
+    fn message(&self, letter: &Letter<'_>) -> anyhow::Result<Message> {
+        let (to, notice) = (letter.to, letter.notice);
+        let to: lettre::Address = to.parse().context("read the address")?;
         let body = MultiPart::alternative_plain_html(notice.text.clone(), notice.html.clone());
         let builder = Message::builder()
             .from(self.from.clone())
-            .to(Mailbox::new(Some(notification.responder_name.clone()), to))
+            .to(Mailbox::new(Some(letter.name.to_owned()), to))
             .subject(notice.subject.clone())
-            .message_id(Some(format!(
-                "<{}@{}>",
-                notification.id,
-                self.from.email.domain()
-            )))
+            .message_id(Some(format!("<{}@{}>", letter.id, self.from.email.domain())))
             // RFC 3834: no out-of-office answers, please.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -150,7 +182,7 @@ impl Email {
             ))
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Content-Language"),
-                notification.language.as_str().to_owned(),
+                letter.language.as_str().to_owned(),
             ));
         Ok(builder.multipart(body)?)
     }

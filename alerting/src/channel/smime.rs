@@ -68,19 +68,27 @@ impl Signer {
     /// If the library refuses.
     pub(crate) fn sign(&self, mail: &[u8]) -> anyhow::Result<Vec<u8>> {
         let (envelope, entity) = parts(mail).context("find the mail's head")?;
+        Ok([envelope, self.sign_entity(&entity)?].concat())
+    }
+
+    /// A MIME entity, signed: an entity of its own.
+    ///
+    /// # Errors
+    /// If the library refuses.
+    pub(super) fn sign_entity(&self, entity: &[u8]) -> anyhow::Result<Vec<u8>> {
         // Binary: the lines are canonical already, and not one byte of what is signed may change.
         let flags = Pkcs7Flags::DETACHED | Pkcs7Flags::BINARY | Pkcs7Flags::CRLFEOL;
-        let signature = Pkcs7::sign(&self.certificate, &self.key, &self.chain, &entity, flags)
-            .context("sign the mail")?;
+        let signature =
+            Pkcs7::sign(&self.certificate, &self.key, &self.chain, entity, flags).context("sign the mail")?;
         let signed = signature
-            .to_smime(&entity, flags)
+            .to_smime(entity, flags)
             .context("write the signed mail")?;
-        Ok([envelope, canonical(&signed)].concat())
+        Ok(canonical(&signed))
     }
 }
 
 /// Lines that end with CR LF: the library writes the signature's with LF alone, which no mail server takes.
-fn canonical(text: &[u8]) -> Vec<u8> {
+pub(super) fn canonical(text: &[u8]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(text.len() + text.len() / 32);
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let plain = line.strip_suffix(b"\n").unwrap_or(line);
@@ -93,7 +101,7 @@ fn canonical(text: &[u8]) -> Vec<u8> {
 }
 
 /// The head without what tells of the content, and the content with it: what is signed is a whole entity (RFC 1847, section 2.1).
-fn parts(mail: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+pub(super) fn parts(mail: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     const END: &[u8] = b"\r\n\r\n";
     let end = mail.windows(END.len()).position(|window| window == END)?;
     let (head, rest) = mail.split_at_checked(end)?;

@@ -1,33 +1,29 @@
 //! Webhooks: one signed JSON POST per notification.
 //!
-//! The receiver checks `x-varde-signature: sha256=<hex>`, HMAC-SHA-256 with the shared key over the value of
-//! `x-varde-timestamp` (seconds since 1970), a full stop, and the body; refuses old timestamps; and passes over an
-//! `x-varde-notification-id` that it has seen.
+//! The receiver checks `x-varde-signature`: `sha256=<hex>`, HMAC-SHA-256 with the shared key over the value of
+//! `x-varde-timestamp` (seconds since 1970), a full stop, that of `x-varde-notification-id`, a full stop, and the body; refuses
+//! old timestamps; and passes over an id that it has seen. The id is under the signature: else whoever repeats a request would
+//! write another one. While a key is changed there are two signatures, apart by a comma, of which one must fit.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use anyhow::Context;
 use hmac::Mac;
-use reqwest::{StatusCode, redirect::Policy};
 use serde_json::json;
 
-use super::DeliveryError;
+use super::{DeliveryError, http::Http};
 use crate::{
     api::view,
     link::keyed,
-    registry::WebhookKey,
+    registry::WebhookKeys,
     state::State,
     store::{Stored, StoredNotification},
 };
 
-/// A receiver that takes longer is tried again later.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Sends webhooks.
 #[derive(Debug)]
 pub(crate) struct Webhook {
-    client: reqwest::Client,
-    keys: BTreeMap<String, WebhookKey>,
+    http: Http,
+    keys: BTreeMap<String, WebhookKeys>,
 }
 
 impl Webhook {
@@ -35,15 +31,9 @@ impl Webhook {
     ///
     /// # Errors
     /// If TLS can't be set up.
-    pub(crate) fn open(keys: BTreeMap<String, WebhookKey>) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            // A redirect would carry an incident to an address that nobody registered.
-            .redirect(Policy::none())
-            .timeout(TIMEOUT)
-            .user_agent(concat!("varde/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("prepare the HTTP client")?;
-        Ok(Self { client, keys })
+    pub(crate) fn open(keys: BTreeMap<String, WebhookKeys>) -> anyhow::Result<Self> {
+        let http = Http::open()?;
+        Ok(Self { http, keys })
     }
 
     /// Hands a notification over; the receipt is the status.
@@ -54,9 +44,6 @@ impl Webhook {
         stored: &Stored,
     ) -> Result<String, DeliveryError> {
         let url = notification.channel.address();
-        let key = self.keys.get(url).ok_or_else(|| {
-            DeliveryError::Permanent("the registry no longer has a key for this webhook".to_owned())
-        })?;
         let incident = view::explained(state, stored)
             .await
             .map_err(|error| DeliveryError::Transient(format!("read the incident: {error}")))?;
@@ -66,78 +53,41 @@ impl Webhook {
                 "link": state.link(&notification.id) },
             "incident": incident,
         });
-        let body = body.to_string();
-        let timestamp = (state.now().as_millis() / 1_000).to_string();
-        let signature = keyed(&key.0, format!("{timestamp}.{body}").as_bytes())
-            .finalize()
-            .into_bytes();
-        let answer = self
-            .client
+        let seconds = state.now().as_millis() / 1_000;
+        self.post(url, notification.id.as_str(), seconds, body.to_string())
+            .await
+    }
+
+    /// Signs and hands over; the receipt is the status.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        id: &str,
+        seconds: i64,
+        body: String,
+    ) -> Result<String, DeliveryError> {
+        let keys = self.keys.get(url).ok_or_else(|| {
+            DeliveryError::Permanent("the registry no longer has a key for this webhook".to_owned())
+        })?;
+        let request = self
+            .http
             .post(url)
             .header("content-type", "application/json")
-            .header("x-varde-timestamp", timestamp)
-            .header("x-varde-signature", format!("sha256={}", hex::encode(signature)))
-            .header("x-varde-notification-id", notification.id.as_str())
-            .body(body)
-            .send()
-            .await
-            // The URL may hold a secret of the receiver's: it stays out of the text.
-            .map_err(|error| DeliveryError::Transient(describe(&error.without_url())))?;
-        judge(answer.status())
+            .header("x-varde-timestamp", seconds)
+            .header("x-varde-notification-id", id)
+            .header("x-varde-signature", signatures(keys, seconds, id, &body))
+            .body(body);
+        self.http.send(url, request).await
     }
 }
 
-fn judge(status: StatusCode) -> Result<String, DeliveryError> {
-    if status.is_success() {
-        return Ok(status.to_string());
-    }
-    let mut text = format!("the receiver answered {status}");
-    if status.is_redirection() {
-        text.push_str("; redirects are not followed: register the new address");
-    }
-    let is_transient = status.is_server_error()
-        || status == StatusCode::REQUEST_TIMEOUT
-        || status == StatusCode::TOO_MANY_REQUESTS;
-    Err(DeliveryError::Refused {
-        code: status.as_u16(),
-        is_transient,
-        text,
-    })
-}
-
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        format!("the receiver did not answer within {} s", TIMEOUT.as_secs())
-    } else if error.is_connect() {
-        "the receiver can't be reached".to_owned()
-    } else {
-        format!("the request failed: {error}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_may_pass_later_is_tried_again() {
-        for (status, is_again) in [
-            (500, true),
-            (503, true),
-            (429, true),
-            (408, true),
-            (301, false),
-            (400, false),
-            (401, false),
-            (404, false),
-        ] {
-            let outcome = judge(StatusCode::from_u16(status).expect("a status"));
-            assert_eq!(
-                outcome.is_err_and(|error| error.is_transient()),
-                is_again,
-                "{status}"
-            );
-        }
-        assert!(judge(StatusCode::NO_CONTENT).is_ok());
-    }
+/// By the key that stays, and by the one that goes while there are two.
+fn signatures(keys: &WebhookKeys, seconds: i64, id: &str, body: &str) -> String {
+    let signed = format!("{seconds}.{id}.{body}");
+    let by = |key: &Vec<u8>| {
+        let signature = keyed(key, signed.as_bytes()).finalize().into_bytes();
+        format!("sha256={}", hex::encode(signature))
+    };
+    let all = [Some(&keys.current), keys.former.as_ref()];
+    all.into_iter().flatten().map(by).collect::<Vec<_>>().join(", ")
 }

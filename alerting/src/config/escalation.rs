@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use alerting_incident::{Channel, Ladder, Language, Responder, ResponderId, Role, Validity};
+use alerting_incident::{Channel, Ladder, Language, MailKeys, Responder, ResponderId, Role, Validity};
 use detect_alert::Severity;
 use serde::Deserialize;
 
@@ -112,6 +112,7 @@ fn beyond(one: &BeyondSettings) -> Responder {
         turn: 0,
         validity: Validity::default(),
         channels: vec![Channel::Email(one.email.clone())],
+        keys: MailKeys::default(),
     }
 }
 

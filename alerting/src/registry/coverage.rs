@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alerting_incident::{Organization, Question, route};
+use alerting_incident::{Organization, Question, Responder, route};
 use detect_alert::Severity;
 use ingest_event::{SensorId, Timestamp, Zone};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Loaded;
-use crate::api::openapi::codes;
-
 use super::question::{Contact, answers};
+use super::{Loaded, mail_keys};
+use crate::api::openapi::codes;
 
 /// Days within which a contact that ends is told of: time to find the next.
 pub const SOON_DAYS: u64 = 30;
@@ -26,6 +25,8 @@ pub struct Coverage {
     pub organizations: Vec<Body>,
     /// Contacts that end within [`SOON_DAYS`] days.
     pub ending: Vec<Ending>,
+    /// Contacts' certificates and keys for mail that can't be used, or end within [`SOON_DAYS`] days.
+    pub keys: Vec<KeyTrouble>,
     /// Contacts to whom deliveries were given up lately.
     pub failing: Vec<Failing>,
     /// Bodies that a sensor watches, and that have no contact of their own.
@@ -89,6 +90,22 @@ pub struct Ending {
     pub until: String,
 }
 
+/// A certificate or a key for mail that needs somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyTrouble {
+    /// Whose; none for the CERT's own contact.
+    #[serde(flatten)]
+    pub body: Option<Named>,
+    /// The contact.
+    pub contact: String,
+    /// `certificate` or `pgp_key`.
+    pub key: &'static str,
+    /// Why it can't be used now; none if it can.
+    pub flaw: Option<String>,
+    /// When it ends, if it does.
+    pub until: Option<String>,
+}
+
 /// A contact that is not reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = FailingContact)]
@@ -129,10 +146,12 @@ pub fn coverage(loaded: &Loaded, given_up: &[GivenUp], now: Timestamp) -> Covera
     let soon = now.saturating_add(std::time::Duration::from_hours(24 * SOON_DAYS));
     let mut ending = Vec::new();
     let mut watched = Vec::new();
+    let mut keys = keys_of(None, registry.duty(), now, soon);
     let mut names = BTreeMap::new();
     for body in &holding {
         for contact in &body.responders {
             names.insert(contact.id.as_str(), (named(body), contact.name.clone()));
+            keys.extend(keys_of(Some(named(body)), contact, now, soon));
             if let Some(until) = contact
                 .validity
                 .until
@@ -166,6 +185,7 @@ pub fn coverage(loaded: &Loaded, given_up: &[GivenUp], now: Timestamp) -> Covera
     Coverage {
         at: now.to_string(),
         failing: failing.collect(),
+        keys,
         organizations: organizations.into_iter().map(|(_, body)| body).collect(),
         ending: ending
             .into_iter()
@@ -232,6 +252,31 @@ fn of_body(loaded: &Loaded, body: &Organization, now: Timestamp) -> Option<(Opti
     Some((duty_only, body))
 }
 
+/// What is the matter with a contact's keys for mail.
+fn keys_of(body: Option<Named>, contact: &Responder, now: Timestamp, soon: Timestamp) -> Vec<KeyTrouble> {
+    let flaws = mail_keys::flaws(&contact.keys, mail_keys::email(contact), now);
+    let ends = mail_keys::ends(&contact.keys, now);
+    let trouble = |key: &'static str| {
+        let flaw = flaws
+            .iter()
+            .find(|(of, _)| *of == key)
+            .map(|(_, flaw)| flaw.to_string());
+        let until = ends.iter().find(|(of, _)| *of == key).map(|(_, until)| *until);
+        let is_told = flaw.is_some() || until.is_some_and(|until| until <= soon);
+        is_told.then(|| KeyTrouble {
+            body: body.clone(),
+            contact: contact.name.clone(),
+            key,
+            flaw,
+            until: until.map(|until| until.to_string()),
+        })
+    };
+    ["certificate", "pgp_key"]
+        .into_iter()
+        .filter_map(trouble)
+        .collect()
+}
+
 /// The name of a sensor that nobody has.
 fn no_sensor() -> Option<SensorId> {
     SensorId::parse("-").ok()
@@ -295,6 +340,20 @@ impl std::fmt::Display for Coverage {
                 "  {} {}: {} until {}",
                 one.body.number, one.body.name, one.contact, one.until
             )?;
+        }
+        writeln!(
+            f,
+            "\nCertificates and keys for mail that can't be used, or end within {SOON_DAYS} days: {}",
+            self.keys.len()
+        )?;
+        for one in &self.keys {
+            let whose = one.body.as_ref().map_or("the CERT", |body| body.name.as_str());
+            let until = one
+                .until
+                .as_deref()
+                .map_or(String::new(), |until| format!("until {until}"));
+            let flaw = one.flaw.as_deref().unwrap_or(&until);
+            writeln!(f, "  {whose}, {}: {}: {flaw}", one.contact, one.key)?;
         }
         writeln!(
             f,

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::form::json::{self, Forms};
 use super::form::{Flaw, Form, flaw};
-use super::{Layer, Loaded, StoredRow};
+use super::{Layer, Loaded, StoredRow, mail_keys};
 use crate::audit::Deed;
 use crate::store::{Store, Write};
 
@@ -187,6 +187,7 @@ pub(crate) async fn change(
     let changed = loaded.with_rows(rows, version).map_err(Refused::Flaws)?;
     if let Some(row) = &row {
         known(&changed, &row.form)?;
+        sealed(&changed, &row.form, hand.now)?;
         Store::save_registry_row(&mut write, row).await?;
     } else {
         Store::remove_registry_row(&mut write, Layer::Manual, number.as_str()).await?;
@@ -241,6 +242,7 @@ pub(crate) async fn import(
     rows.extend(written.iter().cloned());
     let changed = loaded.with_rows(rows, version).map_err(Refused::Flaws)?;
     for row in &written {
+        sealed(&changed, &row.form, hand.now)?;
         Store::save_registry_row(&mut write, row).await?;
         let Ok(number) = row.form.number.parse() else {
             continue;
@@ -282,6 +284,30 @@ fn known(changed: &Loaded, form: &Form) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+/// A key that can't be used would keep its contact from being told: whoever enters it hears of it, not who waits for the mail.
+fn sealed(changed: &Loaded, form: &Form, now: Timestamp) -> Result<(), Refused> {
+    let bodies = changed.routes.registry().organizations().iter();
+    let bodies = bodies.filter(|body| body.number.is_some_and(|number| number.as_str() == form.number));
+    let mut flaws = Vec::new();
+    for contact in bodies.flat_map(|body| &body.responders) {
+        let said = form.responders.iter().find(|said| said.name == contact.name);
+        let is_said = said
+            .is_some_and(|said| said.certificate.is_some() || said.pgp_key.is_some() || said.email.is_some());
+        if is_said {
+            let found = mail_keys::flaws(&contact.keys, mail_keys::email(contact), now);
+            flaws.extend(found.into_iter().map(|(key, found)| {
+                let field = format!("responders.{}.{key}", contact.name);
+                flaw(&field, &found.to_string())
+            }));
+        }
+    }
+    if flaws.is_empty() {
+        Ok(())
+    } else {
+        Err(Refused::Flaws(flaws))
+    }
 }
 
 async fn note(

@@ -15,7 +15,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::domain_from;
+use super::{
+    domain_from,
+    mail_keys::{self, KeyFlaw},
+};
 pub use field::{CONTACT_FIELDS, FIELDS, Field, FieldKind};
 pub(crate) use field::{moment, moment_text};
 
@@ -31,6 +34,9 @@ pub const LIST_MAX: usize = 1_000;
 pub const NAME_CHARS_MAX: usize = 200;
 /// Characters of an address of a contact (RFC 5321, 4.5.3.1.3).
 pub const ADDRESS_CHARS_MAX: usize = 254;
+
+/// What says that there is no key, whatever the layer below says.
+pub const NO_KEY: &str = "-";
 
 /// What is said of one body. What is `None` or missing is not said.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -94,6 +100,18 @@ pub struct ContactForm {
     /// The URL of a webhook, whose key lies beside the responders' file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// A chat that the configuration names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
+    /// A collector of syslog that the configuration names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syslog: Option<String>,
+    /// The certificate that mail is encrypted with, in PEM; [`NO_KEY`] for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The OpenPGP key that mail is encrypted with, in ASCII armor; [`NO_KEY`] for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pgp_key: Option<String>,
     /// The language they read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -244,6 +262,14 @@ impl ContactForm {
             fits.then(|| text.to_owned())
                 .ok_or_else(|| "begin it with https:// or http://".to_owned())
         });
+        option(&mut self.chat, &at("chat"), flaws, named_way);
+        option(&mut self.syslog, &at("syslog"), flaws, named_way);
+        option(&mut self.certificate, &at("certificate"), flaws, |text| {
+            key(text, mail_keys::canonical_certificate)
+        });
+        option(&mut self.pgp_key, &at("pgp_key"), flaws, |text| {
+            key(text, mail_keys::canonical_pgp_key)
+        });
         option(&mut self.language, &at("language"), flaws, code::<Language>);
         option(
             &mut self.minimum_severity,
@@ -281,6 +307,10 @@ impl ContactForm {
             withdrawn: false,
             email: address("email"),
             webhook: address("webhook"),
+            chat: address("chat"),
+            syslog: address("syslog"),
+            certificate: contact.keys.certificate.clone(),
+            pgp_key: contact.keys.pgp_key.clone(),
             language: Some(contact.language.to_string()),
             minimum_severity: Some(contact.minimum_severity.to_string()),
             role: Some(contact.role.to_string()),
@@ -361,6 +391,18 @@ fn code<T: std::str::FromStr<Err: std::fmt::Display> + std::fmt::Display>(
     text.parse::<T>()
         .map(|code| code.to_string())
         .map_err(|error| error.to_string())
+}
+
+/// The name that a chat or a collector has in the configuration; whether it has it is looked at beside the rest.
+fn named_way(text: &str) -> Result<String, String> {
+    named(text).map_err(|_| "write the name that it has in the configuration".to_owned())
+}
+
+fn key(text: &str, read: impl Fn(&str) -> Result<String, KeyFlaw>) -> Result<String, String> {
+    if text == NO_KEY {
+        return Ok(text.to_owned());
+    }
+    read(text).map_err(|flaw| flaw.to_string())
 }
 
 /// A name begins with a letter or a digit: what begins otherwise is taken as a formula by spreadsheets.

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use alerting_incident::{Channel, Language, Organization, Responder, ResponderId, Role, Validity};
+use alerting_incident::{Channel, Language, MailKeys, Organization, Responder, ResponderId, Role, Validity};
 use detect_alert::Severity;
 use ingest_event::{OrganizationNumber, Timestamp};
 
-use super::WebhookKey;
-use super::form::{ContactForm, Flaw, Form, flaw, moment};
+use super::form::{ContactForm, Flaw, Form, NO_KEY, flaw, moment};
+use super::ways::Ways;
 
 /// Where a value comes from, from the bottom up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +73,7 @@ impl std::str::FromStr for Layer {
 pub(crate) fn lay<'r>(
     organizations: &mut Vec<Organization>,
     rows: impl IntoIterator<Item = &'r StoredRow>,
-    keys: &BTreeMap<String, WebhookKey>,
+    ways: &Ways,
 ) -> Result<Origins, Vec<Flaw>> {
     let mut places: BTreeMap<OrganizationNumber, usize> = BTreeMap::new();
     for (at, body) in organizations.iter().enumerate() {
@@ -108,7 +108,7 @@ pub(crate) fn lay<'r>(
             continue;
         };
         body.number = Some(number);
-        match apply(body, form, keys) {
+        match apply(body, form, ways) {
             Ok(said) => {
                 let of_it = origins.entry(number).or_default();
                 of_it.extend(said.into_iter().map(|field| (field, row.layer)));
@@ -130,11 +130,7 @@ pub(crate) fn lay<'r>(
 ///
 /// # Errors
 /// If a value can't be, or a contact can't be reached.
-pub(crate) fn apply(
-    body: &mut Organization,
-    form: &Form,
-    keys: &BTreeMap<String, WebhookKey>,
-) -> Result<Vec<String>, Flaw> {
+pub(crate) fn apply(body: &mut Organization, form: &Form, ways: &Ways) -> Result<Vec<String>, Flaw> {
     let mut said = Vec::new();
     for (language, name) in &form.names {
         said.push(format!("names.{language}"));
@@ -177,7 +173,7 @@ pub(crate) fn apply(
             Some(known) => known.clone(),
             None => nobody(&number, name),
         };
-        reach(&mut changed, contact, keys)?;
+        reach(&mut changed, contact, ways)?;
         match place.and_then(|place| body.responders.get_mut(place)) {
             Some(known) => *known = changed,
             None => body.responders.push(changed),
@@ -197,14 +193,11 @@ fn nobody(number: &str, name: &str) -> Responder {
         turn: 0,
         validity: Validity::default(),
         channels: vec![],
+        keys: MailKeys::default(),
     }
 }
 
-fn reach(
-    contact: &mut Responder,
-    form: &ContactForm,
-    keys: &BTreeMap<String, WebhookKey>,
-) -> Result<(), Flaw> {
+fn reach(contact: &mut Responder, form: &ContactForm, ways: &Ways) -> Result<(), Flaw> {
     let place = format!("responders.{}.", form.name);
     let mut said = Vec::new();
     one(&form.language, "language", &mut said, |code| {
@@ -223,23 +216,34 @@ fn reach(
         &mut said,
         &place,
     )?;
-    if let Some(url) = &form.webhook
-        && !keys.contains_key(url)
-    {
-        let mend = "no key is known for it: name it with its key file in the responders' file first";
-        return Err(flaw(&format!("{place}webhook"), mend));
-    }
     let given = [
         form.email.clone().map(Channel::Email),
         form.webhook.clone().map(Channel::Webhook),
+        form.chat.clone().map(Channel::Chat),
+        form.syslog.clone().map(Channel::Syslog),
     ];
+    for channel in given.iter().flatten() {
+        let known = ways.known(channel);
+        known.map_err(|mend| flaw(&format!("{place}{}", channel.kind()), &mend))?;
+    }
+    for (said, kept) in [
+        (&form.certificate, &mut contact.keys.certificate),
+        (&form.pgp_key, &mut contact.keys.pgp_key),
+    ] {
+        if let Some(text) = said {
+            *kept = (text != NO_KEY).then(|| text.clone());
+        }
+    }
     for channel in given.into_iter().flatten() {
         contact.channels.retain(|known| known.kind() != channel.kind());
         contact.channels.push(channel);
     }
     contact.channels.sort();
     if contact.channels.is_empty() {
-        return Err(flaw(&format!("{place}email"), "give `email`, `webhook` or both"));
+        return Err(flaw(
+            &format!("{place}email"),
+            "give `email`, `webhook`, `chat` or `syslog`",
+        ));
     }
     Ok(())
 }

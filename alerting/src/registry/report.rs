@@ -58,7 +58,7 @@ fn of_row(row: &StoredRow, below: &[Organization], loaded: &Loaded) -> Vec<Remar
     let mut remarks = Vec::new();
     for (field, part) in parts(&row.form) {
         let mut with = body.clone();
-        if overlay::apply(&mut with, &part, &loaded.webhook_keys).is_err() {
+        if overlay::apply(&mut with, &part, &loaded.ways).is_err() {
             continue;
         }
         let is_said = value(&said, &field);

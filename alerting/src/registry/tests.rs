@@ -130,7 +130,7 @@ fn a_contact_that_is_twice_in_the_file_is_refused() {
             contacts.join(", ")
         );
         let entry = serde_saphyr::from_str(&text).expect("an entry");
-        merge(&mut vec![], entry, Path::new("r.yml"), &mut BTreeMap::new())
+        merge(&mut vec![], entry, Path::new("r.yml"), &mut Ways::default())
     };
     assert!(read(["A", "B"]).is_ok());
     let error = read(["A", "A"]).expect_err("twice").to_string();

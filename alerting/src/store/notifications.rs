@@ -1,6 +1,8 @@
 //! Notifications: the outbox, and what came back.
 
-use alerting_incident::{Channel, IncidentId, Language, Notification, NotificationId, NotifyReason, Verdict};
+use alerting_incident::{
+    Channel, IncidentId, Language, Notification, NotificationId, NotifyReason, ResponderId, Verdict,
+};
 use detect_alert::Severity;
 use ingest_event::Timestamp;
 use sqlx::{AssertSqlSafe, Row};
@@ -15,6 +17,8 @@ pub(crate) struct StoredNotification {
     /// About which incident.
     pub(crate) incident: IncidentId,
     /// To whom.
+    pub(crate) responder: ResponderId,
+    /// As they were called then.
     pub(crate) responder_name: String,
     /// How, and where to.
     pub(crate) channel: Channel,
@@ -40,6 +44,8 @@ pub(crate) struct StoredNotification {
     pub(crate) verdict: Option<Verdict>,
     /// When the alert was put on the bus, in milliseconds since 1970; 0 if no alert caused it.
     pub(crate) appended_ms: i64,
+    /// Whether the responder had a key for mail when it was decided.
+    pub(crate) is_sealed: bool,
 }
 
 /// What became of an attempt.
@@ -53,8 +59,8 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
-const COLUMNS: &str = "id, incident, responder_name, channel, address, language, reason, created_at, state, \
-                       attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms";
+const COLUMNS: &str = "id, incident, responder, responder_name, channel, address, language, reason, created_at, state, \
+                       attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms, sealed";
 
 /// A wait that is longer than any that is given was counted by a clock that has been set back since.
 const WAIT_MAX: std::time::Duration = std::time::Duration::from_hours(24);
@@ -72,8 +78,8 @@ impl Store {
     ) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO notification (id, incident, responder, responder_name, channel, address, language, reason,
-                 severity, created_at, state, attempts, next_at, appended_ms, claimed_until)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11, 0) ON CONFLICT (id) DO NOTHING",
+                 severity, created_at, state, attempts, next_at, appended_ms, claimed_until, sealed)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11, 0, $12) ON CONFLICT (id) DO NOTHING",
         )
         .bind(notification.id.as_str())
         .bind(notification.incident.as_str())
@@ -86,6 +92,7 @@ impl Store {
         .bind(i64::from(severity.number()))
         .bind(notification.created_at.as_nanos())
         .bind(appended_ms)
+        .bind(i64::from(notification.is_sealed))
         .execute(&mut **write)
         .await?;
         Ok(())
@@ -251,11 +258,9 @@ fn stored(row: &DbRow) -> sqlx::Result<StoredNotification> {
         id: NotificationId::parse(row.try_get("id")?).ok_or_else(|| unreadable("id"))?,
         incident: IncidentId::parse(row.try_get("incident")?).ok_or_else(|| unreadable("incident"))?,
         responder_name: text("responder_name")?,
-        channel: match text("channel")?.as_str() {
-            "email" => Channel::Email(address),
-            "webhook" => Channel::Webhook(address),
-            _ => return Err(unreadable("channel")),
-        },
+        channel: Channel::stored(&text("channel")?, address).ok_or_else(|| unreadable("channel"))?,
+        responder: ResponderId::stored(text("responder")?),
+        is_sealed: row.try_get::<i64, _>("sealed")? != 0,
         language: text("language")?.parse().map_err(|_| unreadable("language"))?,
         reason: text("reason")?.parse().map_err(|_| unreadable("reason"))?,
         created_at: Timestamp::from_nanos(row.try_get("created_at")?),

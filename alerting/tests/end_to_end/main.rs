@@ -19,11 +19,13 @@ mod isolation;
 mod oidc;
 mod once;
 mod registry;
+mod sealed;
 mod service;
 mod signed;
 mod stores;
 mod storm;
 mod successors;
+mod ways;
 
 use serde_json::{Value, json};
 use service::{Alerts, Service, http};
@@ -460,7 +462,8 @@ async fn a_webhook_is_signed_tried_again_and_holds_only_its_own_incident() {
             }
         };
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).expect("any length");
-        mac.update(format!("{}.{body}", header(&head, "x-varde-timestamp")).as_bytes());
+        let id = header(&head, "x-varde-notification-id");
+        mac.update(format!("{}.{id}.{body}", header(&head, "x-varde-timestamp")).as_bytes());
         let expected = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
         assert_eq!(header(&head, "x-varde-signature"), expected);
         assert!(

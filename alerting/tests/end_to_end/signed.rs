@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs openssl; its standard output, or what it complains of.
-fn openssl(folder: &Path, arguments: &[&str]) -> Result<String, String> {
+pub(crate) fn openssl(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let done = Command::new("openssl")
         .current_dir(folder)
         .args(arguments)
@@ -25,7 +25,7 @@ fn openssl(folder: &Path, arguments: &[&str]) -> Result<String, String> {
 }
 
 /// An authority, one between, and the CERT's certificate; a key of nobody's.
-fn certificates(folder: &Path) {
+pub(crate) fn certificates(folder: &Path) {
     let run = |arguments: &str| openssl(folder, &arguments.split(' ').collect::<Vec<_>>()).expect(arguments);
     run("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=Authority -days 2");
     run(

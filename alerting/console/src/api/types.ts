@@ -80,7 +80,7 @@ export interface RouteStep {
 export interface Notification {
   id: string;
   responder: string;
-  channel: 'email' | 'webhook';
+  channel: 'email' | 'webhook' | 'chat' | 'syslog';
   address_masked: string;
   state: 'pending' | 'sent' | 'failed';
   sent_at: string | null;

@@ -197,6 +197,8 @@ export const en: Catalogue = {
   'detail.column.acknowledged': 'Acknowledged',
   'detail.channel.email': 'E-mail',
   'detail.channel.webhook': 'Webhook',
+  'detail.channel.chat': 'Chat',
+  'detail.channel.syslog': 'Syslog',
   'detail.delivery.pending': 'Waiting to be sent',
   'detail.delivery.sent': 'Sent',
   'detail.delivery.failed': 'Not delivered',

@@ -193,6 +193,8 @@ export const nb = {
   'detail.column.acknowledged': 'Kvittert',
   'detail.channel.email': 'E-post',
   'detail.channel.webhook': 'Webhook',
+  'detail.channel.chat': 'Chat',
+  'detail.channel.syslog': 'Syslog',
   'detail.delivery.pending': 'Venter på å bli sendt',
   'detail.delivery.sent': 'Sendt',
   'detail.delivery.failed': 'Ikke levert',

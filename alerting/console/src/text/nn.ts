@@ -195,6 +195,8 @@ export const nn: Catalogue = {
   'detail.column.acknowledged': 'Kvittert',
   'detail.channel.email': 'E-post',
   'detail.channel.webhook': 'Webhook',
+  'detail.channel.chat': 'Chat',
+  'detail.channel.syslog': 'Syslog',
   'detail.delivery.pending': 'Ventar på å bli send',
   'detail.delivery.sent': 'Send',
   'detail.delivery.failed': 'Ikkje levert',

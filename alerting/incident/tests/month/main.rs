@@ -14,9 +14,9 @@ use std::{
 };
 
 use alerting_incident::{
-    Actor, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language, Moment, Organization,
-    Question, Reading, Registry, Responder, ResponderId, Role, RouteTable, Silence, SilenceId, Steady,
-    Validity, Verdict, acknowledge, apply, close, decide, escalate, judge, route, unreached,
+    Actor, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language, MailKeys, Moment,
+    Organization, Question, Reading, Registry, Responder, ResponderId, Role, RouteTable, Silence, SilenceId,
+    Steady, Validity, Verdict, acknowledge, apply, close, decide, escalate, judge, route, unreached,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
@@ -257,6 +257,7 @@ fn responder(of: &str, name: &str, turn: u8, minimum_severity: Severity) -> Resp
         turn,
         validity: Validity::default(),
         channels: vec![Channel::Email(format!("{name}@{of}.example"))],
+        keys: MailKeys::default(),
     }
 }
 

@@ -112,7 +112,7 @@ pub static FIELDS: [Field; 12] = [
 ];
 
 /// The fields of a contact.
-pub static CONTACT_FIELDS: [Field; 11] = [
+pub static CONTACT_FIELDS: [Field; 15] = [
     field(
         "name",
         FieldKind::Text,
@@ -128,6 +128,22 @@ pub static CONTACT_FIELDS: [Field; 11] = [
         "webhook",
         FieldKind::Pattern("^https?://"),
         "the URL of a webhook; its key lies beside the responders' file",
+    ),
+    field("chat", FieldKind::Text, "a chat that the configuration names"),
+    field(
+        "syslog",
+        FieldKind::Text,
+        "a collector of syslog that the configuration names",
+    ),
+    field(
+        "certificate",
+        FieldKind::Text,
+        "the X.509 certificate that mail is encrypted with (S/MIME), in PEM; `-` for none",
+    ),
+    field(
+        "pgp_key",
+        FieldKind::Text,
+        "the OpenPGP key that mail is encrypted with, in ASCII armor; `-` for none",
     ),
     field("language", FieldKind::Code(languages), "the language they read"),
     field(
