@@ -6,7 +6,7 @@ mod webhook;
 
 use thiserror::Error;
 
-pub(crate) use email::Email;
+pub(crate) use email::{Email, Letter};
 pub(crate) use webhook::Webhook;
 
 /// Why a notification was not handed over. The text is shown to analysts: it names no password and no key. It may

@@ -3,6 +3,7 @@
 mod access;
 mod escalation;
 mod inhibitions;
+mod letters;
 mod store;
 
 use std::{
@@ -20,6 +21,7 @@ pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
+pub use letters::{BounceSettings, DigestSettings};
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 
@@ -62,6 +64,12 @@ pub struct Config {
     /// What is not told of while what explains it is open.
     #[serde(default)]
     pub inhibitions: Vec<InhibitionSettings>,
+    /// What is gathered for business days, and when it leaves.
+    #[serde(default)]
+    pub digest: DigestSettings,
+    /// A folder with texts of notices that take the place of ours.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
@@ -97,6 +105,9 @@ pub struct MailSettings {
     /// With what it is signed; without it it is not.
     #[serde(default)]
     pub signing: Option<SigningSettings>,
+    /// What is done about mail that comes back.
+    #[serde(default)]
+    pub bounces: BounceSettings,
 }
 
 /// With what mail is signed (S/MIME).
@@ -274,8 +285,19 @@ impl Config {
                 "set it to the address that responders can open".to_owned(),
             );
         }
+        if let Some(folder) = &self.templates
+            && let Err(error) = crate::notice::check(folder)
+        {
+            return refuse("templates", error.to_string());
+        }
         if self.retry.attempts == 0 {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
+        }
+        if let Err((key, mend)) = self.digest.check(&self.escalation) {
+            return refuse(key, mend);
+        }
+        if let Some(Err((key, mend))) = self.mail.as_ref().map(|mail| mail.bounces.check()) {
+            return refuse(key, mend);
         }
         if let Err((key, mend)) = self.escalation.check() {
             return refuse(key, mend);

@@ -11,6 +11,8 @@
 //! | `alerting_notifications_sent_total{channel}` | notifications handed over |
 //! | `alerting_notifications_retried_total{channel}` | attempts that failed and will be repeated |
 //! | `alerting_notifications_failed_total{channel}` | notifications given up |
+//! | `alerting_letters_sent_total{kind}` | mails handed over that are not about one incident |
+//! | `alerting_dead_letters` | notifications and letters that were given up, and that nobody has set aside |
 //! | `alerting_notification_delay_seconds` | from the alert's place on the bus to the hand-over |
 //! | `alerting_escalations_total{to}` | incidents that nobody answered in time, by who was told next |
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
@@ -28,6 +30,8 @@ use prometheus::{
 };
 
 use crate::intake::REFUSED_BY_STORE;
+/// The kinds of letters.
+pub(crate) const LETTERS: [&str; 5] = ["digest", "given_up", "address_off", "check", "not_me"];
 
 /// Counters of one service.
 #[derive(Clone, Debug)]
@@ -49,6 +53,10 @@ pub struct Metrics {
     pub notifications_retried: IntCounterVec,
     /// Notifications given up.
     pub notifications_failed: IntCounterVec,
+    /// Letters handed over.
+    pub letters_sent: IntCounterVec,
+    /// What was given up and not set aside.
+    pub dead_letters: IntGauge,
     /// From bus to hand-over.
     pub notification_delay: Histogram,
     /// Who was told next.
@@ -145,6 +153,16 @@ impl Metrics {
                 "channel",
                 channels,
             )?,
+            letters_sent: labelled(
+                "alerting_letters_sent_total",
+                "Mails handed over that are not about one incident.",
+                "kind",
+                &LETTERS,
+            )?,
+            dead_letters: gauge(
+                "alerting_dead_letters",
+                "Notifications and letters that were given up and not set aside.",
+            )?,
             notification_delay,
             escalations: labelled(
                 "alerting_escalations_total",
@@ -174,7 +192,7 @@ impl Metrics {
                 "alerting_retries_total",
                 "Operations that had to be repeated.",
                 "of",
-                &["poll", "apply", "commit", "tick"],
+                &["poll", "apply", "commit", "tick", "letters"],
             )?,
             canary_seconds: gauge(
                 "alerting_canary_timestamp_seconds",

@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     intake,
+    letters::{self, Post},
     link::LinkKey,
     metrics::Metrics,
     notice::Notices,
@@ -80,7 +81,7 @@ pub async fn run_beside(
     let email = config
         .mail
         .as_ref()
-        .map(Email::open)
+        .map(|mail| Email::open(mail).map(Arc::new))
         .transpose()
         .context("prepare the mail channel")?;
     let webhook =
@@ -92,7 +93,7 @@ pub async fn run_beside(
 
     // Whichever part ends first, by an error too, takes the others with it.
     let stop = shutdown.child_token();
-    let outboxes = [Sender::Email(email.map(Box::new)), Sender::Webhook(webhook)].map(|sender| {
+    let outboxes = [Sender::Email(email.clone()), Sender::Webhook(webhook)].map(|sender| {
         tokio::spawn(outbox::run(
             Arc::clone(&state),
             sender,
@@ -100,6 +101,12 @@ pub async fn run_beside(
             stop.clone(),
         ))
     });
+    let post = tokio::spawn(letters::run(
+        Arc::clone(&state),
+        email,
+        config.retry.clone(),
+        stop.clone(),
+    ));
     let router = api::router(Arc::clone(&state), address, stop.clone());
     let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
@@ -126,6 +133,7 @@ pub async fn run_beside(
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
     }
+    post.await.context("stop sending letters")?;
     follower.await.context("stop following the registry")?;
     server
         .await
@@ -164,7 +172,8 @@ async fn open(
         registry: ArcSwap::from_pointee(registry),
         clock,
         metrics: Metrics::new().context("register the metrics")?,
-        notices: Notices::new().context("prepare the templates")?,
+        notices: Notices::new(config.templates.as_deref()).context("prepare the templates")?,
+        post: Post::of(config)?,
         cert: config.cert.clone(),
         access: config.access.clone(),
         gate: Gate::default(),

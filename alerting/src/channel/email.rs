@@ -2,12 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use alerting_incident::Language;
 use anyhow::Context;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    address::Envelope,
     message::{
-        Mailbox, MultiPart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailbox, MultiPart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
         authentication::Credentials,
@@ -18,6 +20,7 @@ use lettre::{
 use super::{DeliveryError, smime::Signer};
 use crate::{
     config::{MailSettings, MailTransport, SmtpSettings, SmtpTls},
+    link::LinkKey,
     notice::Notice,
     private,
     state::{DemoMail, State},
@@ -29,7 +32,20 @@ use crate::{
 pub(crate) struct Email {
     from: Mailbox,
     signer: Option<Signer>,
+    /// Where mail comes back to, without the name of a mail.
+    bounces: Option<String>,
     transport: Transport,
+}
+
+/// A mail to one person, before it is protected.
+pub(crate) struct Letter<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) language: Language,
+    pub(crate) notice: &'a Notice,
+    /// Name and content of a CSV file.
+    pub(crate) attachment: Option<(&'a str, &'a [u8])>,
 }
 
 #[derive(Debug)]
@@ -64,6 +80,7 @@ impl Email {
         Ok(Self {
             from,
             signer,
+            bounces: settings.bounces.address.clone(),
             transport,
         })
     }
@@ -79,18 +96,33 @@ impl Email {
             .notices
             .render(state, notification, stored)
             .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
-        let message = self
-            .message(notification, &notice)
-            .map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
+        let letter = Letter {
+            id: notification.id.as_str(),
+            to: notification.channel.address(),
+            name: &notification.responder_name,
+            language: notification.language,
+            notice: &notice,
+            attachment: None,
+        };
+        let receipt = self.deliver(state, &letter).await?;
+        state.keep_for_demo(letter.for_demo());
+        Ok(receipt)
+    }
+
+    /// Writes, protects and hands over; the receipt is the server's answer.
+    pub(crate) async fn deliver(&self, state: &State, letter: &Letter<'_>) -> Result<String, DeliveryError> {
+        let broken = |error| DeliveryError::Permanent(format!("write the mail: {error:#}"));
+        let message = self.message(letter).map_err(broken)?;
+        let envelope = self.envelope(&state.key, letter).map_err(broken)?;
         let mail = match &self.signer {
             Some(signer) => signer
                 .sign(&message.formatted())
                 .map_err(|error| DeliveryError::Permanent(format!("sign the mail: {error:#}")))?,
             None => message.formatted(),
         };
-        let receipt = match &self.transport {
+        match &self.transport {
             Transport::Smtp(smtp) => {
-                let answer = smtp.send_raw(message.envelope(), &mail).await.map_err(|error| {
+                let answer = smtp.send_raw(&envelope, &mail).await.map_err(|error| {
                     let text = format!("the mail server: {}", chain(&error));
                     match error.status() {
                         Some(code) => DeliveryError::Refused {
@@ -101,48 +133,54 @@ impl Email {
                         None => DeliveryError::Transient(text),
                     }
                 })?;
-                format!(
+                Ok(format!(
                     "{} {}",
                     answer.code(),
                     answer.message().collect::<Vec<_>>().join(" ")
-                )
+                ))
             }
             Transport::Directory(folder) => {
                 // The same notification gives the same file: written again, it is still one.
-                let file = folder.join(format!("{}.eml", notification.id));
+                let file = folder.join(format!("{}.eml", letter.id));
                 let failed = |error: std::io::Error| {
                     DeliveryError::Transient(format!("write {}: {error}", file.display()))
                 };
                 tokio::fs::write(&file, mail).await.map_err(failed)?;
-                file.display().to_string()
+                Ok(file.display().to_string())
             }
-        };
-        state.keep_for_demo(DemoMail {
-            to: notification.channel.address().to_owned(),
-            subject: notice.subject,
-            text: notice.text,
-            html: notice.html,
-            link: notice.link,
-        });
-        Ok(receipt)
+        }
     }
 
-    fn message(&self, notification: &StoredNotification, notice: &Notice) -> anyhow::Result<Message> {
-        let to: lettre::Address = notification
-            .channel
-            .address()
-            .parse()
-            .context("read the address")?;
+    /// Where it goes, and where it comes back to: an address that names it, and that only this installation can make.
+    fn envelope(&self, key: &LinkKey, letter: &Letter<'_>) -> anyhow::Result<Envelope> {
+        let to: lettre::Address = letter.to.parse().context("read the address")?;
+        let from = match self.bounces.as_ref().and_then(|address| address.split_once('@')) {
+            Some((local, domain)) => format!("{local}+{}@{domain}", key.return_token(letter.id))
+                .parse()
+                .context("make the address that it comes back to")?,
+            None => self.from.email.clone(),
+        };
+        Ok(Envelope::new(Some(from), vec![to])?)
+    }
+
+    fn message(&self, letter: &Letter<'_>) -> anyhow::Result<Message> {
+        let (notice, to) = (letter.notice, letter.to.parse().context("read the address")?);
         let body = MultiPart::alternative_plain_html(notice.text.clone(), notice.html.clone());
+        let body = match letter.attachment {
+            Some((name, bytes)) => {
+                let kind =
+                    ContentType::parse("text/csv; charset=utf-8").context("name the attachment's type")?;
+                MultiPart::mixed()
+                    .multipart(body)
+                    .singlepart(Attachment::new(name.to_owned()).body(bytes.to_vec(), kind))
+            }
+            None => body,
+        };
         let builder = Message::builder()
             .from(self.from.clone())
-            .to(Mailbox::new(Some(notification.responder_name.clone()), to))
+            .to(Mailbox::new(Some(letter.name.to_owned()), to))
             .subject(notice.subject.clone())
-            .message_id(Some(format!(
-                "<{}@{}>",
-                notification.id,
-                self.from.email.domain()
-            )))
+            .message_id(Some(format!("<{}@{}>", letter.id, self.from.email.domain())))
             // RFC 3834: no out-of-office answers, please.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -150,9 +188,22 @@ impl Email {
             ))
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Content-Language"),
-                notification.language.as_str().to_owned(),
+                letter.language.as_str().to_owned(),
             ));
         Ok(builder.multipart(body)?)
+    }
+}
+
+impl Letter<'_> {
+    /// As the demo shows it.
+    pub(crate) fn for_demo(&self) -> DemoMail {
+        DemoMail {
+            to: self.to.to_owned(),
+            subject: self.notice.subject.clone(),
+            text: self.notice.text.clone(),
+            html: self.notice.html.clone(),
+            link: self.notice.link.clone(),
+        }
     }
 }
 
