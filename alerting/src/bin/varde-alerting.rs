@@ -1,16 +1,16 @@
-//! `varde-alerting run|check|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
+//! `varde-alerting run|check|accounts|bounce --config FILE`: reads the configuration, runs the service, turns errors into exit
 //! codes. `varde-alerting openapi` describes the HTTP API.
 #![forbid(unsafe_code)]
 
 use std::{
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use alerting::{
     access::accounts::{self, Verb},
-    clock,
+    bounce, clock,
     config::Config,
     registry, service,
 };
@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 /// Wrong usage, and wrong configuration (sysexits.h).
 const USAGE: u8 = 64;
 const CONFIG: u8 = 78;
+/// Try again later: what a mail server understands (sysexits.h).
+const TEMPORARY: u8 = 75;
 
 #[derive(Parser)]
 #[command(
@@ -46,6 +48,15 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Reads a mail that came back from standard input, and notes it.
+    Bounce {
+        /// The configuration file.
+        #[arg(long, default_value = "/etc/varde/alerting.yml")]
+        config: PathBuf,
+        /// Where it was sent to, as the mail server tells; without it the mail's head is asked.
+        #[arg(long)]
+        recipient: Option<String>,
     },
     /// Says who may log in, and what they may do.
     Accounts {
@@ -73,6 +84,7 @@ fn main() -> ExitCode {
         }
     };
     let (path, runs, verb) = match arguments.command {
+        Command::Bounce { config, recipient } => return take_back(&config, recipient.as_deref()),
         Command::Run { config } => (config, true, None),
         Command::Check { config } => (config, false, None),
         Command::Accounts { config, verb } => (config, false, Some(verb)),
@@ -114,6 +126,22 @@ fn describe() -> ExitCode {
 #[tokio::main]
 async fn change_accounts(config: Config, verb: Verb) -> anyhow::Result<()> {
     accounts::run(&config, &clock::machine(), verb).await
+}
+
+/// A mail server is told to try again whatever is wrong here: a mail that came back must not come back once more.
+fn take_back(path: &Path, recipient: Option<&str>) -> ExitCode {
+    let taken = Config::read(path)
+        .map_err(Into::into)
+        .and_then(|config| read_back(&config, recipient));
+    match taken {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, TEMPORARY),
+    }
+}
+
+#[tokio::main]
+async fn read_back(config: &Config, recipient: Option<&str>) -> anyhow::Result<bounce::Taken> {
+    bounce::take(config, &clock::machine(), recipient, std::io::stdin()).await
 }
 
 #[tokio::main]

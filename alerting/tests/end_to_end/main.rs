@@ -16,12 +16,14 @@ mod hostile;
 mod inhibition;
 mod instances;
 mod isolation;
+mod letters;
 mod registry;
 mod service;
 mod signed;
 mod stores;
 mod storm;
 mod successors;
+mod texts;
 
 use serde_json::{Value, json};
 use service::{Alerts, Service, http};
