@@ -217,7 +217,7 @@ mod tests {
         }
         assert_eq!(key.open_return(&id), None);
         let check = key.check_token(&id);
-        assert_eq!(key.open_check(&check), Some(id.clone()));
+        assert_eq!(key.open_check(&check), Some(id));
         assert_eq!(other.open_check(&check), None);
         assert_eq!(key.open_check(&token), None);
         assert_eq!(key.open_return(&"ø".repeat(24)), None);

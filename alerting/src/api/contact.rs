@@ -51,7 +51,11 @@ pub(super) struct ContactCert {
     email: String,
 }
 
-/// `GET /api/v1/contact/{token}`: who is asked, for whom. Looking answers nothing.
+/// Shows who is asked, and for whom.
+///
+/// Looking answers nothing.
+#[utoipa::path(get, path = "/api/v1/contact/{token}", params(("token" = String, Path)),
+    responses((status = 200, body = ContactView), (status = 404), (status = 410), (status = 429)))]
 pub(super) async fn view(
     Shared(api): Shared<Api>,
     Path(token): Path<String>,

@@ -156,7 +156,13 @@ async fn aside(
     change(&api, &who, &id, "dead_letter.aside", reason(&body.reason)?).await
 }
 
-async fn change(api: &Api, who: &Who, id: &str, action: &str, reason: &str) -> Result<Json<DeadLetter>, Problem> {
+async fn change(
+    api: &Api,
+    who: &Who,
+    id: &str,
+    action: &str,
+    reason: &str,
+) -> Result<Json<DeadLetter>, Problem> {
     let state = &api.state;
     let given_up = state.store.one_given_up(id).await?.ok_or_else(no_such)?;
     let now = state.now();
@@ -217,11 +223,7 @@ async fn addresses(Shared(api): Shared<Api>, _who: Who) -> Result<Json<Addresses
 /// What came back is forgiven.
 #[utoipa::path(post, path = "/api/v1/addresses-off/switch-on", request_body = AddressBody,
     responses((status = 200, body = SwitchedOn), (status = 404), (status = 422, description = "there is no reason, or it is too long")))]
-async fn switch_on(
-    Shared(api): Shared<Api>,
-    who: Who,
-    body: Bytes,
-) -> Result<Json<SwitchedOn>, Problem> {
+async fn switch_on(Shared(api): Shared<Api>, who: Who, body: Bytes) -> Result<Json<SwitchedOn>, Problem> {
     let body: AddressBody = read_body(&body)?;
     let reason = reason(&body.reason)?;
     let state = &api.state;
