@@ -4,6 +4,8 @@ mod aside;
 mod audit;
 mod body;
 mod console;
+mod contact;
+mod dead_letters;
 mod door;
 mod host;
 mod incidents;
@@ -109,6 +111,9 @@ fn quick() -> Routes {
         .route(aside::__path_again, aside::again)
         .route(aside::__path_give_up, aside::give_up)
         .merge(registry::routes())
+        .merge(dead_letters::routes())
+        .route(contact::__path_view, contact::view)
+        .route(contact::__path_answer, contact::answer)
         .route(responder::__path_view, responder::view)
         .route(responder::__path_seen, responder::seen)
         .route(responder::__path_acknowledge, responder::acknowledge)

@@ -5,6 +5,7 @@ mod channels;
 mod escalation;
 mod inhibitions;
 mod provider;
+mod letters;
 mod store;
 
 use std::{
@@ -29,6 +30,7 @@ pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
 pub(crate) use provider::is_safe;
 pub use provider::{Profile, ProviderSettings, RoleRule, RuleOrganization, SecretIn};
+pub use letters::{BounceSettings, DigestSettings};
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 
@@ -77,6 +79,12 @@ pub struct Config {
     /// What is not told of while what explains it is open.
     #[serde(default)]
     pub inhibitions: Vec<InhibitionSettings>,
+    /// What is gathered for business days, and when it leaves.
+    #[serde(default)]
+    pub digest: DigestSettings,
+    /// A folder with texts of notices that take the place of ours.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
@@ -118,6 +126,9 @@ pub struct MailSettings {
     /// What becomes of mail whose receiver has a key that can't be used.
     #[serde(default)]
     pub when_unsealable: WhenUnsealable,
+    /// What is done about mail that comes back.
+    #[serde(default)]
+    pub bounces: BounceSettings,
 }
 
 /// With what mail is signed (S/MIME).
@@ -310,8 +321,19 @@ impl Config {
         if let Some((key, mend)) = channels::wrong(&self.chat, &self.syslog) {
             return refuse(key, mend);
         }
+        if let Some(folder) = &self.templates
+            && let Err(error) = crate::notice::check(folder)
+        {
+            return refuse("templates", error.to_string());
+        }
         if self.retry.attempts == 0 {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
+        }
+        if let Err((key, mend)) = self.digest.check(&self.escalation) {
+            return refuse(key, mend);
+        }
+        if let Some(Err((key, mend))) = self.mail.as_ref().map(|mail| mail.bounces.check()) {
+            return refuse(key, mend);
         }
         if let Err((key, mend)) = self.escalation.check() {
             return refuse(key, mend);

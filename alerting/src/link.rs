@@ -19,6 +19,11 @@ const ID_BYTES: usize = 16;
 /// 128 bits can't be guessed; more would only make the link longer than a mail's line.
 const TAG_BYTES: usize = 16;
 
+/// 64 bits: who guesses has a mail server between, and gets no more of it than a mail that counts as come back.
+const RETURN_TAG_BYTES: usize = 8;
+/// Characters of the name in an address that mail comes back to: mail servers may lose capitals, so hexadecimal digits.
+pub(crate) const RETURN_CHARS: usize = 2 * (ID_BYTES + RETURN_TAG_BYTES);
+
 /// The key that links are signed with.
 #[derive(Clone)]
 pub(crate) struct LinkKey([u8; KEY_BYTES]);
@@ -104,6 +109,54 @@ impl LinkKey {
         NotificationId::parse(&hex::encode(id))
     }
 
+    /// The name of a mail in the address that it comes back to.
+    #[must_use]
+    pub(crate) fn return_token(&self, id: &str) -> String {
+        let tag = self.return_mac(id).finalize().into_bytes();
+        let tag: Vec<u8> = tag.iter().copied().take(RETURN_TAG_BYTES).collect();
+        format!("{id}{}", hex::encode(tag))
+    }
+
+    /// The mail that such a name names; `None` for anything this key did not sign.
+    #[must_use]
+    pub(crate) fn open_return(&self, token: &str) -> Option<String> {
+        let token = token.to_ascii_lowercase();
+        if token.len() != RETURN_CHARS {
+            return None;
+        }
+        let (id, tag) = token.split_at_checked(2 * ID_BYTES)?;
+        let tag = hex::decode(tag).ok()?;
+        self.return_mac(id).verify_truncated_left(&tag).ok()?;
+        Some(id.to_owned())
+    }
+
+    /// The link in a yearly question.
+    #[must_use]
+    pub(crate) fn check_token(&self, id: &str) -> String {
+        let tag = keyed(&self.derived("contact check"), id.as_bytes())
+            .finalize()
+            .into_bytes();
+        let tag: Vec<u8> = tag.iter().copied().take(TAG_BYTES).collect();
+        format!("{id}{}", hex::encode(tag))
+    }
+
+    /// The letter that such a link is of; `None` for anything this key did not sign.
+    #[must_use]
+    pub(crate) fn open_check(&self, token: &str) -> Option<String> {
+        if token.len() != 2 * (ID_BYTES + TAG_BYTES) {
+            return None;
+        }
+        let (id, tag) = token.split_at_checked(2 * ID_BYTES)?;
+        let tag = hex::decode(tag).ok()?;
+        let mac = keyed(&self.derived("contact check"), id.as_bytes());
+        mac.verify_truncated_left(&tag).ok()?;
+        Some(id.to_owned())
+    }
+
+    fn return_mac(&self, id: &str) -> Hmac<Sha256> {
+        keyed(&self.derived("return address"), id.as_bytes())
+    }
+
     fn mac(&self, message: &[u8]) -> Vec<u8> {
         self.keyed(message).finalize().into_bytes().to_vec()
     }
@@ -151,6 +204,29 @@ mod tests {
         for text in ["", "x", "=", &token[..42], &format!("{token}A")] {
             assert_eq!(key.open_token(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_mail_comes_back_to_survives_capitals_and_can_not_be_made_up() {
+        let (key, other) = (LinkKey([7; 32]), LinkKey([8; 32]));
+        let id = "0123456789abcdef".repeat(2);
+        let token = key.return_token(&id);
+        assert_eq!(token.len(), RETURN_CHARS);
+        assert_eq!(key.open_return(&token), Some(id.clone()));
+        assert_eq!(key.open_return(&token.to_uppercase()), Some(id.clone()));
+        assert_eq!(other.open_return(&token), None);
+        for place in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
+            let changed = String::from_utf8(bytes).expect("ascii");
+            assert_eq!(key.open_return(&changed), None, "{place}");
+        }
+        assert_eq!(key.open_return(&id), None);
+        let check = key.check_token(&id);
+        assert_eq!(key.open_check(&check), Some(id));
+        assert_eq!(other.open_check(&check), None);
+        assert_eq!(key.open_check(&token), None);
+        assert_eq!(key.open_return(&"ø".repeat(24)), None);
     }
 
     #[cfg(unix)]

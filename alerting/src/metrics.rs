@@ -12,6 +12,8 @@
 //! | `alerting_notifications_retried_total{channel}` | attempts that failed and will be repeated |
 //! | `alerting_notifications_failed_total{channel}` | notifications given up |
 //! | `alerting_mails_total{protection}` | attempts of mails by how they were protected: `clear`, `smime`, `pgp`; `unsealable` had to be and could not |
+//! | `alerting_letters_sent_total{kind}` | mails handed over that are not about one incident |
+//! | `alerting_dead_letters` | notifications and letters that were given up, and that nobody has set aside |
 //! | `alerting_notification_delay_seconds` | from the alert's place on the bus to the hand-over |
 //! | `alerting_escalations_total{to}` | incidents that nobody answered in time, by who was told next |
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
@@ -29,6 +31,8 @@ use prometheus::{
 };
 
 use crate::intake::REFUSED_BY_STORE;
+/// The kinds of letters.
+pub(crate) const LETTERS: [&str; 5] = ["digest", "given_up", "address_off", "check", "not_me"];
 
 /// Counters of one service.
 #[derive(Clone, Debug)]
@@ -52,6 +56,10 @@ pub struct Metrics {
     pub notifications_failed: IntCounterVec,
     /// Mails by their protection.
     pub mails: IntCounterVec,
+    /// Letters handed over.
+    pub letters_sent: IntCounterVec,
+    /// What was given up and not set aside.
+    pub dead_letters: IntGauge,
     /// From bus to hand-over.
     pub notification_delay: Histogram,
     /// Who was told next.
@@ -154,6 +162,16 @@ impl Metrics {
                 "protection",
                 &["clear", "smime", "pgp", "unsealable"],
             )?,
+            letters_sent: labelled(
+                "alerting_letters_sent_total",
+                "Mails handed over that are not about one incident.",
+                "kind",
+                &LETTERS,
+            )?,
+            dead_letters: gauge(
+                "alerting_dead_letters",
+                "Notifications and letters that were given up and not set aside.",
+            )?,
             notification_delay,
             escalations: labelled(
                 "alerting_escalations_total",
@@ -183,7 +201,7 @@ impl Metrics {
                 "alerting_retries_total",
                 "Operations that had to be repeated.",
                 "of",
-                &["poll", "apply", "commit", "tick"],
+                &["poll", "apply", "commit", "tick", "letters"],
             )?,
             canary_seconds: gauge(
                 "alerting_canary_timestamp_seconds",

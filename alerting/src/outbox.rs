@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use alerting_incident::{Actor, TimelineEntry, TimelineKind, notified, unreached};
+use alerting_incident::{Actor, Channel, TimelineEntry, TimelineKind, notified, unreached};
 use ingest_event::Timestamp;
 use tokio::{
     sync::Notify,
@@ -21,6 +21,7 @@ use crate::{
     channel::{Chats, Collectors, DeliveryError, Email, Receipt, Webhook},
     config::RetrySettings,
     intake::search_text,
+    letters,
     state::State,
     store::{Outcome, Store, StoredNotification, Write},
 };
@@ -37,6 +38,9 @@ const LOOK_MAX: u32 = 64;
 const NOTE_TRIES_MAX: u32 = 5;
 /// Between two of them.
 const NOTE_PAUSE: Duration = Duration::from_millis(500);
+/// Why nothing is sent to an address.
+pub(crate) const OFF: &str =
+    "the address is switched off, as mail to it came back: find the right one, or switch it on";
 /// The longest rest: a bell that was missed costs no more than this.
 const REST_MAX: Duration = Duration::from_secs(5);
 
@@ -44,7 +48,7 @@ const REST_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum Sender {
     /// By mail; `None` if none is configured.
-    Email(Option<Box<Email>>),
+    Email(Option<Arc<Email>>),
     /// By webhook.
     Webhook(Webhook),
     /// By chat.
@@ -54,7 +58,7 @@ pub(crate) enum Sender {
 }
 
 /// A receipt, or why there is none.
-type Sent = Result<Receipt, DeliveryError>;
+pub(crate) type Sent = Result<Receipt, DeliveryError>;
 
 /// The notifications that are being sent, by the task that sends them: each has a place.
 type Held = HashMap<tokio::task::Id, StoredNotification>;
@@ -136,7 +140,13 @@ async fn fill(
     let mut chosen: Vec<StoredNotification> = Vec::new();
     for notification in state
         .store
-        .due(sender.kind(), now, PER_ADDRESS_LOOK, LOOK_MAX)
+        .due(
+            sender.kind(),
+            now,
+            &state.post.gathering,
+            PER_ADDRESS_LOOK,
+            LOOK_MAX,
+        )
         .await?
     {
         let address = notification.channel.address();
@@ -169,7 +179,10 @@ async fn fill(
         });
         held.insert(task.id(), notification);
     }
-    let next = state.store.next_due(sender.kind(), now).await?;
+    let next = state
+        .store
+        .next_due(sender.kind(), now, &state.post.gathering)
+        .await?;
     Ok(next.map_or(REST_MAX, |next| {
         next.since(now).clamp(Duration::from_millis(1), REST_MAX)
     }))
@@ -206,7 +219,14 @@ async fn note_until_stored(
 async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &Attempt) -> sqlx::Result<()> {
     let now = state.now();
     let notification = &attempt.notification;
-    let outcome = outcome(state, retry, attempt, now);
+    let outcome = outcome(
+        state,
+        retry,
+        notification.id.as_str(),
+        notification.attempts,
+        attempt.result.as_ref().map(|receipt| receipt.text.as_str()),
+        now,
+    );
     let mut write = state.store.begin().await?;
     if !state
         .store
@@ -215,40 +235,11 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
     {
         return Ok(());
     }
-    if let Some(stored) =
-        Store::incident_in(&mut write, &Seen::through(notification), &notification.incident).await?
-    {
-        let told = format!(
-            "{} ({})",
-            notification.responder_name,
-            notification.channel.masked()
-        );
-        note_unsealed(&mut write, attempt, &told, now).await?;
-        match &outcome {
-            Outcome::Sent(_) => {
-                let change = notified(&stored.incident, &told, now);
-                let search = search_text(state, &change.incident, stored.owner);
-                Store::save_change(&mut write, &change, stored.owner, &stored.route, &search).await?;
-            }
-            Outcome::Again(..) => {}
-            Outcome::Failed(reason) => {
-                let text = format!("could not tell {told}: {reason}");
-                let entry = TimelineEntry {
-                    at: now,
-                    kind: TimelineKind::Comment,
-                    actor: Actor::Varde,
-                    text,
-                };
-                Store::add_to_timeline(&mut write, &notification.incident, &entry).await?;
-                // Nobody was reached: whoever is next need not wait for an answer that can't come.
-                if Store::is_unreached(&mut write, &notification.incident).await?
-                    && let Some(change) = unreached(&stored.incident, state.moment())
-                {
-                    let search = search_text(state, &change.incident, stored.owner);
-                    Store::save_change(&mut write, &change, stored.owner, &stored.route, &search).await?;
-                }
-            }
-        }
+    note_unsealed(&mut write, attempt, now).await?;
+    became(state, &mut write, notification, &outcome, now).await?;
+    if let Some(status) = refusal(&attempt.result, &notification.channel) {
+        let (id, address) = (notification.id.as_str(), notification.channel.address());
+        letters::refused(state, &mut write, id, address, &status).await?;
     }
     state.store.commit(write).await?;
     // A server's own words can hold the responder's address: they stay in the store.
@@ -278,7 +269,7 @@ async fn note(state: &State, sender: &Sender, retry: &RetrySettings, attempt: &A
 
 /// What was told without data, or is held, as it can't be encrypted, is nobody's secret: it is on the incident and in the audit
 /// log.
-async fn note_unsealed(write: &mut Write, attempt: &Attempt, told: &str, now: Timestamp) -> sqlx::Result<()> {
+async fn note_unsealed(write: &mut Write, attempt: &Attempt, now: Timestamp) -> sqlx::Result<()> {
     let notification = &attempt.notification;
     let (action, text, why) = match &attempt.result {
         Ok(Receipt {
@@ -290,6 +281,7 @@ async fn note_unsealed(write: &mut Write, attempt: &Attempt, told: &str, now: Ti
         }
         Ok(_) | Err(_) => return Ok(()),
     };
+    let told = told(notification);
     let entry = TimelineEntry {
         at: now,
         kind: TimelineKind::Comment,
@@ -303,16 +295,88 @@ async fn note_unsealed(write: &mut Write, attempt: &Attempt, told: &str, now: Ti
     Store::audit(write, deed).await.map(|_| ())
 }
 
-fn outcome(state: &State, retry: &RetrySettings, attempt: &Attempt, now: Timestamp) -> Outcome {
-    let attempts = attempt.notification.attempts + 1;
-    match &attempt.result {
-        Ok(receipt) => Outcome::Sent(receipt.text.clone()),
+/// Who is told, and how, as the timeline says it.
+fn told(notification: &StoredNotification) -> String {
+    format!(
+        "{} ({})",
+        notification.responder_name,
+        notification.channel.masked()
+    )
+}
+
+/// Tells the incident what became of a notification about it.
+pub(crate) async fn became(
+    state: &State,
+    write: &mut Write,
+    notification: &StoredNotification,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    if let Some(stored) =
+        Store::incident_in(write, &Seen::through(notification), &notification.incident).await?
+    {
+        let told = told(notification);
+        match outcome {
+            Outcome::Sent(_) => {
+                let change = notified(&stored.incident, &told, now);
+                let search = search_text(state, &change.incident, stored.owner);
+                Store::save_change(write, &change, stored.owner, &stored.route, &search).await?;
+            }
+            Outcome::Again(..) => {}
+            Outcome::Failed(reason) => {
+                let text = format!("could not tell {told}: {reason}");
+                let entry = TimelineEntry {
+                    at: now,
+                    kind: TimelineKind::Comment,
+                    actor: Actor::Varde,
+                    text,
+                };
+                Store::add_to_timeline(write, &notification.incident, &entry).await?;
+                // Nobody was reached: whoever is next need not wait for an answer that can't come.
+                if Store::is_unreached(write, &notification.incident).await?
+                    && let Some(change) = unreached(&stored.incident, state.moment())
+                {
+                    let search = search_text(state, &change.incident, stored.owner);
+                    Store::save_change(write, &change, stored.owner, &stored.route, &search).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The status of a refusal that trying again does not mend, where the receiver of a mail gave one.
+pub(crate) fn refusal<T>(result: &Result<T, DeliveryError>, channel: &Channel) -> Option<String> {
+    match (result, channel) {
+        (
+            Err(DeliveryError::Refused {
+                code,
+                is_transient: false,
+                ..
+            }),
+            Channel::Email(_),
+        ) => Some(code.to_string()),
+        _ => None,
+    }
+}
+
+pub(crate) fn outcome(
+    state: &State,
+    retry: &RetrySettings,
+    id: &str,
+    attempts: u32,
+    result: Result<&str, &DeliveryError>,
+    now: Timestamp,
+) -> Outcome {
+    let attempts = attempts + 1;
+    match result {
+        Ok(receipt) => Outcome::Sent(receipt.to_owned()),
         Err(error) if !error.is_transient() => Outcome::Failed(error.to_string()),
         Err(error) if retry.attempts <= attempts => {
             Outcome::Failed(format!("gave up after {attempts} attempts: {error}"))
         }
         Err(error) => {
-            let spread = spread(state.key.seed(), attempt.notification.id.as_str(), attempts);
+            let spread = spread(state.key.seed(), id, attempts);
             Outcome::Again(
                 now.saturating_add(retry.wait(attempts, spread).max(error.not_before())),
                 error.to_string(),
@@ -358,6 +422,12 @@ impl Sender {
         let stored = stored
             .map_err(|error| DeliveryError::Transient(format!("read the incident: {error}")))?
             .ok_or_else(|| DeliveryError::Permanent("the incident is gone".to_owned()))?;
+        if let Self::Email(_) = self {
+            let off = state.store.is_off(notification.channel.address()).await;
+            if off.map_err(|error| DeliveryError::Transient(format!("look up the address: {error}")))? {
+                return Err(DeliveryError::Permanent(OFF.to_owned()));
+            }
+        }
         match self {
             Self::Email(Some(email)) => email.send(state, notification, &stored).await,
             Self::Email(None) => Err(DeliveryError::Permanent(

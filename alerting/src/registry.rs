@@ -8,6 +8,7 @@ mod changes;
 pub mod coverage;
 pub mod desk;
 pub mod form;
+pub(crate) mod hygiene;
 pub(crate) mod live;
 pub(crate) mod mail_keys;
 mod municipalities;

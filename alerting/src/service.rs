@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     intake,
+    letters::{self, Post},
     link::LinkKey,
     metrics::Metrics,
     notice::Notices,
@@ -80,7 +81,7 @@ pub async fn run_beside(
     let email = config
         .mail
         .as_ref()
-        .map(Email::open)
+        .map(|mail| Email::open(mail).map(Arc::new))
         .transpose()
         .context("prepare the mail channel")?;
     let webhook =
@@ -95,7 +96,7 @@ pub async fn run_beside(
     // Whichever part ends first, by an error too, takes the others with it.
     let stop = shutdown.child_token();
     let outboxes = [
-        Sender::Email(email.map(Box::new)),
+        Sender::Email(email.clone()),
         Sender::Webhook(webhook),
         Sender::Chat(chats),
         Sender::Syslog(collectors),
@@ -108,6 +109,12 @@ pub async fn run_beside(
             stop.clone(),
         ))
     });
+    let post = tokio::spawn(letters::run(
+        Arc::clone(&state),
+        email,
+        config.retry.clone(),
+        stop.clone(),
+    ));
     let router = api::router(Arc::clone(&state), address, stop.clone());
     let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
@@ -134,6 +141,7 @@ pub async fn run_beside(
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
     }
+    post.await.context("stop sending letters")?;
     follower.await.context("stop following the registry")?;
     server
         .await
@@ -171,7 +179,8 @@ async fn open(
         store,
         registry: ArcSwap::from_pointee(registry),
         metrics: Metrics::new().context("register the metrics")?,
-        notices: Notices::new().context("prepare the templates")?,
+        notices: Notices::new(config.templates.as_deref()).context("prepare the templates")?,
+        post: Post::of(config)?,
         cert: config.cert.clone(),
         access: config.access.clone(),
         gate: Gate::default(),

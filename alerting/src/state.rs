@@ -18,6 +18,7 @@ use crate::{
     access::{login::Gate, oidc::Providers},
     clock::Clock,
     config::{AccessSettings, CertSettings},
+    letters::Post,
     link::LinkKey,
     metrics::Metrics,
     notice::Notices,
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) steadily: Mutex<Steadily>,
     pub(crate) metrics: Metrics,
     pub(crate) notices: Notices,
+    /// What letters go by.
+    pub(crate) post: Post,
     pub(crate) cert: CertSettings,
     /// Who logs in; without it nobody does.
     pub(crate) access: Option<AccessSettings>,
@@ -123,6 +126,16 @@ impl State {
     /// Where a responder answers a notification.
     pub(crate) fn link(&self, notification: &NotificationId) -> String {
         format!("{}/r/{}", self.public_url, self.key.token(notification))
+    }
+
+    /// Where the CERT sees what was given up.
+    pub(crate) fn dead_letters_url(&self) -> String {
+        format!("{}/dead-letters", self.public_url)
+    }
+
+    /// Where a contact says whether they are still right.
+    pub(crate) fn check_link(&self, letter: &str) -> String {
+        format!("{}/c/{}", self.public_url, self.key.check_token(letter))
     }
 
     /// The organisation to show for a number.

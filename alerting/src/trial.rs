@@ -114,8 +114,9 @@ async fn one(
                 name: &responder.name,
                 language: responder.language,
                 notice: &bare::test_mail(responder.language, &config.cert),
+                attachment: None,
             };
-            let sent = email.deliver(&letter, &seal, now).await;
+            let sent = email.deliver(None, &letter, &seal, now).await;
             sent.map(|answer| format!("{}: {answer}", seal.as_str()))
         }
         Channel::Webhook(url) => {

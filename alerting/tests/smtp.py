@@ -1,6 +1,7 @@
 """A real SMTP listener for the tests: prints its port, then one line of JSON per mail it took.
 
-The mail is taken apart by Python's own mail library, so that the tests see what a mail program would.
+The mail is taken apart by Python's own mail library, so that the tests see what a mail program would. Mail to an address that
+begins with `gone` is refused, as a server does that has no such mailbox.
 """
 
 import asyncio
@@ -13,6 +14,12 @@ from aiosmtpd.smtp import SMTP
 
 
 class Take:
+    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
+        if address.startswith("gone"):
+            return f"550 5.1.1 no {address} here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
 
@@ -25,11 +32,17 @@ class Take:
             json.dumps(
                 {
                     "to": envelope.rcpt_tos[0],
+                    "from": envelope.mail_from,
                     "subject": mail["Subject"],
                     "message_id": mail["Message-ID"],
                     "raw": envelope.content.decode("ascii"),
                     "text": part("plain"),
                     "html": part("html"),
+                    "files": {
+                        file.get_filename(): file.get_content() for file in mail.iter_attachments() if file.get_filename()
+                    }
+                    if mail.get_content_type() == "multipart/mixed"
+                    else {},
                 }
             ),
             flush=True,

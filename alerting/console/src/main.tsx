@@ -10,6 +10,8 @@ import { LOGGED_OUT } from './api/client';
 import { DetailPage } from './incident/detail-page';
 import { ListPage } from './incident/list-page';
 import { LoginPage } from './login/login-page';
+import { ContactPage } from './post/contact-page';
+import { DeadLettersPage } from './post/dead-letters-page';
 import { ResponderPage } from './responder/responder-page';
 import { AnalystFrame, LoginFrame, ResponderFrame } from './shell/frame';
 import { PageTitle } from './shell/parts';
@@ -36,6 +38,13 @@ function Console() {
       </LoginFrame>
     );
   }
+  if (route.page === 'contact') {
+    return (
+      <ResponderFrame>
+        <ContactPage key={route.token} token={route.token} />
+      </ResponderFrame>
+    );
+  }
   if (route.page === 'responder') {
     return (
       <ResponderFrame>
@@ -44,9 +53,10 @@ function Console() {
     );
   }
   return (
-    <AnalystFrame>
+    <AnalystFrame page={route.page}>
       {route.page === 'incidents' && <ListPage search={search} />}
       {route.page === 'incident' && <DetailPage key={route.id} id={route.id} />}
+      {route.page === 'dead-letters' && <DeadLettersPage />}
       {route.page === 'unknown' && <UnknownPage />}
     </AnalystFrame>
   );

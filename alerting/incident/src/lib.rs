@@ -12,7 +12,9 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod calendar;
 
+mod digest;
 mod incident;
 mod ladder;
 mod notification;
@@ -21,6 +23,7 @@ mod registry;
 mod silence;
 mod steady;
 mod succession;
+mod taxonomy;
 
 mod acknowledge;
 mod apply;
@@ -39,6 +42,7 @@ pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on, tak
 pub use close::close;
 pub use comment::comment;
 pub use decide::{Decision, decide};
+pub use digest::{Gathered, Gathering};
 pub use escalate::{escalate, unreached};
 pub use incident::{
     Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, MANY, Priority, SAMPLES_MAX, State,
@@ -60,3 +64,4 @@ pub use seen::seen;
 pub use silence::{REASON_CHARS_MAX, SILENCE_MAX, Silence, SilenceError, SilenceId};
 pub use steady::{Keeper, LEASE, Reading, Steady};
 pub use succession::{Body, Fate, Succession, SuccessionError, Successions};
+pub use taxonomy::{Taxon, TaxonClass};

@@ -15,6 +15,8 @@ codes! {
         Nb = "nb",
         /// Nynorsk.
         Nn = "nn",
+        /// Northern Sámi.
+        Se = "se",
         /// English.
         En = "en",
     }

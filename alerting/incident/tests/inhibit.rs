@@ -196,6 +196,7 @@ fn what_is_kept_back_is_told_when_it_is_not_any_more_and_only_then() {
         role: Role::Operations,
         turn: 0,
         validity: Validity::default(),
+        keys: alerting_incident::MailKeys::default(),
         channels: vec![Channel::Email(format!("{name}@example.no"))],
     };
     let duty = responder("duty");

@@ -41,6 +41,7 @@ pub(super) fn door(path: &str) -> Door {
         "/healthz" | "/readyz" | "/api/v1/login" | "/api/v1/openapi.json" => Door::Open,
         "/api/v1/login/{provider}" | "/api/v1/login/{provider}/callback" => Door::Open,
         path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
+        "/api/v1/contact/{token}" => Door::Open,
         "/metrics" => Door::Watch,
         "/api/v1/audit" => Door::Audit,
         "/api/v1/me"

@@ -209,7 +209,7 @@ async fn shown(
 
 impl BadLinks {
     /// Counts one more; says whether there were too many lately.
-    fn is_too_many(&self, now: Timestamp) -> bool {
+    pub(super) fn is_too_many(&self, now: Timestamp) -> bool {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) = *held;
         *held = if BAD_WINDOW <= now.since(since) {

@@ -72,6 +72,8 @@ pub(super) async fn metrics(Shared(api): Shared<Api>) -> Result<Response, Proble
         .metrics
         .notifications_pending
         .set(state.store.pending().await?);
+    let given_up = state.store.given_up_since(ingest_event::Timestamp::EPOCH).await?;
+    state.metrics.dead_letters.set(given_up);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, state.metrics.text() + &(state.neighbours.0)()).into_response())
 }

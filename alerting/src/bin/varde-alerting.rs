@@ -1,10 +1,11 @@
-//! `varde-alerting run|check|test-notice|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
+//! `varde-alerting run|check|test-notice|accounts|bounce --config FILE`: reads the configuration, runs the service, turns errors
+//! into exit
 //! codes. `varde-alerting openapi` describes the HTTP API.
 #![forbid(unsafe_code)]
 
 use std::{
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -13,7 +14,7 @@ use alerting::{
         accounts::{self, Verb},
         oidc,
     },
-    clock,
+    bounce, clock,
     config::Config,
     registry, service, trial,
 };
@@ -25,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 /// Wrong usage, and wrong configuration (sysexits.h).
 const USAGE: u8 = 64;
 const CONFIG: u8 = 78;
+/// Try again later: what a mail server understands (sysexits.h).
+const TEMPORARY: u8 = 75;
 
 #[derive(Parser)]
 #[command(
@@ -63,6 +66,15 @@ enum Command {
         #[arg(long, requires = "organization")]
         contact: Option<String>,
     },
+    /// Reads a mail that came back from standard input, and notes it.
+    Bounce {
+        /// The configuration file.
+        #[arg(long, default_value = "/etc/varde/alerting.yml")]
+        config: PathBuf,
+        /// Where it was sent to, as the mail server tells; without it the mail's head is asked.
+        #[arg(long)]
+        recipient: Option<String>,
+    },
     /// Says who may log in, and what they may do.
     Accounts {
         /// The configuration file.
@@ -93,6 +105,7 @@ fn main() -> ExitCode {
         | Command::Check { config }
         | Command::TestNotice { config, .. }
         | Command::Accounts { config, .. } => config,
+        Command::Bounce { config, recipient } => return take_back(config, recipient.as_deref()),
         Command::Openapi => return describe(),
     };
     let read = |config: Config| registry::load(&config).map(|loaded| (config, loaded));
@@ -106,7 +119,7 @@ fn main() -> ExitCode {
         return fail(&error.into(), CONFIG);
     }
     match arguments.command {
-        Command::Run { .. } | Command::Openapi => {}
+        Command::Run { .. } | Command::Openapi | Command::Bounce { .. } => {}
         Command::Check { .. } => return check(&config, &loaded),
         Command::TestNotice {
             organization,
@@ -165,6 +178,22 @@ async fn test_notice(config: &Config, contact: Option<(OrganizationNumber, &str)
 #[tokio::main]
 async fn change_accounts(config: Config, verb: Verb) -> anyhow::Result<()> {
     accounts::run(&config, &clock::machine(), verb).await
+}
+
+/// A mail server is told to try again whatever is wrong here: a mail that came back must not come back once more.
+fn take_back(path: &Path, recipient: Option<&str>) -> ExitCode {
+    let taken = Config::read(path)
+        .map_err(Into::into)
+        .and_then(|config| read_back(&config, recipient));
+    match taken {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, TEMPORARY),
+    }
+}
+
+#[tokio::main]
+async fn read_back(config: &Config, recipient: Option<&str>) -> anyhow::Result<bounce::Taken> {
+    bounce::take(config, &clock::machine(), recipient, std::io::stdin()).await
 }
 
 #[tokio::main]

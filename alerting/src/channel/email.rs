@@ -7,9 +7,10 @@ use anyhow::Context;
 use ingest_event::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    address::Envelope,
     message::{
-        Mailbox, MultiPart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailbox, MultiPart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
         authentication::Credentials,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     config::{MailSettings, MailTransport, SmtpSettings, SmtpTls, WhenUnsealable},
+    link::LinkKey,
     notice::{Notice, bare},
     private,
     state::{DemoMail, State},
@@ -35,6 +37,8 @@ pub(crate) struct Email {
     from: Mailbox,
     signers: Signers,
     when_unsealable: WhenUnsealable,
+    /// Where mail comes back to, without the name of a mail.
+    bounces: Option<String>,
     transport: Transport,
 }
 
@@ -45,6 +49,8 @@ pub(crate) struct Letter<'a> {
     pub(crate) name: &'a str,
     pub(crate) language: Language,
     pub(crate) notice: &'a Notice,
+    /// Name and content of a CSV file.
+    pub(crate) attachment: Option<(&'a str, &'a [u8])>,
 }
 
 #[derive(Debug)]
@@ -74,6 +80,7 @@ impl Email {
             from,
             signers: Signers::open(settings)?,
             when_unsealable: settings.when_unsealable,
+            bounces: settings.bounces.address.clone(),
             transport,
         })
     }
@@ -109,21 +116,17 @@ impl Email {
             name: &notification.responder_name,
             language: notification.language,
             notice: &notice,
+            attachment: None,
         };
-        let text = self.deliver(&letter, &seal, now).await?;
-        state.keep_for_demo(DemoMail {
-            to: notification.channel.address().to_owned(),
-            subject: notice.subject,
-            text: notice.text,
-            html: notice.html,
-            link: notice.link,
-        });
+        let text = self.deliver(Some(&state.key), &letter, &seal, now).await?;
+        state.keep_for_demo(letter.for_demo());
         Ok(Receipt { text, unsealed })
     }
 
-    /// Writes, protects and hands over; the receipt is the server's answer.
+    /// Writes, protects and hands over; the receipt is the server's answer. Without a `key` it comes back to the sender.
     pub(crate) async fn deliver(
         &self,
+        key: Option<&LinkKey>,
         letter: &Letter<'_>,
         seal: &Seal,
         now: Timestamp,
@@ -131,13 +134,13 @@ impl Email {
         let written = self.message(letter).and_then(|message| {
             let outside = bare::outside(letter.language);
             let mail = seal.write(&message.formatted(), outside, &self.signers, now)?;
-            Ok((message, mail))
+            Ok((self.envelope(key, letter)?, mail))
         });
-        let (message, mail) =
+        let (envelope, mail) =
             written.map_err(|error| DeliveryError::Permanent(format!("write the mail: {error:#}")))?;
         match &self.transport {
             Transport::Smtp(smtp) => {
-                let answer = smtp.send_raw(message.envelope(), &mail).await.map_err(|error| {
+                let answer = smtp.send_raw(&envelope, &mail).await.map_err(|error| {
                     let text = format!("the mail server: {}", chain(&error));
                     match error.status() {
                         Some(code) => DeliveryError::Refused {
@@ -166,10 +169,32 @@ impl Email {
         }
     }
 
+    /// Where it goes, and where it comes back to: an address that names it, and that only this installation can make.
+    fn envelope(&self, key: Option<&LinkKey>, letter: &Letter<'_>) -> anyhow::Result<Envelope> {
+        let to: lettre::Address = letter.to.parse().context("read the address")?;
+        let bounces = self.bounces.as_ref().and_then(|address| address.split_once('@'));
+        let from = match bounces.zip(key) {
+            Some(((local, domain), key)) => format!("{local}+{}@{domain}", key.return_token(letter.id))
+                .parse()
+                .context("make the address that it comes back to")?,
+            None => self.from.email.clone(),
+        };
+        Ok(Envelope::new(Some(from), vec![to])?)
+    }
+
     fn message(&self, letter: &Letter<'_>) -> anyhow::Result<Message> {
-        let (to, notice) = (letter.to, letter.notice);
-        let to: lettre::Address = to.parse().context("read the address")?;
+        let (notice, to) = (letter.notice, letter.to.parse().context("read the address")?);
         let body = MultiPart::alternative_plain_html(notice.text.clone(), notice.html.clone());
+        let body = match letter.attachment {
+            Some((name, bytes)) => {
+                let kind =
+                    ContentType::parse("text/csv; charset=utf-8").context("name the attachment's type")?;
+                MultiPart::mixed()
+                    .multipart(body)
+                    .singlepart(Attachment::new(name.to_owned()).body(bytes.to_vec(), kind))
+            }
+            None => body,
+        };
         let builder = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(Some(letter.name.to_owned()), to))
@@ -185,6 +210,19 @@ impl Email {
                 letter.language.as_str().to_owned(),
             ));
         Ok(builder.multipart(body)?)
+    }
+}
+
+impl Letter<'_> {
+    /// As the demo shows it.
+    pub(crate) fn for_demo(&self) -> DemoMail {
+        DemoMail {
+            to: self.to.to_owned(),
+            subject: self.notice.subject.clone(),
+            text: self.notice.text.clone(),
+            html: self.notice.html.clone(),
+            link: self.notice.link.clone(),
+        }
     }
 }
 

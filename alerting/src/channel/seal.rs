@@ -2,7 +2,7 @@
 //!
 //! Where a contact has one, nothing of the incident leaves in clear, not its subject either.
 
-use alerting_incident::{MailKeys, Responder};
+use alerting_incident::{Channel, MailKeys, Responder, ResponderId};
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ingest_event::Timestamp;
@@ -67,14 +67,22 @@ impl Signers {
 impl Seal {
     /// What a notification needs, by the registry that holds now.
     pub(crate) fn of(loaded: &Loaded, notification: &StoredNotification, now: Timestamp) -> Self {
-        let address = notification.channel.address();
-        let keys = keys_of(loaded, notification);
+        let channel = &notification.channel;
+        let keys = keys_of(loaded, channel, Some(&notification.responder));
+        Self::by(keys, channel.address(), notification.is_sealed, now)
+    }
+
+    /// What a letter to an address needs; `was_sealed` says that something in it was decided for somebody with a key.
+    pub(crate) fn of_address(loaded: &Loaded, address: &str, was_sealed: bool, now: Timestamp) -> Self {
+        let keys = keys_of(loaded, &Channel::Email(address.to_owned()), None);
+        Self::by(keys, address, was_sealed, now)
+    }
+
+    fn by(keys: Option<&MailKeys>, address: &str, was_sealed: bool, now: Timestamp) -> Self {
         match keys {
             Some(keys) => Self::with(keys, address, now),
             // It was withdrawn, or moved to another address, since this was decided.
-            None if notification.is_sealed => {
-                Self::Impossible("the contact's key is registered no more".to_owned())
-            }
+            None if was_sealed => Self::Impossible("the contact's key is registered no more".to_owned()),
             None => Self::Clear,
         }
     }
@@ -161,14 +169,18 @@ impl Seal {
 }
 
 /// The keys of who is told: the contact's own, else those of whoever has this address.
-fn keys_of<'l>(loaded: &'l Loaded, notification: &StoredNotification) -> Option<&'l MailKeys> {
+fn keys_of<'l>(
+    loaded: &'l Loaded,
+    channel: &Channel,
+    responder: Option<&ResponderId>,
+) -> Option<&'l MailKeys> {
     let registry = loaded.routes.registry();
     let bodies = registry.organizations().iter().flat_map(|body| &body.responders);
     let here: Vec<&Responder> = bodies
         .chain([registry.duty()])
-        .filter(|one| one.keys.is_any() && one.channels.contains(&notification.channel))
+        .filter(|one| one.keys.is_any() && one.channels.contains(channel))
         .collect();
-    let own = here.iter().find(|one| one.id == notification.responder);
+    let own = here.iter().find(|one| Some(&one.id) == responder);
     own.or_else(|| here.first()).map(|one| &one.keys)
 }
 

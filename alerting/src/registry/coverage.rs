@@ -29,6 +29,10 @@ pub struct Coverage {
     pub keys: Vec<KeyTrouble>,
     /// Contacts to whom deliveries were given up lately.
     pub failing: Vec<Failing>,
+    /// Contacts whose address is switched off, as mail to it came back.
+    pub switched_off: Vec<SwitchedOff>,
+    /// Contacts that were asked whether they are still right, and said no or nothing.
+    pub unconfirmed: Vec<Unconfirmed>,
     /// Bodies that a sensor watches, and that have no contact of their own.
     pub watched_without_contact: Vec<Named>,
     /// Bodies without an organisation number: no alert can name them.
@@ -124,6 +128,34 @@ pub struct Failing {
     pub last: String,
 }
 
+/// A contact that mail does not reach any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SwitchedOff {
+    /// Whose; none if nobody has the address any more.
+    #[serde(flatten)]
+    pub body: Option<Named>,
+    /// Its name.
+    pub contact: String,
+    /// Since when.
+    pub since: String,
+    /// How often mail came back.
+    pub bounces: i64,
+}
+
+/// A contact that has not said that it is still right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Unconfirmed {
+    /// Whose.
+    #[serde(flatten)]
+    pub body: Named,
+    /// Its name.
+    pub contact: String,
+    /// When it was asked.
+    pub asked: String,
+    /// `not_me`, or `none`.
+    pub answer: String,
+}
+
 /// Deliveries by one channel that were given up: the responder's id, channel, number, the last.
 pub type GivenUp = (String, String, i64, Timestamp);
 
@@ -186,6 +218,8 @@ pub fn coverage(loaded: &Loaded, given_up: &[GivenUp], now: Timestamp) -> Covera
         at: now.to_string(),
         failing: failing.collect(),
         keys,
+        switched_off: vec![],
+        unconfirmed: vec![],
         organizations: organizations.into_iter().map(|(_, body)| body).collect(),
         ending: ending
             .into_iter()
@@ -282,7 +316,7 @@ fn no_sensor() -> Option<SensorId> {
     SensorId::parse("-").ok()
 }
 
-fn named(body: &Organization) -> Named {
+pub(super) fn named(body: &Organization) -> Named {
     Named {
         number: body.number.map(|number| number.to_string()).unwrap_or_default(),
         name: body.name("nb").to_owned(),
@@ -366,6 +400,31 @@ impl std::fmt::Display for Coverage {
                 f,
                 "  {whose} {}: {} by {}, last {}",
                 one.contact, one.failed, one.channel, one.last
+            )?;
+        }
+        writeln!(
+            f,
+            "\nContacts whose address is switched off: {}",
+            self.switched_off.len()
+        )?;
+        for one in &self.switched_off {
+            let whose = one.body.as_ref().map_or("", |body| body.name.as_str());
+            writeln!(
+                f,
+                "  {whose} {}: since {}, came back {} times",
+                one.contact, one.since, one.bounces
+            )?;
+        }
+        writeln!(
+            f,
+            "\nContacts that have not said that they are still right: {}",
+            self.unconfirmed.len()
+        )?;
+        for one in &self.unconfirmed {
+            writeln!(
+                f,
+                "  {} {}: asked {}, {}",
+                one.body.name, one.contact, one.asked, one.answer
             )?;
         }
         writeln!(f, "\nWho is told:")?;

@@ -48,6 +48,7 @@ impl Store {
         sqlx::query("UPDATE notification SET claimed_by = NULL, claimed_until = 0 WHERE state = 'pending' AND claimed_until <> 0")
             .execute(&mut *write)
             .await?;
+        Self::release_letters(&mut write).await?;
         write.commit().await
     }
 

@@ -1,7 +1,7 @@
 //! Notifications: the outbox, and what came back.
 
 use alerting_incident::{
-    Channel, IncidentId, Language, Notification, NotificationId, NotifyReason, ResponderId, Verdict,
+    Channel, Gathering, IncidentId, Language, Notification, NotificationId, NotifyReason, ResponderId, Verdict,
 };
 use detect_alert::Severity;
 use ingest_event::Timestamp;
@@ -59,7 +59,7 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
-const COLUMNS: &str = "id, incident, responder, responder_name, channel, address, language, reason, created_at, state, \
+pub(super) const COLUMNS: &str = "id, incident, responder, responder_name, channel, address, language, reason, created_at, state, \
                        attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms, sealed";
 
 /// A wait that is longer than any that is given was counted by a clock that has been set back since.
@@ -98,7 +98,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notifications of a channel that are due and nobody's, the gravest first, at most `per_address` for one address.
+    /// Notifications of a channel that are due and nobody's, the gravest first, at most `per_address` for one address; without
+    /// those that are gathered.
     ///
     /// # Errors
     /// If the store is away.
@@ -106,6 +107,7 @@ impl Store {
         &self,
         channel: &str,
         now: Timestamp,
+        gathering: &Gathering,
         per_address: u32,
         limit: u32,
     ) -> sqlx::Result<Vec<StoredNotification>> {
@@ -113,9 +115,10 @@ impl Store {
             "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
              WHERE state = 'pending' AND channel = $1 AND claimed_until <= {clock}
-                 AND (next_at <= $2 OR next_at > $5)) AS ranked
+                 AND (next_at <= $2 OR next_at > $5) AND NOT ({gathered})) AS ranked
              WHERE place <= $3 ORDER BY severity DESC, created_at, id LIMIT $4",
             clock = self.clock(),
+            gathered = gathered(gathering),
         );
         sqlx::query(AssertSqlSafe(text))
             .bind(channel)
@@ -134,14 +137,21 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn next_due(&self, channel: &str, after: Timestamp) -> sqlx::Result<Option<Timestamp>> {
-        let row = sqlx::query(
-            "SELECT min(next_at) FROM notification WHERE state = 'pending' AND channel = $1 AND next_at > $2",
-        )
-        .bind(channel)
-        .bind(after.as_nanos())
-        .fetch_one(&self.reader)
-        .await?;
+    pub(crate) async fn next_due(
+        &self,
+        channel: &str,
+        after: Timestamp,
+        gathering: &Gathering,
+    ) -> sqlx::Result<Option<Timestamp>> {
+        let text = format!(
+            "SELECT min(next_at) FROM notification WHERE state = 'pending' AND channel = $1 AND next_at > $2 AND NOT ({})",
+            gathered(gathering)
+        );
+        let row = sqlx::query(AssertSqlSafe(text))
+            .bind(channel)
+            .bind(after.as_nanos())
+            .fetch_one(&self.reader)
+            .await?;
         Ok(row.get::<Option<i64>, _>(0).map(Timestamp::from_nanos))
     }
 
@@ -243,7 +253,17 @@ impl Store {
     }
 }
 
-fn stored(row: &DbRow) -> sqlx::Result<StoredNotification> {
+/// What waits for its digest, in SQL of words and numbers of ours only.
+fn gathered(gathering: &Gathering) -> String {
+    let most = gathering.up_to.map_or(0, |severity| i64::from(severity.number()));
+    let reasons: Vec<String> = Gathering::reasons().map(|reason| format!("'{reason}'")).collect();
+    format!(
+        "channel = 'email' AND severity <= {most} AND reason IN ({})",
+        reasons.join(", ")
+    )
+}
+
+pub(super) fn stored(row: &DbRow) -> sqlx::Result<StoredNotification> {
     let unreadable = |column: &str| sqlx::Error::ColumnDecode {
         index: column.to_owned(),
         source: "a value that this version does not know".into(),

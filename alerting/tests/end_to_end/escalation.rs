@@ -30,19 +30,19 @@ const START: i64 = 1_772_438_400_000;
 
 /// A clock that a test moves.
 #[derive(Clone)]
-struct Hand(Arc<AtomicI64>);
+pub(crate) struct Hand(Arc<AtomicI64>);
 
 impl Hand {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(START)))
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let hand = self.clone();
         alerting::clock::steered(move || Timestamp::from_millis(hand.0.load(Ordering::Relaxed)))
     }
 
-    fn forward(&self, minutes: i64) {
+    pub(crate) fn forward(&self, minutes: i64) {
         self.0.fetch_add(minutes * 60_000, Ordering::Relaxed);
     }
 }
@@ -195,7 +195,9 @@ async fn where_nobody_can_be_reached_the_next_are_told_at_once() {
     })
     .await;
     service.publish(&[Alerts::new(STAVANGER).make(1)]).await;
-    assert_eq!(told(&service, 1).await, ["second@stavanger.example"]);
+    // The duty officer is told that something was given up.
+    let told = told(&service, 2).await;
+    assert!(told.contains(&"second@stavanger.example".to_owned()), "{told:?}");
 }
 
 async fn a_silence_is_kept_and_ends_and_covers_nobody_else() {

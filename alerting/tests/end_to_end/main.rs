@@ -18,6 +18,7 @@ mod instances;
 mod isolation;
 mod oidc;
 mod once;
+mod letters;
 mod registry;
 mod sealed;
 mod service;
@@ -26,6 +27,7 @@ mod stores;
 mod storm;
 mod successors;
 mod ways;
+mod texts;
 
 use serde_json::{Value, json};
 use service::{Alerts, Service, http};

@@ -34,6 +34,10 @@ pub(crate) struct Mail {
     pub(crate) text: String,
     pub(crate) html: String,
     pub(crate) message_id: String,
+    /// Where it comes back to.
+    pub(crate) from: String,
+    /// The files that came with it, by name.
+    pub(crate) files: std::collections::BTreeMap<String, String>,
     /// As it came over the wire.
     pub(crate) raw: String,
 }
@@ -341,6 +345,16 @@ impl Alerts {
         self
     }
 
+    pub(crate) fn tags(mut self, tags: &[&str]) -> Self {
+        self.alert.producer.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        self
+    }
+
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.alert.severity = severity;
+        self
+    }
+
     pub(crate) fn exercise(mut self) -> Self {
         self.alert.exercise = true;
         self
@@ -462,6 +476,8 @@ fn decode(line: &str) -> Mail {
         html: text("html"),
         message_id: text("message_id"),
         raw: text("raw"),
+        from: text("from"),
+        files: serde_json::from_value(json["files"].clone()).unwrap_or_default(),
     }
 }
 

@@ -171,8 +171,8 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
 
 fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) -> alerting::config::Config {
     use alerting::config::{
-        CertSettings, Config, EscalationSettings, MailSettings, MailTransport, RegistrySettings,
-        RetrySettings,
+        BounceSettings, CertSettings, Config, DigestSettings, EscalationSettings, MailSettings,
+        MailTransport, RegistrySettings, RetrySettings,
     };
     let routing = |name: &str| -> PathBuf { folder.path("rulesets/routing").join(name) };
     Config {
@@ -195,7 +195,9 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
             signing: None,
             pgp_signing: None,
             when_unsealable: alerting::config::WhenUnsealable::default(),
+            bounces: BounceSettings::default(),
         }),
+        inhibitions: Vec::new(),
         chat: BTreeMap::new(),
         syslog: BTreeMap::new(),
         cert: CertSettings {
@@ -211,6 +213,9 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         retry: RetrySettings::default(),
         escalation: EscalationSettings::default(),
         demo: arguments.demo,
+        // Who looks at a demo wants to see its mails.
+        digest: DigestSettings::none(),
+        templates: None,
         allow_unauthenticated: false,
         access: None,
     }

@@ -1,5 +1,8 @@
 // Calls to `/api/v1`: one function per endpoint, one error type. Not a cache: pages own what they hold.
 import type {
+  ContactAnswer,
+  ContactView,
+  DeadLetters,
   IncidentDetail,
   IncidentPage,
   LoginWays,
@@ -40,6 +43,26 @@ export function acknowledgeIncident(id: string, note: string): Promise<IncidentD
 
 export function judgeIncident(id: string, verdict: Verdict, note: string): Promise<IncidentDetail> {
   return answer(`/incidents/${encodeURIComponent(id)}/verdict`, withNote({ verdict }, note));
+}
+
+export function fetchContact(token: string, signal?: AbortSignal): Promise<ContactView> {
+  return call(`/contact/${encodeURIComponent(token)}`, signal ? { signal } : {});
+}
+
+export function answerContact(token: string, answer: ContactAnswer): Promise<ContactView> {
+  return post(`/contact/${encodeURIComponent(token)}`, { answer });
+}
+
+export function fetchDeadLetters(signal?: AbortSignal): Promise<DeadLetters> {
+  return call('/dead-letters', signal ? { signal } : {});
+}
+
+export function deadLetterAgain(id: string): Promise<unknown> {
+  return post(`/dead-letters/${encodeURIComponent(id)}/again`, {});
+}
+
+export function deadLetterAside(id: string, reason: string): Promise<unknown> {
+  return post(`/dead-letters/${encodeURIComponent(id)}/aside`, { reason });
 }
 
 export function fetchResponder(token: string, signal?: AbortSignal): Promise<ResponderView> {

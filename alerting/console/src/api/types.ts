@@ -82,12 +82,42 @@ export interface Notification {
   responder: string;
   channel: 'email' | 'webhook' | 'chat' | 'syslog';
   address_masked: string;
-  state: 'pending' | 'sent' | 'failed';
+  state: 'pending' | 'digested' | 'sent' | 'failed' | 'withdrawn';
   sent_at: string | null;
   error: string | null;
   attempts: number;
   seen_at: string | null;
   acknowledged_at: string | null;
+}
+
+/** Something that was given up: whoever should know does not. */
+export interface DeadLetter {
+  id: string;
+  kind: 'notification' | 'digest' | 'given_up' | 'address_off' | 'check' | 'not_me';
+  incident: string | null;
+  responder: string;
+  channel: string;
+  address_masked: string;
+  attempts: number;
+  error: string;
+  created_at: string;
+  given_up_at: string;
+}
+
+export type ContactAnswer = 'right' | 'not_me';
+
+/** The yearly question to a contact. */
+export interface ContactView {
+  contact: string;
+  organization: string;
+  language: string;
+  answer: ContactAnswer | null;
+  cert: { name: string; phone: string; email: string };
+}
+
+export interface DeadLetters {
+  count: number;
+  dead_letters: DeadLetter[];
 }
 
 export interface TimelineEntry {

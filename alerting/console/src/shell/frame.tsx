@@ -8,9 +8,10 @@ import { Logo } from './icons';
 import { KeysDialog, useKeys } from './keys';
 import { THEMES, usePreferences } from './preferences';
 import { Me } from './me';
-import { Link } from './router';
+import { Link, type Route } from './router';
+import { DeadLettersLink } from '../post/dead-letters-link';
 
-export function AnalystFrame({ children }: { children: ComponentChildren }) {
+export function AnalystFrame({ page, children }: { page: Route['page']; children: ComponentChildren }) {
   const { t } = usePreferences();
   const [isKeysOpen, setIsKeysOpen] = useState(false);
   useKeys({
@@ -28,9 +29,14 @@ export function AnalystFrame({ children }: { children: ComponentChildren }) {
       }
       menu={
         <nav aria-label={t('app.nav')}>
-          <Link class="menu-link" href="/" aria-current="true">
+          <Link
+            class="menu-link"
+            href="/"
+            {...(page === 'dead-letters' ? {} : { 'aria-current': 'true' as const })}
+          >
             {t('app.nav.incidents')}
           </Link>
+          <DeadLettersLink isHere={page === 'dead-letters'} />
         </nav>
       }
       tools={

@@ -17,7 +17,7 @@ export interface Preferences {
   setTheme: (theme: Theme) => void;
   setHasKeys: (hasKeys: boolean) => void;
   /** The language that someone else suggests (a responder's own); a choice made here wins over it. */
-  suggestLanguage: (language: Language) => void;
+  suggestLanguage: (language: string) => void;
 }
 
 const Context = createContext<Preferences | null>(null);
@@ -61,7 +61,10 @@ export function PreferencesProvider({ children }: { children: ComponentChildren 
         write('keys', next ? 'on' : 'off');
         setHasKeysState(next);
       },
-      suggestLanguage: setSuggested,
+      // A contact's language can be one that the console has not: Bokmål then.
+      suggestLanguage: (language: string) => {
+        setSuggested(isLanguage(language) ? language : 'nb');
+      },
     }),
     [language, theme, hasKeys, t],
   );

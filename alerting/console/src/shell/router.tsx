@@ -6,6 +6,8 @@ export type Route =
   | { page: 'incidents' }
   | { page: 'incident'; id: string }
   | { page: 'responder'; token: string }
+  | { page: 'dead-letters' }
+  | { page: 'contact'; token: string }
   | { page: 'login' }
   | { page: 'unknown' };
 
@@ -21,8 +23,10 @@ export function routeOf(path: string): Route {
   const [first, second] = parts;
   if (first === undefined) return { page: 'incidents' };
   if (first === 'login' && parts.length === 1) return { page: 'login' };
+  if (first === 'dead-letters' && parts.length === 1) return { page: 'dead-letters' };
   if (parts.length === 2 && second !== undefined) {
     if (first === 'incidents') return { page: 'incident', id: decode(second) };
+    if (first === 'c') return { page: 'contact', token: decode(second) };
     if (first === 'r') return { page: 'responder', token: decode(second) };
   }
   return { page: 'unknown' };

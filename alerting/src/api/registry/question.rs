@@ -17,6 +17,7 @@ use crate::{
     registry::{
         Layer, StoredRow,
         coverage::{Coverage, coverage as cover},
+        hygiene,
         question::{Asked, Explained, explain as explained},
         rehearsal::{INCIDENTS_MAX, Rehearsal},
     },
@@ -123,8 +124,9 @@ pub(super) async fn coverage(
     let loaded = api.state.registry.load_full();
     // Some thousand bodies are a second of work: not on the threads that answer others.
     let found = tokio::task::spawn_blocking(move || cover(&loaded, &given_up, now)).await;
-    let found =
+    let mut found =
         found.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the report was not made"))?;
+    hygiene::add(&api.state, &mut found).await?;
     if is_text {
         let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
         return Ok((kind, found.to_string()).into_response());
