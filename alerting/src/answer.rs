@@ -3,12 +3,13 @@
 //! One transaction per answer, with whatever it makes due (a call for help tells the CERT).
 
 use alerting_incident::{
-    Actor, Change, Decision, IncidentId, NotificationId, Route, Verdict, access::Action, acknowledge, close,
-    comment, decide, judge, seen,
+    Actor, Assignee, Change, Decision, IncidentId, NotificationId, Route, TimelineKind, Undoable, Verdict,
+    access::Action, acknowledge, close, comment, decide, judge, seen,
 };
 
 use crate::{
     access::Seen,
+    arrange,
     intake::search_text,
     state::State,
     store::{Store, Stored, Write},
@@ -27,8 +28,7 @@ pub(crate) enum Answer {
     Close,
 }
 
-/// Records an answer; the same answer twice is one. `notification` is the one it answers, if any; `reach` is where
-/// whoever says so may. `None` if there is no such incident there.
+/// As [`record_by`], by someone without an account.
 pub(crate) async fn record(
     state: &State,
     reach: &Seen,
@@ -38,12 +38,30 @@ pub(crate) async fn record(
     answer: Answer,
     note: &str,
 ) -> sqlx::Result<Option<Stored>> {
+    record_by(state, reach, id, notification, (actor, None), answer, note).await
+}
+
+/// Records an answer; the same answer twice is one. `notification` is the one it answers, if any; `reach` is where
+/// whoever says so may. An analyst who acknowledges what is nobody's gets it, where `assignee` says who that is. `None` if there is no such
+/// incident there.
+pub(crate) async fn record_by(
+    state: &State,
+    reach: &Seen,
+    named_id: &IncidentId,
+    notification: Option<&NotificationId>,
+    (actor, assignee): (&Actor, Option<Assignee>),
+    answer: Answer,
+    note: &str,
+) -> sqlx::Result<Option<Stored>> {
     let now = state.now();
     let mut write = state.store.begin().await?;
-    let Some(stored) = Store::incident_in(&mut write, reach, id).await? else {
+    let Some(named) = Store::incident_in(&mut write, reach, named_id).await? else {
         return Ok(None);
     };
+    // What is said of a part is said of the whole.
+    let stored = arrange::answers_for(&mut write, named).await?;
     let incident = &stored.incident;
+    let id = &incident.id;
     let change = match answer {
         Answer::Seen => seen(incident, actor, now),
         Answer::Acknowledge => acknowledge(incident, actor, note, now),
@@ -58,7 +76,17 @@ pub(crate) async fn record(
     };
     let has_changed = change.is_some();
     let mut is_due = false;
-    if let Some(change) = change {
+    if let Some(mut change) = change {
+        if answer == Answer::Acknowledge && matches!(actor, Actor::Analyst { .. }) {
+            change = arrange::taken_by(change, assignee.as_ref(), actor, now);
+        }
+        if change
+            .timeline
+            .iter()
+            .any(|line| line.kind != TimelineKind::Comment)
+        {
+            arrange::note_answer(&mut write, incident, actor, answer.undoable(), now).await?;
+        }
         is_due = tell(state, &mut write, change, &stored).await?;
     }
     if let Some(notification) = notification {
@@ -69,7 +97,7 @@ pub(crate) async fn record(
         };
         Store::save_answer(&mut write, notification, has_acknowledged, verdict, now).await?;
     }
-    let after = Store::incident_in(&mut write, reach, id).await?;
+    let after = Store::incident_in(&mut write, reach, named_id).await?;
     state.store.commit(write).await?;
     if has_changed {
         state.metrics.answers.with_label_values(&[answer.kind()]).inc();
@@ -110,6 +138,16 @@ impl Answer {
             Self::Acknowledge => Action::Acknowledge,
             Self::Verdict(_) => Action::Judge,
             Self::Close => Action::Close,
+        }
+    }
+
+    /// As what it can be taken back.
+    const fn undoable(self) -> Option<Undoable> {
+        match self {
+            Self::Seen => None,
+            Self::Acknowledge => Some(Undoable::Acknowledge),
+            Self::Verdict(_) => Some(Undoable::Verdict),
+            Self::Close => Some(Undoable::Close),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod arrange;
 mod aside;
 mod audit;
 mod body;
@@ -17,6 +18,7 @@ mod routes;
 mod shapes;
 mod silences;
 mod statistics;
+mod statutory;
 mod stream;
 pub(crate) mod view;
 mod watched;
@@ -103,6 +105,8 @@ fn quick() -> Routes {
         .route(aside::__path_list, aside::list)
         .route(aside::__path_again, aside::again)
         .route(aside::__path_give_up, aside::give_up)
+        .merge(arrange::routes())
+        .merge(statutory::routes())
         .merge(registry::routes())
         .route(responder::__path_view, responder::view)
         .route(responder::__path_seen, responder::seen)

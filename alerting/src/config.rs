@@ -2,6 +2,7 @@
 
 mod access;
 mod escalation;
+mod incidents;
 mod inhibitions;
 mod store;
 
@@ -20,6 +21,7 @@ pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
+pub use incidents::IncidentSettings;
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 
@@ -62,6 +64,9 @@ pub struct Config {
     /// What is not told of while what explains it is open.
     #[serde(default)]
     pub inhibitions: Vec<InhibitionSettings>,
+    /// How people work on incidents.
+    #[serde(default)]
+    pub incidents: IncidentSettings,
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
@@ -281,6 +286,9 @@ impl Config {
             return refuse(key, mend);
         }
         if let Err((key, mend)) = inhibitions(&self.inhibitions) {
+            return refuse(key, mend);
+        }
+        if let Err((key, mend)) = self.incidents.check() {
             return refuse(key, mend);
         }
         if !LEASE_SECS.contains(&self.retry.lease_secs) {

@@ -16,13 +16,16 @@ pub mod service;
 
 mod answer;
 mod api;
+mod arrange;
 mod channel;
 mod intake;
 mod link;
 mod notice;
 mod outbox;
 mod private;
+mod report;
 mod state;
+mod statutory;
 mod store;
 mod ticker;
 

@@ -30,19 +30,19 @@ const START: i64 = 1_772_438_400_000;
 
 /// A clock that a test moves.
 #[derive(Clone)]
-struct Hand(Arc<AtomicI64>);
+pub(crate) struct Hand(Arc<AtomicI64>);
 
 impl Hand {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(START)))
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let hand = self.clone();
         alerting::clock::steered(move || Timestamp::from_millis(hand.0.load(Ordering::Relaxed)))
     }
 
-    fn forward(&self, minutes: i64) {
+    pub(crate) fn forward(&self, minutes: i64) {
         self.0.fetch_add(minutes * 60_000, Ordering::Relaxed);
     }
 }
@@ -58,7 +58,7 @@ const ESCALATION: &str = "escalation:\n  \
     beyond: [{ name: Direktor, email: beyond@cert.example }]\n";
 
 /// Rewrites what the harness configured.
-fn climbing(folder: &std::path::Path) -> Config {
+pub(crate) fn climbing(folder: &std::path::Path) -> Config {
     std::fs::write(folder.join("responders.yml"), RESPONDERS).expect("written");
     let file = folder.join("alerting.yml");
     let text = std::fs::read_to_string(&file).expect("readable") + ESCALATION;

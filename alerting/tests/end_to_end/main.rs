@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod arrange;
 mod audit;
 mod conclusions;
 mod document;
@@ -19,6 +20,7 @@ mod isolation;
 mod registry;
 mod service;
 mod signed;
+mod statutory;
 mod stores;
 mod storm;
 mod successors;
