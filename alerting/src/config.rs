@@ -19,9 +19,9 @@ use thiserror::Error;
 
 pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
+pub use incidents::IncidentSettings;
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
-pub use incidents::IncidentSettings;
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 

@@ -114,7 +114,11 @@ pub(super) struct BulkBody {
 /// Lists the newest alerts of an incident, without those of its parts.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/alerts", params(("id" = codes::IncidentId, Path)), 
     responses((status = 200, body = Object), (status = 404, description = "there is no such incident, or none that the asker may see")))]
-pub(super) async fn alerts(Shared(api): Shared<Api>, who: Who, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn alerts(
+    Shared(api): Shared<Api>,
+    who: Who,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let stored = seen(&api, &who, &id).await?;
     let rows = api.state.store.alerts_of(&stored, ALERTS_MAX).await?;
     let rows = rows.iter().map(|row| {

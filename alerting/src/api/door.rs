@@ -143,7 +143,7 @@ impl Door {
             Self::Open => "anyone, or whoever has the link",
             Self::Watch => "this machine, or whoever may over everything",
             Self::Narrowed => "whoever is logged in, over what they may see",
-            Self::Audit | Self::Asked | Self::Cert => "whoever may over everything",
+            Self::Audit | Self::Asked | Self::Silences | Self::Cert => "whoever may over everything",
         }
     }
 }

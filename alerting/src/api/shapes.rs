@@ -182,7 +182,6 @@ pub(crate) struct Member {
 
 /// A remark.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(dead_code, reason = "the store writes it; this says what is in it")]
 pub(crate) struct Remark {
     #[schema(value_type = codes::Time)]
     at: String,

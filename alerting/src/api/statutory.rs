@@ -14,14 +14,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Api,
-    arrange::allowed,
-    body::read_body,
-    incidents::serde_urlencoded,
-    openapi::codes,
-    problem::Problem,
-    routes::Routes,
-    who::Who,
+    Api, arrange::allowed, body::read_body, incidents::serde_urlencoded, openapi::codes, problem::Problem,
+    routes::Routes, who::Who,
 };
 use crate::{
     report::{self, Ask, Field, Tongue, VALUE_CHARS_MAX},
