@@ -32,7 +32,7 @@ pub(crate) enum Done {
     Merge {
         survivor: IncidentId,
         before: Vec<(IncidentId, Before, Vec<IncidentId>)>,
-        whole: Incident,
+        whole: Box<Incident>,
     },
     Split {
         whole: IncidentId,
@@ -120,7 +120,7 @@ impl Book {
         self.last = Some(Done::Merge {
             survivor: survivor.id.clone(),
             before,
-            whole: survivor,
+            whole: Box::new(survivor),
         });
     }
 

@@ -341,12 +341,12 @@ fn a_merge_ends_deadlines_but_no_call_for_help_and_says_what_cannot_be() {
         (vec![two.clone(), two.clone()], 0, MergeError::Twice),
         (vec![closed], 0, MergeError::Over),
         (vec![exercise], 0, MergeError::Exercise),
-        (vec![two.clone()], MERGED_MAX, MergeError::TooMany),
+        (vec![two], MERGED_MAX, MergeError::TooMany),
     ] {
         assert_eq!(merge(&one, &others, family, &analyst(), "", at(50)), Err(error));
     }
     assert_eq!(
-        merge(part, &[one.clone()], 0, &analyst(), "", at(50)),
+        merge(part, std::slice::from_ref(&one), 0, &analyst(), "", at(50)),
         Err(MergeError::Over)
     );
 }
@@ -427,7 +427,7 @@ fn who_works_on_it_is_said_once_and_not_of_what_is_over() {
     );
     let renamed = Assignee {
         name: "Ola N.".to_owned(),
-        ..ola.clone()
+        ..ola
     };
     assert_eq!(
         assign(&given.incident, Some(&renamed), &analyst(), "", at(9)),
