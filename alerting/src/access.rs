@@ -6,6 +6,7 @@
 
 pub mod accounts;
 
+pub(crate) mod acting;
 pub(crate) mod break_glass;
 pub(crate) mod login;
 mod noted;

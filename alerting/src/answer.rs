@@ -3,12 +3,13 @@
 //! One transaction per answer, with whatever it makes due (a call for help tells the CERT).
 
 use alerting_incident::{
-    Actor, Change, Decision, IncidentId, NotificationId, Route, Verdict, access::Action, acknowledge, close,
-    comment, decide, judge, seen,
+    Actor, Assignee, Change, Decision, IncidentId, NotificationId, Route, TimelineKind, Undoable, Verdict,
+    access::Action, acknowledge, close, comment, decide, judge, seen,
 };
 
 use crate::{
     access::Seen,
+    arrange,
     intake::search_text,
     state::State,
     store::{Store, Stored, Write},
@@ -38,12 +39,7 @@ pub(crate) enum AnswerError {
     Store(#[from] sqlx::Error),
 }
 
-/// Records an answer to an incident, of the version that was read if `expected` says one; the same answer twice is one. `notification` is the one it answers, if any; `reach` is where
-/// whoever says so may. `None` if there is no such incident there.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "who answers what to which incident, as it was read"
-)]
+/// As [`record_by`], by someone without an account, whatever they read.
 pub(crate) async fn record(
     state: &State,
     reach: &Seen,
@@ -52,17 +48,35 @@ pub(crate) async fn record(
     actor: &Actor,
     answer: Answer,
     note: &str,
+) -> Result<Option<Stored>, AnswerError> {
+    let by = (actor, None);
+    record_by(state, reach, id, notification, by, (answer, note), None).await
+}
+
+/// Records an answer to an incident, of the version that was read if `expected` says one; the same answer twice is one.
+/// `notification` is the one it answers, if any; `reach` is where whoever says so may. An analyst who acknowledges what is nobody's
+/// gets it, where `assignee` says who that is. `None` if there is no such incident there.
+pub(crate) async fn record_by(
+    state: &State,
+    reach: &Seen,
+    named_id: &IncidentId,
+    notification: Option<&NotificationId>,
+    (actor, assignee): (&Actor, Option<Assignee>),
+    (answer, note): (Answer, &str),
     expected: Option<u64>,
 ) -> Result<Option<Stored>, AnswerError> {
     let now = state.now();
     let mut write = state.store.begin().await?;
-    let Some(stored) = Store::incident_in(&mut write, reach, id).await? else {
+    let Some(named) = Store::incident_in(&mut write, reach, named_id).await? else {
         return Ok(None);
     };
-    let incident = &stored.incident;
-    if expected.is_some_and(|expected| expected != incident.version) {
+    if expected.is_some_and(|expected| expected != named.incident.version) {
         return Err(AnswerError::Stale);
     }
+    // What is said of a part is said of the whole.
+    let stored = arrange::answers_for(&mut write, named).await?;
+    let incident = &stored.incident;
+    let id = &incident.id;
     let change = match answer {
         Answer::Seen => seen(incident, actor, now),
         Answer::Acknowledge => acknowledge(incident, actor, note, now),
@@ -77,7 +91,17 @@ pub(crate) async fn record(
     };
     let has_changed = change.is_some();
     let mut is_due = false;
-    if let Some(change) = change {
+    if let Some(mut change) = change {
+        if answer == Answer::Acknowledge && matches!(actor, Actor::Analyst { .. }) {
+            change = arrange::taken_by(change, assignee.as_ref(), actor, now);
+        }
+        if change
+            .timeline
+            .iter()
+            .any(|line| line.kind != TimelineKind::Comment)
+        {
+            arrange::note_answer(&mut write, incident, actor, answer.undoable(), now).await?;
+        }
         is_due = tell(state, &mut write, change, &stored).await?;
     }
     if let Some(notification) = notification {
@@ -88,7 +112,7 @@ pub(crate) async fn record(
         };
         Store::save_answer(&mut write, notification, has_acknowledged, verdict, now).await?;
     }
-    let after = Store::incident_in(&mut write, reach, id).await?;
+    let after = Store::incident_in(&mut write, reach, named_id).await?;
     state.store.commit(write).await?;
     if has_changed {
         state.metrics.answers.with_label_values(&[answer.kind()]).inc();
@@ -129,6 +153,16 @@ impl Answer {
             Self::Acknowledge => Action::Acknowledge,
             Self::Verdict(_) => Action::Judge,
             Self::Close => Action::Close,
+        }
+    }
+
+    /// As what it can be taken back.
+    const fn undoable(self) -> Option<Undoable> {
+        match self {
+            Self::Seen => None,
+            Self::Acknowledge => Some(Undoable::Acknowledge),
+            Self::Verdict(_) => Some(Undoable::Verdict),
+            Self::Close => Some(Undoable::Close),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The HTTP side: console, API, metrics and health, on one address.
 
+mod arrange;
 mod aside;
 mod audit;
 mod body;
@@ -21,6 +22,7 @@ mod routes;
 mod shapes;
 mod silences;
 mod statistics;
+mod statutory;
 mod stream;
 mod version;
 pub(crate) mod view;
@@ -110,6 +112,8 @@ fn quick() -> Routes {
         .route(aside::__path_list, aside::list)
         .route(aside::__path_again, aside::again)
         .route(aside::__path_give_up, aside::give_up)
+        .merge(arrange::routes())
+        .merge(statutory::routes())
         .merge(registry::routes())
         .merge(dead_letters::routes())
         .route(contact::__path_view, contact::view)

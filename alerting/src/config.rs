@@ -3,6 +3,7 @@
 mod access;
 mod channels;
 mod escalation;
+mod incidents;
 mod inhibitions;
 mod provider;
 mod letters;
@@ -26,6 +27,7 @@ pub use channels::{
 };
 pub(crate) use channels::{beside, chat_url};
 pub use escalation::{BeyondSettings, EscalationSettings};
+pub use incidents::IncidentSettings;
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
 pub(crate) use provider::is_safe;
@@ -85,6 +87,9 @@ pub struct Config {
     /// A folder with texts of notices that take the place of ours.
     #[serde(default)]
     pub templates: Option<PathBuf>,
+    /// How people work on incidents.
+    #[serde(default)]
+    pub incidents: IncidentSettings,
     /// Shows the mails that left at `/api/v1/demo/mailbox`. Never for real incidents.
     #[serde(default)]
     pub demo: bool,
@@ -339,6 +344,9 @@ impl Config {
             return refuse(key, mend);
         }
         if let Err((key, mend)) = inhibitions(&self.inhibitions) {
+            return refuse(key, mend);
+        }
+        if let Err((key, mend)) = self.incidents.check() {
             return refuse(key, mend);
         }
         if !LEASE_SECS.contains(&self.retry.lease_secs) {

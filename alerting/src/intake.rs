@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use aside::{Again, REFUSED_BY_STORE, apply_again, place};
 
 use crate::{
+    arrange,
     state::State,
     store::{Store, Stored, Write, is_refused},
 };
@@ -321,7 +322,9 @@ async fn apply_alert(
         return Store::save_canary(write, now).await;
     }
     let key = DedupKey::of(&alert);
+    // Where the incident of its key is part of another, the alert is that one's, and counts here too.
     let latest = Store::latest(write, &key).await?;
+    let (latest, mut home) = arrange::whole(write, latest).await?;
     let silence = Silence::covering(silences, &key, alert.timestamp);
     let mut history = History {
         applied: Store::is_applied(write, &alert.id).await?,
@@ -335,7 +338,10 @@ async fn apply_alert(
             if alone.kind == ChangeKind::Opened && is_one_of_many(state, &alone.incident, silences) =>
         {
             history.near = Store::near(write, &key, &alert).await?;
-            Store::latest(write, &key.crowd()).await?
+            let crowd = Store::latest(write, &key.crowd()).await?;
+            let (crowd, part) = arrange::whole(write, crowd).await?;
+            home = home.or(part);
+            crowd
         }
         _ => None,
     };
@@ -346,16 +352,24 @@ async fn apply_alert(
     };
     tally.applied += 1;
     let id = change.incident.id.clone();
-    let incident = change.incident.is_crowd().then(|| change.incident.clone());
+    let home = home.filter(|home| home.incident.merged_into.as_ref() == Some(&id));
+    let home_id = home
+        .as_ref()
+        .map_or_else(|| id.clone(), |home| home.incident.id.clone());
+    let incident = home.as_ref().map_or(&change.incident, |home| &home.incident);
+    let incident = incident.is_crowd().then(|| incident.clone());
     let before = [latest, crowd]
         .into_iter()
         .flatten()
         .find(|before| before.incident.id == id);
     store_change(state, write, change, before.as_ref(), appended_ms, tally).await?;
+    if let Some(home) = &home {
+        arrange::grow(write, home, &alert).await?;
+    }
     if let Some(incident) = &incident {
         Store::add_member(write, incident, &alert).await?;
     }
-    Store::save_alert(write, &alert.id, &id).await
+    Store::save_taken(write, &alert, &home_id).await
 }
 
 /// Whether what would be an incident of its own may be told of with others: it is whose all are, and a silence covers all or none.

@@ -17,6 +17,7 @@ pub mod service;
 
 mod answer;
 mod api;
+mod arrange;
 mod channel;
 mod intake;
 #[cfg(test)]
@@ -26,7 +27,9 @@ mod link;
 mod notice;
 mod outbox;
 mod private;
+mod report;
 mod state;
+mod statutory;
 mod store;
 mod ticker;
 pub mod trial;

@@ -174,6 +174,7 @@ async fn open(
         ladder: config.escalation.ladder(duty),
         inhibitions: config::inhibitions(&config.inhibitions)
             .map_err(|(key, mend)| anyhow::anyhow!("{key}: {mend}"))?,
+        incidents: config.incidents.clone(),
         steadily: Mutex::new(Steadily::new(name, is_alone, stored, clock.read())),
         key: LinkKey::of(&store, &config.data).await?,
         store,

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::{
     access::{login::Gate, oidc::Providers},
     clock::Clock,
-    config::{AccessSettings, CertSettings},
+    config::{AccessSettings, CertSettings, IncidentSettings},
     letters::Post,
     link::LinkKey,
     metrics::Metrics,
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) ladder: Ladder,
     /// What is not told of while what explains it is open.
     pub(crate) inhibitions: Vec<Inhibition>,
+    /// How people work on incidents.
+    pub(crate) incidents: IncidentSettings,
     /// The clock that deadlines go by.
     pub(crate) steadily: Mutex<Steadily>,
     pub(crate) metrics: Metrics,

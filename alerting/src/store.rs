@@ -6,6 +6,7 @@
 //! wakes the others (`elsewhere`).
 
 mod accounts;
+mod arrange;
 mod aside;
 mod audit;
 mod bounces;
@@ -28,6 +29,9 @@ mod secrets;
 mod sessions;
 mod silences;
 mod sql;
+mod statutory;
+mod undo;
+mod work;
 
 use std::{path::Path, sync::Arc};
 
@@ -36,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::config::StoreSettings;
 pub(crate) use accounts::{Account, AccountKind};
+pub(crate) use arrange::Few;
 pub(crate) use aside::{ASIDE_MAX, Aside};
 pub(crate) use audit::AuditFilter;
 pub(crate) use bounces::GivenUp;
@@ -48,6 +53,8 @@ pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use sessions::Session;
 pub(crate) use silences::SILENCES_MAX;
 pub(crate) use sql::Sql;
+pub(crate) use statutory::{Declaration, Entered, Running, Sent};
+pub(crate) use undo::Done;
 
 /// The lock that a write of any instance holds; the number means nothing, and nobody else in this database takes it.
 const WRITE_LOCK: i64 = 0x7661_7264_6500;

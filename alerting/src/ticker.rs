@@ -20,6 +20,7 @@ use crate::{
     access::Seen,
     intake::{search_text, steps},
     state::State,
+    statutory,
     store::{Store, Stored},
 };
 
@@ -123,6 +124,7 @@ async fn tick(state: &State, is_first: bool) -> sqlx::Result<bool> {
         }
     }
     has_told |= kept_back::look(state, is_first).await?;
+    has_told |= statutory::warn(state).await?;
     if has_told {
         state.decided.all();
     }

@@ -42,7 +42,13 @@ codes! {
         Judge = "judge",
         /// End it.
         Close = "close",
-        /// Change organisations, contacts, routing and silences.
+        /// Give it to someone, merge it with others, split it.
+        Arrange = "arrange",
+        /// Say that an authority must be told of it, write the notices, and say that they were sent.
+        Declare = "declare",
+        /// Have nobody told of something for some hours.
+        Silence = "silence",
+        /// Change organisations, contacts and routing, and silences of any length.
         Manage = "manage",
         /// Read the audit log.
         ReadAudit = "read_audit",
@@ -123,7 +129,10 @@ impl Role {
                 self,
                 Self::Analyst | Self::DutyOfficer | Self::Responder | Self::DelegatedOperator
             ),
-            Action::Close => matches!(self, Self::Analyst | Self::DutyOfficer),
+            Action::Declare => matches!(self, Self::Analyst | Self::DutyOfficer | Self::Responder),
+            Action::Close | Action::Arrange | Action::Silence => {
+                matches!(self, Self::Analyst | Self::DutyOfficer)
+            }
             Action::Manage => matches!(self, Self::DutyOfficer),
             Action::ReadAudit => matches!(self, Self::Auditor | Self::DutyOfficer),
             Action::ReadMetrics => matches!(self, Self::Analyst | Self::DutyOfficer | Self::Auditor),

@@ -113,6 +113,9 @@ fn open(earlier: Option<&Incident>, silence: Option<&Silence>, alert: &Alert, no
         silence: silence.map(|silence| silence.id.clone()),
         inhibited_by: None,
         escalation: None,
+        assignee: None,
+        merged_into: None,
+        own: None,
         opened_at: now,
         updated_at: now,
         version: 1,
@@ -138,7 +141,19 @@ fn add(open: &Incident, silence: Option<&Silence>, alert: &Alert, now: Timestamp
     incident.count += 1;
     incident.first_seen = open.first_seen.min(first);
     incident.last_seen = open.last_seen.max(last);
-    incident.lead = merge(&open.lead, alert);
+    let is_own = DedupKey::of(alert) == open.key;
+    incident.lead = match &open.own {
+        None if is_own => merge(&open.lead, alert),
+        // What is its own explains, whatever its parts say.
+        Some(own) if is_own => {
+            let own = own.with(alert);
+            let lead = absorb(&own.lead, &open.lead);
+            incident.own = Some(Box::new(own));
+            lead
+        }
+        // Of one that became part of this: it counts, but does not explain.
+        _ => absorb(&open.lead, alert),
+    };
     let from = open.severity();
     let is_raised = from < alert.severity;
     let mut timeline = Vec::new();
@@ -185,7 +200,7 @@ fn entry(at: Timestamp, kind: TimelineKind, text: String) -> TimelineEntry {
 }
 
 /// The graver of the two explains; the earlier among equals, the smaller id among those.
-fn merge(lead: &Alert, alert: &Alert) -> Alert {
+pub(crate) fn merge(lead: &Alert, alert: &Alert) -> Alert {
     let rank = |alert: &Alert| {
         (
             std::cmp::Reverse(alert.severity),
@@ -198,13 +213,27 @@ fn merge(lead: &Alert, alert: &Alert) -> Alert {
     } else {
         lead.clone()
     };
-    merged.tlp = lead.tlp.max(alert.tlp);
-    merged.pap = lead.pap.max(alert.pap);
-    merged.marking = lead.marking.max(alert.marking);
-    merged.confidence = lead.confidence.max(alert.confidence);
     merged.events.clone_from(&lead.events);
+    strictest(&mut merged, lead);
+    strictest(&mut merged, alert);
     keep_samples(&mut merged.events, &alert.events);
     merged
+}
+
+/// The first goes on to explain: with the severity and the markings of the stricter, and samples of both.
+pub(crate) fn absorb(lead: &Alert, other: &Alert) -> Alert {
+    let mut both = lead.clone();
+    both.severity = lead.severity.max(other.severity);
+    strictest(&mut both, other);
+    keep_samples(&mut both.events, &other.events);
+    both
+}
+
+fn strictest(alert: &mut Alert, other: &Alert) {
+    alert.tlp = alert.tlp.max(other.tlp);
+    alert.pap = alert.pap.max(other.pap);
+    alert.marking = alert.marking.max(other.marking);
+    alert.confidence = alert.confidence.max(other.confidence);
 }
 
 /// Keeps the earliest and the latest half of [`SAMPLES_MAX`], whatever the order of arrival: what is dropped from
@@ -222,7 +251,8 @@ fn keep_samples(kept: &mut Vec<EventSample>, more: &[EventSample]) {
 }
 
 /// From the first to the last event of an alert.
-fn span(alert: &Alert) -> (Timestamp, Timestamp) {
+#[must_use]
+pub fn span(alert: &Alert) -> (Timestamp, Timestamp) {
     match &alert.window {
         Some(window) => (window.start.min(alert.timestamp), window.end.max(alert.timestamp)),
         None => (alert.timestamp, alert.timestamp),

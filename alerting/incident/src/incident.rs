@@ -3,7 +3,7 @@
 use detect_alert::{Alert, AlertId, Entity, Severity};
 use ingest_event::{OrganizationNumber, Timestamp, derive_id};
 
-use crate::{Escalation, SilenceId};
+use crate::{Assignee, Escalation, Part, SilenceId};
 
 /// At most this many events are kept with an incident: the five earliest and the five latest, since a person
 /// reads a handful and wants the beginning and the end.
@@ -122,8 +122,24 @@ codes! {
         Woken = "woken",
         /// Someone, or the service, remarked something.
         Comment = "comment",
+        /// Someone remarked something that the owner and the CERT both read.
+        Shared = "shared",
         /// It was closed.
         Closed = "closed",
+        /// It was given to someone, or to nobody.
+        Assigned = "assigned",
+        /// Others became part of it, or it of another.
+        Merged = "merged",
+        /// A part of it became an incident of its own, or it was such a part.
+        Split = "split",
+        /// Someone took back what they did last.
+        Undone = "undone",
+        /// Someone said that an authority must be told, or need not after all.
+        Declared = "declared",
+        /// A statutory deadline comes near, or has passed.
+        Deadline = "deadline",
+        /// An authority was told.
+        Reported = "reported",
     }
 }
 
@@ -187,6 +203,12 @@ pub struct Incident {
     pub inhibited_by: Option<IncidentId>,
     /// How far up it was told, and what happens if nobody answers; `None` if nobody was told.
     pub escalation: Option<Escalation>,
+    /// Who works on it.
+    pub assignee: Option<Assignee>,
+    /// The incident that it became part of; then it is closed.
+    pub merged_into: Option<IncidentId>,
+    /// What it is without those that became part of it; `None` if none did.
+    pub own: Option<Box<Part>>,
     /// When it was opened, by the service's clock.
     pub opened_at: Timestamp,
     /// When it was last changed, by the service's clock.

@@ -7,6 +7,7 @@
 //! The verbs, in the order of an incident's life: [`apply`], [`route`], [`decide`], [`notified`], [`seen`],
 //! [`acknowledge`], [`judge`], [`comment`], [`close`]; and where nobody answers, [`escalate`], where another explains it,
 //! [`inhibit`].
+//! Who sorts them out has [`assign`], [`merge`], [`split`] and [`undo`]; which authority must be told by when is in [`obligations`].
 //! Who may do which of them is in [`access`].
 
 #![forbid(unsafe_code)]
@@ -27,20 +28,26 @@ mod taxonomy;
 
 mod acknowledge;
 mod apply;
+mod assign;
 mod close;
 mod comment;
 mod decide;
 mod escalate;
 mod inhibit;
 mod judge;
+mod merge;
 mod notified;
 mod route;
 mod seen;
+mod split;
+mod statutory;
+mod undo;
 
 pub use acknowledge::acknowledge;
-pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on, taken_literally};
+pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on, span, taken_literally};
+pub use assign::{Assignee, assign};
 pub use close::close;
-pub use comment::comment;
+pub use comment::{Visibility, comment, remark};
 pub use decide::{Decision, decide};
 pub use digest::{Gathered, Gathering};
 pub use escalate::{escalate, unreached};
@@ -53,6 +60,7 @@ pub use inhibit::{
 };
 pub use judge::judge;
 pub use ladder::{Escalation, Ladder, Moment, REMINDERS_MAX, Rung};
+pub use merge::{MERGED_MAX, MergeError, Merged, Part, merge, part_grown, released, unmerge};
 pub use notification::{Notification, NotificationId, NotifyReason};
 pub use notified::notified;
 pub use organization::{
@@ -62,6 +70,9 @@ pub use registry::{Registry, RegistryError, Standing};
 pub use route::{Question, Route, RouteResult, RouteStep, RouteTable, StepKind, route};
 pub use seen::seen;
 pub use silence::{REASON_CHARS_MAX, SILENCE_MAX, Silence, SilenceError, SilenceId};
+pub use split::{Chosen, Portion, SplitError, SplitUp, split};
+pub use statutory::{Obligation, Regime, Stage, Warning, obligations, warned};
 pub use steady::{Keeper, LEASE, Reading, Steady};
 pub use succession::{Body, Fate, Succession, SuccessionError, Successions};
 pub use taxonomy::{Taxon, TaxonClass};
+pub use undo::{Before, UNDO_WITHIN, UndoError, Undoable, is_in_time, undo};

@@ -22,6 +22,10 @@ codes! {
         Escalated = "escalated",
         /// A responder asks the CERT for help.
         HelpNeeded = "help_needed",
+        /// What the responder was told was taken back.
+        Corrected = "corrected",
+        /// An authority must be told by law, and the time for it runs out.
+        Deadline = "deadline",
     }
 }
 

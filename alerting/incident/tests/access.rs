@@ -45,11 +45,24 @@ fn later() -> Timestamp {
 
 #[test]
 fn each_role_may_do_this_and_no_more() {
-    use Action::{Acknowledge, Close, Judge, Manage, Read, ReadAudit, ReadInternals, ReadMetrics};
+    use Action::{
+        Acknowledge, Arrange, Close, Declare, Judge, Manage, Read, ReadAudit, ReadInternals, ReadMetrics,
+        Silence,
+    };
     let table: [(Role, &[Action]); 6] = [
         (
             Role::Analyst,
-            &[Read, ReadInternals, Acknowledge, Judge, Close, ReadMetrics],
+            &[
+                Read,
+                ReadInternals,
+                Acknowledge,
+                Judge,
+                Close,
+                Arrange,
+                Declare,
+                Silence,
+                ReadMetrics,
+            ],
         ),
         (
             Role::DutyOfficer,
@@ -59,13 +72,16 @@ fn each_role_may_do_this_and_no_more() {
                 Acknowledge,
                 Judge,
                 Close,
+                Arrange,
+                Declare,
+                Silence,
                 Manage,
                 ReadAudit,
                 ReadMetrics,
             ],
         ),
         (Role::RuleAuthor, &[Read, ReadInternals]),
-        (Role::Responder, &[Read, Acknowledge, Judge]),
+        (Role::Responder, &[Read, Acknowledge, Judge, Declare]),
         (Role::DelegatedOperator, &[Read, Acknowledge, Judge]),
         (Role::Auditor, &[Read, ReadInternals, ReadAudit, ReadMetrics]),
     ];

@@ -32,6 +32,8 @@ pub(super) enum Door {
     Audit,
     /// Whoever sees everything; what it is asked changes nothing.
     Asked,
+    /// Whoever sees everything, and, to change something, may silence everything.
+    Silences,
     /// Whoever sees everything, and, to change something, manages everything.
     Cert,
 }
@@ -52,7 +54,17 @@ pub(super) fn door(path: &str) -> Door {
         | "/api/v1/incidents/{id}"
         | "/api/v1/incidents/{id}/acknowledge"
         | "/api/v1/incidents/{id}/verdict"
-        | "/api/v1/incidents/{id}/close" => Door::Narrowed,
+        | "/api/v1/incidents/{id}/close"
+        | "/api/v1/incidents/bulk"
+        | "/api/v1/incidents/{id}/alerts"
+        | "/api/v1/incidents/{id}/assign"
+        | "/api/v1/incidents/{id}/assignees"
+        | "/api/v1/incidents/{id}/comment"
+        | "/api/v1/incidents/{id}/merge"
+        | "/api/v1/incidents/{id}/split"
+        | "/api/v1/incidents/{id}/undo" => Door::Narrowed,
+        path if path.starts_with("/api/v1/incidents/{id}/statutory") => Door::Narrowed,
+        "/api/v1/silences" | "/api/v1/silences/{id}" => Door::Silences,
         "/api/v1/route/explain" | "/api/v1/registry/preview" | "/api/v1/registry/import/preview" => {
             Door::Asked
         }
@@ -74,7 +86,7 @@ pub(super) async fn enter(Shared(api): Shared<Api>, mut request: Request, next: 
     let is_open = match door {
         Door::Open => true,
         Door::Watch => api.state.access.is_none() || is_from_this_machine(&request),
-        Door::Narrowed | Door::Audit | Door::Asked | Door::Cert => false,
+        Door::Narrowed | Door::Audit | Door::Asked | Door::Silences | Door::Cert => false,
     };
     if is_open {
         return next.run(request).await;
@@ -107,7 +119,8 @@ pub(super) fn needed(door: Door, reads: bool) -> Option<Action> {
         Door::Watch => Some(Action::ReadMetrics),
         Door::Asked => Some(Action::ReadInternals),
         Door::Audit => Some(Action::ReadAudit),
-        Door::Cert if reads => Some(Action::ReadInternals),
+        Door::Cert | Door::Silences if reads => Some(Action::ReadInternals),
+        Door::Silences => Some(Action::Silence),
         Door::Cert => Some(Action::Manage),
     }
 }
@@ -132,7 +145,7 @@ impl Door {
             Self::Open => "anyone, or whoever has the link",
             Self::Watch => "this machine, or whoever may over everything",
             Self::Narrowed => "whoever is logged in, over what they may see",
-            Self::Audit | Self::Asked | Self::Cert => "whoever may over everything",
+            Self::Audit | Self::Asked | Self::Silences | Self::Cert => "whoever may over everything",
         }
     }
 }

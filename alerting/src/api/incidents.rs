@@ -27,6 +27,7 @@ use super::{
     who::Who,
 };
 use crate::{
+    access::acting,
     answer::{self, Answer},
     store::Filter,
 };
@@ -261,7 +262,15 @@ async fn answered(
     who.require(action, Some(stored.owner))?;
     // Where they may do it, in case it has changed hands meanwhile.
     let reach = who.reaches(action);
-    let stored = answer::record(&api.state, &reach, &id, None, &who.actor, answer, note, expected).await?;
+    // Who takes it works on it, where that is wanted.
+    let account = match answer {
+        Answer::Acknowledge if api.state.incidents.assign_on_acknowledge => {
+            acting::account(&api.state, who.credential.as_ref()).await?
+        }
+        _ => None,
+    };
+    let by = (&who.actor, account.as_ref().map(acting::as_assignee));
+    let stored = answer::record_by(&api.state, &reach, &id, None, by, (answer, note), expected).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     let version = stored.incident.version;
     Ok(tagged(version, &view::detail(&api.state, &who, &stored).await?))

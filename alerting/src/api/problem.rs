@@ -61,6 +61,11 @@ impl Problem {
         }
     }
 
+    /// What it says.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// For an incident that is not there, or not the asker's: the same words for both.
     pub(crate) fn no_incident() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such incident")

@@ -141,7 +141,7 @@ async fn answered(
     };
     let seen = Seen::through(&notification);
     let (incident, id) = (&notification.incident, &notification.id);
-    let stored = answer::record(&api.state, &seen, incident, Some(id), &actor, answer, note, None).await?;
+    let stored = answer::record(&api.state, &seen, incident, Some(id), &actor, answer, note).await?;
     let stored = stored.ok_or_else(Problem::no_incident)?;
     let notification = open(&api, &token).await?;
     Ok(Json(shown(&api, &notification, &stored).await?))

@@ -50,6 +50,9 @@ pub(crate) struct Incident {
     pub(super) updated_at: String,
     /// Grows by one with each change; the `ETag` begins with it.
     pub(super) version: u64,
+    /// The incident that it is part of.
+    #[schema(value_type = Option<codes::IncidentId>)]
+    pub(super) merged_into: Option<String>,
 }
 
 /// The same sentence in each of the console's languages.
@@ -114,6 +117,9 @@ pub(crate) struct Explained {
     pub(super) events: Vec<Event>,
     /// What was counted, where several events raised it.
     pub(super) window: Option<CountedWindow>,
+    /// What was remarked for all who see it, the oldest first.
+    #[schema(value_type = Vec<Remark>)]
+    pub(super) remarks: Vec<Value>,
     /// Only of an incident about many things: those with the most alerts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -174,6 +180,26 @@ pub(crate) struct Member {
     pub(super) last_seen: String,
 }
 
+/// A remark.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Remark {
+    #[schema(value_type = codes::Time)]
+    at: String,
+    /// Who says so.
+    by: String,
+    text: String,
+}
+
+/// What can be taken back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Undo {
+    /// `acknowledge`, `verdict`, `close`, `assign`, `merge` or `split`.
+    pub(super) what: String,
+    /// Until when.
+    #[schema(value_type = codes::Time)]
+    pub(super) until: String,
+}
+
 /// Everything that the asker may see of an incident. Whoever may not see how it was routed and who was told gets empty lists and nulls there.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IncidentDetail {
@@ -192,6 +218,13 @@ pub(crate) struct IncidentDetail {
     /// The silence that covers it.
     #[schema(value_type = Option<codes::SilenceId>)]
     pub(super) silence: Option<String>,
+    /// Who works on it.
+    pub(super) assignee: Option<String>,
+    /// Those that are part of it.
+    #[schema(value_type = Vec<codes::IncidentId>)]
+    pub(super) parts: Vec<String>,
+    /// What the asker may take back.
+    pub(super) undo: Option<Undo>,
     /// The open incident that explains it, because of which nobody is told.
     #[schema(value_type = Option<codes::IncidentId>)]
     pub(super) inhibited_by: Option<String>,

@@ -1,6 +1,11 @@
 //! Silences: what nobody is told of for a time, with a reason and an end.
 
-use alerting_incident::{Silence, SilenceId};
+use std::time::Duration;
+
+use alerting_incident::{
+    Silence, SilenceId,
+    access::{Action, Reach},
+};
 use axum::{
     Json,
     body::Bytes,
@@ -117,6 +122,14 @@ pub(super) async fn add(
     if silence.until <= now {
         return Err(refuse("`until` is over already".to_owned()));
     }
+    // Who does not manage silences for some hours: a silence that outlasts the watch is the duty officer's to answer for.
+    let longest = Duration::from_hours(u64::from(api.state.incidents.analyst_silence_hours));
+    if longest < silence.until.since(now) && who.principal.reach(Action::Manage) != Reach::Everything {
+        let hours = api.state.incidents.analyst_silence_hours;
+        return Err(refuse(format!(
+            "`until`: at most {hours} hours from now; a duty officer may silence for longer"
+        )));
+    }
     let mut write = api.state.store.begin().await?;
     if !Store::add_silence(&mut write, &silence, now).await? {
         let detail = format!("there are {SILENCES_MAX} silences already: end some of them");
@@ -144,6 +157,9 @@ pub(super) async fn end(
     let mut write = api.state.store.begin().await?;
     let ended = Store::end_silence(&mut write, &id, api.state.now()).await?;
     let ended = ended.ok_or_else(no_such)?;
+    if ended.by != who.actor.name() && who.principal.reach(Action::Manage) != Reach::Everything {
+        return Err(Problem::not_allowed(Action::Manage));
+    }
     let after = json!(shown(&ended));
     let deed = Deed::by(&who.actor, api.state.now(), "silence.ended", id.as_str()).after(Some(&after));
     Store::audit(&mut write, deed).await?;

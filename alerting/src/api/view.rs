@@ -9,6 +9,7 @@ use ingest_event::Timestamp;
 use serde_json::json;
 
 use super::{
+    arrange::undoable,
     shapes::{
         Climbing, CountedWindow, Entity, Event, Evidence, Explained, Incident, IncidentDetail, Member,
         Notified, OrganizationName, Source, Worded,
@@ -61,12 +62,14 @@ pub(crate) fn row(state: &State, stored: &Stored) -> Incident {
         opened_at: incident.opened_at.to_string(),
         updated_at: incident.updated_at.to_string(),
         version: incident.version,
+        merged_into: incident.merged_into.as_ref().map(ToString::to_string),
     }
 }
 
 /// What a responder may see: the incident, why it fired, and, if it is about many things, which.
 pub(crate) async fn explained(state: &State, stored: &Stored) -> sqlx::Result<Explained> {
     let mut view = why(state, stored);
+    view.remarks = state.store.shared_remarks(stored, TIMELINE_MAX).await?;
     if stored.incident.is_crowd() {
         let (members, total) = state.store.members(stored, MEMBERS_SHOWN).await?;
         let shown = members.into_iter().map(|member| Member {
@@ -95,6 +98,7 @@ fn why(state: &State, stored: &Stored) -> Explained {
         evidence: evidence(alert),
         events: events(alert),
         window: alert.window.as_ref().map(window),
+        remarks: vec![],
         members: None,
         members_total: None,
     }
@@ -115,6 +119,9 @@ pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::R
         timeline: vec![],
         escalation: None,
         silence: None,
+        assignee: None,
+        parts: vec![],
+        undo: None,
         inhibited_by: None,
         relapse_of: before.map(|before| before.incident.id.to_string()),
     };
@@ -124,6 +131,9 @@ pub(crate) async fn detail(state: &State, who: &Who, stored: &Stored) -> sqlx::R
         view.notifications = notifications.iter().map(notification).collect();
         view.timeline = state.store.timeline(stored, TIMELINE_MAX).await?;
         view.escalation = escalation(state, stored);
+        view.assignee = stored.incident.assignee.as_ref().map(|one| one.name.clone());
+        view.parts = state.store.part_ids(stored).await?;
+        view.undo = undoable(state, who, stored).await?;
         view.silence = stored.incident.silence.as_ref().map(|id| id.as_str().to_owned());
         view.inhibited_by = stored.incident.inhibited_by.as_ref().map(ToString::to_string);
     }

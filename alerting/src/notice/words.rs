@@ -38,7 +38,7 @@ pub(super) struct Words {
     pub(super) severity_label: &'static str,
     severities: [&'static str; 5],
     confidences: [&'static str; 3],
-    reasons: [&'static str; 5],
+    reasons: [&'static str; 7],
 }
 
 /// The sentences of a language.
@@ -73,13 +73,23 @@ impl Words {
     }
 
     pub(super) fn reason(&self, reason: NotifyReason) -> &'static str {
-        let [opened, relapsed, raised, escalated, help_needed] = self.reasons;
+        let [
+            opened,
+            relapsed,
+            raised,
+            escalated,
+            help_needed,
+            corrected,
+            deadline,
+        ] = self.reasons;
         match reason {
             NotifyReason::Opened => opened,
             NotifyReason::Relapsed => relapsed,
             NotifyReason::Raised => raised,
             NotifyReason::Escalated => escalated,
             NotifyReason::HelpNeeded => help_needed,
+            NotifyReason::Corrected => corrected,
+            NotifyReason::Deadline => deadline,
         }
     }
 }
@@ -126,6 +136,8 @@ const NB: Words = Words {
         "Hendelsen har blitt mer alvorlig enn da dere fikk vite om den.",
         "Ingen av dem som fikk vite om hendelsen, har svart i tide. Nå er det din tur.",
         "En mottaker ber om hjelp med denne hendelsen.",
+        "Rettelse: det du sist fikk vite om hendelsen, var en feil og er trukket tilbake. Du trenger ikke gjøre noe.",
+        "En lovpålagt frist for å varsle om hendelsen nærmer seg eller er ute. Se fristene under hendelsen.",
     ],
 };
 
@@ -171,6 +183,8 @@ const NN: Words = Words {
         "Hendinga har vorte meir alvorleg enn då de fekk vite om henne.",
         "Ingen av dei som fekk vite om hendinga, har svart i tide. No er det din tur.",
         "Ein mottakar bed om hjelp med denne hendinga.",
+        "Retting: det du sist fekk vite om hendinga, var ein feil og er trekt tilbake. Du treng ikkje gjere noko.",
+        "Ein lovpålagd frist for å varsle om hendinga nærmar seg eller er ute. Sjå fristane under hendinga.",
     ],
 };
 
@@ -262,5 +276,7 @@ const EN: Words = Words {
         "The incident has become graver than when you were told.",
         "None of those who were told of the incident has answered in time. Now it is your turn.",
         "A responder asks for help with this incident.",
+        "Correction: what you were told of the incident last was a mistake and has been taken back. You need not do anything.",
+        "A statutory deadline for telling of the incident is near or has passed. See the deadlines with the incident.",
     ],
 };

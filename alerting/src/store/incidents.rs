@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, Pool, Row};
 use super::{
     Db, DbConnection, DbRow, Store, Write,
     sql::{Sql, storable},
+    work,
 };
 use crate::access::Seen;
 
@@ -57,7 +58,7 @@ pub(crate) struct Page {
 
 pub(super) const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
                        opened_at, updated_at, version, route, change, silence, told_up_to, answer_due, \
-                       reminders, inhibited_by";
+                       reminders, inhibited_by, assignee, merged_into, work";
 
 impl Store {
     /// Whether this alert was applied.
@@ -72,14 +73,16 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// The newest incident of a key, one that is open before one that is closed: clocks are set back.
+    /// The newest incident of a key, one that is open, or part of an open one, before one that is closed: clocks are set back.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn latest(write: &mut Write, key: &DedupKey) -> sqlx::Result<Option<Stored>> {
         let text = format!(
-            "SELECT {COLUMNS} FROM incident WHERE dedup = $1
-                 ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, opened_at DESC, change DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM incident WHERE id = (SELECT one.id FROM incident AS one
+                     LEFT JOIN incident AS whole ON whole.id = one.merged_into WHERE one.dedup = $1
+                 ORDER BY CASE WHEN coalesce(whole.state, one.state) = 'closed' THEN 1 ELSE 0 END,
+                     one.opened_at DESC, one.change DESC LIMIT 1)"
         );
         let row = sqlx::query(AssertSqlSafe(text))
             .bind(key.digest())
@@ -124,16 +127,17 @@ impl Store {
         sqlx::query(
             "INSERT INTO incident (id, dedup, relapse_of, lead, organization, owner, severity, count, first_seen,
                  last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, silence, told_up_to, answer_due, reminders, kin,
-                 inhibited_by, change)
+                 inhibited_by, assignee, merged_into, work, change)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20, $21, $22, $23, $24, (SELECT coalesce(max(change), 0) + 1 FROM incident))
+                 $20, $21, $22, $23, $24, $25, $26, $27, (SELECT coalesce(max(change), 0) + 1 FROM incident))
              ON CONFLICT (id) DO UPDATE SET lead = excluded.lead, owner = excluded.owner,
                  severity = excluded.severity, count = excluded.count, first_seen = excluded.first_seen,
                  last_seen = excluded.last_seen, state = excluded.state, verdict = excluded.verdict,
                  priority = excluded.priority, updated_at = excluded.updated_at, version = excluded.version,
                  route = excluded.route, search = excluded.search, change = excluded.change,
                  silence = excluded.silence, told_up_to = excluded.told_up_to, answer_due = excluded.answer_due,
-                 reminders = excluded.reminders, inhibited_by = excluded.inhibited_by",
+                 reminders = excluded.reminders, inhibited_by = excluded.inhibited_by, assignee = excluded.assignee,
+                 merged_into = excluded.merged_into, work = excluded.work",
         )
         .bind(incident.id.as_str())
         .bind(incident.key.digest())
@@ -159,6 +163,9 @@ impl Store {
         .bind(escalation.map_or(0, |escalation| i64::from(escalation.reminders)))
         .bind(incident.key.kin())
         .bind(incident.inhibited_by.as_ref().map(IncidentId::as_str))
+        .bind(incident.assignee.as_ref().map(|assignee| assignee.account.as_str()))
+        .bind(incident.merged_into.as_ref().map(IncidentId::as_str))
+        .bind(work::written(incident))
         .execute(&mut **write)
         .await?;
         for entry in &change.timeline {
@@ -456,6 +463,12 @@ pub(super) fn stored(row: &DbRow) -> sqlx::Result<Stored> {
                 None => None,
             },
             escalation: escalation(row)?,
+            assignee: work::assignee(row)?,
+            merged_into: match row.try_get::<Option<&str>, _>("merged_into")? {
+                Some(text) => Some(id("merged_into", text)?),
+                None => None,
+            },
+            own: work::own(row)?,
             opened_at: time("opened_at")?,
             updated_at: time("updated_at")?,
             version: row.try_get::<i64, _>("version")?.cast_unsigned(),

@@ -58,7 +58,7 @@ const ESCALATION: &str = "escalation:\n  \
     beyond: [{ name: Direktor, email: beyond@cert.example }]\n";
 
 /// Rewrites what the harness configured.
-fn climbing(folder: &std::path::Path) -> Config {
+pub(crate) fn climbing(folder: &std::path::Path) -> Config {
     std::fs::write(folder.join("responders.yml"), RESPONDERS).expect("written");
     let file = folder.join("alerting.yml");
     let text = std::fs::read_to_string(&file).expect("readable") + ESCALATION;

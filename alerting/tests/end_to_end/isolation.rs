@@ -35,6 +35,28 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/incidents/{id}/acknowledge", Kept::Narrowed),
     ("/api/v1/incidents/{id}/verdict", Kept::Narrowed),
     ("/api/v1/incidents/{id}/close", Kept::Narrowed),
+    ("/api/v1/incidents/bulk", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/alerts", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/assign", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/assignees", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/comment", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/merge", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/split", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/undo", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/statutory", Kept::Narrowed),
+    ("/api/v1/incidents/{id}/statutory/entry", Kept::Narrowed),
+    (
+        "/api/v1/incidents/{id}/statutory/{regime}/withdraw",
+        Kept::Narrowed,
+    ),
+    (
+        "/api/v1/incidents/{id}/statutory/{regime}/{stage}",
+        Kept::Narrowed,
+    ),
+    (
+        "/api/v1/incidents/{id}/statutory/{regime}/{stage}/sent",
+        Kept::Narrowed,
+    ),
     ("/api/v1/organizations", Kept::Narrowed),
     ("/api/v1/responder/{token}", Kept::Open),
     ("/api/v1/responder/{token}/seen", Kept::Open),
@@ -193,6 +215,9 @@ async fn same_as_nothing(
     let nobodys = "0".repeat(32);
     let with = async |id: &str| {
         let path = path.replace("{id}", id).replace("{token}", id);
+        let path = path
+            .replace("{regime}", "personal_data")
+            .replace("{stage}", "notification");
         let body = if path.ends_with("verdict") {
             json!({"verdict": "true_positive"})
         } else {

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod arrange;
 mod audit;
 mod conclusions;
 mod document;
@@ -23,6 +24,7 @@ mod registry;
 mod sealed;
 mod service;
 mod signed;
+mod statutory;
 mod stores;
 mod storm;
 mod successors;

@@ -14,9 +14,10 @@ use std::{
 };
 
 use alerting_incident::{
-    Actor, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language, MailKeys, Moment,
-    Organization, Question, Reading, Registry, Responder, ResponderId, Role, RouteTable, Silence, SilenceId,
-    Steady, Validity, Verdict, acknowledge, apply, close, decide, escalate, judge, route, unreached,
+    Actor, Before, Change, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language, MailKeys,
+    Moment, Organization, Question, Reading, Registry, Responder, ResponderId, Role, RouteTable, Silence,
+    SilenceId, Steady, Undoable, Validity, Verdict, acknowledge, apply, close, decide, escalate, judge, route,
+    undo, unreached,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
@@ -60,6 +61,10 @@ enum Step {
     Unreached {
         which: u8,
     },
+    /// Whoever answered last takes it back.
+    Undo {
+        which: u8,
+    },
     /// The ticker runs; it gets as far as this many incidents before the process dies, if it dies.
     Tick {
         dies_after: Option<u8>,
@@ -81,6 +86,7 @@ fn steps() -> impl Strategy<Value = Vec<(u32, Step)>> {
         1 => (any::<bool>(), prop::sample::select(vec![1, 30, 300, 3_000]), prop::sample::select(vec![0, 0, 20, 2_000]))
             .prop_map(|(of, minutes, back)| Step::Silence { of, minutes, back }),
         1 => any::<u8>().prop_map(|which| Step::Unreached { which }),
+        2 => any::<u8>().prop_map(|which| Step::Undo { which }),
         12 => prop::option::weighted(0.2, 0..3_u8).prop_map(|dies_after| Step::Tick { dies_after }),
         2 => Just(Step::Restart),
         2 => prop::sample::select(vec![-100_000, -60, -1, 1, 60, 100_000]).prop_map(|minutes| Step::Wall { minutes }),
@@ -100,6 +106,8 @@ struct World {
     applied: BTreeSet<AlertId>,
     told: BTreeSet<String>,
     silences: Vec<Silence>,
+    /// How an incident was before the last answer.
+    before: BTreeMap<usize, (Undoable, Before)>,
     steady: Option<Steady>,
     keeper: Keeper,
     processes: u32,
@@ -150,11 +158,40 @@ impl World {
         told
     }
 
-    fn decide(&mut self, change: Option<alerting_incident::Change>) -> Vec<Told> {
+    fn decide(&mut self, change: Option<Change>) -> Vec<Told> {
         let Some(change) = change else { return vec![] };
         let route = route(&self.routes, &Question::of(&change.incident));
         let decision = decide(change, &route, &self.ladder, self.moment());
         self.store(decision)
+    }
+
+    /// An answer, which can be taken back.
+    fn answer(&mut self, which: usize, what: Undoable, change: Option<Change>) -> Vec<Told> {
+        if change.is_some() {
+            self.before
+                .insert(which, (what, Before::of(&self.incidents[which])));
+        }
+        self.decide(change)
+    }
+
+    fn undo(&mut self, which: usize) -> Vec<Told> {
+        let incident = &self.incidents[which];
+        let came_back = self
+            .incidents
+            .iter()
+            .any(|other| other.id != incident.id && other.key == incident.key && !other.is_over());
+        let Some((what, before)) = self.before.get(&which).cloned() else {
+            return vec![];
+        };
+        if what == Undoable::Close && came_back {
+            return vec![];
+        }
+        self.before.remove(&which);
+        let someone = Actor::Analyst {
+            name: "someone".to_owned(),
+        };
+        let change = undo(incident, &before, what, &someone, self.moment());
+        self.decide(Some(change))
     }
 
     fn alert(&mut self, alert: &Alert) -> Vec<Told> {
@@ -303,6 +340,7 @@ fn world(contacts: &[Vec<(u8, usize)>; 2], beyond: u8) -> (World, Model) {
         applied: BTreeSet::new(),
         told: BTreeSet::new(),
         silences: vec![],
+        before: BTreeMap::new(),
         steady: None,
         keeper: Keeper::new("process 0".to_owned(), true, None, start),
         processes: 0,
@@ -357,7 +395,7 @@ proptest! {
                 Step::Acknowledge { which, analyst } => match pick(which) {
                     Some(which) => {
                         let change = acknowledge(&world.incidents[which], &actor(analyst), "", moment.now);
-                        (world.decide(change), model.acknowledge(which, analyst))
+                        (world.answer(which, Undoable::Acknowledge, change), model.acknowledge(which, analyst))
                     }
                     None => continue,
                 },
@@ -365,14 +403,14 @@ proptest! {
                     Some(which) => {
                         let verdict = Verdict::ALL[verdict];
                         let change = judge(&world.incidents[which], &actor(false), verdict, "", moment.now);
-                        (world.decide(change), model.judge(which, verdict))
+                        (world.answer(which, Undoable::Verdict, change), model.judge(which, verdict))
                     }
                     None => continue,
                 },
                 Step::Close { which } => match pick(which) {
                     Some(which) => {
                         let change = close(&world.incidents[which], &actor(true), "", moment.now);
-                        (world.decide(change), model.close(which))
+                        (world.answer(which, Undoable::Close, change), model.close(which))
                     }
                     None => continue,
                 },
@@ -398,6 +436,10 @@ proptest! {
                         let change = unreached(&world.incidents[which], moment);
                         (world.decide(change), model.unreached(which))
                     }
+                    None => continue,
+                },
+                Step::Undo { which } => match pick(which) {
+                    Some(which) => (world.undo(which), model.undo(which)),
                     None => continue,
                 },
                 Step::Tick { dies_after } => {

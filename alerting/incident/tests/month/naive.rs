@@ -24,6 +24,20 @@ struct Life {
     rung: Option<i32>,
     due: Option<i64>,
     reminders: u32,
+    /// As it was before the last answer, and whether that closed it.
+    before: Option<(bool, Before)>,
+}
+
+/// What an answer changes.
+#[derive(Clone, Copy)]
+struct Before {
+    taken: bool,
+    closed: bool,
+    verdict: Option<Verdict>,
+    severity: Severity,
+    rung: Option<i32>,
+    due: Option<i64>,
+    reminders: u32,
 }
 
 /// The whole world.
@@ -47,6 +61,21 @@ pub(crate) struct Model {
 /// Places in the order: turns are themselves, those beyond follow the duty contact.
 const DUTY: i32 = 1_000;
 const DAY: i64 = 1_440;
+
+impl Life {
+    fn remember(&mut self, is_close: bool) {
+        let before = Before {
+            taken: self.taken,
+            closed: self.closed,
+            verdict: self.verdict,
+            severity: self.severity,
+            rung: self.rung,
+            due: self.due,
+            reminders: self.reminders,
+        };
+        self.before = Some((is_close, before));
+    }
+}
 
 impl Model {
     pub(crate) fn new(
@@ -178,6 +207,7 @@ impl Model {
             rung: None,
             due: None,
             reminders: 0,
+            before: None,
         });
         if is_silent {
             return vec![];
@@ -258,7 +288,9 @@ impl Model {
 
     pub(crate) fn acknowledge(&mut self, which: usize, analyst: bool) -> Vec<Told> {
         let life = &mut self.lives[which];
-        if !life.taken || analyst {
+        // Who was asked for help, or has not taken it, takes it.
+        if !life.taken || analyst && life.due.is_some() {
+            life.remember(false);
             life.taken = true;
             life.due = None;
         }
@@ -270,6 +302,7 @@ impl Model {
         if life.closed && verdict != Verdict::NeedHelp || life.verdict == Some(verdict) {
             return vec![];
         }
+        life.remember(false);
         (life.taken, life.due, life.verdict) = (true, None, Some(verdict));
         if verdict != Verdict::NeedHelp {
             return vec![];
@@ -283,7 +316,35 @@ impl Model {
 
     pub(crate) fn close(&mut self, which: usize) -> Vec<Told> {
         let life = &mut self.lives[which];
+        if !life.closed || life.due.is_some() {
+            life.remember(true);
+        }
         (life.taken, life.closed, life.due) = (true, true, None);
+        vec![]
+    }
+
+    pub(crate) fn undo(&mut self, which: usize) -> Vec<Told> {
+        let clock = self.clock();
+        let key = self.lives[which].key;
+        let mut others = self.lives.iter().enumerate();
+        let came_back = others.any(|(place, life)| place != which && life.key == key && !life.closed);
+        let life = &mut self.lives[which];
+        let Some((was_close, before)) = life.before else {
+            return vec![];
+        };
+        if was_close && came_back {
+            return vec![];
+        }
+        life.before = None;
+        (life.taken, life.closed, life.verdict) = (before.taken, before.closed, before.verdict);
+        let is_graver = before.severity < life.severity;
+        match (before.rung, life.rung) {
+            (None, Some(_)) if is_graver => life.due = Some(clock),
+            (then, now) => {
+                life.rung = if is_graver { then.max(now) } else { then };
+                (life.due, life.reminders) = (before.due, before.reminders);
+            }
+        }
         vec![]
     }
 
