@@ -13,6 +13,7 @@ mod places;
 mod problem;
 mod registry;
 mod responder;
+mod reveals;
 mod routes;
 mod shapes;
 mod silences;
@@ -104,6 +105,7 @@ fn quick() -> Routes {
         .route(aside::__path_again, aside::again)
         .route(aside::__path_give_up, aside::give_up)
         .merge(registry::routes())
+        .merge(reveals::routes())
         .route(responder::__path_view, responder::view)
         .route(responder::__path_seen, responder::seen)
         .route(responder::__path_acknowledge, responder::acknowledge)

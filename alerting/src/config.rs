@@ -3,6 +3,7 @@
 mod access;
 mod escalation;
 mod inhibitions;
+mod reveal;
 mod store;
 
 use std::{
@@ -20,6 +21,7 @@ pub use access::AccessSettings;
 pub use escalation::{BeyondSettings, EscalationSettings};
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
+pub use reveal::RevealSettings;
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 
@@ -71,6 +73,9 @@ pub struct Config {
     /// Who logs in, and how; without it nobody does.
     #[serde(default)]
     pub access: Option<AccessSettings>,
+    /// How sites are asked what pseudonyms stand for; without it they are not.
+    #[serde(default)]
+    pub reveal: Option<RevealSettings>,
 }
 
 /// The registry's files.
@@ -276,6 +281,9 @@ impl Config {
         }
         if self.retry.attempts == 0 {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
+        }
+        if let Some((key, mend)) = self.reveal.as_ref().and_then(RevealSettings::wrong) {
+            return refuse(key, mend);
         }
         if let Err((key, mend)) = self.escalation.check() {
             return refuse(key, mend);

@@ -31,6 +31,7 @@ use crate::{
     notice::Notices,
     outbox::{self, Sender},
     private, registry,
+    reveal::{self, Desk},
     state::{Neighbours, State, Wake},
     store::Store,
     ticker::{self, Steadily},
@@ -100,6 +101,7 @@ pub async fn run_beside(
             stop.clone(),
         ))
     });
+    let reveals = reveal::start(&state, &bus, &config.group, &stop)?;
     let router = api::router(Arc::clone(&state), address, stop.clone());
     let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
@@ -125,6 +127,9 @@ pub async fn run_beside(
     ticker.await.context("stop the ticker")?;
     for outbox in outboxes {
         outbox.await.context("stop the outbox")?;
+    }
+    for reveals in reveals {
+        reveals.await.context("stop asking sites")?;
     }
     follower.await.context("stop following the registry")?;
     server
@@ -167,6 +172,7 @@ async fn open(
         notices: Notices::new().context("prepare the templates")?,
         cert: config.cert.clone(),
         access: config.access.clone(),
+        reveal: config.reveal.as_ref().map(Desk::open).transpose()?,
         gate: Gate::default(),
         public_url: public_url.trim_end_matches('/').to_owned(),
         decided: Wake::default(),

@@ -19,6 +19,7 @@ mod members;
 mod notifications;
 mod positions;
 mod registry;
+mod reveals;
 mod secrets;
 mod sessions;
 mod silences;
@@ -37,6 +38,7 @@ pub(crate) use conclusions::Fared;
 use connect::Dialect;
 pub(crate) use incidents::{Filter, Stored};
 pub(crate) use notifications::{Outcome, StoredNotification};
+pub(crate) use reveals::{OnBus, StoredReveal, StoredStep};
 pub(crate) use silences::SILENCES_MAX;
 pub(crate) use sql::Sql;
 

@@ -45,11 +45,23 @@ fn later() -> Timestamp {
 
 #[test]
 fn each_role_may_do_this_and_no_more() {
-    use Action::{Acknowledge, Close, Judge, Manage, Read, ReadAudit, ReadInternals, ReadMetrics};
+    use Action::{
+        Acknowledge, ApproveReveal, AskReveal, Close, Judge, Manage, Read, ReadAudit, ReadInternals,
+        ReadMetrics, ReadRevealed, RefuseReveal,
+    };
     let table: [(Role, &[Action]); 6] = [
         (
             Role::Analyst,
-            &[Read, ReadInternals, Acknowledge, Judge, Close, ReadMetrics],
+            &[
+                Read,
+                ReadInternals,
+                Acknowledge,
+                Judge,
+                Close,
+                ReadMetrics,
+                AskReveal,
+                ReadRevealed,
+            ],
         ),
         (
             Role::DutyOfficer,
@@ -62,11 +74,20 @@ fn each_role_may_do_this_and_no_more() {
                 Manage,
                 ReadAudit,
                 ReadMetrics,
+                AskReveal,
+                ApproveReveal,
+                ReadRevealed,
             ],
         ),
         (Role::RuleAuthor, &[Read, ReadInternals]),
-        (Role::Responder, &[Read, Acknowledge, Judge]),
-        (Role::DelegatedOperator, &[Read, Acknowledge, Judge]),
+        (
+            Role::Responder,
+            &[Read, Acknowledge, Judge, RefuseReveal, ReadRevealed],
+        ),
+        (
+            Role::DelegatedOperator,
+            &[Read, Acknowledge, Judge, RefuseReveal, ReadRevealed],
+        ),
         (Role::Auditor, &[Read, ReadInternals, ReadAudit, ReadMetrics]),
     ];
     assert_eq!(table.len(), Role::ALL.len());

@@ -51,6 +51,7 @@ pub(super) fn door(path: &str) -> Door {
         | "/api/v1/incidents/{id}/acknowledge"
         | "/api/v1/incidents/{id}/verdict"
         | "/api/v1/incidents/{id}/close" => Door::Narrowed,
+        path if path.starts_with("/api/v1/incidents/{id}/reveals") => Door::Narrowed,
         "/api/v1/route/explain" | "/api/v1/registry/preview" | "/api/v1/registry/import/preview" => {
             Door::Asked
         }

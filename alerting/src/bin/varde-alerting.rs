@@ -1,5 +1,5 @@
-//! `varde-alerting run|check|accounts --config FILE`: reads the configuration, runs the service, turns errors into exit
-//! codes. `varde-alerting openapi` describes the HTTP API.
+//! `varde-alerting run|check|accounts|reveal-key --config FILE`: reads the configuration, runs the service, turns errors into
+//! exit codes. `varde-alerting openapi` describes the HTTP API.
 #![forbid(unsafe_code)]
 
 use std::{
@@ -12,7 +12,7 @@ use alerting::{
     access::accounts::{self, Verb},
     clock,
     config::Config,
-    registry, service,
+    registry, reveal, service,
 };
 use clap::{Parser, Subcommand};
 use ingest_bus::Bus;
@@ -47,6 +47,13 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Prints the key that sensors have to believe questions about pseudonyms under (`reveal_keys` of a control bundle);
+    /// makes it the first time.
+    RevealKey {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Says who may log in, and what they may do.
     Accounts {
         /// The configuration file.
@@ -72,10 +79,11 @@ fn main() -> ExitCode {
             };
         }
     };
-    let (path, runs, verb) = match arguments.command {
-        Command::Run { config } => (config, true, None),
-        Command::Check { config } => (config, false, None),
-        Command::Accounts { config, verb } => (config, false, Some(verb)),
+    let (path, runs, verb, prints_key) = match arguments.command {
+        Command::Run { config } => (config, true, None, false),
+        Command::Check { config } => (config, false, None, false),
+        Command::RevealKey { config } => (config, false, None, true),
+        Command::Accounts { config, verb } => (config, false, Some(verb), false),
         Command::Openapi => return describe(),
     };
     let config = match Config::read(&path).and_then(|config| registry::load(&config).map(|_| config)) {
@@ -84,6 +92,12 @@ fn main() -> ExitCode {
     };
     if let Some(verb) = verb {
         return match change_accounts(config, verb) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        };
+    }
+    if prints_key {
+        return match print_key(&config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
         };
@@ -109,6 +123,14 @@ fn describe() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&anyhow::Error::from(error).context("write the description"), 1),
     }
+}
+
+fn print_key(config: &Config) -> anyhow::Result<()> {
+    let settings = config.reveal.as_ref();
+    let settings =
+        settings.ok_or_else(|| anyhow::anyhow!("print a key: `reveal` is not in the configuration"))?;
+    writeln!(std::io::stdout(), "{}", reveal::public_key(settings)?)?;
+    Ok(())
 }
 
 #[tokio::main]

@@ -17,6 +17,7 @@ mod inhibition;
 mod instances;
 mod isolation;
 mod registry;
+mod reveals;
 mod service;
 mod signed;
 mod stores;
