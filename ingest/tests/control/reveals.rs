@@ -103,7 +103,7 @@ impl Site {
             reveal.replace("KEY", &public),
         );
         let config = folder.path().join("sensor.yml");
-        std::fs::write(&config, text).expect("written");
+        std::fs::write(&config, &text).expect("written");
         let sensor = if is_process {
             Sensor::Process(run(&config))
         } else {
