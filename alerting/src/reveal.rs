@@ -2,7 +2,7 @@
 //! (decision 0022).
 //!
 //! Each step is one transaction with its line in the request's own log and in the audit log. What has to be done on the bus
-//! is noted in it and done afterwards ([`bus`]); what sites say comes in by [`answers`]. Both may be done twice: a question
+//! is noted in it and done afterwards (`bus`); what sites say comes in by `answers`. Both may be done twice: a question
 //! lies under its own key in a compacted topic, and of several answers the first counts.
 
 mod answers;

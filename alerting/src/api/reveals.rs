@@ -17,7 +17,6 @@ use axum::{
 use ingest_event::OrganizationNumber;
 use ingest_trust::reveal::Revealed;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
