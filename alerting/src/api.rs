@@ -18,6 +18,7 @@ mod places;
 mod problem;
 mod registry;
 mod responder;
+mod reveals;
 mod routes;
 mod shapes;
 mod silences;
@@ -118,6 +119,7 @@ fn quick() -> Routes {
         .merge(dead_letters::routes())
         .route(contact::__path_view, contact::view)
         .route(contact::__path_answer, contact::answer)
+        .merge(reveals::routes())
         .route(responder::__path_view, responder::view)
         .route(responder::__path_seen, responder::seen)
         .route(responder::__path_acknowledge, responder::acknowledge)

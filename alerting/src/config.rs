@@ -7,6 +7,7 @@ mod incidents;
 mod inhibitions;
 mod provider;
 mod letters;
+mod reveal;
 mod store;
 
 use std::{
@@ -33,6 +34,7 @@ pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
 pub(crate) use provider::is_safe;
 pub use provider::{Profile, ProviderSettings, RoleRule, RuleOrganization, SecretIn};
 pub use letters::{BounceSettings, DigestSettings};
+pub use reveal::RevealSettings;
 pub(crate) use store::PostgresUrl;
 pub use store::{PostgresSettings, StoreSettings};
 
@@ -99,6 +101,9 @@ pub struct Config {
     /// Who logs in, and how; without it nobody does.
     #[serde(default)]
     pub access: Option<AccessSettings>,
+    /// How sites are asked what pseudonyms stand for; without it they are not.
+    #[serde(default)]
+    pub reveal: Option<RevealSettings>,
 }
 
 /// The registry's files.
@@ -335,6 +340,9 @@ impl Config {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
         }
         if let Err((key, mend)) = self.digest.check(&self.escalation) {
+            return refuse(key, mend);
+        }
+        if let Some((key, mend)) = self.reveal.as_ref().and_then(RevealSettings::wrong) {
             return refuse(key, mend);
         }
         if let Some(Err((key, mend))) = self.mail.as_ref().map(|mail| mail.bounces.check()) {

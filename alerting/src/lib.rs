@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod metrics;
 pub mod registry;
+pub mod reveal;
 pub mod service;
 
 mod answer;

@@ -19,6 +19,8 @@
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
 //! | `alerting_links_refused_total{reason}` | links that were unknown or expired |
 //! | `alerting_logins_total{how}` | logins by how they were made, and attempts that were refused |
+//! | `alerting_reveals_total{step}` | steps of requests to reveal what pseudonyms stand for |
+//! | `alerting_reveal_answers_refused_total{why}` | answers of sites that were not taken |
 //! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
 //! | `alerting_canary_timestamp_seconds` | when the last canary came out, seconds since 1970 |
 //! | `alerting_registry_rows_left_out` | imported and manual rows that the files contradict, and that say nothing |
@@ -70,6 +72,10 @@ pub struct Metrics {
     pub links_refused: IntCounterVec,
     /// Logins and attempts.
     pub logins: IntCounterVec,
+    /// Steps of requests to reveal.
+    pub reveals: IntCounterVec,
+    /// Answers of sites that were not taken.
+    pub reveal_answers_refused: IntCounterVec,
     /// Operations repeated.
     pub retries: IntCounterVec,
     /// Last canary.
@@ -190,6 +196,21 @@ impl Metrics {
                 "Links refused.",
                 "reason",
                 &["unknown", "expired", "too_many"],
+            )?,
+            reveals: labelled(
+                "alerting_reveals_total",
+                "Steps of requests to reveal what pseudonyms stand for.",
+                "step",
+                &alerting_incident::RevealStep::ALL
+                    .iter()
+                    .map(|step| step.as_str())
+                    .collect::<Vec<_>>(),
+            )?,
+            reveal_answers_refused: labelled(
+                "alerting_reveal_answers_refused_total",
+                "Answers of sites that were not taken.",
+                "why",
+                &["unreadable", "unknown", "foreign", "other", "late"],
             )?,
             logins: labelled(
                 "alerting_logins_total",

@@ -32,6 +32,7 @@ use crate::{
     notice::Notices,
     outbox::{self, Sender},
     private, registry,
+    reveal::{self, Desk},
     state::{Neighbours, State, Wake},
     store::Store,
     ticker::{self, Steadily},
@@ -115,6 +116,7 @@ pub async fn run_beside(
         config.retry.clone(),
         stop.clone(),
     ));
+    let reveals = reveal::start(&state, &bus, &config.group, &stop)?;
     let router = api::router(Arc::clone(&state), address, stop.clone());
     let follower = tokio::spawn(registry::live::follow(Arc::clone(&state), stop.clone()));
     let stopped = stop.clone();
@@ -142,6 +144,9 @@ pub async fn run_beside(
         outbox.await.context("stop the outbox")?;
     }
     post.await.context("stop sending letters")?;
+    for reveals in reveals {
+        reveals.await.context("stop asking sites")?;
+    }
     follower.await.context("stop following the registry")?;
     server
         .await
@@ -184,6 +189,7 @@ async fn open(
         post: Post::of(config)?,
         cert: config.cert.clone(),
         access: config.access.clone(),
+        reveal: config.reveal.as_ref().map(Desk::open).transpose()?,
         gate: Gate::default(),
         providers: Providers::open(config.access.as_ref(), &clock)
             .context("prepare the identity providers")?,

@@ -23,6 +23,7 @@ use crate::{
     metrics::Metrics,
     notice::Notices,
     registry::Loaded,
+    reveal::Desk,
     store::Store,
     ticker::Steadily,
 };
@@ -53,6 +54,8 @@ pub(crate) struct State {
     pub(crate) cert: CertSettings,
     /// Who logs in; without it nobody does.
     pub(crate) access: Option<AccessSettings>,
+    /// How sites are asked what pseudonyms stand for; without it they are not.
+    pub(crate) reveal: Option<Desk>,
     /// What attempts to log in share.
     pub(crate) gate: Gate,
     /// Who vouches for people.

@@ -15,6 +15,7 @@ pub mod import;
 mod keeper;
 pub mod overlay;
 pub mod renew;
+mod reveals;
 pub mod standing;
 pub mod watch;
 
@@ -122,7 +123,7 @@ pub async fn run(
         let config = keeper.config()?;
         let inner = stop.child_token();
         let running = inside(
-            config,
+            config.clone(),
             clock.clone(),
             metrics.clone(),
             keeper.steered(),
@@ -131,7 +132,7 @@ pub async fn run(
         tokio::pin!(running);
         let ended = tokio::select! {
             ended = &mut running => Some(ended),
-            change = keeper.until_changed() => match change {
+            change = keeper.until_changed(&config) => match change {
                 Change::Again => None,
             },
         };

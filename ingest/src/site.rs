@@ -5,6 +5,7 @@
 
 pub mod keys;
 pub mod known;
+pub mod questions;
 pub mod reveal;
 pub(crate) mod turns;
 

@@ -19,6 +19,8 @@ mod gateway;
 mod lab;
 #[path = "control/program.rs"]
 mod program;
+#[path = "control/reveals.rs"]
+mod reveals;
 #[path = "control/trust.rs"]
 mod trust;
 

@@ -114,6 +114,8 @@ fn every_configuration_key_is_explained_in_its_section() {
     for (source, heading, sample) in [
         ("ingest/src/config.rs", "### Sensor", "exporters"),
         ("ingest/src/config/plan.rs", "### Sensor", "home_networks"),
+        ("ingest/src/config/told.rs", "### Sensor", "after_secs"),
+        ("ingest/src/config/reveal.rs", "### Sensor", "automatic_for"),
         (
             "ingest/src/control/overlay.rs",
             "#### Control bundles",
@@ -124,6 +126,7 @@ fn every_configuration_key_is_explained_in_its_section() {
         ("detect/src/config.rs", "### Detector", "checkpoint_interval_ms"),
         ("alerting/src/config.rs", "### Alerting", "password_file"),
         ("alerting/src/config/access.rs", "### Alerting", "idle_minutes"),
+        ("alerting/src/config/reveal.rs", "### Alerting", "keep_days"),
         ("ingest/bus/src/config.rs", "### Bus", "embedded"),
         ("ingest/bus/src/config.rs", "### Bus", "bootstrap"),
     ] {
@@ -211,6 +214,30 @@ fn topics_are_made_as_the_document_says() {
         assert_eq!(spec.cleanup, Cleanup::Compact);
         assert!(topics.contains(&row), "no {row}");
     }
+    let asked = ingest_gateway::topics::reveals().expect("a name");
+    assert_eq!(
+        alerting::reveal::topic().expect("a name"),
+        asked,
+        "both make the same"
+    );
+    let row = format!(
+        "| `{}` | gateway, alerting | {} | newest per key (compacted) | {} KiB |",
+        asked.topic,
+        asked.partitions,
+        asked.max_record_bytes >> 10
+    );
+    assert!(topics.contains(&row), "no {row}");
+    let revealed = ingest_gateway::topics::revealed(organization).expect("a name");
+    let Cleanup::Delete { retention } = revealed.cleanup else {
+        panic!("answers are kept by time");
+    };
+    let row = format!(
+        "| `varde.revealed.<organisation number>` | gateway | {} | {} days | {} KiB |",
+        revealed.partitions,
+        retention.as_secs() / 86_400,
+        revealed.max_record_bytes >> 10
+    );
+    assert!(topics.contains(&row), "no {row}");
     for spec in by_sensor.specs() {
         let name = spec.topic.as_str().replace("964965226", "<organisation number>");
         let Cleanup::Delete { retention } = spec.cleanup else {

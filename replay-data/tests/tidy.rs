@@ -121,7 +121,14 @@ fn dependencies_follow_the_data() {
         ("alerting-incident", &["ingest-event", "detect-alert"]),
         (
             "alerting",
-            &["ingest-event", "ingest-bus", "detect-alert", "alerting-incident"],
+            // What it asks sites and what they answer are nouns of trust (decision 0022).
+            &[
+                "ingest-event",
+                "ingest-bus",
+                "ingest-trust",
+                "detect-alert",
+                "alerting-incident",
+            ],
         ),
     ]);
     for (name, may) in allowed {

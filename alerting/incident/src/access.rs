@@ -54,6 +54,14 @@ codes! {
         ReadAudit = "read_audit",
         /// Read the metrics.
         ReadMetrics = "read_metrics",
+        /// Ask a site what a pseudonym stands for.
+        AskReveal = "ask_reveal",
+        /// Agree, as the second person, that it is asked.
+        ApproveReveal = "approve_reveal",
+        /// Say no to it, for the organisation that is asked.
+        RefuseReveal = "refuse_reveal",
+        /// See what was revealed.
+        ReadRevealed = "read_revealed",
     }
 }
 
@@ -136,6 +144,13 @@ impl Role {
             Action::Manage => matches!(self, Self::DutyOfficer),
             Action::ReadAudit => matches!(self, Self::Auditor | Self::DutyOfficer),
             Action::ReadMetrics => matches!(self, Self::Analyst | Self::DutyOfficer | Self::Auditor),
+            Action::AskReveal => matches!(self, Self::Analyst | Self::DutyOfficer),
+            Action::ApproveReveal => matches!(self, Self::DutyOfficer),
+            Action::RefuseReveal => matches!(self, Self::Responder | Self::DelegatedOperator),
+            Action::ReadRevealed => matches!(
+                self,
+                Self::Analyst | Self::DutyOfficer | Self::Responder | Self::DelegatedOperator
+            ),
         }
     }
 }

@@ -21,6 +21,7 @@ mod ladder;
 mod notification;
 mod organization;
 mod registry;
+mod reveal;
 mod silence;
 mod steady;
 mod succession;
@@ -67,6 +68,7 @@ pub use organization::{
     Channel, County, Language, MailKeys, Organization, Responder, ResponderId, Role, Sector, Validity,
 };
 pub use registry::{Registry, RegistryError, Standing};
+pub use reveal::{RevealState, RevealStep, askable};
 pub use route::{Question, Route, RouteResult, RouteStep, RouteTable, StepKind, route};
 pub use seen::seen;
 pub use silence::{REASON_CHARS_MAX, SILENCE_MAX, Silence, SilenceError, SilenceId};

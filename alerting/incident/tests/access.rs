@@ -46,8 +46,8 @@ fn later() -> Timestamp {
 #[test]
 fn each_role_may_do_this_and_no_more() {
     use Action::{
-        Acknowledge, Arrange, Close, Declare, Judge, Manage, Read, ReadAudit, ReadInternals, ReadMetrics,
-        Silence,
+        Acknowledge, ApproveReveal, Arrange, AskReveal, Close, Declare, Judge, Manage, Read, ReadAudit,
+        ReadInternals, ReadMetrics, ReadRevealed, RefuseReveal, Silence,
     };
     let table: [(Role, &[Action]); 6] = [
         (
@@ -62,6 +62,8 @@ fn each_role_may_do_this_and_no_more() {
                 Declare,
                 Silence,
                 ReadMetrics,
+                AskReveal,
+                ReadRevealed,
             ],
         ),
         (
@@ -78,11 +80,20 @@ fn each_role_may_do_this_and_no_more() {
                 Manage,
                 ReadAudit,
                 ReadMetrics,
+                AskReveal,
+                ApproveReveal,
+                ReadRevealed,
             ],
         ),
         (Role::RuleAuthor, &[Read, ReadInternals]),
-        (Role::Responder, &[Read, Acknowledge, Judge, Declare]),
-        (Role::DelegatedOperator, &[Read, Acknowledge, Judge]),
+        (
+            Role::Responder,
+            &[Read, Acknowledge, Judge, Declare, RefuseReveal, ReadRevealed],
+        ),
+        (
+            Role::DelegatedOperator,
+            &[Read, Acknowledge, Judge, RefuseReveal, ReadRevealed],
+        ),
         (Role::Auditor, &[Read, ReadInternals, ReadAudit, ReadMetrics]),
     ];
     assert_eq!(table.len(), Role::ALL.len());

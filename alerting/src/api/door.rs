@@ -65,6 +65,7 @@ pub(super) fn door(path: &str) -> Door {
         | "/api/v1/incidents/{id}/undo" => Door::Narrowed,
         path if path.starts_with("/api/v1/incidents/{id}/statutory") => Door::Narrowed,
         "/api/v1/silences" | "/api/v1/silences/{id}" => Door::Silences,
+        path if path.starts_with("/api/v1/incidents/{id}/reveals") => Door::Narrowed,
         "/api/v1/route/explain" | "/api/v1/registry/preview" | "/api/v1/registry/import/preview" => {
             Door::Asked
         }

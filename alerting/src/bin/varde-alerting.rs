@@ -1,6 +1,5 @@
-//! `varde-alerting run|check|test-notice|accounts|bounce --config FILE`: reads the configuration, runs the service, turns errors
-//! into exit
-//! codes. `varde-alerting openapi` describes the HTTP API.
+//! `varde-alerting run|check|test-notice|accounts|bounce|reveal-key --config FILE`: reads the configuration, runs the service, turns
+//! errors into exit codes. `varde-alerting openapi` describes the HTTP API.
 #![forbid(unsafe_code)]
 
 use std::{
@@ -16,7 +15,7 @@ use alerting::{
     },
     bounce, clock,
     config::Config,
-    registry, service, trial,
+    registry, reveal, service, trial,
 };
 use clap::{Parser, Subcommand};
 use ingest_bus::Bus;
@@ -75,6 +74,13 @@ enum Command {
         #[arg(long)]
         recipient: Option<String>,
     },
+    /// Prints the key that sensors have to believe questions about pseudonyms under (`reveal_keys` of a control bundle);
+    /// makes it the first time.
+    RevealKey {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Says who may log in, and what they may do.
     Accounts {
         /// The configuration file.
@@ -104,6 +110,7 @@ fn main() -> ExitCode {
         Command::Run { config }
         | Command::Check { config }
         | Command::TestNotice { config, .. }
+        | Command::RevealKey { config }
         | Command::Accounts { config, .. } => config,
         Command::Bounce { config, recipient } => return take_back(config, recipient.as_deref()),
         Command::Openapi => return describe(),
@@ -121,6 +128,12 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run { .. } | Command::Openapi | Command::Bounce { .. } => {}
         Command::Check { .. } => return check(&config, &loaded),
+        Command::RevealKey { .. } => {
+            return match print_key(&config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, 1),
+            };
+        }
         Command::TestNotice {
             organization,
             contact,
@@ -173,6 +186,14 @@ async fn test_notice(config: &Config, contact: Option<(OrganizationNumber, &str)
         }
         Err(error) => fail(&error, 1),
     }
+}
+
+fn print_key(config: &Config) -> anyhow::Result<()> {
+    let settings = config.reveal.as_ref();
+    let settings =
+        settings.ok_or_else(|| anyhow::anyhow!("print a key: `reveal` is not in the configuration"))?;
+    writeln!(std::io::stdout(), "{}", reveal::public_key(settings)?)?;
+    Ok(())
 }
 
 #[tokio::main]

@@ -22,6 +22,7 @@ mod once;
 mod letters;
 mod registry;
 mod sealed;
+mod reveals;
 mod service;
 mod signed;
 mod statutory;

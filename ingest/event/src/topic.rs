@@ -21,6 +21,12 @@ pub const SENSORS: &str = "varde.sensors";
 /// Signed bundles for sensors and the parts of their files; compacted (decision 0013).
 pub const CONTROL: &str = "varde.control";
 
+/// Signed questions of the CERT to sites, what a pseudonym stands for; compacted (decision 0022).
+pub const REVEALS: &str = "varde.reveals";
+
+/// Every topic of answers starts with this; the organisation number follows (decision 0022).
+pub const REVEALED_PREFIX: &str = "varde.revealed.";
+
 /// The events of one organisation: the only topic its sensors may write to.
 #[must_use]
 pub fn events(organization: OrganizationNumber) -> String {
@@ -31,6 +37,18 @@ pub fn events(organization: OrganizationNumber) -> String {
 #[must_use]
 pub fn quarantine(organization: OrganizationNumber) -> String {
     format!("{QUARANTINE}.{organization}")
+}
+
+/// What one organisation's sensors answered to the CERT.
+#[must_use]
+pub fn revealed(organization: OrganizationNumber) -> String {
+    format!("{REVEALED_PREFIX}{organization}")
+}
+
+/// The organisation whose answers a topic holds; `None` for any other topic.
+#[must_use]
+pub fn revealed_by(topic: &str) -> Option<OrganizationNumber> {
+    OrganizationNumber::parse(topic.strip_prefix(REVEALED_PREFIX)?).ok()
 }
 
 /// The organisation whose events a topic holds; `None` for any other topic.
@@ -51,5 +69,8 @@ mod tests {
         assert_eq!(organization(QUARANTINE), None);
         assert_eq!(organization(&quarantine(oslo)), None);
         assert_eq!(quarantine(oslo), "varde.quarantine.958935420");
+        assert_eq!(revealed_by(&revealed(oslo)), Some(oslo));
+        assert_eq!(revealed_by(&events(oslo)), None);
+        assert_eq!(revealed_by(REVEALS), None);
     }
 }

@@ -3,6 +3,7 @@
 mod certificate;
 mod control;
 mod records;
+mod reveals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::door::Peer;
 use crate::knocks::Knocks;
 use crate::metrics::Metrics;
+use crate::reveals::Reveals;
 use crate::room::Room;
 use crate::roster::Roster;
 use crate::under_way::UnderWay;
@@ -62,6 +64,8 @@ pub struct Gateway {
     pub roster: Roster,
     /// What sensors are to run.
     pub bundles: Bundles,
+    /// What sensors are asked.
+    pub reveals: Reveals,
     /// Bytes under way.
     pub room: Room,
     /// How often strangers ask.
@@ -97,6 +101,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/control", get(control::newest))
         .route("/v1/parts/{digest}", get(control::part))
         .route("/v1/status", post(control::status))
+        .route("/v1/reveals", get(reveals::open).post(reveals::answer))
         .with_state(gateway)
 }
 

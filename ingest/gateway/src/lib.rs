@@ -20,6 +20,7 @@ pub mod config;
 pub mod door;
 pub mod knocks;
 pub mod metrics;
+pub mod reveals;
 pub mod room;
 pub mod roster;
 pub mod service;

@@ -7,7 +7,7 @@
 //! | `ingest_gateway_refused_total{reason}` | requests that were refused |
 //! | `ingest_gateway_handshakes_refused_total{reason}` | connections that did not come about |
 //! | `ingest_gateway_certificates_issued_total` | certificates issued |
-//! | `ingest_gateway_unreadable_total{of}` | records of `varde.sensors` and `varde.control` that are not what they should be |
+//! | `ingest_gateway_unreadable_total{of}` | records of `varde.sensors`, `varde.control` and `varde.reveals` that are not what they should be |
 //! | `ingest_gateway_connections` | connections that stand |
 //! | `ingest_gateway_bytes_in_flight` | bytes of records under way |
 //! | `ingest_gateway_sensors_waiting` | requests that wait for a person |
@@ -22,7 +22,7 @@ use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, T
 pub const HANDSHAKES: [&str; 6] = ["certificate", "protocol", "timeout", "source", "sensor", "full"];
 
 /// What can be unreadable.
-pub const UNREADABLE: [&str; 3] = ["sensors", "bundle", "part"];
+pub const UNREADABLE: [&str; 4] = ["sensors", "bundle", "part", "reveal"];
 
 /// Counters of one service.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl Metrics {
                 "ingest_gateway_records_total",
                 "Records that are durable on the bus.",
                 "stream",
-                &["events", "quarantine"],
+                &["events", "quarantine", "reveals"],
             )?,
             record_bytes: counter(
                 "ingest_gateway_record_bytes_total",

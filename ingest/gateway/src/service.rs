@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::door::Door;
 use crate::knocks::Knocks;
 use crate::metrics::Metrics;
+use crate::reveals::Reveals;
 use crate::room::Room;
 use crate::roster::{LOOK_INTERVAL, Roster};
 use crate::topics;
@@ -62,6 +63,7 @@ pub async fn run(
         producer: bus.producer().context("open a producer")?,
         roster: Roster::new(topics::sensors()?.topic),
         bundles: Bundles::new(topics::control()?.topic, files.bundle_keys.clone()),
+        reveals: Reveals::new(topics::reveals()?.topic),
         room: Room::default(),
         knocks: Knocks::default(),
         issued: Mutex::default(),
@@ -83,6 +85,7 @@ pub async fn run(
     };
     let first = async {
         look(&gateway).await;
+        look_for_reveals(&gateway).await;
         look_for_bundles(&gateway).await;
     };
     // So that the first to come finds what is known; a bus that is away is waited for below.
@@ -90,7 +93,8 @@ pub async fn run(
     // Apart: parts of a large bundle may take longer to read than who is who may be old.
     let looks = [
         tokio::spawn(again(Arc::clone(&gateway), stop.clone(), async |gateway| {
-            look(gateway).await
+            look(gateway).await;
+            look_for_reveals(gateway).await;
         })),
         tokio::spawn(again(Arc::clone(&gateway), stop.clone(), async |gateway| {
             look_for_bundles(gateway).await;
@@ -170,6 +174,13 @@ async fn look(gateway: &Gateway) {
     }
 }
 
+async fn look_for_reveals(gateway: &Gateway) {
+    match gateway.reveals.look(&gateway.bus).await {
+        Ok(unusable) => count(&gateway.metrics, "reveal", unusable),
+        Err(error) => tracing::debug!(%error, "what sensors are asked can't be read"),
+    }
+}
+
 async fn look_for_bundles(gateway: &Gateway) {
     match gateway.bundles.look(&gateway.bus).await {
         Ok(unusable) => {
@@ -195,7 +206,7 @@ fn count(metrics: &Metrics, of: &'static str, unreadable: u64) {
 }
 
 async fn make_topics(bus: &Bus) -> anyhow::Result<()> {
-    bus.ensure_topics(&[topics::sensors()?, topics::control()?])
+    bus.ensure_topics(&[topics::sensors()?, topics::control()?, topics::reveals()?])
         .await
         .context("make the topics of the gateway")
 }

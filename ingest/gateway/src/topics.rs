@@ -1,4 +1,4 @@
-//! The topics that the gateway and `varde sensors` make: who is who, bundles, and an organisation's two.
+//! The topics that the gateway and `varde sensors` make: who is who, bundles, questions, and an organisation's own.
 //!
 //! The organisation's are made as the sensor would make them; `replay-data/tests/documents.rs` holds that both say the
 //! same.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ingest_bus::{Cleanup, Topic, TopicNameError, TopicSpec};
 use ingest_event::{OrganizationNumber, topic};
-use ingest_trust::manifest;
+use ingest_trust::{manifest, reveal};
 
 /// The largest record of events.
 pub const EVENT_BYTES_MAX: u32 = 8 << 20;
@@ -17,6 +17,13 @@ pub const QUARANTINE_BYTES_MAX: u32 = 1 << 20;
 
 const EVENT_RETENTION: Duration = Duration::from_hours(7 * 24);
 const QUARANTINE_RETENTION: Duration = Duration::from_hours(30 * 24);
+
+/// How long answers wait for alerting: a long weekend. What they say is kept by alerting, and not here.
+const REVEALED_RETENTION: Duration = Duration::from_hours(4 * 24);
+
+/// The largest question or answer, with its key.
+#[expect(clippy::cast_possible_truncation, reason = "65 KiB")]
+const REVEAL_BYTES_MAX: u32 = max(reveal::ENVELOPE_BYTES_MAX, reveal::ANSWER_BYTES_MAX) as u32 + (1 << 10);
 
 /// The largest record of `varde.sensors`: one takes less than a kibibyte, or two with all former keys.
 const SENSORS_BYTES_MAX: u32 = 64 << 10;
@@ -76,6 +83,33 @@ pub fn sensors() -> Result<TopicSpec, TopicNameError> {
 /// Never in practice.
 pub fn control() -> Result<TopicSpec, TopicNameError> {
     compacted(topic::CONTROL, CONTROL_BYTES_MAX)
+}
+
+/// The topic of questions to sensors.
+///
+/// # Errors
+/// Never in practice.
+pub fn reveals() -> Result<TopicSpec, TopicNameError> {
+    compacted(topic::REVEALS, REVEAL_BYTES_MAX)
+}
+
+/// The topic of an organisation's answers.
+///
+/// # Errors
+/// Never in practice.
+pub fn revealed(organization: OrganizationNumber) -> Result<TopicSpec, TopicNameError> {
+    Ok(TopicSpec {
+        topic: Topic::parse(&topic::revealed(organization))?,
+        partitions: 1,
+        cleanup: Cleanup::Delete {
+            retention: REVEALED_RETENTION,
+        },
+        max_record_bytes: REVEAL_BYTES_MAX,
+    })
+}
+
+const fn max(one: usize, other: usize) -> usize {
+    if one < other { other } else { one }
 }
 
 fn compacted(name: &str, max_record_bytes: u32) -> Result<TopicSpec, TopicNameError> {

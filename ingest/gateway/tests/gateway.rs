@@ -18,6 +18,8 @@ mod control;
 mod enrolment;
 #[path = "gateway/records.rs"]
 mod records;
+#[path = "gateway/reveals.rs"]
+mod reveals;
 #[path = "gateway/station.rs"]
 mod station;
 #[path = "gateway/strangers.rs"]

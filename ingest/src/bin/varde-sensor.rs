@@ -2,6 +2,8 @@
 
 #[path = "varde-sensor/check.rs"]
 mod check;
+#[path = "varde-sensor/questions.rs"]
+mod questions;
 #[path = "varde-sensor/site.rs"]
 mod site;
 
@@ -12,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use ingest::clock::Clock;
-use ingest::config::{self, Plan};
+use ingest::config::Plan;
 use ingest::control::enrol::EnrolError;
 use ingest::control::{self, ControlError, Pace};
 use ingest::metrics::Metrics;
@@ -48,7 +50,7 @@ enum Command {
         dataset: String,
     },
     /// Answer what pseudonyms stand for, after a person on site said yes; it is written down.
-    Reveal(site::RevealOptions),
+    Reveal(questions::RevealOptions),
     /// Make a new key of pseudonyms, for the sensor's next start.
     Rotate(Options),
 }
@@ -63,7 +65,7 @@ impl Command {
             | Self::Privacy { options, .. }
             | Self::Import { options, .. }
             | Self::Rotate(options) => &options.config,
-            Self::Reveal(options) => &options.config,
+            Self::Reveal(options) => options.config(),
         }
     }
 }
@@ -139,12 +141,14 @@ fn main() -> ExitCode {
 
 /// The commands that need a configuration, whole.
 fn on_site(command: Command) -> Result<ExitCode, ControlError> {
-    let config = config::load(command.config())?;
+    let plan = Plan::load(command.config())?;
+    // With what a bundle adds: networks that are ours decide what is turned back, and how.
+    let config = plan.config(plan.kept_identity()?.as_ref(), &control::check::overlay_of(&plan))?;
     Ok(match command {
         Command::Quarantine(_) => site::quarantine(&config),
         Command::Alerts(_) => site::alerts(&config),
         Command::Privacy { dataset, .. } => site::privacy(&config, &dataset),
-        Command::Reveal(options) => site::answer(&config, options),
+        Command::Reveal(options) => questions::reveal(&config, options),
         Command::Rotate(_) => site::rotate(&config),
         // Those that need less have been answered.
         Command::Run(_) | Command::Check(_) | Command::Import { .. } => Ok(ExitCode::SUCCESS),

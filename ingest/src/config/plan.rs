@@ -15,7 +15,7 @@ use ingest_trust::EnrolmentCode;
 use serde::Deserialize;
 
 use super::{
-    CANARY_SECS, CaptureSource, Config, ConfigError, Detect, FlowExportSource, Island, Notify,
+    CANARY_SECS, CaptureSource, Config, ConfigError, Detect, FlowExportSource, Island, Notify, Reveal,
     SPOOL_BYTES_MAX, Source, SyslogSource, is_label, network, said,
 };
 use crate::control::identity::{Identity, Trust};
@@ -65,6 +65,8 @@ struct Written {
     privacy: Vec<DisclosureRule>,
     #[serde(default)]
     detect: Detect,
+    #[serde(default)]
+    reveal: Reveal,
     #[serde(default)]
     island: Island,
     #[serde(default)]
@@ -275,6 +277,7 @@ impl Plan {
             added_domains: self.domains(&overlay.home_domains)?,
             privacy: written.privacy.clone(),
             detect: written.detect.clone(),
+            reveal: self.reveal(overlay),
             island: written.island,
             notify: written.notify.clone(),
             state: self.state.clone(),
@@ -284,6 +287,15 @@ impl Plan {
             exit_when_done: written.exit_when_done,
             sources: self.sources(overlay),
         })
+    }
+
+    /// What the file says of questions; whose are believed the bundle says where the file does not.
+    fn reveal(&self, overlay: &Overlay) -> Reveal {
+        let mut reveal = self.written.reveal.clone();
+        if reveal.keys.is_empty() {
+            reveal.keys.clone_from(&overlay.reveal_keys);
+        }
+        reveal
     }
 
     fn domains(&self, said: &[String]) -> Result<Vec<String>, ConfigError> {

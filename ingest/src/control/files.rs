@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// How what is under way is called; found at a start, it is of a crash.
@@ -35,6 +35,13 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn sync_above(path: &Path) -> io::Result<()> {
     path.parent()
         .map_or(Ok(()), |above| File::open(above)?.sync_all())
+}
+
+/// Gives a file that an administrator's command made to whoever has the folder: the sensor, which goes on with it. Only an
+/// administrator can, and only they need to.
+pub(crate) fn give_to_owner(folder: &Path, path: &Path) {
+    let _ = fs::metadata(folder)
+        .and_then(|owner| std::os::unix::fs::lchown(path, Some(owner.uid()), Some(owner.gid())));
 }
 
 /// Reads a file; `None` if there is none.

@@ -10,6 +10,8 @@ use ingest_trust::EnrolmentCode;
 use ingest_trust::authority;
 use ingest_trust::code::Pin;
 use ingest_trust::manifest::{ENVELOPE_BYTES_MAX, PART_BYTES, digest};
+use ingest_trust::reveal::{self, Answer as Told};
+use ingest_trust::signing::Envelope;
 use ingest_trust::wire::{Ask, Certified, Reason, Refused, Report, Wait};
 use openssl::x509::X509;
 use reqwest::header::{DATE, ETAG, IF_NONE_MATCH};
@@ -32,6 +34,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(90);
 
 /// An answer that is no part and no envelope has so many bytes at most.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// All questions that one organisation can be asked at once, with what stands between them.
+const QUESTIONS_BYTES_MAX: usize = reveal::OPEN_MAX * (reveal::ENVELOPE_BYTES_MAX + 1) + 2;
 
 /// The gateway, as a sensor sees it.
 #[derive(Debug)]
@@ -239,6 +244,28 @@ impl Gateway {
         let url = self.at("/v1/status");
         let request: RequestBuilder = self.own()?.post(url);
         accepted(request.json(report).send().await?).await.map(drop)
+    }
+
+    /// The envelopes of the questions that the sensor is asked; nothing in them is believed yet.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub async fn questions(&mut self) -> Result<Vec<Vec<u8>>, GatewayError> {
+        let url = self.at("/v1/reveals");
+        let response = accepted(self.own()?.get(url).send().await?).await?;
+        let bytes = body(response, QUESTIONS_BYTES_MAX).await?;
+        let envelopes: Vec<Envelope> = understood(&bytes)?;
+        Ok(envelopes.iter().map(Envelope::to_bytes).collect())
+    }
+
+    /// Answers one of them.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub async fn answer(&mut self, answer: &Told) -> Result<(), GatewayError> {
+        let url = self.at("/v1/reveals");
+        let request: RequestBuilder = self.own()?.post(url);
+        accepted(request.json(answer).send().await?).await.map(drop)
     }
 
     /// Whether the gateway answers, and is believed, without a certificate of ours.

@@ -18,6 +18,7 @@ use super::gateway::{Gateway, GatewayError, Offer};
 use super::identity::{Identity, Trust};
 use super::overlay::Overlay;
 use super::renew::{self, RenewError};
+use super::reveals::Reveals;
 use super::standing::Standing;
 use super::watch::Figures;
 use super::{ControlError, Pace, check, import};
@@ -61,6 +62,7 @@ pub(super) struct Keeper {
     bundles: channel::Sender<Bundles>,
     open: channel::Sender<bool>,
     configuration: String,
+    reveals: Reveals,
     /// What the bundle adds to the configuration that the inside runs with.
     applied: Overlay,
     /// Before the inside started: what fails at once counts too. `None` where that is not known.
@@ -87,7 +89,8 @@ impl Keeper {
         metrics: Metrics,
         pace: Pace,
     ) -> Result<Self, ControlError> {
-        let store = Store::at(plan.state());
+        let state = plan.state().to_owned();
+        let store = Store::at(&state);
         let (mut standing, unknown) = match Standing::load(store.folder()) {
             Ok(standing) => (standing, None),
             Err(error) => {
@@ -115,6 +118,7 @@ impl Keeper {
             gateway: enrolled.gateway,
             standing,
             unknown,
+            reveals: Reveals::at(&state, metrics.clone()),
             clock,
             started: Some(Figures::of(&metrics)),
             metrics,
@@ -197,8 +201,9 @@ impl Keeper {
         overlay.is_ok_and(|overlay| overlay == self.applied)
     }
 
-    /// Keeps everything going until the inside has to start again. Dropped, it leaves nothing half done that matters.
-    pub(super) async fn until_changed(&mut self) -> Change {
+    /// Keeps everything going until the inside, which runs with `config`, has to start again. Dropped, it leaves nothing half
+    /// done that matters.
+    pub(super) async fn until_changed(&mut self, config: &Config) -> Change {
         let mut looks = tokio::time::interval(self.pace.look);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut start = self.started.take().unwrap_or_else(|| Figures::of(&self.metrics));
@@ -225,6 +230,7 @@ impl Keeper {
             if self.ask_in.is_zero() {
                 self.ask_in = self.pace.ask;
                 self.ask().await;
+                self.reveal(config).await;
                 self.tell().await;
             }
         }
@@ -513,6 +519,18 @@ impl Keeper {
             refused: self.standing.refused.clone(),
         };
         if let Err(error) = self.gateway.tell(&report).await {
+            self.trouble(error).await;
+        }
+    }
+
+    /// Brings questions to the site and answers from it.
+    async fn reveal(&mut self, config: &Config) {
+        if *self.open.borrow()
+            && let Err(error) = self
+                .reveals
+                .turn(&mut self.gateway, config, self.clock.now())
+                .await
+        {
             self.trouble(error).await;
         }
     }

@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 
 use ingest_event::Marking;
+use ingest_trust::signing::VerifyingKey;
 use serde::Deserialize;
 
 use crate::config::{self, CaptureSource};
@@ -41,6 +42,8 @@ pub struct Overlay {
     pub canary_secs: Option<u64>,
     /// Where the file says nothing.
     pub marking: Option<Marking>,
+    /// Whose questions about pseudonyms are believed, where the file says nothing.
+    pub reveal_keys: Vec<VerifyingKey>,
     /// For every capture.
     pub capture: CaptureOverlay,
 }
@@ -149,6 +152,7 @@ mod tests {
             ("capture: { flow_active_secs: 86401 }", Some("flow_active_secs")),
             ("capture: { flows_max: 1 }", Some("flows_max")),
             ("capture: { flows_max: 1048577 }", Some("flows_max")),
+            ("reveal: { policy: never }", Some("reveal")),
             ("sources: []", Some("sources")),
             ("privacy: []", Some("privacy")),
             ("bus: { embedded: { directory: /tmp } }", Some("bus")),

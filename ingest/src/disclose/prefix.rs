@@ -309,7 +309,74 @@ mod tests {
         }
     }
 
+    /// Addresses of every kind that is ours, made of some bits: of each private block, of networks of our own, and IPv6
+    /// addresses that carry one.
+    fn ours(four: u32, six: u128) -> Vec<IpAddr> {
+        let within = |network: &str| -> IpAddr {
+            let network: IpNet = network.parse().expect("a network");
+            let (first, width) = bits(network.network());
+            let host = u128::MAX.checked_shr(network.prefix_len().into()).unwrap_or(0);
+            let filling = if width == 32 {
+                u128::from(four) << 96 | six >> 32
+            } else {
+                six
+            };
+            address_of(first | filling & host, width)
+        };
+        let mut all: Vec<IpAddr> = PRIVATE
+            .iter()
+            .map(|(address, length, _)| within(&format!("{address}/{length}")))
+            .collect();
+        let home = [
+            "198.51.100.0/24",
+            "198.51.0.0/16",
+            "2001:db8:20::/48",
+            "10.20.0.0/24",
+        ];
+        all.extend(home.map(within));
+        let carried: Vec<IpAddr> = all
+            .iter()
+            .filter_map(|address| match address {
+                IpAddr::V4(four) => Some(u128::from(four.to_bits())),
+                IpAddr::V6(_) => None,
+            })
+            .flat_map(|four| {
+                let low = six & 0xffff_ffff;
+                [
+                    0x64_ff9b_u128 << 96 | four,
+                    0xffff << 32 | four,
+                    0xffff << 48 | four,
+                    0x2002 << 112 | four << 80 | six & ((1 << 80) - 1),
+                    0x2001 << 112 | four << 64 | six & u128::from(u64::MAX),
+                    0x2001 << 112 | 0xcb00_7101 << 64 | low << 32 | (!four & 0xffff_ffff),
+                    0x2001_0db8_0099 << 80 | 0x5efe << 32 | four,
+                ]
+            })
+            .map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)))
+            .collect();
+        all.extend(carried);
+        all
+    }
+
     proptest! {
+        #[test]
+        fn what_is_turned_back_is_what_it_was(key: [u8; 32], four: u32, six: u128, keep in 0_u32..=128) {
+            let (cipher, inside) = (PrefixCipher::new(&key), inside());
+            let any = [IpAddr::V4(Ipv4Addr::from_bits(four)), IpAddr::V6(Ipv6Addr::from_bits(six))];
+            for address in any {
+                let keep = keep.min(bits(address).1);
+                prop_assert_eq!(cipher.decrypt(cipher.encrypt(address, keep), keep), address);
+                prop_assert_eq!(cipher.encrypt(cipher.decrypt(address, keep), keep), address);
+            }
+            // The way back has the pseudonym alone: it says by itself how much of it stays.
+            for address in ours(four, six).into_iter().chain(any) {
+                let Some(keep) = inside.keep(address) else { continue };
+                let pseudonym = cipher.encrypt(address, keep);
+                prop_assert_eq!(inside.keep(pseudonym), Some(keep), "{} became {}", address, pseudonym);
+                prop_assert_eq!(cipher.decrypt(pseudonym, keep), address);
+            }
+        }
+
         #[test]
         fn any_two_share_as_many_bits_under_pseudonym_as_in_clear(
             key: [u8; 32], one: u32, flipped in 0_u32..24, six: u128, six_flipped in 0_u32..120,

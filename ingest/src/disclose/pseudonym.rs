@@ -221,7 +221,7 @@ impl Pseudonyms {
     }
 
     /// The pseudonym of an address as text; `None` where it stays, being of elsewhere or no address.
-    pub(super) fn address(&mut self, text: &str) -> Option<Arc<str>> {
+    pub(crate) fn address(&mut self, text: &str) -> Option<Arc<str>> {
         match self.look_at(text) {
             Address::Ours(hidden) => Some(hidden.as_str().into()),
             Address::Open(_) | Address::No => None,

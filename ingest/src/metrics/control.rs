@@ -1,7 +1,7 @@
 //! The figures of a sensor's trust: which bundle runs, until when it is certified, whether it is let in.
 
 use ingest_event::Timestamp;
-use prometheus::{IntGauge, Registry};
+use prometheus::{IntCounter, IntGauge, Registry};
 
 /// All figures of trust; clones share them. At zero where no centre keeps the sensor.
 #[derive(Clone, Debug)]
@@ -10,6 +10,8 @@ pub struct ControlMetrics {
     bundle_refused: IntGauge,
     certificate_end: IntGauge,
     revoked: IntGauge,
+    questions: IntGauge,
+    questions_refused: IntCounter,
 }
 
 impl ControlMetrics {
@@ -19,7 +21,17 @@ impl ControlMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
+        let questions_refused = IntCounter::new(
+            "ingest_control_reveals_refused_total",
+            "Questions about pseudonyms that are not believed.",
+        )?;
+        registry.register(Box::new(questions_refused.clone()))?;
         Ok(Self {
+            questions: gauge(
+                "ingest_control_reveals_waiting",
+                "Questions about pseudonyms that wait for a person on site.",
+            )?,
+            questions_refused,
             bundle: gauge("ingest_control_bundle", "The control bundle that runs.")?,
             bundle_refused: gauge(
                 "ingest_control_bundle_refused",
@@ -51,6 +63,22 @@ impl ControlMetrics {
     /// Whether the centre lets the sensor in.
     pub(crate) fn is_let_in(&self, is_let_in: bool) {
         self.revoked.set(i64::from(!is_let_in));
+    }
+
+    /// How many questions wait for a person on site.
+    pub(crate) fn questions_wait(&self, waiting: usize) {
+        self.questions.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// A question is not believed.
+    pub(crate) fn refuse_question(&self) {
+        self.questions_refused.inc();
+    }
+
+    /// Questions that were not believed.
+    #[must_use]
+    pub fn questions_refused(&self) -> u64 {
+        self.questions_refused.get()
     }
 
     /// Whether the centre does not let the sensor in.

@@ -1,8 +1,8 @@
 //! Answers to "what does this pseudonym stand for": after a person on site said yes, and with a line in a log that can't
 //! be changed unseen.
 //!
-//! Who asks, why, who said yes, and for what is written before anything is answered; what the answer was is not. Each line
-//! carries the digest of the one before it, so that a line that is changed or taken out shows, and the last digest is
+//! Who asks, why, who said yes, and for what is written before anything is answered; what the answer was is not. What the centre asks through the gateway has a line for each step
+//! ([`super::questions`]). Each line carries the digest of the one before it, so that a line that is changed or taken out shows, and the last digest is
 //! printed, so that whoever asked can hold the site to it. The log is `state/reveal.ndjson`; beside it `state/reveal.last`
 //! holds the digest of its last line, so that lines cut off at the end show as well. One answer at a time: the log is
 //! locked from the check of the chain until the new line is on the disk.
@@ -13,12 +13,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ingest_event::Timestamp;
+use ingest_trust::reveal::Question;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::keys::{self, KeyError};
 use super::known;
 use crate::config::Config;
+use crate::control::files;
 
 /// The log in the sensor's state.
 const FILE: &str = "reveal.ndjson";
@@ -50,7 +52,7 @@ pub struct Request {
 }
 
 /// One line of the log.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// When, RFC 3339.
     pub at: String,
@@ -64,11 +66,60 @@ pub struct Entry {
     pub reason: String,
     /// What for.
     pub pseudonyms: Vec<String>,
+    /// The question of the centre that it is about, and the incident; nothing where the request came by another way.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub question: String,
+    /// What happened to the question.
+    #[serde(default, skip_serializing_if = "Step::is_answer")]
+    pub step: Step,
+    /// Why on site it was answered so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
     /// The digest of the line before.
     pub previous: String,
     /// The digest of this line without its digest.
     #[serde(default)]
     pub digest: String,
+}
+
+/// What happened to a question of the centre.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// It was answered, yes or no.
+    #[default]
+    Answered,
+    /// It came.
+    Asked,
+    /// Its time ran out.
+    Expired,
+    /// The centre took it back, or somebody of the organisation said no there.
+    Withdrawn,
+    /// The answer is at the centre.
+    Told,
+    /// The answer came too late to be taken.
+    Late,
+}
+
+impl Step {
+    /// As lines were before there were questions.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_answer(&self) -> bool {
+        *self == Self::Answered
+    }
+
+    /// As a person reads it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Asked => "asked",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Told => "told",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// One answer.
@@ -156,6 +207,46 @@ pub fn record(
             "a pseudonym in the request is longer than 255 bytes",
         ));
     }
+    let entry = Entry {
+        at: now.to_string(),
+        answered_by: answered_by.trim().to_owned(),
+        approved,
+        asked_by: request.asked_by.trim().to_owned(),
+        reason: request.reason.trim().to_owned(),
+        pseudonyms: request.pseudonyms.clone(),
+        ..Entry::default()
+    };
+    append(state, entry)
+}
+
+/// Writes down what happened to a question of the centre; the digest of the line. `by` and `because` are of whoever answered.
+///
+/// # Errors
+/// As [`record`].
+pub fn note_question(
+    state: &Path,
+    question: &Question,
+    step: Step,
+    (by, because, approved): (&str, &str, bool),
+    now: Timestamp,
+) -> Result<String, RevealError> {
+    let entry = Entry {
+        at: now.to_string(),
+        answered_by: by.trim().to_owned(),
+        approved,
+        asked_by: format!("{}, with {}", question.asked_by, question.approved_by),
+        reason: question.reason.clone(),
+        pseudonyms: question.pseudonyms.clone(),
+        question: format!("{}/{}", question.incident, question.id),
+        step,
+        because: because.trim().to_owned(),
+        ..Entry::default()
+    };
+    append(state, entry)
+}
+
+/// Puts a line at the end of the log, in its chain, and on the disk.
+fn append(state: &Path, mut entry: Entry) -> Result<String, RevealError> {
     let path = state.join(FILE);
     let failed = |source| RevealError::File {
         path: path.clone(),
@@ -172,16 +263,7 @@ pub fn record(
     // Held until the file is closed: two answers at once would both follow the same line.
     log.lock().map_err(failed)?;
     let chain = check(state, &path, &mut log)?;
-    let mut entry = Entry {
-        at: now.to_string(),
-        answered_by: answered_by.trim().to_owned(),
-        approved,
-        asked_by: request.asked_by.trim().to_owned(),
-        reason: request.reason.trim().to_owned(),
-        pseudonyms: request.pseudonyms.clone(),
-        previous: chain.last,
-        digest: String::new(),
-    };
+    entry.previous = chain.last;
     entry.digest = digest(&entry);
     let mut line = serde_json::to_vec(&entry).unwrap_or_default();
     line.push(b'\n');
@@ -191,6 +273,9 @@ pub fn record(
     log.write_all(&line).map_err(failed)?;
     log.sync_all().map_err(failed)?;
     note(state, &entry.digest)?;
+    for path in [&path, &state.join(LAST)] {
+        files::give_to_owner(state, path);
+    }
     Ok(entry.digest)
 }
 
@@ -233,6 +318,23 @@ pub fn verify(state: &Path) -> Result<String, RevealError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RevealError::Cut { path }),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// The lines of the log, the oldest first, once it was checked, and the digest of the last.
+///
+/// # Errors
+/// As [`verify`].
+pub fn lines(state: &Path) -> Result<(Vec<Entry>, String), RevealError> {
+    let last = verify(state)?;
+    let path = state.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(RevealError::File { path, source }),
+    };
+    // A line that was torn is none, and the log may have grown since.
+    let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    Ok((entries.collect(), last))
 }
 
 /// A log whose lines all fit.
@@ -331,6 +433,40 @@ pub fn reveal(config: &Config, request: &Request) -> Result<Vec<Revealed>, Revea
     Ok(answers)
 }
 
+/// What the pseudonyms of a question stand for, by the key that they were made with and no other: an address turned back with
+/// another key would be somebody else's.
+///
+/// # Errors
+/// As [`reveal`].
+pub fn stand_for(
+    config: &Config,
+    question: &Question,
+) -> Result<Vec<ingest_trust::reveal::Revealed>, RevealError> {
+    let request = Request {
+        pseudonyms: question.pseudonyms.clone(),
+        ..Request::default()
+    };
+    let each = reveal(config, &request)?.into_iter().map(|answer| {
+        let mut by_key = answer
+            .stood_for
+            .into_iter()
+            .filter(|(_, key)| *key == question.key);
+        ingest_trust::reveal::Revealed {
+            pseudonym: answer.pseudonym,
+            stood_for: by_key.next().map(|(clear, _)| clear),
+        }
+    });
+    Ok(each.collect())
+}
+
+/// Whether the site has the key that a question's pseudonyms were made with.
+///
+/// # Errors
+/// If keys can't be read.
+pub fn has_key(state: &Path, question: &Question) -> Result<bool, RevealError> {
+    Ok(keys::read(state)?.iter().any(|key| key.id() == question.key))
+}
+
 /// The pseudonyms of labels, accounts and hardware addresses in what was asked for: `h-….vardedal.kommune.no` has one.
 fn names_in(pseudonyms: &[String]) -> Vec<String> {
     let mut names = pseudonyms.to_vec();
@@ -358,140 +494,4 @@ fn parts(pseudonym: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request() -> Request {
-        Request {
-            asked_by: "Kari, KommuneCERT".to_owned(),
-            reason: "incident 17".to_owned(),
-            pseudonyms: vec!["10.1.2.3".to_owned()],
-        }
-    }
-
-    #[test]
-    fn a_line_that_is_changed_or_taken_out_shows() {
-        let state = tempfile::tempdir().expect("a folder");
-        let mut last = BEGINNING.to_owned();
-        for nth in 0..3 {
-            last = record(state.path(), &request(), "Ola", nth != 1, Timestamp::EPOCH).expect("written");
-        }
-        assert_eq!(verify(state.path()).expect("whole"), last);
-        let path = state.path().join(FILE);
-        let whole = std::fs::read_to_string(&path).expect("read");
-        let lines: Vec<&str> = whole.lines().collect();
-        let cut = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        for (changed, at) in [
-            (whole.replacen("incident 17", "incident 18", 1), Some(1)),
-            (
-                whole.replacen("\"approved\":false", "\"approved\":true", 1),
-                Some(2),
-            ),
-            (cut(&lines[1..]), Some(1)),
-            (cut(&[lines[0], lines[2]]), Some(2)),
-            (format!("{whole}{{}}\n"), Some(4)),
-            // What is missing at the end fits, and shows all the same.
-            (cut(&lines[..2]), None),
-            (whole[..whole.len() - 5].to_owned(), None),
-            (String::new(), None),
-        ] {
-            std::fs::write(&path, changed).expect("written");
-            let refused = record(state.path(), &request(), "Ola", true, Timestamp::EPOCH);
-            match at {
-                Some(at) => assert!(
-                    matches!(refused, Err(RevealError::Broken { line, .. }) if line == at),
-                    "{refused:?}"
-                ),
-                None => assert!(matches!(refused, Err(RevealError::Cut { .. })), "{refused:?}"),
-            }
-        }
-        std::fs::remove_file(&path).expect("removed");
-        assert!(matches!(verify(state.path()), Err(RevealError::Cut { .. })));
-    }
-
-    #[test]
-    fn a_line_that_a_crash_tore_spoils_nothing() {
-        let state = tempfile::tempdir().expect("a folder");
-        let path = state.path().join(FILE);
-        for torn in [
-            "",
-            "{\"at\":\"1970",
-            "{\"at\":\"1970-01-01T00:00:00Z\",\"answered_by\":\"Ola\"}",
-        ] {
-            let first = record(state.path(), &request(), "Ola", true, Timestamp::EPOCH).expect("written");
-            let mut file = OpenOptions::new().append(true).open(&path).expect("open");
-            file.write_all(torn.as_bytes()).expect("written");
-            assert_eq!(verify(state.path()).expect("whole"), first, "{torn}");
-            record(state.path(), &request(), "Kari", false, Timestamp::EPOCH).expect("written");
-            // Between the line and its note.
-            note(state.path(), &first).expect("noted");
-            record(state.path(), &request(), "Kari", true, Timestamp::EPOCH).expect("written");
-        }
-        let text = std::fs::read_to_string(&path).expect("read");
-        assert_eq!(text.lines().count(), 9, "{text}");
-    }
-
-    #[test]
-    fn two_answers_at_once_follow_each_other() {
-        let state = tempfile::tempdir().expect("a folder");
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..8 {
-                        record(state.path(), &request(), "Ola", true, Timestamp::EPOCH).expect("written");
-                    }
-                });
-            }
-        });
-        verify(state.path()).expect("whole");
-        let text = std::fs::read_to_string(state.path().join(FILE)).expect("read");
-        assert_eq!(text.lines().count(), 32);
-    }
-
-    #[test]
-    fn who_why_and_who_said_yes_must_be_told() {
-        let state = tempfile::tempdir().expect("a folder");
-        let nobody = Request {
-            asked_by: " ".to_owned(),
-            ..request()
-        };
-        let no_reason = Request {
-            reason: String::new(),
-            ..request()
-        };
-        let nothing = Request {
-            pseudonyms: Vec::new(),
-            ..request()
-        };
-        let much = Request {
-            pseudonyms: vec![String::new(); PSEUDONYMS_MAX + 1],
-            ..request()
-        };
-        let many_in_one = Request {
-            pseudonyms: vec!["h-aaaaaaaaaaaa.h-bbbbbbbbbbbb.no".to_owned(); PSEUDONYMS_MAX / 2 + 1],
-            ..request()
-        };
-        let long = Request {
-            pseudonyms: vec!["a".repeat(PSEUDONYM_BYTES_MAX + 1)],
-            ..request()
-        };
-        for (request, by) in [
-            (many_in_one, "Ola"),
-            (long, "Ola"),
-            (nobody, "Ola"),
-            (no_reason, "Ola"),
-            (nothing, "Ola"),
-            (much, "Ola"),
-            (request(), " "),
-        ] {
-            let refused = record(state.path(), &request, by, true, Timestamp::EPOCH);
-            assert!(matches!(refused, Err(RevealError::Incomplete(_))), "{refused:?}");
-        }
-        assert!(!state.path().join(FILE).exists());
-        let most = Request {
-            pseudonyms: vec!["2001:db8:1:2:3:4:5:6".to_owned(); PSEUDONYMS_MAX],
-            ..request()
-        };
-        record(state.path(), &most, "Ola", true, Timestamp::EPOCH).expect("written");
-    }
-}
+mod tests;

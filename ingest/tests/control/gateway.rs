@@ -22,8 +22,8 @@ use super::{HURRIED, Running, all_ports, eve_lines, ports, until, write_lines};
 
 pub(super) struct Station {
     bus: Bus,
-    producer: Producer,
-    signing: SigningKey,
+    pub(super) producer: Producer,
+    pub(super) signing: SigningKey,
     pub(super) code: EnrolmentCode,
     pub(super) stop: CancellationToken,
 }
@@ -151,7 +151,14 @@ impl Station {
 
     /// The events that are on the bus.
     pub(super) async fn events(&self) -> Vec<ingest_event::Fields> {
-        let topic = Topic::parse(&format!("varde.events.{ORGANIZATION}")).expect("a name");
+        let records = self.records(&format!("varde.events.{ORGANIZATION}")).await;
+        let read = records.iter().map(|record| codec::flatten(&record.value));
+        read.map(|event| event.expect("JSON")).collect()
+    }
+
+    /// What is in a topic.
+    pub(super) async fn records(&self, topic: &str) -> Vec<Record> {
+        let topic = Topic::parse(topic).expect("a name");
         let wanted: u64 = match self.bus.end_positions(&topic).await {
             Err(PollError::UnknownTopic { .. }) => 0,
             ends => ends.expect("reads").iter().map(|end| end.offset).sum(),
@@ -161,21 +168,17 @@ impl Station {
             .bus
             .consumer(&group, Subscription::Topics(vec![topic]))
             .expect("opens");
-        let mut events = Vec::new();
-        while (events.len() as u64) < wanted {
+        let mut records = Vec::new();
+        while (records.len() as u64) < wanted {
             let limit = PollLimit {
                 records: 5_000,
                 bytes: 64 << 20,
                 wait: Duration::from_secs(5),
             };
             let batch = consumer.poll(limit).await.expect("polls");
-            let read = batch
-                .deliveries
-                .iter()
-                .map(|delivery| codec::flatten(&delivery.record.value));
-            events.extend(read.map(|event| event.expect("JSON")));
+            records.extend(batch.deliveries.into_iter().map(|delivery| delivery.record));
         }
-        events
+        records
     }
 }
 

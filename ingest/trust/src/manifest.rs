@@ -334,15 +334,15 @@ fn is_path(path: &str) -> bool {
 }
 
 /// Times as RFC 3339.
-mod time {
+pub(crate) mod time {
     use ingest_event::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(time)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
         String::deserialize(from)?
             .parse()
             .map_err(serde::de::Error::custom)
@@ -350,15 +350,15 @@ mod time {
 }
 
 /// Organisation numbers as text.
-mod number {
+pub(crate) mod number {
     use ingest_event::OrganizationNumber;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(number: &OrganizationNumber, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(number: &OrganizationNumber, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(number)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OrganizationNumber, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OrganizationNumber, D::Error> {
         let text = String::deserialize(from)?;
         OrganizationNumber::parse(&text).map_err(serde::de::Error::custom)
     }

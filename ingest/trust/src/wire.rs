@@ -8,6 +8,8 @@
 //! | `GET /v1/control` | yes | the newest envelope for this sensor; 304 with `If-None-Match`; 204 if there is none |
 //! | `GET /v1/parts/{digest}` | yes | a part's bytes |
 //! | `POST /v1/status` [`Report`] | yes | 204 |
+//! | `GET /v1/reveals` | yes | the questions to this sensor: a JSON list of envelopes |
+//! | `POST /v1/reveals` [`crate::reveal::Answer`] | yes | 204 when it is durable |
 
 use ingest_event::Zone;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! Codes and formats, as the document names them: made of the lists that the code itself reads and writes by.
 
 use alerting_incident::{
-    Language as Languages, NotifyReason, Priority as Priorities, RouteResult, State as States, StepKind,
-    TimelineKind, Verdict as Verdicts,
+    Language as Languages, NotifyReason, Priority as Priorities, RevealState as RevealStates,
+    RevealStep as RevealSteps, RouteResult, State as States, StepKind, TimelineKind, Verdict as Verdicts,
     access::{Action as Actions, Login as Logins},
 };
 use detect_alert::{Pap as Paps, ProducerKind, Severity as Severities, Tlp as Tlps};
@@ -42,6 +42,10 @@ schemas! {
     Severity = one_of(Severities::ALL.iter().map(|code| code.as_str()));
     /// How sure the detection is.
     Confidence = one_of(["low", "medium", "high"]);
+    /// How far a request to reveal has come.
+    RevealState = one_of(RevealStates::ALL.iter().map(|code| code.as_str()));
+    /// What happened to a request to reveal.
+    RevealStep = one_of(RevealSteps::ALL.iter().map(|code| code.as_str()));
     /// How far an incident has come.
     State = one_of(States::ALL.iter().map(|code| code.as_str()));
     /// What a person concluded: it was what the rule says; it was harmless; the responder asks the CERT for help.
@@ -94,6 +98,8 @@ schemas! {
     AsideId = text().pattern(Some("^[0-9a-f]{32}$")).build();
     /// Names a silence for good: 32 hexadecimal digits.
     SilenceId = text().pattern(Some("^[0-9a-f]{32}$")).build();
+    /// The id of a request to reveal.
+    RevealId = text().pattern(Some("^[0-9a-f]{32}$")).build();
     /// An organisation number: nine digits, the last of which checks the others.
     OrganizationNumber = text().pattern(Some("^[0-9]{9}$")).build();
     /// The key of a responder's link, as it stands in the notice.

@@ -1,7 +1,6 @@
 //! The commands for whoever is on site: what leaves, what was refused, what a pseudonym stands for, a new key.
 
 use std::io::{BufRead as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -10,6 +9,8 @@ use ingest::config::Config;
 use ingest::disclose::overview;
 use ingest::island::told;
 use ingest::site::{keys, reveal};
+
+use crate::questions::Asked;
 
 /// Prints what leaves, field by field.
 pub(crate) fn privacy(config: &Config, dataset: &str) -> anyhow::Result<ExitCode> {
@@ -61,7 +62,7 @@ pub(crate) fn alerts(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Bytes of strangers do not move the cursor.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() {
@@ -85,28 +86,8 @@ pub(crate) fn rotate(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is asked for, and who answers.
-#[derive(clap::Args)]
-pub(crate) struct RevealOptions {
-    /// The configuration, YAML.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// Pseudonyms as they stand in an alert.
-    #[arg(value_name = "PSEUDONYM", conflicts_with = "request")]
-    pseudonyms: Vec<String>,
-    /// A request in YAML: `asked_by`, `reason`, `pseudonyms`.
-    #[arg(long, value_name = "FILE")]
-    request: Option<PathBuf>,
-    /// Say yes to the request, in this name.
-    #[arg(long, value_name = "NAME", requires = "request", conflicts_with = "refuse")]
-    approve: Option<String>,
-    /// Say no to the request, in this name.
-    #[arg(long, value_name = "NAME", requires = "request")]
-    refuse: Option<String>,
-}
-
 /// Reveals what pseudonyms stand for, after a person said yes; writes down that it was asked either way.
-pub(crate) fn answer(config: &Config, options: RevealOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn answer(config: &Config, options: Asked) -> anyhow::Result<ExitCode> {
     let mut request = match &options.request {
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
