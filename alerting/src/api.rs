@@ -4,6 +4,7 @@ mod aside;
 mod audit;
 mod body;
 mod console;
+mod cursor;
 mod door;
 mod host;
 mod incidents;

@@ -15,17 +15,21 @@ mod deadlines;
 mod elsewhere;
 mod incidents;
 mod inhibitions;
+mod lists;
 mod members;
 mod notifications;
 mod positions;
 mod registry;
+mod search;
 mod secrets;
 mod sessions;
 mod silences;
 mod sql;
+mod tally;
 
 use std::{path::Path, sync::Arc};
 
+use anyhow::Context as _;
 use sqlx::{Any, AnyConnection, Pool, Transaction, any::AnyRow};
 use tokio::sync::watch;
 
@@ -35,7 +39,8 @@ pub(crate) use aside::{ASIDE_MAX, Aside};
 pub(crate) use audit::AuditFilter;
 pub(crate) use conclusions::Fared;
 use connect::Dialect;
-pub(crate) use incidents::{Filter, Stored};
+pub(crate) use incidents::Stored;
+pub(crate) use lists::{Filter, Place, Total};
 pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use silences::SILENCES_MAX;
 pub(crate) use sql::Sql;
@@ -89,6 +94,10 @@ impl Store {
             elsewhere,
             _listening: None,
         };
+        store
+            .seal_what_is_full()
+            .await
+            .context("make the store ready to be searched")?;
         match url {
             // Nobody else uses the file: what is claimed was claimed by a process that is gone.
             None => store.release_all().await?,
@@ -117,7 +126,7 @@ impl Store {
             Some(url) if changes => (Dialect::Postgres, connect::postgres(url).await?),
             Some(url) => (Dialect::Postgres, connect::postgres_to_read(url).await?),
         };
-        Ok(Self {
+        let store = Self {
             dialect,
             writer: pools.writer,
             reader: pools.reader,
@@ -125,7 +134,14 @@ impl Store {
             changes: watch::Sender::new(0),
             elsewhere: watch::channel(0).1,
             _listening: None,
-        })
+        };
+        if changes {
+            store
+                .seal_what_is_full()
+                .await
+                .context("make the store ready to be searched")?;
+        }
+        Ok(store)
     }
 
     /// Starts a change; waits for the one before, of other instances too.
