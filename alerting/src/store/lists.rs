@@ -182,7 +182,7 @@ impl Store {
         }
         let most = i64::from(limit) + 1;
         let mut query = Sql::new(format!(
-            "SELECT {COLUMNS} FROM incident WHERE id IN (SELECT id FROM (SELECT id, updated_at FROM ("
+            "SELECT {COLUMNS} FROM (SELECT * FROM incident WHERE id IN (SELECT id FROM (SELECT id, updated_at FROM ("
         ));
         for (index, walk) in walks.iter().enumerate() {
             let joint = if index == 0 { "" } else { " UNION ALL " };
@@ -200,8 +200,12 @@ impl Store {
         query
             .push(") AS walks ORDER BY updated_at DESC, id LIMIT ")
             .bind(most);
-        query.push(") AS page)");
-        // They are of those that are seen already; nothing in this query should be believed twice.
+        query
+            .push(") AS page) LIMIT ")
+            .bind(most)
+            .push(") AS few WHERE 1 = 1");
+        // They are of those that are seen already; nothing in this query should be believed twice. The limit keeps databases from
+        // beginning with this condition.
         seen.narrow(&mut query);
         query.push(" ORDER BY updated_at DESC, id");
         let rows = query.query().fetch_all(&self.reader).await?;

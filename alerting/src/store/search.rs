@@ -51,6 +51,10 @@ const COUNTED_MAX: u64 = if cfg!(test) { 20 } else { 1_000 };
 /// Of a long text so many threes of characters are looked up, from all over it.
 const GRAMS_MAX: usize = 8;
 
+/// Incidents by their numbers, of which only then is asked whether they are meant. With a limit, or databases would rather begin with
+/// all that an owner has in a state.
+const FEW: &str = "SELECT number, id, owner, state, severity, search FROM incident WHERE";
+
 /// What a search has found so far.
 #[derive(Debug, Default)]
 struct Finds {
@@ -148,8 +152,11 @@ impl Store {
 
         let tail = (last + 1) << CHUNK_BITS;
         if tail < below {
-            let mut query = Sql::new("SELECT number FROM incident WHERE number >= ");
+            let mut query = Sql::new(format!("SELECT number FROM ({FEW} number >= "));
             query.bind(tail).push(" AND number < ").bind(below);
+            query.push(&format!(
+                " ORDER BY number DESC LIMIT {CHUNK}) AS few WHERE 1 = 1"
+            ));
             seen.narrow(&mut query);
             filter.narrow(&mut query);
             let rows = query.query().fetch_all(&self.reader).await?;
@@ -244,8 +251,9 @@ impl Store {
 
     /// Those of some numbers that are meant.
     async fn that_are_meant(&self, seen: &Seen, filter: &Filter, some: Vec<i64>) -> sqlx::Result<Vec<i64>> {
-        let mut query = Sql::new("SELECT number FROM incident WHERE number IN ");
+        let mut query = Sql::new(format!("SELECT number FROM ({FEW} number IN "));
         query.list(some);
+        query.push(&format!(" LIMIT {EXAMINED_AT_ONCE}) AS few WHERE 1 = 1"));
         seen.narrow(&mut query);
         filter.narrow(&mut query);
         let rows = query.query().fetch_all(&self.reader).await?;
@@ -256,8 +264,11 @@ impl Store {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = Sql::new(format!("SELECT {COLUMNS} FROM incident WHERE number IN "));
+        let mut query = Sql::new(format!(
+            "SELECT {COLUMNS} FROM (SELECT * FROM incident WHERE number IN "
+        ));
         query.list(numbers.iter().copied());
+        query.push(&format!(" LIMIT {}) AS few WHERE 1 = 1", numbers.len()));
         seen.narrow(&mut query);
         query.push(" ORDER BY number DESC");
         let rows = query.query().fetch_all(&self.reader).await?;
