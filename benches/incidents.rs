@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::measure::{Against, Bar, Contender, Row};
 use client::Client;
-use made::{LINES, Made};
+use made::{LINES, Made, token};
 
 /// Incidents, unless `VARDE_BENCH_INCIDENTS` says another number.
 const COUNT: i64 = 1_000_000;
@@ -194,7 +194,8 @@ fn configuration(
         format!(
             "bus: {{ embedded: {{ directory: {folder}/bus }} }}\ndata: {folder}/data\nlisten: 127.0.0.1:0\n\
              registry: {{ municipalities: {}, responders: {folder}/responders.yml }}\n\
-             cert: {{ name: Bench, phone: \"+47 22 00 00 00\", email: vakt@cert.example }}\n{store}",
+             cert: {{ name: Bench, phone: \"+47 22 00 00 00\", email: vakt@cert.example }}\n\
+             access: {{ organization: '958935420' }}\n{store}",
             municipalities.display(),
             folder = folder.display()
         ),
@@ -413,7 +414,7 @@ fn deepen(client: &mut Client, questions: &mut [Question]) -> anyhow::Result<()>
         };
         let (mut path, mut seen) = (first.clone(), std::collections::BTreeSet::new());
         for _ in 0..DEEP {
-            let answer = client.get(&path, question.asker)?;
+            let answer = client.get(&path, &token(question.asker))?;
             for incident in answer
                 .get("incidents")
                 .and_then(Value::as_array)
@@ -461,7 +462,7 @@ impl Question {
     /// Asks it, and looks whether the answer is what it must be.
     fn ask(&mut self, client: &mut Client, round: usize) -> anyhow::Result<()> {
         let path = self.paths.get(round % self.paths.len()).context("a path")?;
-        let answer = client.get(path, self.asker)?;
+        let answer = client.get(path, &token(self.asker))?;
         self.times.push(client.took());
         let rows = answer.get("incidents").and_then(Value::as_array).map(Vec::len);
         let total = answer.get("total").and_then(Value::as_i64);

@@ -27,6 +27,11 @@ pub(super) const ASKERS: [(&str, Option<usize>); 4] = [
     ("of-all", Some(400)),
 ];
 
+/// The token of one of them, in the shape of those that the service makes.
+pub(super) fn token(asker: &str) -> String {
+    format!("{asker:A<43}")
+}
+
 /// What was made, for questions and for what answers must count.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
@@ -147,7 +152,7 @@ async fn accounts(connection: &mut AnyConnection, owners: &[OrganizationNumber])
             )
             .await?;
         }
-        let digest: String = Sha256::digest(name.as_bytes())
+        let digest: String = Sha256::digest(token(name).as_bytes())
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
