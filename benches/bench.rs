@@ -5,7 +5,7 @@
 
 use anyhow::Context as _;
 use benches::{
-    correlate, latency, live,
+    correlate, incidents, latency, live,
     measure::{Row, record, table},
     quality, reading, replay, scan, storm,
 };
@@ -18,13 +18,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures Varde's works beside their floors and peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Which works: correlate, correlate-memory, correlate-flows, scan, replay, reading, latency, live, storm, quality. All if none is named.
+    /// Which works: correlate, correlate-memory, correlate-flows, scan, replay, reading, latency, live, storm, incidents, quality. All if none is named.
     names: Vec<String>,
 }
 
 type Bench = fn() -> anyhow::Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("correlate", correlate::run),
     ("correlate-memory", correlate::held),
     ("correlate-flows", correlate::passing),
@@ -34,6 +34,7 @@ const BENCHES: [(&str, Bench); 9] = [
     ("latency", latency::run),
     ("live", live::run),
     ("storm", storm::run),
+    ("incidents", incidents::run),
 ];
 
 /// Asks what is found and not how fast, so it has tables of its own.

@@ -8,6 +8,8 @@ pub mod correlate;
 pub mod engine;
 #[cfg(feature = "export")]
 pub mod export;
+#[cfg(feature = "services")]
+pub mod incidents;
 pub mod indicators;
 #[cfg(feature = "services")]
 pub mod latency;

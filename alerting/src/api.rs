@@ -7,6 +7,7 @@ mod body;
 mod console;
 mod contact;
 mod dead_letters;
+mod cursor;
 mod door;
 mod host;
 mod incidents;

@@ -20,12 +20,14 @@ mod identities;
 mod incidents;
 mod inhibitions;
 mod letters;
+mod lists;
 mod members;
 mod notifications;
 pub(crate) mod once;
 mod positions;
 mod registry;
 mod reveals;
+mod search;
 mod secrets;
 mod sessions;
 mod silences;
@@ -33,9 +35,11 @@ mod sql;
 mod statutory;
 mod undo;
 mod work;
+mod tally;
 
 use std::{path::Path, sync::Arc};
 
+use anyhow::Context as _;
 use sqlx::{Any, AnyConnection, Pool, Transaction, any::AnyRow};
 use tokio::sync::watch;
 
@@ -48,8 +52,9 @@ pub(crate) use bounces::GivenUp;
 pub(crate) use checks::ContactCheck;
 pub(crate) use conclusions::Fared;
 use connect::Dialect;
-pub(crate) use incidents::{Filter, Stored};
+pub(crate) use incidents::Stored;
 pub(crate) use letters::StoredLetter;
+pub(crate) use lists::{Filter, Place, Total};
 pub(crate) use notifications::{Outcome, StoredNotification};
 pub(crate) use sessions::Session;
 pub(crate) use reveals::{OnBus, StoredReveal, StoredStep};
@@ -107,6 +112,10 @@ impl Store {
             elsewhere,
             _listening: None,
         };
+        store
+            .seal_what_is_full()
+            .await
+            .context("make the store ready to be searched")?;
         match url {
             // Nobody else uses the file: what is claimed was claimed by a process that is gone.
             None => store.release_all().await?,
@@ -135,7 +144,7 @@ impl Store {
             Some(url) if changes => (Dialect::Postgres, connect::postgres(url).await?),
             Some(url) => (Dialect::Postgres, connect::postgres_to_read(url).await?),
         };
-        Ok(Self {
+        let store = Self {
             dialect,
             writer: pools.writer,
             reader: pools.reader,
@@ -143,7 +152,14 @@ impl Store {
             changes: watch::Sender::new(0),
             elsewhere: watch::channel(0).1,
             _listening: None,
-        })
+        };
+        if changes {
+            store
+                .seal_what_is_full()
+                .await
+                .context("make the store ready to be searched")?;
+        }
+        Ok(store)
     }
 
     /// Starts a change; waits for the one before, of other instances too.

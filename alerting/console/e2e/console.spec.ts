@@ -105,6 +105,12 @@ test.describe('the list', () => {
     await page.keyboard.type('198.51');
     await expect(page).toHaveURL(`${url}/?severity=critical&organization=964338531&q=198.51`);
     await expect(page.getByText('Viser 6 av 6')).toBeVisible();
+    await page.goto(`${url}/?q=inc`);
+    await expect(page.getByText('Viser 50 av minst 100')).toBeVisible();
+    await page.goBack();
+    await expect(page.getByText('Viser 6 av 6')).toBeVisible();
+    await page.getByRole('searchbox').focus();
+    await page.keyboard.press('End');
     // Typing letters in the field is typing, not a shortcut.
     await page.keyboard.type('jan');
     await expect(page.getByRole('searchbox')).toHaveValue('198.51jan');

@@ -62,6 +62,7 @@ describe('the catalogues', () => {
 describe('translate', () => {
   it('fills in the values and leaves a name without one to be seen', () => {
     expect(translate('en', 'list.shown', { shown: 50, total: 120 })).toBe('Showing 50 of 120');
+    expect(translate('nb', 'list.shown.least', { shown: 50, total: 1000 })).toBe('Viser 50 av minst 1000');
     expect(translate('nb', 'list.shown', { shown: 50 })).toBe('Viser 50 av {total}');
   });
 

@@ -12,7 +12,12 @@ import {
 import { incident, incidents } from '../e2e/support/fixtures';
 
 function loaded(count: number, cursor: string | null = null): IncidentList {
-  return firstPage(NO_FILTER, { incidents: incidents(count), next_cursor: cursor, total: 120 });
+  return firstPage(NO_FILTER, {
+    incidents: incidents(count),
+    next_cursor: cursor,
+    total: 120,
+    total_is_exact: true,
+  });
 }
 
 const ids = (rows: readonly Incident[]) => rows.map(({ id }) => id);
@@ -32,7 +37,7 @@ describe('live updates', () => {
   it('keep a row that no longer matches the filter under the hand that is on it', () => {
     const list = firstPage(
       { ...NO_FILTER, state: 'new' },
-      { incidents: [incident(0)], next_cursor: null, total: 1 },
+      { incidents: [incident(0)], next_cursor: null, total: 1, total_is_exact: true },
     );
     const after = receive(list, changed(0, { state: 'closed' }));
     expect(ids(after.rows)).toEqual(['inc-0']);
@@ -59,7 +64,10 @@ describe('live updates', () => {
 
   it('update a newcomer that waits, and drop it when it no longer matches', () => {
     const list = receive(
-      firstPage({ ...NO_FILTER, state: 'new' }, { incidents: [incident(0)], next_cursor: null, total: 1 }),
+      firstPage(
+        { ...NO_FILTER, state: 'new' },
+        { incidents: [incident(0)], next_cursor: null, total: 1, total_is_exact: true },
+      ),
       incident(-1),
     );
     expect(receive(list, { ...incident(-1), version: 2, count: 99 }).pending[0]?.count).toBe(99);
@@ -69,7 +77,7 @@ describe('live updates', () => {
   it('ignore what the filter leaves out', () => {
     const list = firstPage(
       { ...NO_FILTER, severity: 'low' },
-      { incidents: [incident(3)], next_cursor: null, total: 1 },
+      { incidents: [incident(3)], next_cursor: null, total: 1, total_is_exact: true },
     );
     expect(receive(list, { ...incident(-1), severity: 'high' })).toBe(list);
   });
@@ -82,7 +90,10 @@ describe('live updates', () => {
   });
 
   it('fill an empty list at once: nothing there can jump', () => {
-    const list = receive(firstPage(NO_FILTER, { incidents: [], next_cursor: null, total: 0 }), incident(0));
+    const list = receive(
+      firstPage(NO_FILTER, { incidents: [], next_cursor: null, total: 0, total_is_exact: true }),
+      incident(0),
+    );
     expect(ids(list.rows)).toEqual(['inc-0']);
     expect(list.total).toBe(1);
   });
@@ -100,6 +111,7 @@ describe('pages', () => {
       incidents: [incident(2), incident(3), incident(4)],
       next_cursor: '6',
       total: 120,
+      total_is_exact: true,
     });
     expect(ids(list.rows)).toEqual(['inc-0', 'inc-1', 'inc-2', 'inc-3', 'inc-4']);
     expect(list.nextCursor).toBe('6');
@@ -107,8 +119,27 @@ describe('pages', () => {
 
   it('do not bring up what waits to be shown', () => {
     const waiting = receive(loaded(2, '2'), incident(-1));
-    const list = nextPage(waiting, { incidents: [incident(-1), incident(2)], next_cursor: null, total: 120 });
+    const list = nextPage(waiting, {
+      incidents: [incident(-1), incident(2)],
+      next_cursor: null,
+      total: 120,
+      total_is_exact: true,
+    });
     expect(ids(list.rows)).toEqual(['inc-0', 'inc-1', 'inc-2']);
     expect(ids(list.pending)).toEqual(['inc-new1']);
+  });
+});
+
+describe('a total that was not counted to its end', () => {
+  it('is told as such, page after page', () => {
+    const first = firstPage(NO_FILTER, {
+      incidents: incidents(2),
+      next_cursor: 'more',
+      total: 1000,
+      total_is_exact: false,
+    });
+    expect(first.isTotalExact).toBe(false);
+    const next = { incidents: [incident(2)], next_cursor: null, total: 1000, total_is_exact: false };
+    expect(nextPage(first, next)).toMatchObject({ isTotalExact: false, total: 1000 });
   });
 });

@@ -1,6 +1,8 @@
 //! What a query may touch. Every read of incidents in the store takes a [`Seen`], so that a handler that forgets it
 //! does not compile; and a [`Seen`] is only made of someone's grants, or of the one notification that someone holds.
 
+use std::collections::BTreeSet;
+
 use crate::store::{Sql, StoredNotification};
 use alerting_incident::{
     IncidentId,
@@ -36,6 +38,19 @@ impl Seen {
     /// Whether nothing is hidden: then what counts over everybody may be told too.
     pub(crate) fn is_everything(&self) -> bool {
         self.0 == Extent::Reach(Reach::Everything)
+    }
+
+    /// Whose incidents, for what is not asked of the table of incidents itself; nobody's, where it is one incident.
+    pub(crate) fn reach(&self) -> Reach {
+        match &self.0 {
+            Extent::Reach(reach) => reach.clone(),
+            Extent::One(_) => Reach::Only(BTreeSet::new()),
+        }
+    }
+
+    /// Adds the condition to a query over what is counted by `owner`; of one incident nothing is counted.
+    pub(crate) fn narrow_owners(&self, query: &mut Sql) {
+        Self(Extent::Reach(self.reach())).narrow(query);
     }
 
     /// Adds the condition to a query over `incident` that has a `WHERE`.

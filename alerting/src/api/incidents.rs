@@ -10,16 +10,17 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use detect_alert::Severity;
-use ingest_event::{OrganizationNumber, Timestamp};
+use ingest_event::OrganizationNumber;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     Api,
     body::read_body,
+    cursor,
     openapi::codes,
+    places::Places,
     problem::Problem,
     shapes::{Incident, IncidentDetail, OrganizationName},
     version::{expected, tagged},
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     access::acting,
     answer::{self, Answer},
-    store::Filter,
+    store::{Filter, Place},
 };
 
 /// Rows in one answer, unless asked otherwise, and at most.
@@ -46,7 +47,7 @@ struct Listing {
     filter: Filter,
     /// With those whose place it has.
     organization: Option<OrganizationNumber>,
-    after: Option<(Timestamp, IncidentId)>,
+    cursor: Option<String>,
     limit: u32,
 }
 
@@ -77,11 +78,13 @@ pub(super) struct VerdictBody {
 pub(super) struct IncidentPage {
     /// The newest change first.
     incidents: Vec<Incident>,
-    /// Where the list goes on; null at its end.
+    /// Where the list goes on; null at its end. A search that has looked through as much as one request may goes on too, however few it found.
     #[schema(value_type = Option<codes::Cursor>)]
     next_cursor: Option<String>,
-    /// How many there are in all of the list.
+    /// How many there are in all of the list; of a search, which is counted to about a thousand, at least so many.
     total: u64,
+    /// Whether there are no more than the total.
+    total_is_exact: bool,
 }
 
 /// Lists incidents.
@@ -92,7 +95,7 @@ pub(super) struct IncidentPage {
         ("state" = Option<Vec<codes::State>>, Query, style = Form, explode = false, description = "only these states"),
         ("severity" = Option<Vec<codes::Severity>>, Query, style = Form, explode = false, description = "only these severities"),
         ("organization" = Option<codes::OrganizationNumber>, Query, description = "only this organisation's, and those whose place it has"),
-        ("q" = Option<String>, Query, max_length = 200, description = "words that occur"),
+        ("q" = Option<String>, Query, max_length = 200, description = "text that occurs; what was opened last comes first"),
         ("cursor" = Option<codes::Cursor>, Query, description = "where to go on"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "rows in the answer; 50 unless said otherwise"),
     ),
@@ -113,24 +116,33 @@ pub(super) async fn list(
     if !listing.filter.text.trim().is_empty() {
         listing.filter.called = registry.called(listing.filter.text.trim());
     }
-    let page = api
-        .state
-        .store
-        .page(
-            &who.sees(),
-            &listing.filter,
-            listing.after.as_ref(),
-            listing.limit,
-        )
+    let places = Places::of(&api.state, &who);
+    let after = match &listing.cursor {
+        None => None,
+        Some(cursor) => {
+            // That of a list is none of a search.
+            let is_found = !listing.filter.text.is_empty();
+            let place = cursor::read(&places, cursor)
+                .filter(|place| matches!(place, Place::Found(..)) == is_found)
+                .ok_or_else(|| {
+                    let detail =
+                        "query parameter `cursor`: pass on `next_cursor` as it was, with the same query";
+                    Problem::new(StatusCode::BAD_REQUEST, detail)
+                })?;
+            Some(place)
+        }
+    };
+    let store = &api.state.store;
+    let page = store
+        .page(&who.sees(), &listing.filter, after.as_ref(), listing.limit)
         .await?;
-    let next = page
-        .next
-        .map(|(updated, id)| URL_SAFE_NO_PAD.encode(format!("{}.{id}", updated.as_nanos())));
+    let next = page.next.map(|place| cursor::write(&places, &place));
     let rows = page.incidents.iter().map(|stored| view::row(&api.state, stored));
     Ok(Json(IncidentPage {
         incidents: rows.collect(),
         next_cursor: next,
-        total: page.total,
+        total: page.total.count,
+        total_is_exact: page.total.is_exact,
     }))
 }
 
@@ -282,7 +294,7 @@ impl Listing {
         let mut listing = Self {
             filter: Filter::default(),
             organization: None,
-            after: None,
+            cursor: None,
             limit: LIMIT,
         };
         let Ok(pairs) = serde_urlencoded(query) else {
@@ -302,11 +314,7 @@ impl Listing {
                     return Err(refuse(format!("at most {TEXT_CHARS_MAX} characters")));
                 }
                 "q" => listing.filter.text.clone_from(value),
-                "cursor" => {
-                    let place = read_cursor(value);
-                    listing.after =
-                        Some(place.ok_or_else(|| refuse("pass on `next_cursor` as it was".to_owned()))?);
-                }
+                "cursor" => listing.cursor = Some(value.clone()),
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
                     listing.limit = limit.ok_or_else(|| refuse(format!("a number from 1 to {LIMIT_MAX}")))?;
@@ -335,12 +343,6 @@ fn read_list<T: FromStr<Err: std::fmt::Display>>(value: &str) -> Result<Vec<T>, 
         .split(',')
         .map(|part| part.trim().parse().map_err(|error: T::Err| error.to_string()))
         .collect()
-}
-
-fn read_cursor(value: &str) -> Option<(Timestamp, IncidentId)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
-    let (nanos, id) = text.split_once('.')?;
-    Some((Timestamp::from_nanos(nanos.parse().ok()?), IncidentId::parse(id)?))
 }
 
 pub(super) fn read_note(note: Option<String>) -> Result<String, Problem> {

@@ -1,11 +1,9 @@
 //! Incidents, their alerts and their timeline.
 
-use std::collections::BTreeSet;
-
 use alerting_incident::{
-    Actor, Change, DedupKey, Escalation, Incident, IncidentId, Rung, SilenceId, State, TimelineEntry,
+    Actor, Change, DedupKey, Escalation, Incident, IncidentId, Rung, SilenceId, TimelineEntry,
 };
-use detect_alert::{AlertId, Severity};
+use detect_alert::AlertId;
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde_json::Value as Json;
 use sqlx::{AssertSqlSafe, Pool, Row};
@@ -14,6 +12,7 @@ use super::{
     Db, DbConnection, DbRow, Store, Write,
     sql::{Sql, storable},
     work,
+    tally::Standing,
 };
 use crate::access::Seen;
 
@@ -28,32 +27,6 @@ pub(crate) struct Stored {
     pub(crate) route: Json,
     /// Grows with every change of any incident.
     pub(crate) change: i64,
-}
-
-/// What a list is narrowed to; empty means everything.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Filter {
-    /// Only in these states.
-    pub(crate) states: Vec<State>,
-    /// Only of these severities.
-    pub(crate) severities: Vec<Severity>,
-    /// Only of these organisations.
-    pub(crate) organizations: BTreeSet<OrganizationNumber>,
-    /// Only those with this text, or of these.
-    pub(crate) text: String,
-    /// Whom the text may mean.
-    pub(crate) called: BTreeSet<OrganizationNumber>,
-}
-
-/// A part of a list.
-#[derive(Clone, Debug)]
-pub(crate) struct Page {
-    /// Newest change first.
-    pub(crate) incidents: Vec<Stored>,
-    /// Where the next part begins.
-    pub(crate) next: Option<(Timestamp, IncidentId)>,
-    /// How many there are in all parts.
-    pub(crate) total: u64,
 }
 
 pub(super) const COLUMNS: &str = "id, relapse_of, lead, owner, count, first_seen, last_seen, state, verdict, priority, \
@@ -124,12 +97,19 @@ impl Store {
     ) -> sqlx::Result<()> {
         let incident = &change.incident;
         let escalation = incident.escalation;
+        let search = storable(search);
+        let standing = Standing::of(incident, owner);
+        let before = Self::standing_of(write, &incident.id).await?;
+        let number = match &before {
+            Some(before) => before.number,
+            None => Self::next_number(write).await?,
+        };
         sqlx::query(
             "INSERT INTO incident (id, dedup, relapse_of, lead, organization, owner, severity, count, first_seen,
                  last_seen, state, verdict, priority, opened_at, updated_at, version, route, search, silence, told_up_to, answer_due, reminders, kin,
-                 inhibited_by, assignee, merged_into, work, change)
+                 inhibited_by, assignee, merged_into, work, number, change)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20, $21, $22, $23, $24, $25, $26, $27, (SELECT coalesce(max(change), 0) + 1 FROM incident))
+                 $20, $21, $22, $23, $24, $25, $26, $27, $28, (SELECT coalesce(max(change), 0) + 1 FROM incident))
              ON CONFLICT (id) DO UPDATE SET lead = excluded.lead, owner = excluded.owner,
                  severity = excluded.severity, count = excluded.count, first_seen = excluded.first_seen,
                  last_seen = excluded.last_seen, state = excluded.state, verdict = excluded.verdict,
@@ -156,7 +136,7 @@ impl Store {
         .bind(incident.updated_at.as_nanos())
         .bind(incident.version.cast_signed())
         .bind(route.to_string())
-        .bind(storable(search))
+        .bind(search.as_str())
         .bind(incident.silence.as_ref().map(SilenceId::as_str))
         .bind(escalation.map(|escalation| i64::from(escalation.rung.number())))
         .bind(escalation.and_then(|escalation| escalation.due).map(Timestamp::as_nanos))
@@ -166,8 +146,10 @@ impl Store {
         .bind(incident.assignee.as_ref().map(|assignee| assignee.account.as_str()))
         .bind(incident.merged_into.as_ref().map(IncidentId::as_str))
         .bind(work::written(incident))
+        .bind(number)
         .execute(&mut **write)
         .await?;
+        Self::keep_in_step(write, number, before.as_ref(), &standing, &search).await?;
         for entry in &change.timeline {
             Self::add_to_timeline(write, &incident.id, entry).await?;
         }
@@ -257,47 +239,6 @@ impl Store {
         Ok(rows.iter().rev().map(entry).collect())
     }
 
-    /// A part of the list, the newest change first, from `after` on.
-    ///
-    /// # Errors
-    /// If the store is away.
-    pub(crate) async fn page(
-        &self,
-        seen: &Seen,
-        filter: &Filter,
-        after: Option<&(Timestamp, IncidentId)>,
-        limit: u32,
-    ) -> sqlx::Result<Page> {
-        let mut query = Sql::new("SELECT count(*) FROM incident WHERE 1 = 1");
-        seen.narrow(&mut query);
-        narrow(&mut query, filter);
-        let total: i64 = query.query().fetch_one(&self.reader).await?.try_get(0)?;
-
-        let mut query = Sql::new(format!("SELECT {COLUMNS} FROM incident WHERE 1 = 1"));
-        seen.narrow(&mut query);
-        narrow(&mut query, filter);
-        if let Some((updated, id)) = after {
-            query.push(" AND (updated_at < ").bind(updated.as_nanos());
-            query.push(" OR (updated_at = ").bind(updated.as_nanos());
-            query.push(" AND id > ").bind(id.as_str()).push("))");
-        }
-        query
-            .push(" ORDER BY updated_at DESC, id LIMIT ")
-            .bind(i64::from(limit) + 1);
-        let rows = query.query().fetch_all(&self.reader).await?;
-        let mut incidents = rows.iter().map(stored).collect::<sqlx::Result<Vec<_>>>()?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = wanted < incidents.len();
-        incidents.truncate(wanted);
-        let last = incidents.last().filter(|_| has_more);
-        let next = last.map(|last| (last.incident.updated_at, last.incident.id.clone()));
-        Ok(Page {
-            incidents,
-            next,
-            total: total.cast_unsigned(),
-        })
-    }
-
     /// Incidents that changed after a point, in the order of change.
     ///
     /// # Errors
@@ -328,30 +269,6 @@ impl Store {
     pub(crate) async fn last_change(&self) -> sqlx::Result<i64> {
         last_change(&self.reader).await
     }
-
-    /// How many incidents there are that are not closed.
-    ///
-    /// # Errors
-    /// If the store is away.
-    pub(crate) async fn open_incidents(&self) -> sqlx::Result<i64> {
-        let query = sqlx::query("SELECT count(*) FROM incident WHERE state <> 'closed'");
-        Ok(query.fetch_one(&self.reader).await?.get(0))
-    }
-
-    /// Organisations that have incidents.
-    ///
-    /// # Errors
-    /// If the store is away.
-    pub(crate) async fn owners(&self, seen: &Seen) -> sqlx::Result<Vec<OrganizationNumber>> {
-        let mut query = Sql::new("SELECT DISTINCT owner FROM incident WHERE 1 = 1");
-        seen.narrow(&mut query);
-        query.push(" ORDER BY owner");
-        let rows = query.query().fetch_all(&self.reader).await?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| row.get::<String, _>(0).parse().ok())
-            .collect())
-    }
 }
 
 pub(super) async fn last_change(reader: &Pool<Db>) -> sqlx::Result<i64> {
@@ -372,48 +289,6 @@ async fn by_id(connection: &mut DbConnection, seen: &Seen, id: &IncidentId) -> s
         .as_ref()
         .map(stored)
         .transpose()
-}
-
-fn narrow(query: &mut Sql, filter: &Filter) {
-    if !filter.states.is_empty() {
-        query
-            .push(" AND state IN ")
-            .list(filter.states.iter().map(|state| state.as_str()));
-    }
-    if !filter.severities.is_empty() {
-        let numbers = filter
-            .severities
-            .iter()
-            .map(|severity| i64::from(severity.number()));
-        query.push(" AND severity IN ").list(numbers);
-    }
-    if !filter.organizations.is_empty() {
-        query.push(" AND ");
-        is_owned(query, &filter.organizations);
-    }
-    if !filter.text.is_empty() {
-        let literal = filter
-            .text
-            .to_lowercase()
-            .replace('\\', r"\\")
-            .replace('%', r"\%")
-            .replace('_', r"\_");
-        query
-            .push(" AND (search LIKE ")
-            .bind(format!("%{literal}%"))
-            .push(r" ESCAPE '\'");
-        if !filter.called.is_empty() {
-            query.push(" OR ");
-            is_owned(query, &filter.called);
-        }
-        query.push(")");
-    }
-}
-
-fn is_owned(query: &mut Sql, owners: &BTreeSet<OrganizationNumber>) {
-    query
-        .push("owner IN ")
-        .list(owners.iter().map(|owner| owner.as_str()));
 }
 
 pub(super) fn stored(row: &DbRow) -> sqlx::Result<Stored> {

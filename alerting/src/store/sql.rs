@@ -19,6 +19,8 @@ pub(crate) enum Value {
     Text(String),
     /// A whole number.
     Whole(i64),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 impl Sql {
@@ -33,6 +35,13 @@ impl Sql {
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
+    }
+
+    /// A query with text before and after it.
+    pub(crate) fn wrapped(before: &str, mut query: Self, after: &str) -> Self {
+        query.text.insert_str(0, before);
+        query.text.push_str(after);
+        query
     }
 
     /// Adds a value.
@@ -66,6 +75,7 @@ impl Sql {
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Text(text) => query.bind(text),
             Value::Whole(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
         })
     }
 }
@@ -85,6 +95,12 @@ impl From<String> for Value {
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Whole(number)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
     }
 }
 

@@ -10,6 +10,9 @@ import { detailOf, incidents, RESPONDER_TOKEN, responderOf } from './fixtures';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 
+/** What is searched for is counted so far. */
+const COUNTED_MAX = 100;
+
 export const CONTENT_SECURITY_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; " +
   "frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -164,12 +167,14 @@ export class FixtureServer {
           .toLowerCase()
           .includes((query.get('q') ?? '').toLowerCase()),
     );
+    const isCounted = query.get('q') === null || wanted.length <= COUNTED_MAX;
     const from = Number(query.get('cursor') ?? 0);
     const to = from + Number(query.get('limit') ?? 50);
     return {
       incidents: wanted.slice(from, to),
       next_cursor: to < wanted.length ? String(to) : null,
-      total: wanted.length,
+      total: isCounted ? wanted.length : COUNTED_MAX,
+      total_is_exact: isCounted,
     };
   }
 

@@ -177,7 +177,9 @@ export interface IncidentDetail extends IncidentExplained {
 export interface IncidentPage {
   incidents: Incident[];
   next_cursor: string | null;
+  /** All that match, or, of a search, at least so many. */
   total: number;
+  total_is_exact: boolean;
 }
 
 export interface ResponderView {

@@ -98,7 +98,7 @@ export function ListPage({ search }: { search: string }) {
           <>
             <ListBar list={list} onShow={showPending} />
             {list.rows.length === 0 ? (
-              <Empty filter={filter} />
+              <Empty filter={filter} isUnfinished={list.nextCursor !== null} />
             ) : (
               <IncidentTable rows={list.rows} isStale={data.isLoading} onOpen={open} />
             )}
@@ -134,7 +134,8 @@ function ListBar({ list, onShow }: { list: IncidentList; onShow: () => void }) {
   return (
     <div class="list-bar">
       <p class="ds-paragraph subtle" data-size="sm">
-        {list.rows.length > 0 && t('list.shown', { shown: list.rows.length, total })}
+        {list.rows.length > 0 &&
+          t(list.isTotalExact ? 'list.shown' : 'list.shown.least', { shown: list.rows.length, total })}
       </p>
       {waiting > 0 && (
         <button type="button" class="ds-button list-new" onClick={onShow}>
@@ -159,8 +160,19 @@ function Live({ connection }: { connection: Connection }) {
   );
 }
 
-function Empty({ filter }: { filter: Filter }) {
+/** A search ends after so much work, though there may be more to find: that is no "nothing". */
+function Empty({ filter, isUnfinished }: { filter: Filter; isUnfinished: boolean }) {
   const { t } = usePreferences();
+  if (isUnfinished) {
+    return (
+      <div class="page-state">
+        <h2 class="ds-heading" data-size="sm">
+          {t('list.unfinished.title')}
+        </h2>
+        <p class="ds-paragraph">{t('list.unfinished.text')}</p>
+      </div>
+    );
+  }
   const kind = isFiltered(filter) ? 'list.empty.filtered' : 'list.empty';
   return (
     <div class="page-state">

@@ -12,6 +12,8 @@ export interface IncidentList {
   nextCursor: string | null;
   /** How many match at the service, the pending ones not counted. */
   total: number;
+  /** A search counts only so far: then there are at least `total`. */
+  isTotalExact: boolean;
 }
 
 /** More than this waiting is a flood that a reload shows better than a merge; the bar then says "500+". */
@@ -24,6 +26,7 @@ export function firstPage(filter: Filter, page: IncidentPage): IncidentList {
     pending: [],
     nextCursor: page.next_cursor,
     total: page.total,
+    isTotalExact: page.total_is_exact,
   };
 }
 
