@@ -118,7 +118,7 @@ pub(crate) async fn withdraw(
     let now = state.now();
     let mut write = state.store.begin().await?;
     let standing = read(&mut write, reach, id).await?;
-    if !Store::withdraw(&mut write, id, regime, now).await? {
+    if !Store::withdraw_declaration(&mut write, id, regime, now).await? {
         return Err(Refused::Conflict("it is not declared".to_owned()));
     }
     let text = format!("{regime} –: {reason}");

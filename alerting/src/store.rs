@@ -33,9 +33,9 @@ mod sessions;
 mod silences;
 mod sql;
 mod statutory;
+mod tally;
 mod undo;
 mod work;
-mod tally;
 
 use std::{path::Path, sync::Arc};
 
@@ -56,8 +56,8 @@ pub(crate) use incidents::Stored;
 pub(crate) use letters::StoredLetter;
 pub(crate) use lists::{Filter, Place, Total};
 pub(crate) use notifications::{Outcome, StoredNotification};
-pub(crate) use sessions::Session;
 pub(crate) use reveals::{OnBus, StoredReveal, StoredStep};
+pub(crate) use sessions::Session;
 pub(crate) use silences::SILENCES_MAX;
 pub(crate) use sql::Sql;
 pub(crate) use statutory::{Declaration, Entered, Running, Sent};

@@ -33,7 +33,7 @@ pub(crate) async fn undo(
     if !is_in_time(done.at, moment.now) {
         return Err(Refused::because(UndoError::TooLate));
     }
-    if done.what == Undoable::Close && Store::came_back(&mut write, &stored.incident).await? {
+    if done.what == Undoable::Close && Store::has_come_back(&mut write, &stored.incident).await? {
         return Err(Refused::because(UndoError::CameBack));
     }
     let incident = match done.what {

@@ -39,6 +39,16 @@ const fn words(language: Language) -> &'static Words {
             tried: "Prøve frå Varde",
             try_says: "Dette er ei prøve på at varsel når fram. Ingenting har hendt.",
         },
+        Language::Se => &Words {
+            outside: "[Varde] Krypterejuvvon diehtu",
+            subject: "[Varde] Juoga vuordá du",
+            greeting: "Bures",
+            waits: "Dutnje lea boahtán juoga ođđa. Mii eat sáhte čállit dábálaš e-poasttas mas lea sáhka, danne go duođaštus dahje čoavdda mii mis lea dutnje, ii leat geavahahtti.",
+            log_in: "Logge sisa dáppe, dahje riŋge midjiide:",
+            call: "Atte midjiide maid ođđa duođaštusa dahje čoavdaga.",
+            tried: "Geahččaleapmi Vardes",
+            try_says: "Dát lea geahččaleapmi oaidnit ollejitgo váruhusat. Mihkkege ii leat dáhpáhuvvan.",
+        },
         Language::En => &Words {
             outside: "[Varde] Encrypted notice",
             subject: "[Varde] Something waits for you",

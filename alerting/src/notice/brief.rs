@@ -1,6 +1,8 @@
 //! A notice in a few lines: for chats and collectors of syslog.
 
-use super::{Notices, full_name, plain::plain, sentence, subject, words::words};
+use alerting_incident::Taxon;
+
+use super::{Notices, full_name, of_rule, plain::plain, reads, sentence, subject, words::words};
 use crate::{
     state::State,
     store::{Stored, StoredNotification},
@@ -38,11 +40,18 @@ impl Notices {
         };
         let said = |label: &str, text: &str| (label.to_owned(), clipped(text, LINE_CHARS_MAX));
         let summary = sentence(&alert.producer.summary, language, &alert.producer.name);
-        let first_step = sentence(&alert.producer.first_step, language, words.first_step_default);
+        // What the rule says where it can be read, else what is said of this kind of incident.
+        let rules_step = of_rule(&alert.producer.first_step, language).filter(|step| reads(language, step.1));
+        let of_kind = || {
+            let said = self.said(state, Taxon::of(alert), notification, stored, &organization);
+            let step = said.ok().and_then(|said| said.get_attr("do_first").ok());
+            step.map(|step| step.to_string()).unwrap_or_default()
+        };
+        let first_step = rules_step.map_or_else(of_kind, |step| plain(step.0));
         let mut lines = vec![
-            said(words.what_seen, &plain(summary)),
+            said(words.what_seen, &plain(summary.0)),
             said(words.when, &self.local(incident.last_seen)),
-            said(words.do_first, &plain(first_step)),
+            said(words.do_first, &first_step),
             said(words.why_you, words.reason(notification.reason)),
             said(words.call, &format!("{}, {}", state.cert.name, state.cert.phone)),
         ];

@@ -231,6 +231,8 @@ const SE: Words = Words {
         "Dáhpáhus lea šaddan duođaleabbon go dalle go oaččuidet dieđu das.",
         "Sii geat ožžo dieđu dáhpáhusas, eai leat vástidan áigemeari siste. Dál lea du vuorru.",
         "Vuostáiváldi bivdá veahki dáinna dáhpáhusain.",
+        "Divvun: dat maid maŋimus oaččuidet diehtit dáhpáhusas, lei boastut ja lea gessojuvvon ruovttoluotta. Dus ii leat dárbu dahkat maidege.",
+        "Lága mielde áigemearri dieđihit dáhpáhusas lahkona dahje lea mannan. Geahča áigemeriid dáhpáhusa vuolde.",
     ],
 };
 

@@ -245,7 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn came_back(write: &mut Write, incident: &Incident) -> sqlx::Result<bool> {
+    pub(crate) async fn has_come_back(write: &mut Write, incident: &Incident) -> sqlx::Result<bool> {
         let latest = Self::latest(write, &incident.key).await?;
         Ok(latest.is_some_and(|latest| latest.incident.id != incident.id && !latest.incident.is_over()))
     }

@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, Pool, Row};
 use super::{
     Db, DbConnection, DbRow, Store, Write,
     sql::{Sql, storable},
-    work,
     tally::Standing,
+    work,
 };
 use crate::access::Seen;
 

@@ -1,7 +1,8 @@
 //! Notifications: the outbox, and what came back.
 
 use alerting_incident::{
-    Channel, Gathering, IncidentId, Language, Notification, NotificationId, NotifyReason, ResponderId, Verdict,
+    Channel, Gathering, IncidentId, Language, Notification, NotificationId, NotifyReason, ResponderId,
+    Verdict,
 };
 use detect_alert::Severity;
 use ingest_event::Timestamp;

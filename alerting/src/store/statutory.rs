@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn withdraw(
+    pub(crate) async fn withdraw_declaration(
         write: &mut Write,
         incident: &IncidentId,
         regime: Regime,

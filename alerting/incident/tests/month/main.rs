@@ -14,10 +14,10 @@ use std::{
 };
 
 use alerting_incident::{
-    Actor, Before, Change, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language, MailKeys,
-    Moment, Organization, Question, Reading, Registry, Responder, ResponderId, Role, RouteTable, Silence,
-    SilenceId, Steady, Undoable, Validity, Verdict, acknowledge, apply, close, decide, escalate, judge, route,
-    undo, unreached,
+    Actor, Before, Change, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language,
+    MailKeys, Moment, Organization, Question, Reading, Registry, Responder, ResponderId, Role, RouteTable,
+    Silence, SilenceId, Steady, Undoable, Validity, Verdict, acknowledge, apply, close, decide, escalate,
+    judge, route, undo, unreached,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
