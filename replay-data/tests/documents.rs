@@ -127,6 +127,7 @@ fn every_configuration_key_is_explained_in_its_section() {
         ("alerting/src/config.rs", "### Alerting", "password_file"),
         ("alerting/src/config/access.rs", "### Alerting", "idle_minutes"),
         ("alerting/src/config/reveal.rs", "### Alerting", "keep_days"),
+        ("alerting/src/config/provider.rs", "### Alerting", "acr_order"),
         ("ingest/bus/src/config.rs", "### Bus", "embedded"),
         ("ingest/bus/src/config.rs", "### Bus", "bootstrap"),
     ] {

@@ -116,8 +116,7 @@ pub struct RoleRule {
 }
 
 /// For which organisation a rule is.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(from = "Named")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleOrganization {
     /// Each that the provider says they act for.
     Claimed,
@@ -125,25 +124,16 @@ pub enum RuleOrganization {
     Number(OrganizationNumber),
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "write `claimed` or an organisation number")]
-enum Named {
-    Word(Claimed),
-    Number(OrganizationNumber),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Claimed {
-    Claimed,
-}
-
-impl From<Named> for RuleOrganization {
-    fn from(named: Named) -> Self {
-        match named {
-            Named::Word(Claimed::Claimed) => Self::Claimed,
-            Named::Number(number) => Self::Number(number),
+impl<'de> Deserialize<'de> for RuleOrganization {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "claimed" {
+            return Ok(Self::Claimed);
         }
+        let number = OrganizationNumber::parse(&text).map_err(|error| {
+            serde::de::Error::custom(format!("write `claimed` or an organisation number: {error}"))
+        })?;
+        Ok(Self::Number(number))
     }
 }
 
