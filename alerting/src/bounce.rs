@@ -1,6 +1,6 @@
 //! `varde-alerting bounce`: reads a mail that came back, off a mail server's alias, and notes it for the service.
 //!
-//! Whose mail it was says the address that it came back to, which only this installation can make ([`crate::link`]); nothing else
+//! Whose mail it was says the address that it came back to, which only this installation can make (`link.rs`); nothing else
 //! in it is believed but the status of its report (RFC 3464). So nobody switches off an address by writing to ours.
 
 use std::io::Read;

@@ -214,6 +214,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         escalation: EscalationSettings::default(),
         demo: arguments.demo,
         // Who looks at a demo wants to see its mails.
+        inhibitions: Vec::new(),
         digest: DigestSettings::none(),
         templates: None,
         allow_unauthenticated: false,
