@@ -101,6 +101,7 @@ fn demo_sensor(case: &Case, folder: &Folder, bus: &BusConfig) -> Result<ingest::
         });
     Ok(ingest::config::Config {
         detect: ingest::config::Detect::default(),
+        reveal: ingest::config::Reveal::default(),
         island: ingest::config::Island::default(),
         notify: ingest::config::Notify::default(),
         context: ingest::stamp::SensorContext {
@@ -197,7 +198,6 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
             when_unsealable: alerting::config::WhenUnsealable::default(),
             bounces: BounceSettings::default(),
         }),
-        inhibitions: Vec::new(),
         chat: BTreeMap::new(),
         syslog: BTreeMap::new(),
         cert: CertSettings {
@@ -219,5 +219,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         templates: None,
         allow_unauthenticated: false,
         access: None,
+        incidents: alerting::config::IncidentSettings::default(),
+        reveal: None,
     }
 }

@@ -114,7 +114,7 @@ async fn a_sensor_is_shown_its_organisations_questions_and_answers_those_alone()
             .iter()
             .map(|envelope| Question::open(&envelope.to_bytes(), &keys).expect("as it was signed"))
             .collect();
-        assert_eq!(shown, [expected.clone()]);
+        assert_eq!(shown, std::slice::from_ref(expected));
     }
     let stranger = crate::station::believing(&station.authority)
         .build()
