@@ -34,7 +34,7 @@ struct Site {
 /// As a process that is killed, or in this one, with a hurried pace and a clock that is set by hand.
 enum Sensor {
     Process(Child),
-    Here(Running),
+    Here(Box<Running>),
 }
 
 impl Sensor {
@@ -107,7 +107,7 @@ impl Site {
         let sensor = if is_process {
             Sensor::Process(run(&config))
         } else {
-            Sensor::Here(Running::start(&text, HURRIED))
+            Sensor::Here(Box::new(Running::start(&text, HURRIED)))
         };
         let mut site = Self {
             folder,
