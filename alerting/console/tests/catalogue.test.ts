@@ -12,6 +12,8 @@ const SAME_IN_ENGLISH = new Set<TextKey>([
   'state.label',
   'detail.source.id',
   'detail.channel.webhook',
+  'detail.channel.chat',
+  'detail.channel.syslog',
 ]);
 
 describe('the catalogues', () => {
