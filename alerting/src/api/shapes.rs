@@ -182,6 +182,7 @@ pub(crate) struct Member {
 
 /// A remark.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentRemark)]
 pub(crate) struct Remark {
     #[schema(value_type = codes::Time)]
     at: String,

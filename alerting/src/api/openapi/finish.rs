@@ -174,6 +174,10 @@ fn tag(path: &str) -> &str {
     let Some(rest) = path.strip_prefix("/api/v1/") else {
         return "watch";
     };
+    // What sites are asked is a part of its own, beneath the incident that it is asked for.
+    if rest.starts_with("incidents/{id}/reveals") {
+        return "reveals";
+    }
     match rest.split('/').next().unwrap_or_default() {
         "logout" | "me" => "login",
         "route" => "registry",
