@@ -179,7 +179,7 @@ fn pure_crates_stay_pure() {
     for (hazard, home) in [
         ("rdkafka", &["ingest-bus", "benches"][..]),
         ("lettre", &["alerting", "ingest"]), // the sensor mails on site only
-        ("sqlx", &["alerting"]),
+        ("sqlx", &["alerting", "benches"]),
         ("libc", &["ingest-ring"]),
     ] {
         for (name, needs) in &all {
