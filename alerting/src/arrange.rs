@@ -118,6 +118,11 @@ pub(crate) async fn whole(
         return Ok((Some(part), None));
     };
     let whole = Store::incident_in(write, &Seen::unasked(&into), &into).await?;
+    // Another's by now: nothing of this one's goes there, and what comes is told of as new.
+    let Some(whole) = whole.filter(|whole| whole.owner == part.owner) else {
+        return Ok((Some(part), None));
+    };
+    let whole = Some(whole);
     let home = whole
         .as_ref()
         // Of the same key it counts by itself.

@@ -406,11 +406,11 @@ async fn store_change(
             _,
         ) => {}
     }
-    let change = inhibited(state, write, change).await?;
     let route = route(&state.registry.load().routes, &Question::of(&change.incident));
+    let owner = route.owner.unwrap_or(change.incident.key.organization);
+    let change = inhibited(state, write, change, owner).await?;
     let decision = decide(change, &route, &state.ladder, state.moment());
     let incident = &decision.change.incident;
-    let owner = route.owner.unwrap_or(incident.key.organization);
     let search = search_text(state, incident, owner);
     Store::save_change(write, &decision.change, owner, &steps(&route), &search).await?;
     for notification in &decision.notifications {
@@ -427,13 +427,18 @@ async fn store_change(
     Ok(())
 }
 
-/// Kept back, where another incident explains it.
-async fn inhibited(state: &State, write: &mut Write, change: Change) -> sqlx::Result<Change> {
+/// Kept back, where another incident of the same owner explains it.
+async fn inhibited(
+    state: &State,
+    write: &mut Write,
+    change: Change,
+    owner: ingest_event::OrganizationNumber,
+) -> sqlx::Result<Change> {
     if !may_be_inhibited(&state.inhibitions, &change) {
         return Ok(change);
     }
     let now = state.now();
-    let sources = Store::sources(write, change.incident.key.organization).await?;
+    let sources = Store::sources(write, change.incident.key.organization, owner).await?;
     let by = inhibitor(&state.inhibitions, &sources, &change.incident, now);
     Ok(inhibit(change, by, now))
 }

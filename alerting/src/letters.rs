@@ -91,11 +91,15 @@ pub(crate) async fn run(
 }
 
 async fn look(state: &Arc<State>, email: Option<&Arc<Email>>, retry: &RetrySettings) -> sqlx::Result<()> {
-    digest::put_together(state).await?;
-    hygiene::settle(state).await?;
-    hygiene::tell_of_given_up(state).await?;
-    check::ask(state).await?;
-    leave::leave(state, email, retry).await
+    // What is amiss with one kind holds up no other.
+    let done = [
+        digest::put_together(state).await,
+        hygiene::settle(state).await,
+        hygiene::tell_of_given_up(state).await,
+        check::ask(state).await,
+        leave::leave(state, email, retry).await,
+    ];
+    done.into_iter().collect()
 }
 
 /// A name for a letter, from what it is about.

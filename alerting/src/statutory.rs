@@ -234,7 +234,18 @@ pub(crate) async fn sent(
 pub(crate) async fn warn(state: &State) -> sqlx::Result<bool> {
     let mut has_told = false;
     for (id, regime, stage) in state.store.warnings_due(state.now(), LOOK_MAX).await? {
-        has_told |= warn_of(state, &id, regime, stage).await?;
+        match warn_of(state, &id, regime, stage).await {
+            Ok(told) => has_told |= told,
+            // One that can't be read holds up no other.
+            Err(error) if crate::store::is_refused(&error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error, incident = %id,
+                    "warn of a deadline of the law"
+                );
+                state.metrics.retries.with_label_values(&["tick"]).inc();
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(has_told)
 }

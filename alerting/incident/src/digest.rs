@@ -12,7 +12,14 @@ pub struct Gathering {
 }
 
 /// Why a person is told whatever the severity is, or not.
-const AT_ONCE: [NotifyReason; 2] = [NotifyReason::Escalated, NotifyReason::HelpNeeded];
+const AT_ONCE: [NotifyReason; 4] = [
+    NotifyReason::Escalated,
+    NotifyReason::HelpNeeded,
+    // Whoever was told at once what was wrong is told at once that it was.
+    NotifyReason::Corrected,
+    // The law's clocks know no business days.
+    NotifyReason::Deadline,
+];
 
 /// What becomes of a gathered notification when its day has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,5 +61,24 @@ impl Gathering {
         } else {
             Gathered::Told
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_wait_for_a_business_day_does_not() {
+        let all = Gathering {
+            up_to: Some(Severity::Critical),
+        };
+        let waits = |reason: &&NotifyReason| all.takes(**reason, Severity::Low);
+        let waiting: Vec<_> = NotifyReason::ALL.iter().filter(waits).copied().collect();
+        assert_eq!(
+            waiting,
+            [NotifyReason::Opened, NotifyReason::Relapsed, NotifyReason::Raised]
+        );
+        assert_eq!(Gathering::reasons().collect::<Vec<_>>(), waiting);
     }
 }

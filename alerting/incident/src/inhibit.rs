@@ -95,8 +95,8 @@ fn is_held_at_all(target: &Incident) -> bool {
     target.lead.producer.kind != ProducerKind::Integrity && target.priority == Priority::Normal
 }
 
-/// Whether any of these may keep the incident of a change back, so that its organisation's sources are worth a look: it is to be
-/// told of, and was not yet.
+/// Whether any of these may keep the incident of a change back, or did, so that its organisation's sources are worth a look: it is
+/// to be told of, and was not yet.
 #[must_use]
 pub fn may_be_inhibited(inhibitions: &[Inhibition], change: &Change) -> bool {
     let incident = &change.incident;
@@ -104,13 +104,14 @@ pub fn may_be_inhibited(inhibitions: &[Inhibition], change: &Change) -> bool {
         ChangeKind::Opened | ChangeKind::Relapsed | ChangeKind::Woken | ChangeKind::Raised { .. } => true,
         ChangeKind::Added | ChangeKind::HelpNeeded | ChangeKind::Progressed => false,
     };
-    is_to_be_told
-        && incident.silence.is_none()
+    let may_be_held = incident.silence.is_none()
         && incident.escalation.is_none()
         && is_held_at_all(incident)
         && inhibitions
             .iter()
-            .any(|inhibition| inhibition.target.fits(incident))
+            .any(|inhibition| inhibition.target.fits(incident));
+    // What was kept back is looked at again, also where it fits no longer: then it wakes.
+    is_to_be_told && (may_be_held || incident.inhibited_by.is_some())
 }
 
 /// The one of an organisation's incidents that keeps another back: of several the gravest, of those the oldest.

@@ -7,8 +7,8 @@ use ingest_event::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    Actor, Assignee, Change, Escalation, Incident, Moment, Priority, State, TimelineEntry, TimelineKind,
-    Verdict, incident::codes,
+    Actor, Assignee, Change, Escalation, Incident, IncidentId, Moment, Priority, State, TimelineEntry,
+    TimelineKind, Verdict, incident::codes,
 };
 
 /// For so long: what was a slip is seen at once, and what others have built on is no slip.
@@ -45,6 +45,8 @@ pub struct Before {
     pub escalation: Option<Escalation>,
     /// Who worked on it.
     pub assignee: Option<Assignee>,
+    /// What explained it, because of which nobody was told.
+    pub inhibited_by: Option<IncidentId>,
     /// How grave it was.
     pub severity: Severity,
 }
@@ -78,6 +80,7 @@ impl Before {
             priority: incident.priority,
             escalation: incident.escalation,
             assignee: incident.assignee.clone(),
+            inhibited_by: incident.inhibited_by.clone(),
             severity: incident.severity(),
         }
     }
@@ -89,6 +92,10 @@ impl Before {
         incident.priority = self.priority;
         incident.escalation = self.escalation;
         incident.assignee.clone_from(&self.assignee);
+        // If that is over meanwhile, whoever looks at what is kept back tells of it.
+        if self.inhibited_by.is_some() {
+            incident.inhibited_by.clone_from(&self.inhibited_by);
+        }
     }
 }
 

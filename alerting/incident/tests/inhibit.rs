@@ -8,10 +8,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use alerting_incident::{
-    Actor, Change, ChangeKind, Channel, Described, Equal, History, INHIBIT_MAX, Incident, Inhibition, Ladder,
+    Actor, Before, Change, ChangeKind, Channel, Described, Equal, History, Incident, Inhibition, Ladder,
     Language, Moment, Organization, Priority, Question, Registry, Responder, ResponderId, Role, RouteTable,
-    Silence, SilenceId, TimelineKind, Validity, acknowledge, apply, close, decide, inhibit, inhibitor,
-    look_again, may_be_inhibited, route,
+    Silence, SilenceId, TimelineKind, Undoable, Validity, acknowledge, apply, close, decide, inhibit,
+    inhibitor, look_again, may_be_inhibited, route, undo,
 };
 use detect_alert::{
     Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
@@ -287,8 +287,66 @@ fn what_is_kept_back_is_told_when_it_is_not_any_more_and_only_then() {
     help.kind = ChangeKind::HelpNeeded;
     let heard = decided(help);
     assert!(!heard.notifications.is_empty() && heard.change.incident.inhibited_by.is_none());
-    assert!(
-        INHIBIT_MAX <= Duration::from_hours(24),
-        "somebody looks within a day"
+}
+
+#[test]
+fn what_becomes_graver_than_is_kept_back_wakes_and_what_is_taken_back_is_kept_on() {
+    let plain = Drawn {
+        body: 0,
+        entity: 0,
+        rule: 1,
+        severity: 2,
+        seen: 20,
+        closed: false,
+        silent: false,
+        held: false,
+        exercise: false,
+        own: false,
+        help: false,
+    };
+    let source = incident(
+        &Drawn {
+            rule: 0,
+            severity: 4,
+            ..plain
+        },
+        1,
     );
+    let mut only_medium = inhibition(Equal::Entity);
+    only_medium.target.at_most = Some(Severity::Medium);
+    let all = [only_medium];
+    let held = inhibit(opened(&plain, 2), Some(&source), at(20)).incident;
+    let graver = alert(&Drawn { severity: 3, ..plain }, 3);
+    let history = History {
+        applied: false,
+        latest: Some(&held),
+        crowd: None,
+        near: 0,
+        silence: None,
+    };
+    let raised = apply(history, &graver, at(21)).expect("new");
+    assert!(matches!(raised.kind, ChangeKind::Raised { .. }));
+    assert!(may_be_inhibited(&all, &raised), "it is looked at again");
+    let sources = [source];
+    let by = inhibitor(&all, &sources, &raised.incident, at(21));
+    let woken = inhibit(raised, by, at(21));
+    assert_eq!(
+        (woken.kind, woken.incident.inhibited_by),
+        (ChangeKind::Woken, None)
+    );
+
+    // Taken while it was kept back, and given back when its source is over: it is looked at again, and not forgotten.
+    let actor = Actor::Analyst { name: "A".to_owned() };
+    let before = Before::of(&held);
+    let taken = acknowledge(&held, &actor, "", at(21)).expect("open").incident;
+    let freed = look_again(&taken, None, None, at(22)).expect("changed").incident;
+    assert_eq!(freed.inhibited_by, None);
+    let moment = Moment {
+        now: at(22),
+        steady: at(22),
+    };
+    let back = undo(&freed, &before, Undoable::Acknowledge, &actor, moment).incident;
+    assert_eq!(back.inhibited_by, held.inhibited_by);
+    let told = look_again(&back, None, None, at(23)).expect("changed");
+    assert_eq!(told.kind, ChangeKind::Woken);
 }

@@ -66,7 +66,7 @@ pub(super) struct AsideRecord {
     appended_at: String,
     #[schema(value_type = codes::Time)]
     put_aside_at: String,
-    /// The record as text; null where it was too large to keep.
+    /// The record as text; null where only its place is kept.
     record: Option<String>,
 }
 

@@ -82,7 +82,9 @@ async fn carry_out(
         let detail = format!("the body is larger than {most} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     })?;
-    let (who, reach) = asker(state, parts.extensions.get::<Who>(), parts.uri.path()).await?;
+    let Some((who, reach)) = asker(state, parts.extensions.get::<Who>(), parts.uri.path()).await? else {
+        return Ok(next.run(Request::from_parts(parts, Body::from(body))).await);
+    };
     let address = parts.uri.path_and_query().map_or("", |address| address.as_str());
     let attempt = crate::access::random::<16>().map_err(|_| {
         Problem::new(
@@ -161,12 +163,13 @@ fn again(kept: KeptAnswer) -> Response {
     answer
 }
 
-/// Digests of whose key it is, and of what they may.
-async fn asker(state: &State, who: Option<&Who>, path: &str) -> Result<(String, String), Problem> {
+/// Digests of whose key it is, and of what they may. `None` for nobody that is known: no stranger writes to the store by a key.
+async fn asker(state: &State, who: Option<&Who>, path: &str) -> Result<Option<(String, String)>, Problem> {
     let Some(who) = who else {
         // What is behind no login has its key in its address: a responder's link.
         let link = path.split('/').nth(4).unwrap_or_default();
-        return Ok((digest(&[b"link", link.as_bytes()]), String::new()));
+        let is_ours = state.key.open_token(link).is_some() || state.key.open_check(link).is_some();
+        return Ok(is_ours.then(|| (digest(&[b"link", link.as_bytes()]), String::new())));
     };
     let account = match &who.credential {
         Some(Credential::Session(secret)) => state
@@ -186,10 +189,10 @@ async fn asker(state: &State, who: Option<&Who>, path: &str) -> Result<(String, 
         .iter()
         .map(|action| who.principal.reach(*action))
         .collect();
-    Ok((
+    Ok(Some((
         digest(&[b"account", account.as_bytes()]),
         digest(&[format!("{may:?}").as_bytes()]),
-    ))
+    )))
 }
 
 /// A string of structured fields (RFC 8941), or the same without its quotes.

@@ -94,7 +94,9 @@ pub(crate) async fn apply_again(state: &State, id: &str, deed: Deed) -> sqlx::Re
         return Ok(Again::Unknown);
     };
     let Some(record) = &kept.record else {
-        return Ok(Again::Refused("the record was too large to keep".to_owned()));
+        return Ok(Again::Refused(
+            "only its place is kept, not the record: look on the bus".to_owned(),
+        ));
     };
     let alert = match detect_alert::decode(record) {
         Ok(alert) => alert,

@@ -21,10 +21,12 @@ pub(super) async fn put_together(state: &State) -> sqlx::Result<()> {
     let Some((up_to, before)) = post.gathering.up_to.zip(post.calendar.last_delivery(state.now())) else {
         return Ok(());
     };
+    let mut done = Ok(());
     for (responder, address) in state.store.gathered_for(up_to, before, READERS_MAX).await? {
-        of_reader(state, (&responder, &address), before).await?;
+        // One reader's that can't be made holds up no other's.
+        done = done.and(of_reader(state, (&responder, &address), before).await);
     }
-    Ok(())
+    done
 }
 
 async fn of_reader(state: &State, reader: (&str, &str), before: Timestamp) -> sqlx::Result<()> {

@@ -7,8 +7,11 @@ use sqlx::Row;
 
 use super::{DbRow, Store, Write, sql::storable};
 
-/// Records that are kept; more than that many differ from what this version reads only if all do.
-pub(crate) const ASIDE_MAX: u32 = 1_000;
+/// Records that are kept whole; of more only the place on the bus is, where they lie until its retention ends.
+const WHOLE_MAX: i64 = 1_000;
+
+/// Records that are kept, whole or as places: more than that many are refused only if all are.
+pub(crate) const ASIDE_MAX: u32 = 100_000;
 
 /// Bytes of a record that are kept: of a larger one only its place on the bus is. The detector's alerts are a few kilobytes.
 const RECORD_BYTES_MAX: usize = 256 * 1024;
@@ -31,7 +34,7 @@ pub(crate) struct Aside {
     pub(crate) reason: String,
     /// What was said of it.
     pub(crate) detail: String,
-    /// The record; `None` if it was too large to keep.
+    /// The record; `None` if only its place is kept.
     pub(crate) record: Option<Vec<u8>>,
     /// When it was put on the bus, in milliseconds since 1970.
     pub(crate) appended_ms: i64,
@@ -53,13 +56,15 @@ impl Store {
         detail: &str,
         now: Timestamp,
     ) -> sqlx::Result<bool> {
-        if i64::from(ASIDE_MAX) <= Self::count_aside(write).await? {
+        let count = Self::count_aside(write).await?;
+        if i64::from(ASIDE_MAX) <= count {
             return Ok(false);
         }
         let place = &delivery.position;
         let topic = place.topic.as_str();
         let value = &delivery.record.value;
-        let kept = (value.len() <= RECORD_BYTES_MAX).then(|| BASE64_STANDARD.encode(value));
+        let kept =
+            (value.len() <= RECORD_BYTES_MAX && count < WHOLE_MAX).then(|| BASE64_STANDARD.encode(value));
         let detail: String = detail.chars().take(DETAIL_CHARS_MAX).collect();
         let id = derive_id(&[
             b"aside",

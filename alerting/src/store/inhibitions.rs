@@ -25,21 +25,23 @@ impl Store {
         Ok(())
     }
 
-    /// Open incidents of an organisation that explain others.
+    /// Open incidents of an organisation that explain others of the same owner: an operator's sensor sees those of several.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn sources(
         write: &mut Write,
         organization: OrganizationNumber,
+        owner: OrganizationNumber,
     ) -> sqlx::Result<Vec<Incident>> {
         let text = format!(
-            "SELECT {COLUMNS} FROM incident WHERE organization = $1 AND is_source = 1 AND state <> 'closed'
+            "SELECT {COLUMNS} FROM incident WHERE organization = $1 AND owner = $3 AND is_source = 1 AND state <> 'closed'
              ORDER BY last_seen DESC, id LIMIT $2"
         );
         let rows = sqlx::query(AssertSqlSafe(text))
             .bind(organization.as_str())
             .bind(SOURCES_MAX)
+            .bind(owner.as_str())
             .fetch_all(&mut **write)
             .await?;
         rows.iter()

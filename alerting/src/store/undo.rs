@@ -34,6 +34,8 @@ struct Written {
     /// Account and name.
     assignee: Option<(String, String)>,
     severity: String,
+    #[serde(default)]
+    inhibited_by: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -149,7 +151,7 @@ impl Store {
     ) -> sqlx::Result<u64> {
         let told = "incident = $1 AND created_at >= $2 AND reason IN ('help_needed', 'escalated')";
         let text = format!(
-            "UPDATE notification SET state = 'failed', error = 'taken back' WHERE {told} AND state = 'pending'
+            "UPDATE notification SET state = 'withdrawn', error = 'taken back' WHERE {told} AND state = 'pending'
                  AND attempts = 0 AND claimed_until <= {clock}",
             clock = self.clock()
         );
@@ -158,7 +160,9 @@ impl Store {
             .bind(since.as_nanos())
             .execute(&mut **write)
             .await?;
-        let text = format!("SELECT id FROM notification WHERE {told} AND state <> 'failed' ORDER BY id");
+        let text = format!(
+            "SELECT id FROM notification WHERE {told} AND state NOT IN ('failed', 'withdrawn') ORDER BY id"
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(text))
             .bind(incident.as_str())
             .bind(since.as_nanos())
@@ -170,9 +174,9 @@ impl Store {
             let id = derive_id(&[b"correction", told.as_bytes()]);
             corrected += sqlx::query(
                 "INSERT INTO notification (id, incident, responder, responder_name, channel, address, language, reason,
-                     severity, created_at, state, attempts, next_at, appended_ms, claimed_until)
+                     severity, created_at, state, attempts, next_at, appended_ms, claimed_until, sealed)
                  SELECT $2, incident, responder, responder_name, channel, address, language, 'corrected',
-                     severity, $3, 'pending', 0, $3, 0, 0 FROM notification WHERE id = $1
+                     severity, $3, 'pending', 0, $3, 0, 0, sealed FROM notification WHERE id = $1
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(told)
@@ -199,6 +203,7 @@ fn written(before: &Before) -> Written {
             .as_ref()
             .map(|one| (one.account.clone(), one.name.clone())),
         severity: before.severity.as_str().to_owned(),
+        inhibited_by: before.inhibited_by.as_ref().map(ToString::to_string),
     }
 }
 
@@ -226,6 +231,7 @@ impl Written {
                 .clone()
                 .map(|(account, name)| alerting_incident::Assignee { account, name }),
             severity: self.severity.parse().ok()?,
+            inhibited_by: self.inhibited_by.as_deref().and_then(IncidentId::parse),
         })
     }
 }

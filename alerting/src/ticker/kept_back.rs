@@ -48,7 +48,9 @@ async fn wake(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
     };
     let incident = &stored.incident;
     let moment = state.moment();
-    let sources = Store::sources(&mut write, incident.key.organization).await?;
+    let route = route(&state.registry.load().routes, &Question::of(incident));
+    let owner = route.owner.unwrap_or(incident.key.organization);
+    let sources = Store::sources(&mut write, incident.key.organization, owner).await?;
     let by = inhibitor(&state.inhibitions, &sources, incident, moment.now);
     let silences = Store::silences_in(&mut write, incident.last_seen).await?;
     let span = (incident.first_seen, incident.last_seen);
@@ -56,14 +58,12 @@ async fn wake(state: &State, id: &IncidentId) -> sqlx::Result<bool> {
     let Some(change) = look_again(incident, by, silence, moment.now) else {
         return Ok(false);
     };
-    let route = route(&state.registry.load().routes, &Question::of(&change.incident));
     // Only what wakes is told of; `decide` knows.
     let Decision {
         change,
         notifications,
     } = decide(change, &route, &state.ladder, moment);
     let incident = &change.incident;
-    let owner = route.owner.unwrap_or(incident.key.organization);
     let search = search_text(state, incident, owner);
     Store::save_change(&mut write, &change, owner, &steps(&route), &search).await?;
     for notification in &notifications {

@@ -80,14 +80,11 @@ pub(crate) async fn start_at(clock: alerting::clock::Clock, more: &str) -> Servi
 
 /// `varde-alerting accounts …` on the service's store, while it runs.
 pub(crate) fn accounts(folder: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
-        .arg("accounts")
-        .args(arguments)
-        .arg("--config")
-        .arg(folder.join("alerting.yml"))
-        .stdin(Stdio::null())
-        .output()
-        .expect("run");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_varde-alerting"));
+    command.arg("accounts").args(arguments).arg("--config");
+    command.arg(folder.join("alerting.yml")).stdin(Stdio::null());
+    // The service runs here too and may hold the store: what waits on this thread has to go on elsewhere.
+    let output = tokio::task::block_in_place(|| command.output()).expect("run");
     if output.status.success() {
         Ok(String::from_utf8(output.stdout).expect("UTF-8"))
     } else {

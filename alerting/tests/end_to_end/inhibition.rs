@@ -16,6 +16,7 @@ use crate::{
 
 crate::stores::on_both![
     what_is_explained_is_told_once_its_explanation_is_closed,
+    what_one_owner_was_told_keeps_nothing_from_another,
     what_is_kept_back_is_told_after_a_day_or_when_the_configuration_says_otherwise,
 ];
 
@@ -104,6 +105,26 @@ async fn what_is_explained_is_told_once_its_explanation_is_closed() {
         .publish(&[Alerts::new(STAVANGER).entity("10.9.9.9").make(9)])
         .await;
     assert!(service.mails(5).await[4].text.contains("10.9.9.9"));
+}
+
+async fn what_one_owner_was_told_keeps_nothing_from_another() {
+    // Stavanger's sensor watches a network of Bergen's.
+    let operating = |folder: &std::path::Path| {
+        let file = folder.join("responders.yml");
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let row = "number: '964338531', networks: ['2001:db8:5::/48'], operator: '964965226',";
+        std::fs::write(&file, text.replace("number: '964338531',", row)).expect("written");
+        inhibiting(folder)
+    };
+    let service = Service::steered(clock().1, operating).await;
+    let outage = Alerts::new(STAVANGER).rule("outage").entity("10.1.1.1").make(1);
+    service.publish(&[outage]).await;
+    service.mails(1).await;
+    service
+        .publish(&[Alerts::new(STAVANGER).entity("2001:db8:5::7").make(2)])
+        .await;
+    let mail = service.mail_with("2001:db8:5::7").await;
+    assert!(mail.to.contains("bergen"), "{}", mail.to);
 }
 
 async fn what_is_kept_back_is_told_after_a_day_or_when_the_configuration_says_otherwise() {

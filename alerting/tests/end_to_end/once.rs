@@ -14,7 +14,36 @@ on_both!(
     what_is_sent_again_with_its_key_is_carried_out_once_and_answered_as_before,
     a_key_that_did_nothing_is_free_and_one_that_took_effect_is_never_carried_out_again,
     what_was_changed_since_it_was_read_is_not_changed_unseen,
+    a_stranger_writes_nothing_by_a_key,
 );
+
+/// What makes the store refuse to remember any key.
+const REMEMBERS_NONE: [&[&str]; 2] = [
+    &["CREATE TRIGGER none BEFORE INSERT ON request_once BEGIN SELECT raise(ABORT, 'none'); END"],
+    &[
+        "CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'none'; END $$",
+        "CREATE TRIGGER none BEFORE INSERT ON request_once FOR EACH ROW EXECUTE FUNCTION remember()",
+    ],
+];
+
+async fn a_stranger_writes_nothing_by_a_key() {
+    let service = Service::start().await;
+    service.publish(&[Alerts::new(BERGEN).make(1)]).await;
+    let mails = service.mails(1).await;
+    for text in REMEMBERS_NONE[usize::from(crate::stores::database().is_some())] {
+        service.by_hand(text).await;
+    }
+    let send = async |path: &str| {
+        let headers = ["idempotency-key: \"k\""];
+        ask(&service, "POST", path, &headers, "{}").await.status
+    };
+    for path in ["/api/v1/responder/nobodys/seen", "/api/v1/contact/nobodys"] {
+        assert_eq!(send(path).await, 404, "{path}");
+    }
+    // Whoever holds a link is remembered, or not served.
+    let own = format!("/api/v1/responder/{}/seen", mails[0].token());
+    assert_eq!(send(&own).await, 503);
+}
 
 fn silence(reason: &str) -> String {
     json!({"organization": BERGEN, "reason": reason, "until": "2099-01-01T00:00:00Z",
