@@ -115,7 +115,10 @@ async fn measured(
     }
     let made = made::fill(&mut connection, count, closed).await?;
     if is_postgres {
-        made::run(&mut connection, "VACUUM ANALYZE").await?;
+        // What filling leaves to be done is no part of answering.
+        for text in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            made::run(&mut connection, text).await?;
+        }
     }
     let mut questions = questions(&mut connection, &made).await?;
     connection.close().await?;
@@ -318,7 +321,7 @@ async fn questions(connection: &mut AnyConnection, made: &Made) -> anyhow::Resul
             "analyst",
             "q=portskanning",
             Some(50),
-            Some((1_000, false)),
+            Some((500, false)),
         ),
         (
             "search, a common word, a responder of one",
@@ -332,7 +335,7 @@ async fn questions(connection: &mut AnyConnection, made: &Made) -> anyhow::Resul
             "of-hundred",
             "q=portskanning",
             Some(50),
-            Some((1_000, false)),
+            Some((500, false)),
         ),
         (
             "search, a common word and a state",

@@ -46,8 +46,8 @@ const CHUNKS_AT_ONCE: i64 = if cfg!(test) { 4 } else { 128 };
 const EXAMINED_MAX: usize = if cfg!(test) { 64 } else { 1_536 };
 /// How many of them are looked at in one query.
 const EXAMINED_AT_ONCE: usize = if cfg!(test) { 5 } else { 128 };
-/// A total is counted so far.
-const COUNTED_MAX: u64 = if cfg!(test) { 20 } else { 1_000 };
+/// A total is counted so far: each one more costs a look at a row somewhere in the store, and nobody counts on it.
+const COUNTED_MAX: u64 = if cfg!(test) { 20 } else { 500 };
 /// Of a long text so many threes of characters are looked up, from all over it.
 const GRAMS_MAX: usize = 8;
 

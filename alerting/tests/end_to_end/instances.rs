@@ -48,7 +48,7 @@ async fn last_mail(service: &Service, mails: &mut watch::Receiver<Vec<Mail>>) {
 }
 
 /// A service in a folder of its own, on the bus of `first`.
-async fn start_beside(
+pub(crate) async fn start_beside(
     first: Option<&alerting::config::Config>,
     smtp_port: u16,
 ) -> (Service, alerting::config::Config) {

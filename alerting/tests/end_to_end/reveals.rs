@@ -14,11 +14,12 @@ use ingest_trust::reveal::{Answer, OPEN_MAX, Outcome, Question};
 use serde_json::{Value, json};
 
 use self::scene::{
-    CLEAR, FOUR, KEY, Process, REASON, SIX, Scene, alert, answers, public_key, put_answer, questions, steps,
-    told, until,
+    CLEAR, FOUR, KEY, REASON, SIX, Scene, alert, answers, public_key, put_answer, questions, steps, told,
+    until,
 };
 use crate::{
     BERGEN, STAVANGER,
+    process::Process,
     service::{Service, http},
     stores::on_both,
 };

@@ -1,12 +1,6 @@
 //! A service in which people log in and sites are asked, and everybody who has a part in it.
 
-use std::{
-    io::BufRead,
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
 use alerting::{clock::Clock, config::Config};
 use detect_alert::Alert;
@@ -269,46 +263,6 @@ pub(super) fn steps(view: &Value) -> Vec<(&str, &str)> {
             )
         })
         .collect()
-}
-
-/// The service as a process, to be killed.
-pub(super) struct Process(Child, pub(super) SocketAddr);
-
-impl Process {
-    pub(super) fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
-            .args(["run", "--config"])
-            .arg(folder.join("alerting.yml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let lines = std::io::BufReader::new(child.stderr.take().expect("piped")).lines();
-        let mut lines = lines.map(|line| line.expect("text"));
-        let line = lines
-            .find(|line| line.contains("takes requests"))
-            .expect("it runs");
-        std::thread::spawn(move || lines.for_each(drop));
-        let (_, rest) = line.split_once("address=").expect("an address");
-        let address = rest
-            .split_whitespace()
-            .next()
-            .expect("a word")
-            .parse()
-            .expect("an address");
-        Self(child, address)
-    }
-
-    pub(super) fn kill(mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("gone");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What `varde-alerting reveal-key` prints, which goes into a bundle.
