@@ -8,6 +8,7 @@ pub mod accounts;
 
 pub(crate) mod acting;
 pub(crate) mod break_glass;
+pub(crate) mod failures;
 pub(crate) mod login;
 mod noted;
 pub mod oidc;
@@ -17,6 +18,6 @@ mod seen;
 pub(crate) mod session;
 mod totp;
 
-pub(crate) use noted::note;
+pub(crate) use noted::{note_about, note_of};
 pub(crate) use secret::{Secret, random};
 pub(crate) use seen::Seen;

@@ -109,6 +109,7 @@ fn quick() -> Routes {
         .route(incidents::__path_organizations, incidents::organizations)
         .route(statistics::__path_conclusions, statistics::conclusions)
         .route(silences::__path_list, silences::list)
+        .route(silences::__path_one, silences::one)
         .route(silences::__path_add, silences::add)
         .route(silences::__path_end, silences::end)
         .route(aside::__path_list, aside::list)

@@ -189,7 +189,6 @@ pub(crate) async fn note_answer(
     let Some(what) = what else { return Ok(()) };
     let done = Done {
         what,
-        actor: String::new(),
         at: now,
         before: Before::of(before),
         others: vec![],

@@ -3,8 +3,9 @@
 //! Every entry's digest is SHA-256 over the digest of the entry before it (32 bytes, of the first one zeros) and its own
 //! canonical bytes: the text `varde audit 1` and a zero byte; number and time in nanoseconds since 1970, eight bytes each with
 //! the greatest first; actor, action and subject, each with its length in eight bytes before it; and `before` and `after`, each
-//! as a zero byte where there is none, else a one and the JSON text with its length. So a changed, missing, added or swapped
-//! entry breaks the chain at the first place that does not fit.
+//! as a zero byte where there is none, else a one and the JSON text with its length. Where the actor's account is known, the text is
+//! `varde audit 2`, and the account's id follows with its length; so entries from before accounts were kept are as they were, and
+//! none can get or lose its account. A changed, missing, added or swapped entry breaks the chain at the first place that does not fit.
 //!
 //! Who may write to the store can make the whole chain anew. Against that the [`Head`] (number and digest of the last entry)
 //! is kept outside of it: `varde audit head` prints it, and [`Chain::expecting`] holds the log to it. A log that was cut at
@@ -25,6 +26,8 @@ pub use log::Log;
 
 /// What every entry's bytes begin with: another form of them gets another number.
 const FORM: &[u8] = b"varde audit 1\0";
+/// The same of an entry with the actor's account.
+const FORM_WITH_ACCOUNT: &[u8] = b"varde audit 2\0";
 
 /// SHA-256 of an entry and all before it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +40,8 @@ pub struct Deed {
     pub at: Timestamp,
     /// Who: see [`named`].
     pub actor: String,
+    /// The id of their account, which stays theirs whatever they are called; `None` for who has none, and in older entries.
+    pub account: Option<String>,
     /// What, for example `registry.put`.
     pub action: String,
     /// To what, for example `organization/964965226`.
@@ -121,6 +126,7 @@ impl Deed {
         Self {
             at,
             actor: named(actor),
+            account: actor.account().map(str::to_owned),
             action: action.to_owned(),
             subject: subject.into(),
             before: None,
@@ -164,7 +170,11 @@ impl Digest {
     pub fn of(previous: Self, seq: u64, deed: &Deed) -> Self {
         let mut hash = Sha256::new();
         hash.update(previous.0);
-        hash.update(FORM);
+        hash.update(if deed.account.is_some() {
+            FORM_WITH_ACCOUNT
+        } else {
+            FORM
+        });
         hash.update(seq.to_be_bytes());
         hash.update(deed.at.as_nanos().to_be_bytes());
         let put = |hash: &mut Sha256, text: &str| {
@@ -179,6 +189,9 @@ impl Digest {
             if let Some(text) = value {
                 put(&mut hash, text);
             }
+        }
+        if let Some(account) = &deed.account {
+            put(&mut hash, account);
         }
         Self(hash.finalize().into())
     }
@@ -258,9 +271,18 @@ impl Chain {
 #[must_use]
 pub fn named(actor: &Actor) -> String {
     match actor {
-        Actor::Analyst { name } => format!("analyst:{name}"),
-        Actor::Responder { name } => format!("responder:{name}"),
+        Actor::Analyst { name, .. } => format!("analyst:{name}"),
+        Actor::Responder { name, .. } => format!("responder:{name}"),
         Actor::Varde => "varde".to_owned(),
+    }
+}
+
+/// Whether it was they who did what is kept with this account, and this name from [`named`]: by the account, or by the name where neither
+/// has one.
+pub(crate) fn is_by(actor: &Actor, account: Option<&str>, name: &str) -> bool {
+    match (actor.account(), account) {
+        (None, None) => named(actor) == name,
+        (own, account) => own.is_some() && own == account,
     }
 }
 

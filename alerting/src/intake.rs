@@ -220,6 +220,7 @@ struct Tally {
     opened: u64,
     decided: u64,
     refused: Vec<&'static str>,
+    not_kept: u64,
     canary: Option<ingest_event::Timestamp>,
 }
 
@@ -301,7 +302,9 @@ async fn apply_delivery(
             tally.refused.push(reason(&error));
             let now = state.now();
             // Where too many are kept, the bus still has it.
-            Store::put_aside(write, delivery, reason(&error), &error.to_string(), now).await?;
+            if !Store::put_aside(write, delivery, reason(&error), &error.to_string(), now).await? {
+                tally.not_kept += 1;
+            }
             Ok(())
         }
     }
@@ -487,6 +490,14 @@ fn count(state: &State, tally: &Tally) {
     metrics.notifications_decided.inc_by(tally.decided);
     for reason in &tally.refused {
         metrics.alerts_refused.with_label_values(&[reason]).inc();
+    }
+    if 0 < tally.not_kept {
+        tracing::error!(
+            records = tally.not_kept,
+            "no place is left for records that are put aside: these are on the bus alone; see `GET /api/v1/aside`"
+        );
+        let full = &metrics.aside_full;
+        full.with_label_values(&["passed_over"]).inc_by(tally.not_kept);
     }
     if let Some(at) = tally.canary {
         metrics.canary_seconds.set(at.as_millis() / 1_000);

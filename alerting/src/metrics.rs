@@ -6,6 +6,7 @@
 //! | `alerting_alerts_repeated_total` | alerts passed over since they were applied before |
 //! | `alerting_alerts_refused_total{reason}` | records that are no alert this version can read, or that the store refuses |
 //! | `alerting_alerts_aside` | records that were put aside, until a person has looked at them |
+//! | `alerting_aside_full_total{then}` | records for which no place was left there: `passed_over`, or attempts while all behind it is `held_up` |
 //! | `alerting_incidents_opened_total` | incidents opened |
 //! | `alerting_notifications_decided_total` | notifications put into the outbox |
 //! | `alerting_notifications_sent_total{channel}` | notifications handed over |
@@ -17,10 +18,11 @@
 //! | `alerting_notification_delay_seconds` | from the alert's place on the bus to the hand-over |
 //! | `alerting_escalations_total{to}` | incidents that nobody answered in time, by who was told next |
 //! | `alerting_answers_total{kind}` | seen, acknowledged and verdicts that came in |
-//! | `alerting_links_refused_total{reason}` | links that were unknown or expired |
+//! | `alerting_links_refused_total{reason}` | links that were unknown, expired or used up |
 //! | `alerting_logins_total{how}` | logins by how they were made, and attempts that were refused |
 //! | `alerting_reveals_total{step}` | steps of requests to reveal what pseudonyms stand for |
 //! | `alerting_reveal_answers_refused_total{why}` | answers of sites that were not taken |
+//! | `alerting_rows_passed_over_total{of}` | rows of the store that can't be read, and hold up no others: requests to reveal, mails that came back |
 //! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
 //! | `alerting_canary_timestamp_seconds` | when the last canary came out, seconds since 1970 |
 //! | `alerting_registry_rows_left_out` | imported and manual rows that the files contradict, and that say nothing |
@@ -46,6 +48,8 @@ pub struct Metrics {
     pub alerts_repeated: IntCounter,
     /// Records refused.
     pub alerts_refused: IntCounterVec,
+    /// Records for which no place was left.
+    pub aside_full: IntCounterVec,
     /// Incidents opened.
     pub incidents_opened: IntCounter,
     /// Notifications decided.
@@ -76,6 +80,8 @@ pub struct Metrics {
     pub reveals: IntCounterVec,
     /// Answers of sites that were not taken.
     pub reveal_answers_refused: IntCounterVec,
+    /// Rows of the store passed over.
+    pub rows_passed_over: IntCounterVec,
     /// Operations repeated.
     pub retries: IntCounterVec,
     /// Last canary.
@@ -139,6 +145,12 @@ impl Metrics {
                 "reason",
                 &["not_json", "bad_field", "schema_too_new", REFUSED_BY_STORE],
             )?,
+            aside_full: labelled(
+                "alerting_aside_full_total",
+                "Records that could not be put aside, since too many are.",
+                "then",
+                &["passed_over", "held_up"],
+            )?,
             incidents_opened: counter("alerting_incidents_opened_total", "Incidents opened.")?,
             notifications_decided: counter(
                 "alerting_notifications_decided_total",
@@ -195,7 +207,7 @@ impl Metrics {
                 "alerting_links_refused_total",
                 "Links refused.",
                 "reason",
-                &["unknown", "expired", "too_many"],
+                &["unknown", "expired", "too_many", "used_up"],
             )?,
             reveals: labelled(
                 "alerting_reveals_total",
@@ -210,7 +222,13 @@ impl Metrics {
                 "alerting_reveal_answers_refused_total",
                 "Answers of sites that were not taken.",
                 "why",
-                &["unreadable", "unknown", "foreign", "other", "late"],
+                &["unreadable", "unknown", "foreign", "other", "late", "broken"],
+            )?,
+            rows_passed_over: labelled(
+                "alerting_rows_passed_over_total",
+                "Rows of the store that can't be read, and that were passed over.",
+                "of",
+                &["reveal", "bounce"],
             )?,
             logins: labelled(
                 "alerting_logins_total",

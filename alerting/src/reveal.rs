@@ -3,17 +3,20 @@
 //!
 //! Each step is one transaction with its line in the request's own log and in the audit log. What has to be done on the bus
 //! is noted in it and done afterwards (`bus`); what sites say comes in by `answers`. Both may be done twice: a question
-//! lies under its own key in a compacted topic, and of several answers the first counts.
+//! lies under its own key in a compacted topic, and of several answers the first counts. `sites` says which site is asked, and
+//! `overdue` ends what ends by itself.
 
 mod answers;
 mod bus;
+mod overdue;
+mod sites;
 
-use std::{collections::BTreeMap, io::ErrorKind, path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
-use alerting_incident::{Actor, RevealState, RevealStep, askable};
+use alerting_incident::{Actor, RevealState, RevealStep};
 use anyhow::Context;
 use ingest_bus::Bus;
-use ingest_event::{OrganizationNumber, Timestamp, derive_id};
+use ingest_event::{Timestamp, derive_id};
 use ingest_trust::{
     reveal::{FORMAT, OPEN_MAX, PSEUDONYMS_MAX, Question, REASON_CHARS, RevealError},
     signing::SigningKey,
@@ -32,6 +35,10 @@ use crate::{
 };
 
 pub use bus::topic;
+pub(crate) use sites::{Chosen, choose, sites};
+
+/// Hexadecimal digits of an account's id by which a site is told of two people of one name.
+const ID_CHARS: usize = 8;
 
 /// The key that questions are signed with, and the times that hold for them.
 pub(crate) struct Desk {
@@ -56,6 +63,12 @@ pub(crate) enum Refusal {
     /// Values of two sensors, or of before and after a new key.
     #[error("`pseudonyms`: they were made with different keys; ask for those of each apart")]
     Keys,
+    /// Values of several sites, or one that stands in events of several.
+    #[error(
+        "`pseudonyms`: they are not of the events of one organisation alone; ask for those of each apart, or from the incident that \
+         became part of this one"
+    )]
+    Sites,
     /// Too few or too many.
     #[error("`pseudonyms`: name 1 to {PSEUDONYMS_MAX}")]
     Count,
@@ -124,28 +137,31 @@ fn key(path: &Path) -> anyhow::Result<SigningKey> {
     }
 }
 
-/// Starts what goes on by itself, if sites are asked at all.
+/// Starts what goes on by itself: where sites are not asked, or no longer, what they told is still forgotten in time.
 pub(crate) fn start(
     state: &Arc<State>,
     bus: &Bus,
     group: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let (ending, its_end) = (Arc::clone(state), stop.clone());
+    let mut running = vec![tokio::spawn(async move { overdue::run(&ending, &its_end).await })];
     if state.reveal.is_none() {
-        return Ok(Vec::new());
+        return Ok(running);
     }
     let producer = bus.producer().context("open a producer for questions to sites")?;
     let consumer = answers::consumer(bus, group).context("join the consumer group of answers")?;
     let (keeping, its_bus, its_stop) = (Arc::clone(state), bus.clone(), stop.clone());
     let (taking, end) = (Arc::clone(state), stop.clone());
-    Ok(vec![
+    running.extend([
         tokio::spawn(async move { bus::run(&keeping, &its_bus, &producer, &its_stop).await }),
         tokio::spawn(async move {
             // However it ends, the service ends with it: else answers would lie on the bus until they are gone.
             let _end = end.clone().drop_guard();
             answers::run(&taking, consumer, &end).await;
         }),
-    ])
+    ]);
+    Ok(running)
 }
 
 /// Asks for pseudonyms of an incident's events. The same question while it is open is the same request.
@@ -155,17 +171,20 @@ pub(crate) fn start(
 pub(crate) async fn ask(
     state: &State,
     stored: &Stored,
-    pseudonyms: Vec<String>,
+    chosen: Chosen,
     reason: &str,
     actor: &Actor,
 ) -> Result<String, Refusal> {
     let desk = state.reveal.as_ref().ok_or(Refusal::NotSet)?;
-    let organization = site_of(state, stored)?;
+    let Chosen {
+        organization,
+        key,
+        pseudonyms,
+    } = chosen;
     let reason = reason.trim();
     if !REASON_CHARS.contains(&reason.chars().count()) {
         return Err(Refusal::Reason);
     }
-    let (pseudonyms, key) = of_one_key(&askable(&stored.incident.lead.events), pseudonyms)?;
     let now = state.now();
     let mut write = state.store.begin().await?;
     let open = Store::open_reveals(&mut write, organization).await?;
@@ -187,6 +206,7 @@ pub(crate) async fn ask(
         pseudonyms,
         reason: reason.to_owned(),
         asked_by: actor.name().to_owned(),
+        asked_account: actor.account().map(str::to_owned),
         asked_at: now,
         ends_at: now.saturating_add(desk.settings.open()),
         state: RevealState::Waiting,
@@ -216,19 +236,20 @@ pub(crate) async fn approve(
     let Some(mut reveal) = of_incident(&mut write, stored, id).await? else {
         return Ok(None);
     };
-    let agreed = actor.name();
-    if agreed == reveal.asked_by {
+    // Of a request from before accounts were kept nobody can be told to be another: it is taken back, and asked anew.
+    if !actor.is_another_than(reveal.asked_account.as_deref(), &reveal.asked_by) {
         return Err(Refusal::OnePerson);
     }
     move_on(&mut reveal, RevealStep::Approve)?;
+    let (asked_by, approved_by) = told_apart(&reveal, actor);
     let question = Question {
         format: FORMAT,
         id: reveal.id.clone(),
         organization: reveal.organization,
         key: reveal.key.clone(),
         incident: reveal.incident.to_string(),
-        asked_by: reveal.asked_by.clone(),
-        approved_by: agreed.to_owned(),
+        asked_by,
+        approved_by,
         reason: reveal.reason.clone(),
         pseudonyms: reveal.pseudonyms.clone(),
         asked: reveal.asked_at,
@@ -264,7 +285,23 @@ pub(crate) async fn refuse(
     Ok(Some(()))
 }
 
-/// Writes down that somebody looks at what was revealed: in the audit log each time, in the request's own log once.
+/// How the site is told of the two: by their names, and where these are the same with the beginning of their accounts' ids.
+fn told_apart(reveal: &StoredReveal, agreed: &Actor) -> (String, String) {
+    let with_id = |name: &str, account: Option<&str>| {
+        let id: String = account.unwrap_or_default().chars().take(ID_CHARS).collect();
+        format!("{name} ({id})")
+    };
+    if reveal.asked_by != agreed.name() {
+        return (reveal.asked_by.clone(), agreed.name().to_owned());
+    }
+    (
+        with_id(&reveal.asked_by, reveal.asked_account.as_deref()),
+        with_id(agreed.name(), agreed.account()),
+    )
+}
+
+/// Writes down that somebody looks at what was revealed: in the audit log each time, in the request's own log once. What is kept no longer
+/// is not shown, whether it is emptied yet or not.
 ///
 /// # Errors
 /// If the store is away; `None` if there is no such request in this incident.
@@ -278,53 +315,20 @@ pub(crate) async fn read(
     let Some(mut reveal) = of_incident(&mut write, stored, id).await? else {
         return Ok(None);
     };
+    let now = state.now();
+    if reveal.forget_at.is_none_or(|at| at <= now) {
+        reveal.revealed = None;
+    }
     if reveal.revealed.is_none() {
         return Ok(Some(reveal));
     }
-    if Store::has_read_reveal(&mut write, id, actor.name()).await? {
-        audit(&mut write, &reveal, actor, RevealStep::Read, "", state.now()).await?;
+    if Store::has_read_reveal(&mut write, id, actor).await? {
+        audit(&mut write, &reveal, actor, RevealStep::Read, "", now).await?;
     } else {
         note(state, &mut write, &mut reveal, actor, RevealStep::Read, "").await?;
     }
     state.store.commit(write).await?;
     Ok(Some(reveal))
-}
-
-/// Whose site is asked: the organisation whose network the alerts are of.
-pub(crate) fn site_of(state: &State, stored: &Stored) -> Result<OrganizationNumber, Refusal> {
-    let organization = stored.incident.lead.organization;
-    let own = state.access.as_ref().map(|access| access.organization);
-    if own == Some(organization) {
-        return Err(Refusal::Several);
-    }
-    Ok(organization)
-}
-
-/// What is asked for, each once and in order, and the one key it was made with.
-fn of_one_key(
-    there: &BTreeMap<String, String>,
-    mut asked: Vec<String>,
-) -> Result<(Vec<String>, String), Refusal> {
-    for one in &mut asked {
-        *one = one.trim().to_owned();
-    }
-    asked.sort_unstable();
-    asked.dedup();
-    if !(1..=PSEUDONYMS_MAX).contains(&asked.len()) {
-        return Err(Refusal::Count);
-    }
-    let mut keys = Vec::new();
-    for one in &asked {
-        let key = there
-            .get(one)
-            .ok_or_else(|| Refusal::NotThere(one.chars().take(255).collect()))?;
-        keys.push(key);
-    }
-    keys.dedup();
-    match keys.as_slice() {
-        [key] => Ok(((asked), (*key).clone())),
-        _ => Err(Refusal::Keys),
-    }
 }
 
 async fn of_incident(write: &mut Write, stored: &Stored, id: &str) -> sqlx::Result<Option<StoredReveal>> {
@@ -358,6 +362,7 @@ async fn note(
     let line = StoredStep {
         at: now,
         who: actor.name().to_owned(),
+        account: actor.account().map(str::to_owned),
         step,
         note: text.to_owned(),
     };

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::Seen,
+    access::{Seen, failures},
     intake::{search_text, steps},
     state::State,
     statutory,
@@ -128,6 +128,8 @@ async fn tick(state: &State, is_first: bool) -> sqlx::Result<bool> {
     if has_told {
         state.decided.all();
     }
+    failures::sum_up(state).await?;
+    state.store.sweep_once(state.now()).await?;
     Ok(true)
 }
 

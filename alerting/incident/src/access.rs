@@ -117,6 +117,8 @@ pub enum Reach {
 pub struct Principal {
     /// As the timeline and the audit log name them.
     pub name: String,
+    /// The id of their account; `None` where nobody logs in.
+    pub account: Option<String>,
     /// How they showed it.
     pub login: Login,
     roles: Vec<(Role, Reach)>,
@@ -233,10 +235,18 @@ impl Principal {
         });
         Self {
             name,
+            account: None,
             login,
             roles: roles.collect(),
             only: None,
         }
+    }
+
+    /// The same, who logged in with this account.
+    #[must_use]
+    pub fn of_account(mut self, id: String) -> Self {
+        self.account = Some(id);
+        self
     }
 
     /// The same, for no other actions than these: a machine's token does what it was made for.

@@ -148,13 +148,17 @@ codes! {
 pub enum Actor {
     /// Someone at the CERT.
     Analyst {
-        /// As shown in the timeline.
+        /// As shown in the timeline: others may be called the same.
         name: String,
+        /// The id of their account, which nobody else has and which stays; `None` where nobody logs in.
+        account: Option<String>,
     },
     /// Someone who was notified.
     Responder {
         /// As in the registry.
         name: String,
+        /// The id of their account; `None` for whoever answers by a link.
+        account: Option<String>,
     },
     /// This service.
     Varde,
@@ -335,8 +339,38 @@ impl Actor {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Analyst { name } | Self::Responder { name } => name,
+            Self::Analyst { name, .. } | Self::Responder { name, .. } => name,
             Self::Varde => "Varde",
+        }
+    }
+
+    /// The id of their account, if they have one.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Analyst { account, .. } | Self::Responder { account, .. } => account.as_deref(),
+            Self::Varde => None,
+        }
+    }
+
+    /// Whether it was they who did what is kept with this account and name. Names say so only where neither has an account:
+    /// two may be called the same, and one may be called otherwise by now.
+    #[must_use]
+    pub fn is(&self, account: Option<&str>, name: &str) -> bool {
+        match (self.account(), account) {
+            (Some(own), Some(account)) => own == account,
+            (None, None) => self.name() == name,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// Whether it was surely another who did it. That is not the opposite of [`Actor::is`]: of what was done before accounts were kept,
+    /// somebody with an account is neither.
+    #[must_use]
+    pub fn is_another_than(&self, account: Option<&str>, name: &str) -> bool {
+        match (self.account(), account) {
+            (Some(_), Some(_)) | (None, None) => !self.is(account, name),
+            (Some(_), None) | (None, Some(_)) => false,
         }
     }
 }

@@ -7,7 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use alerting_incident::access::{Action, Grant, GrantError, Login, Principal, Reach, Role, may};
+use alerting_incident::{
+    Actor,
+    access::{Action, Grant, GrantError, Login, Principal, Reach, Role, may},
+};
 use ingest_event::{OrganizationNumber, Timestamp};
 use proptest::prelude::*;
 
@@ -222,5 +225,29 @@ proptest! {
             prop_assert!(!does || may(&all, *action, owner));
             prop_assert_eq!(may(&narrow, *action, owner), does && only.contains(action));
         }
+    }
+}
+
+/// Names are not who somebody is; and of what has no account nobody with one is known to be the doer, or another.
+#[test]
+fn who_did_it_goes_by_the_account_and_by_the_name_only_where_neither_has_one() {
+    let analyst = |name: &str, account: Option<&str>| Actor::Analyst {
+        name: name.to_owned(),
+        account: account.map(str::to_owned),
+    };
+    for (own, name, kept, kept_name, is, is_another) in [
+        (Some("1"), "Kari", Some("1"), "Kari", true, false),
+        (Some("1"), "Kari Gift", Some("1"), "Kari", true, false),
+        (Some("2"), "Kari", Some("1"), "Kari", false, true),
+        (Some("2"), "Ola", Some("1"), "Kari", false, true),
+        (None, "Kari", None, "Kari", true, false),
+        (None, "Ola", None, "Kari", false, true),
+        (Some("1"), "Kari", None, "Kari", false, false),
+        (Some("1"), "Ola", None, "Kari", false, false),
+        (None, "Kari", Some("1"), "Kari", false, false),
+    ] {
+        let actor = analyst(name, own);
+        let found = (actor.is(kept, kept_name), actor.is_another_than(kept, kept_name));
+        assert_eq!(found, (is, is_another), "{actor:?} of {kept:?} {kept_name}");
     }
 }

@@ -140,7 +140,10 @@ fn what_is_far_from_the_storm_stands_alone_and_a_closed_crowd_takes_in_nobody() 
     assert_eq!(incidents.len(), 6);
     take(&mut incidents, &alert(31, 19 + 2 * window + 1));
     assert_eq!((incidents.len(), incidents[6].is_crowd()), (7, false));
-    let actor = Actor::Analyst { name: "a".to_owned() };
+    let actor = Actor::Analyst {
+        name: "a".to_owned(),
+        account: None,
+    };
     let closed = close(&incidents[5], &actor, "", Timestamp::EPOCH)
         .expect("it was open")
         .incident;

@@ -122,7 +122,10 @@ fn opened(drawn: &Drawn, number: u8) -> Change {
 
 fn incident(drawn: &Drawn, number: u8) -> Incident {
     let mut incident = opened(drawn, number).incident;
-    let analyst = Actor::Analyst { name: "A".to_owned() };
+    let analyst = Actor::Analyst {
+        name: "A".to_owned(),
+        account: None,
+    };
     if drawn.closed {
         incident = close(&incident, &analyst, "", at(drawn.seen))
             .expect("open")
@@ -262,7 +265,10 @@ fn what_is_kept_back_is_told_when_it_is_not_any_more_and_only_then() {
     assert!(!may_be_inhibited(&all, &loud.change), "who was told is told on");
 
     // Who has taken it meanwhile needs no mail; a silence is kept; a call for help is heard.
-    let actor = Actor::Responder { name: "R".to_owned() };
+    let actor = Actor::Responder {
+        name: "R".to_owned(),
+        account: None,
+    };
     let taken = acknowledge(&held.incident, &actor, "", at(31))
         .expect("open")
         .incident;
@@ -336,7 +342,10 @@ fn what_becomes_graver_than_is_kept_back_wakes_and_what_is_taken_back_is_kept_on
     );
 
     // Taken while it was kept back, and given back when its source is over: it is looked at again, and not forgotten.
-    let actor = Actor::Analyst { name: "A".to_owned() };
+    let actor = Actor::Analyst {
+        name: "A".to_owned(),
+        account: None,
+    };
     let before = Before::of(&held);
     let taken = acknowledge(&held, &actor, "", at(21)).expect("open").incident;
     let freed = look_again(&taken, None, None, at(22)).expect("changed").incident;

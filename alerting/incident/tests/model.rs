@@ -234,7 +234,7 @@ proptest! {
         // The model: for each key a list of lives, each the set of its alerts and whether it was closed.
         let mut model: BTreeMap<DedupKey, Vec<(Vec<Alert>, bool)>> = BTreeMap::new();
         let mut known = BTreeSet::new();
-        let actor = Actor::Responder { name: "r".to_owned() };
+        let actor = Actor::Responder { name: "r".to_owned(), account: None };
         for (at, step) in steps.iter().enumerate() {
             let now = Timestamp::from_millis(1_000_000 + i64::try_from(at).expect("small"));
             let pick = |which: u8| (!book.incidents.is_empty()).then(|| &book.incidents[usize::from(which) % book.incidents.len()]);

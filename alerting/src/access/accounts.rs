@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use ingest_event::{OrganizationNumber, Timestamp};
 
-use super::{Secret, login, note, oidc, password, secret, totp};
+use super::{Secret, login, note_about, oidc, password, secret, totp};
 use crate::{
     clock::Clock,
     config::Config,
@@ -175,7 +175,14 @@ impl Desk {
                 let mut write = self.store.begin().await?;
                 Store::grant(&mut write, &account.id, &grant).await?;
                 let given = format!("{} {}", account.name, shown(&grant));
-                note(&mut write, self.now, OPERATOR, "grant.given", &given).await?;
+                note_about(
+                    &mut write,
+                    self.now,
+                    OPERATOR,
+                    "grant.given",
+                    (&account.id, &given),
+                )
+                .await?;
                 self.store.commit(write).await?;
                 Ok(String::new())
             }
@@ -191,7 +198,14 @@ impl Desk {
                 if !Store::unbind_identities(&mut write, &account.id).await? {
                     bail!("unbind `{login}`: nobody logs in as it by an identity provider");
                 }
-                note(&mut write, self.now, OPERATOR, "identity.unbound", &account.name).await?;
+                note_about(
+                    &mut write,
+                    self.now,
+                    OPERATOR,
+                    "identity.unbound",
+                    (&account.id, &account.name),
+                )
+                .await?;
                 self.store.commit(write).await?;
                 Ok(String::new())
             }
@@ -264,7 +278,14 @@ impl Desk {
             }
         }
         let added = format!("{} {}", account.name, kind.as_str());
-        note(&mut write, self.now, OPERATOR, "account.added", &added).await?;
+        note_about(
+            &mut write,
+            self.now,
+            OPERATOR,
+            "account.added",
+            (&account.id, &added),
+        )
+        .await?;
         self.store.commit(write).await?;
         Ok(fresh.map_or_else(String::new, |fresh| fresh.told(login, &self.issuer)))
     }
@@ -282,7 +303,14 @@ impl Desk {
         for code in &fresh.recovery {
             Store::add_recovery_code(&mut write, &account.id, &login::recovery_digest(code)).await?;
         }
-        note(&mut write, self.now, OPERATOR, "account.reset", &account.name).await?;
+        note_about(
+            &mut write,
+            self.now,
+            OPERATOR,
+            "account.reset",
+            (&account.id, &account.name),
+        )
+        .await?;
         self.store.commit(write).await?;
         Ok(fresh.told(&account.login, &self.issuer))
     }
@@ -306,11 +334,25 @@ impl Desk {
                     bail!("take back {} from `{login}`: it was not given", shown(&grant));
                 }
                 let taken = format!("{} {}", account.name, shown(&grant));
-                note(&mut write, self.now, OPERATOR, "grant.taken", &taken).await?;
+                note_about(
+                    &mut write,
+                    self.now,
+                    OPERATOR,
+                    "grant.taken",
+                    (&account.id, &taken),
+                )
+                .await?;
             }
             None => {
                 Store::revoke_account(&mut write, &account.id, self.now).await?;
-                note(&mut write, self.now, OPERATOR, "account.closed", &account.name).await?;
+                note_about(
+                    &mut write,
+                    self.now,
+                    OPERATOR,
+                    "account.closed",
+                    (&account.id, &account.name),
+                )
+                .await?;
             }
         }
         self.store.commit(write).await?;
@@ -341,7 +383,14 @@ impl Desk {
             ends_at,
         )
         .await?;
-        note(&mut write, self.now, OPERATOR, "token.made", &account.name).await?;
+        note_about(
+            &mut write,
+            self.now,
+            OPERATOR,
+            "token.made",
+            (&account.id, &account.name),
+        )
+        .await?;
         self.store.commit(write).await?;
         Ok(format!("token: {}\nuntil: {ends_at}\n", secret.as_str()))
     }
@@ -363,7 +412,14 @@ impl Desk {
             .await
             .with_context(|| format!("bind `{login}`"))?;
         let bound = format!("{} {provider}", account.name);
-        note(&mut write, self.now, OPERATOR, "identity.bound", &bound).await?;
+        note_about(
+            &mut write,
+            self.now,
+            OPERATOR,
+            "identity.bound",
+            (&account.id, &bound),
+        )
+        .await?;
         self.store.commit(write).await?;
         Ok(String::new())
     }

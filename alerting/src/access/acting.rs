@@ -1,16 +1,22 @@
 //! Which account acts, and who may be given an incident.
 
+use std::time::Duration;
+
 use alerting_incident::{
     Assignee,
     access::{Action, Login, Principal, may},
 };
 use ingest_event::OrganizationNumber;
 
-use super::{login::canonical, session::Credential};
+use super::{login::canonical, oidc, session::Credential};
 use crate::{
     state::State,
     store::{Account, AccountKind},
 };
+
+/// For how long after a login it counts what a provider said of somebody, for who may be given an incident: who was not there for a month
+/// is not at work. It lets nobody in.
+const VOUCHED_FOR: Duration = Duration::from_hours(31 * 24);
 
 /// The account behind a credential that was let in; `None` where nobody logs in.
 ///
@@ -71,13 +77,19 @@ pub(crate) fn as_assignee(account: &Account) -> Assignee {
     }
 }
 
-/// Whether a person's account sees incidents of `owner` and may do something with them; machines and the account for emergencies work on nothing.
+/// Whether a person's account sees incidents of `owner` and may do something with them, whoever vouches for the person; machines and the
+/// account for emergencies work on nothing.
 async fn sees(state: &State, account: &Account, owner: OrganizationNumber) -> sqlx::Result<bool> {
-    if account.revoked_at.is_some() || account.kind != AccountKind::Local {
+    let is_person = matches!(account.kind, AccountKind::Local | AccountKind::Federated);
+    if account.revoked_at.is_some() || !is_person {
         return Ok(false);
     }
-    let grants = state.store.grants(&account.id).await?;
+    let mut grants = state.store.grants(&account.id).await?;
     let (loaded, now) = (state.registry.load(), state.now());
+    let since = now.saturating_sub(VOUCHED_FOR);
+    for (provider, claimed) in state.store.claimed_since(&account.id, since).await? {
+        grants.extend(oidc::by_rule(state, &provider, &claimed).unwrap_or_default());
+    }
     let registry = loaded.routes.registry();
     let principal = Principal::new(account.name.clone(), Login::Local, &grants, now, |number| {
         registry.lineage(number, now)

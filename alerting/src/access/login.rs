@@ -13,7 +13,7 @@ use alerting_incident::access::Login;
 use ingest_event::Timestamp;
 use tokio::sync::Semaphore;
 
-use super::{Secret, break_glass, note, password, secret, session, totp};
+use super::{Secret, break_glass, failures::note_failure, note_of, password, secret, session, totp};
 use crate::{
     config::AccessSettings,
     state::State,
@@ -134,7 +134,8 @@ pub(crate) async fn log_in(
     if how == Login::BreakGlass {
         break_glass::tell(state, settings, &mut write, &account.name, &opened).await?;
     }
-    note(&mut write, now, &account.name, "login.succeeded", how.as_str()).await?;
+    let whose = (account.id.as_str(), account.name.as_str());
+    note_of(&mut write, now, whose, "login.succeeded", how.as_str()).await?;
     state.store.commit(write).await?;
     state.gate.let_in();
     state.metrics.logins.with_label_values(&[how.as_str()]).inc();
@@ -178,8 +179,7 @@ async fn use_code(
     }
 }
 
-/// Counts and notes a failure: of an account that is there by its name, of others without (a password is typed into
-/// the wrong field now and then), and once it is guarded not at all, so that nobody fills the audit log.
+/// Counts and notes a failure, and once it is guarded counts it only.
 async fn refused(
     state: &State,
     account: Option<&Account>,
@@ -194,9 +194,8 @@ async fn refused(
     if is_guarded {
         return Ok(Refused::Guarded);
     }
-    let name = account.map_or("unknown", |account| account.name.as_str());
     let mut write = state.store.begin().await?;
-    note(&mut write, now, name, "login.failed", "").await?;
+    note_failure(&mut write, account, "login.failed", "", now).await?;
     write.commit().await?;
     Ok(Refused::Wrong)
 }

@@ -15,15 +15,15 @@ use std::time::Duration;
 use ingest_event::Timestamp;
 use tokio::sync::Semaphore;
 
-use super::{Secret, login::Gate, note, secret};
+use super::{Secret, failures::note_failure, login::Gate, secret};
 use crate::{
     clock::Clock,
     config::{AccessSettings, ConfigError, Profile},
     state::State,
     store::{Account, Session, Store},
 };
-pub(crate) use enter::granted;
 pub(super) use enter::request_digest;
+pub(crate) use enter::{by_rule, granted};
 use provider::{Metadata, ProviderError};
 pub(crate) use provider::{Provider, encoded};
 use started::Started;
@@ -375,13 +375,12 @@ async fn refuse(
     count(state, "refused");
     let now = state.now();
     if state.providers.gate.lets(now) {
-        let name = account.map_or("unknown", |account| account.name.as_str());
         let what = match reason {
             Reason::BadToken(error) => format!("{} {} {error}", provider.settings.id, reason.as_str()),
             _ => format!("{} {}", provider.settings.id, reason.as_str()),
         };
         let mut write = state.store.begin().await?;
-        note(&mut write, now, name, "login.refused", &what).await?;
+        note_failure(&mut write, account, "login.refused", &what, now).await?;
         state.store.commit(write).await?;
     }
     Ok(Refused { reason, code, back })

@@ -57,9 +57,9 @@ pub(crate) async fn principal(
             };
             let mut grants = state.store.grants(&session.account.id).await?;
             grants.extend(by_rule);
-            let name = session.account.name;
+            let Account { id, name, .. } = session.account;
             let has_role = grants.iter().any(|grant| grant.holds(now));
-            Ok(has_role.then(|| trusted(state, name, session.login, &grants, now)))
+            Ok(has_role.then(|| trusted(state, name, session.login, &grants, now).of_account(id)))
         }
         Some(Credential::Token(secret)) => {
             let Some(token) = state.store.token(&secret.digest()).await? else {
@@ -120,7 +120,7 @@ fn idle(settings: &AccessSettings) -> Duration {
 
 async fn named(state: &State, account: &Account, login: Login, now: Timestamp) -> sqlx::Result<Principal> {
     let grants = state.store.grants(&account.id).await?;
-    Ok(trusted(state, account.name.clone(), login, &grants, now))
+    Ok(trusted(state, account.name.clone(), login, &grants, now).of_account(account.id.clone()))
 }
 
 fn the_cert(state: &State, now: Timestamp) -> Principal {

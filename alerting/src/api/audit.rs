@@ -37,6 +37,8 @@ pub(super) struct AuditEntry {
     at: String,
     /// Who.
     actor: String,
+    /// The id of their account: two may be called the same. Null for who has none, and in entries from before it was kept.
+    account: Option<String>,
     /// What was done, as `registry.put`.
     action: String,
     /// To what, as `incident/…`.
@@ -87,6 +89,7 @@ fn row(entry: &Entry) -> AuditEntry {
         seq: entry.seq,
         at: deed.at.to_string(),
         actor: deed.actor.clone(),
+        account: deed.account.clone(),
         action: deed.action.clone(),
         subject: deed.subject.clone(),
         before: value(&deed.before),

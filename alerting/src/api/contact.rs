@@ -15,7 +15,7 @@ use super::{Api, body::read_body, openapi::codes, problem::Problem};
 use crate::{
     audit::Deed,
     letters,
-    store::{Store, StoredLetter},
+    store::{Answered, Store, StoredLetter},
 };
 
 /// How long a link works: until the reminder is a month old, and another.
@@ -81,9 +81,19 @@ pub(super) async fn answer(
     let state = &api.state;
     let check = about.get("check").and_then(Value::as_str).unwrap_or_default();
     let mut write = state.store.begin().await?;
-    if Store::answer_check(&mut write, check, &body.answer, state.now()).await? {
+    let answered = Store::answer_check(&mut write, check, &body.answer, state.now()).await?;
+    if answered == Answered::TooOften {
+        state.metrics.links_refused.with_label_values(&["used_up"]).inc();
+        let detail = format!(
+            "thank you, your answer was changed several times already, and the last one holds; if it is wrong, call {} at {}",
+            state.cert.name, state.cert.phone
+        );
+        return Err(Problem::new(StatusCode::GONE, detail));
+    }
+    if answered == Answered::New {
         let actor = Actor::Responder {
             name: letter.name.clone(),
+            account: None,
         };
         let after = json!({ "answer": body.answer });
         let deed = Deed::by(&actor, state.now(), "contact.answered", &letter.responder).after(Some(&after));

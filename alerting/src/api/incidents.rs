@@ -7,8 +7,8 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, RawQuery, State as Shared},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use detect_alert::Severity;
 use ingest_event::OrganizationNumber;
@@ -36,6 +36,8 @@ use crate::{
 /// Rows in one answer, unless asked otherwise, and at most.
 const LIMIT: u32 = 50;
 const LIMIT_MAX: u32 = 200;
+/// Organisations in one answer, where the asker says how many.
+const ORGANIZATIONS_MAX: usize = 500;
 /// A search longer than this is no search.
 const TEXT_CHARS_MAX: usize = 200;
 /// The longest note: a page.
@@ -244,19 +246,54 @@ pub(super) async fn close(
 
 /// Lists the organisations that have incidents.
 ///
-/// Only those of which the asker sees some, by number.
+/// Only those of which the asker sees some, by number; all of them, unless `limit` says how many. Where the list goes on, `link` names the
+/// next part (RFC 8288, `rel="next"`).
 #[utoipa::path(get, path = "/api/v1/organizations",
-    responses((status = 200, body = Vec<OrganizationName>)))]
+    params(
+        ("cursor" = Option<codes::Cursor>, Query, description = "where to go on, as `link` has it"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "organisations in the answer; all unless said otherwise"),
+    ),
+    responses((status = 200, body = Vec<OrganizationName>, headers(("link" = String, description = "the next part, if there is one")))))]
 pub(super) async fn organizations(
     Shared(api): Shared<Api>,
     who: Who,
-) -> Result<Json<Vec<OrganizationName>>, Problem> {
-    let numbers = api.state.store.owners(&who.sees()).await?;
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let (mut after, mut limit) = (None, None);
+    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let pairs = serde_urlencoded(query.as_deref().unwrap_or_default())
+        .map_err(|()| wrong("the query can't be read".to_owned()))?;
+    for (name, value) in pairs {
+        match name.as_str() {
+            "cursor" => {
+                let number = OrganizationNumber::parse(&value);
+                after = Some(number.map_err(|_| wrong("`cursor`: pass it on as `link` has it".to_owned()))?);
+            }
+            "limit" => {
+                let given = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=ORGANIZATIONS_MAX).contains(limit));
+                let mend = || wrong(format!("`limit`: a number from 1 to {ORGANIZATIONS_MAX}"));
+                limit = Some(given.ok_or_else(mend)?);
+            }
+            _ => return Err(wrong(format!("`{name}`: unknown; known are cursor, limit"))),
+        }
+    }
+    let mut numbers = api.state.store.owners(&who.sees()).await?;
+    numbers.retain(|number| after.is_none_or(|after| after < *number));
+    let is_more = limit.is_some_and(|limit| limit < numbers.len());
+    numbers.truncate(limit.unwrap_or(usize::MAX));
+    let next = numbers.last().zip(limit).filter(|_| is_more);
+    let link = next.map(|(last, limit)| {
+        let link = format!("</api/v1/organizations?limit={limit}&cursor={last}>; rel=\"next\"");
+        [(header::LINK, link)]
+    });
     let list = numbers.into_iter().map(|number| OrganizationName {
         number: number.to_string(),
         name: api.state.organization_name(number),
     });
-    Ok(Json(list.collect()))
+    Ok((link, Json(list.collect::<Vec<_>>())).into_response())
 }
 
 async fn answered(

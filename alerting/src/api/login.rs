@@ -19,7 +19,7 @@ use crate::{
     access::{
         Secret,
         login::{self, Refused, Typed},
-        note,
+        note_of,
         oidc::ended,
         session::Credential,
     },
@@ -158,7 +158,9 @@ pub(super) async fn log_out(Shared(api): Shared<Api>, who: Who) -> Result<Respon
         }
         let mut write = state.store.begin().await?;
         Store::end_session(&mut write, &secret.digest()).await?;
-        note(&mut write, state.now(), &who.principal.name, "logout", "").await?;
+        let account = who.principal.account.as_deref().unwrap_or_default();
+        let whose = (account, who.principal.name.as_str());
+        note_of(&mut write, state.now(), whose, "logout", "").await?;
         state.store.commit(write).await?;
     }
     Ok(with_cookie(state, None, Json(LoggedOut { next }).into_response()))

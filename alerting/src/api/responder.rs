@@ -138,6 +138,7 @@ async fn answered(
     let notification = open(&api, &token).await?;
     let actor = Actor::Responder {
         name: notification.responder_name.clone(),
+        account: None,
     };
     let seen = Seen::through(&notification);
     let (incident, id) = (&notification.incident, &notification.id);

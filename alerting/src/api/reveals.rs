@@ -3,10 +3,11 @@
 //! The CERT sees every request; those who act for the organisation that is asked see those that reached their site, with
 //! everything that happened to them. What was revealed is told one request at a time, and each look is written down.
 
+use std::collections::BTreeSet;
+
 use alerting_incident::{
     IncidentId, RevealState, RevealStep,
     access::{Action, Login, may},
-    askable,
 };
 use axum::{
     Json,
@@ -144,16 +145,17 @@ pub(super) async fn list(
             shown.push(view(&api, &reveal).await?);
         }
     }
-    let site = stored.incident.lead.organization;
-    let may_ask = api.state.reveal.is_some() && may(&who.principal, Action::AskReveal, Some(site));
-    let there: Vec<String> = if may_ask {
-        askable(&stored.incident.lead.events).into_keys().collect()
-    } else {
-        Vec::new()
-    };
+    let mut there = BTreeSet::new();
+    if api.state.reveal.is_some() {
+        for (site, pseudonyms) in reveal::sites(&api.state, &stored).await? {
+            if may(&who.principal, Action::AskReveal, Some(site)) {
+                there.extend(pseudonyms.into_keys());
+            }
+        }
+    }
     Ok(Json(RevealList {
         reveals: shown,
-        askable: there,
+        askable: there.into_iter().collect(),
     }))
 }
 
@@ -175,10 +177,19 @@ pub(super) async fn ask(
     body: Bytes,
 ) -> Result<(StatusCode, Json<RevealView>), Problem> {
     let stored = incident(&api, &who, &id).await?;
-    who.require(Action::AskReveal, Some(stored.incident.lead.organization))?;
+    let sites = reveal::sites(&api.state, &stored).await?;
+    let may_ask = |site: OrganizationNumber| may(&who.principal, Action::AskReveal, Some(site));
+    if !may_ask(stored.incident.lead.organization) && !sites.keys().copied().any(may_ask) {
+        return Err(Problem::not_allowed(Action::AskReveal));
+    }
     is_person(&who)?;
     let body: RevealBody = read_body(&body)?;
-    let asked = reveal::ask(&api.state, &stored, body.pseudonyms, &body.reason, &who.actor).await?;
+    if api.state.reveal.is_none() {
+        return Err(Refusal::NotSet.into());
+    }
+    let chosen = reveal::choose(&sites, body.pseudonyms)?;
+    who.require(Action::AskReveal, Some(chosen.organization))?;
+    let asked = reveal::ask(&api.state, &stored, chosen, &body.reason, &who.actor).await?;
     let shown = reread(&api, &who, &stored, &asked).await?;
     Ok((StatusCode::CREATED, shown))
 }
@@ -260,9 +271,9 @@ pub(super) async fn refuse(
             "`reason`: say why",
         ));
     }
-    let name = who.actor.name();
+    let is_theirs = |reveal: &StoredReveal| who.actor.is(reveal.asked_account.as_deref(), &reveal.asked_by);
     let step = |reveal: &StoredReveal| match reveal.state {
-        RevealState::Waiting if reveal.asked_by != name => RevealStep::Deny,
+        RevealState::Waiting if !is_theirs(reveal) => RevealStep::Deny,
         _ if is_askers => RevealStep::Withdraw,
         _ => RevealStep::Refuse,
     };
@@ -361,6 +372,7 @@ impl From<Refusal> for Problem {
             Refusal::Several
             | Refusal::NotThere(_)
             | Refusal::Keys
+            | Refusal::Sites
             | Refusal::Count
             | Refusal::Reason
             | Refusal::Seal(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -9,19 +9,26 @@ use alerting_incident::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State as Shared},
+    extract::{Path, RawQuery, State as Shared},
     http::StatusCode,
+    response::Response,
 };
 use ingest_event::{OrganizationNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Api, body::read_body, openapi::codes, problem::Problem, who::Who};
+use super::{
+    Api, body::read_body, incidents::serde_urlencoded, openapi::codes, problem::Problem, version::tagged,
+    who::Who,
+};
 use crate::{
     audit::Deed,
     store::{SILENCES_MAX, Store},
 };
+
+/// All that changes of a silence is shown, and so is in the digest of its tag: it counts no versions.
+const VERSION: u64 = 1;
 
 /// What nobody is to be told of: of `organization`, `producer` and `entity` at least one, and what is given must all fit.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,20 +77,54 @@ pub(super) struct SilenceView {
     until: String,
 }
 
-/// Silences.
+/// A part of the silences.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SilenceList {
     /// The one that ends first first.
     silences: Vec<SilenceView>,
+    /// Where the list goes on; null at its end.
+    #[schema(value_type = Option<codes::Cursor>)]
+    next_cursor: Option<String>,
 }
 
 /// Lists the silences that have not ended.
-#[utoipa::path(get, path = "/api/v1/silences", responses((status = 200, body = SilenceList)))]
-pub(super) async fn list(Shared(api): Shared<Api>, _who: Who) -> Result<Json<SilenceList>, Problem> {
-    let silences = api.state.store.silences(api.state.now()).await?;
+#[utoipa::path(get, path = "/api/v1/silences",
+    params(
+        ("cursor" = Option<codes::Cursor>, Query, description = "where to go on"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "silences in the answer; all, which are 1,000 at most, unless said otherwise"),
+    ),
+    responses((status = 200, body = SilenceList)))]
+pub(super) async fn list(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    RawQuery(query): RawQuery,
+) -> Result<Json<SilenceList>, Problem> {
+    let (after, limit) = read(query.as_deref().unwrap_or_default())
+        .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, detail))?;
+    let found = api
+        .state
+        .store
+        .silences_page(api.state.now(), after.as_ref(), limit + 1)
+        .await?;
+    let (page, more) = found.split_at(found.len().min(usize::try_from(limit).unwrap_or(usize::MAX)));
+    let last = page.last().filter(|_| !more.is_empty());
     Ok(Json(SilenceList {
-        silences: silences.iter().map(shown).collect(),
+        silences: page.iter().map(shown).collect(),
+        next_cursor: last.map(|last| format!("{}.{}", last.until.as_nanos(), last.id.as_str())),
     }))
+}
+
+/// Shows a silence, also one that has ended.
+#[utoipa::path(get, path = "/api/v1/silences/{id}", params(("id" = codes::SilenceId, Path)),
+    responses((status = 200, body = SilenceView, headers(("etag" = String, description = "names what is shown"))), (status = 404)))]
+pub(super) async fn one(
+    Shared(api): Shared<Api>,
+    _who: Who,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = SilenceId::parse(&id).ok_or_else(no_such)?;
+    let silence = api.state.store.silence(&id).await?.ok_or_else(no_such)?;
+    Ok(tagged(VERSION, &shown(&silence)))
 }
 
 /// Begins a silence.
@@ -131,7 +172,7 @@ pub(super) async fn add(
         )));
     }
     let mut write = api.state.store.begin().await?;
-    if !Store::add_silence(&mut write, &silence, now).await? {
+    if !Store::add_silence(&mut write, &silence, who.actor.account(), now).await? {
         let detail = format!("there are {SILENCES_MAX} silences already: end some of them");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
@@ -152,12 +193,13 @@ pub(super) async fn end(
     who: Who,
     Path(id): Path<String>,
 ) -> Result<Json<SilenceView>, Problem> {
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, "there is no such silence");
     let id = SilenceId::parse(&id).ok_or_else(no_such)?;
     let mut write = api.state.store.begin().await?;
     let ended = Store::end_silence(&mut write, &id, api.state.now()).await?;
-    let ended = ended.ok_or_else(no_such)?;
-    if ended.by != who.actor.name() && who.principal.reach(Action::Manage) != Reach::Everything {
+    let (ended, account) = ended.ok_or_else(no_such)?;
+    if !who.actor.is(account.as_deref(), &ended.by)
+        && who.principal.reach(Action::Manage) != Reach::Everything
+    {
         return Err(Problem::not_allowed(Action::Manage));
     }
     let after = json!(shown(&ended));
@@ -165,6 +207,37 @@ pub(super) async fn end(
     Store::audit(&mut write, deed).await?;
     api.state.store.commit(write).await?;
     Ok(Json(shown(&ended)))
+}
+
+fn no_such() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no such silence")
+}
+
+/// Reads a query; the error names the parameter and what it may be.
+fn read(query: &str) -> Result<(Option<(Timestamp, String)>, i64), String> {
+    let (mut after, mut limit) = (None, SILENCES_MAX);
+    for (name, value) in serde_urlencoded(query).map_err(|()| "the query can't be read".to_owned())? {
+        let refuse = |mend: String| format!("`{name}`: {mend}");
+        match name.as_str() {
+            "cursor" => {
+                let parts = value.split_once('.');
+                let read = parts.and_then(|(until, id)| {
+                    let until = until.parse().ok().map(Timestamp::from_nanos)?;
+                    Some((until, SilenceId::parse(id)?.as_str().to_owned()))
+                });
+                after = Some(read.ok_or_else(|| refuse("pass on `next_cursor` as it was".to_owned()))?);
+            }
+            "limit" => {
+                let given = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=SILENCES_MAX).contains(limit));
+                limit = given.ok_or_else(|| refuse(format!("a number from 1 to {SILENCES_MAX}")))?;
+            }
+            _ => return Err(refuse("unknown; known are cursor, limit".to_owned())),
+        }
+    }
+    Ok((after, limit))
 }
 
 fn new_id() -> Result<SilenceId, Problem> {

@@ -1,6 +1,11 @@
 //! Server-sent events: each incident as it changes, resumable by the number of its change.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     extract::State as Shared,
@@ -23,13 +28,65 @@ const LOOK_MAX: u32 = 100;
 /// A comment at least this often, so that a proxy does not cut a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Of one account: a few tabs on a few machines. It takes eight accounts to shut others out.
+const OF_ONE_MAX: usize = 8;
+
 /// Places for streams.
 #[derive(Debug)]
-pub(crate) struct Streams(std::sync::Arc<Semaphore>);
+pub(crate) struct Streams {
+    all: Arc<Semaphore>,
+    /// How many each account holds.
+    held: Arc<Mutex<BTreeMap<String, usize>>>,
+}
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(std::sync::Arc::new(Semaphore::new(STREAMS_MAX)))
+        Self {
+            all: Arc::new(Semaphore::new(STREAMS_MAX)),
+            held: Arc::default(),
+        }
+    }
+}
+
+/// A place, given back when the stream ends.
+struct Place {
+    account: Option<String>,
+    held: Arc<Mutex<BTreeMap<String, usize>>>,
+    _one: OwnedSemaphorePermit,
+}
+
+impl Streams {
+    /// A place for whoever has this account. Where nobody logs in, all are one, and share all places.
+    fn place(&self, account: Option<&str>) -> Result<Place, Problem> {
+        let one = Arc::clone(&self.all).try_acquire_owned().map_err(|_| {
+            let detail = "too many open streams; close some pages";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        })?;
+        if let Some(account) = account {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = held.get(account).copied().unwrap_or_default();
+            if OF_ONE_MAX <= count {
+                let detail = format!("you have {OF_ONE_MAX} streams open; close some pages");
+                return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+            }
+            held.insert(account.to_owned(), count + 1);
+        }
+        Ok(Place {
+            account: account.map(str::to_owned),
+            held: Arc::clone(&self.held),
+            _one: one,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(account) = &self.account else { return };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.get_mut(account) {
+            Some(count) if 1 < *count => *count -= 1,
+            _ => drop(held.remove(account)),
+        }
     }
 }
 
@@ -39,7 +96,7 @@ struct Reader {
     last: i64,
     changes: watch::Receiver<u64>,
     waiting: std::vec::IntoIter<Stored>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Sends each incident as it changes (server-sent events).
@@ -50,6 +107,7 @@ struct Reader {
     params(("last-event-id" = Option<String>, Header, description = "the id of the last event that came")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 429, description = "too many streams of this account are open"),
         (status = 503, description = "the store is away, or too many streams are open"),
     ))]
 pub(super) async fn stream(
@@ -57,14 +115,7 @@ pub(super) async fn stream(
     who: Who,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let place = std::sync::Arc::clone(&api.streams.0)
-        .try_acquire_owned()
-        .map_err(|_| {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many open streams; close some pages",
-            )
-        })?;
+    let place = api.streams.place(who.principal.account.as_deref())?;
     let changes = api.state.store.changes();
     let resume = headers
         .get("last-event-id")

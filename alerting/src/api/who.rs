@@ -32,11 +32,11 @@ impl Who {
     pub(crate) async fn of(state: &State, credential: Option<Credential>) -> sqlx::Result<Option<Self>> {
         let principal = session::principal(state, credential.as_ref()).await?;
         Ok(principal.map(|principal| {
-            let name = principal.name.clone();
+            let (name, account) = (principal.name.clone(), principal.account.clone());
             let actor = if principal.is_of_the_cert() {
-                Actor::Analyst { name }
+                Actor::Analyst { name, account }
             } else {
-                Actor::Responder { name }
+                Actor::Responder { name, account }
             };
             Self {
                 actor,

@@ -56,7 +56,6 @@ pub(crate) async fn merge(
     save(state, &mut write, &merged.survivor, &whole).await?;
     let done = Done {
         what: Undoable::Merge,
-        actor: String::new(),
         at: now,
         before: Before::of(&whole.incident),
         others: noted,

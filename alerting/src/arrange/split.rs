@@ -90,7 +90,6 @@ async fn part_off(
     let before = Before::of(incident);
     let noted = Done {
         what: Undoable::Split,
-        actor: String::new(),
         at: now,
         others: vec![(part.clone(), before.clone(), vec![])],
         before,

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Refused, audit, save, split::incidents, there, told};
 use crate::{
     access::Seen,
-    audit::named,
     state::State,
     store::{Done, Store, Stored, Write},
 };
@@ -26,9 +25,8 @@ pub(crate) async fn undo(
     let moment = state.moment();
     let mut write = state.store.begin().await?;
     let stored = there(&mut write, reach, id).await?;
-    let done = Store::done(&mut write, id).await?;
-    let done = done
-        .filter(|done| done.actor == named(actor))
+    let done = Store::done(&mut write, id, actor)
+        .await?
         .ok_or_else(|| Refused::because(UndoError::NotYours))?;
     if !is_in_time(done.at, moment.now) {
         return Err(Refused::because(UndoError::TooLate));

@@ -32,6 +32,9 @@ struct Line {
     seq: u64,
     at: String,
     actor: String,
+    /// Left out where there is none, as older versions wrote and read lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     action: String,
     subject: String,
     before: Option<String>,
@@ -47,6 +50,7 @@ pub fn write_line(entry: &Entry) -> String {
         seq: entry.seq,
         at: deed.at.to_string(),
         actor: deed.actor,
+        account: deed.account,
         action: deed.action,
         subject: deed.subject,
         before: deed.before,
@@ -72,6 +76,7 @@ pub fn read_line(text: &str) -> Result<Entry, LineError> {
         deed: Deed {
             at,
             actor: line.actor,
+            account: line.account,
             action: line.action,
             subject: line.subject,
             before: line.before,

@@ -6,6 +6,8 @@ fn deed(number: i64) -> Deed {
     Deed {
         at: Timestamp::from_nanos(1_772_438_400_000_000_000 + number),
         actor: format!("analyst:Åse {number}"),
+        // Of people of one name, of whom some have an account and some, from before, have none.
+        account: (number % 4 != 0).then(|| format!("{:032x}", number % 4)),
         action: "registry.put".to_owned(),
         subject: "organization/964965226".to_owned(),
         before: (number % 2 == 0).then(|| format!(r#"{{"name":"ŋ {number}"}}"#)),
@@ -47,6 +49,7 @@ fn the_form_of_the_bytes_never_changes() {
     let deed = Deed {
         at: Timestamp::from_nanos(1),
         actor: "a".to_owned(),
+        account: None,
         action: "b".to_owned(),
         subject: String::new(),
         before: None,
@@ -60,13 +63,32 @@ fn the_form_of_the_bytes_never_changes() {
     bytes.extend(b"\0\x01\0\0\0\0\0\0\0\x02{}");
     let digest: [u8; 32] = Sha256::digest(&bytes).into();
     assert_eq!(Digest::of(Digest::BEGINNING, 1, &deed), Digest(digest));
+
+    // The same by an account: another form, with the account after all else.
+    let by_account = Deed {
+        account: Some("c".to_owned()),
+        ..deed
+    };
+    let place = 32 + b"varde audit ".len();
+    bytes[place] = b'2';
+    bytes.extend(b"\0\0\0\0\0\0\0\x01c");
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    assert_eq!(Digest::of(Digest::BEGINNING, 1, &by_account), Digest(digest));
 }
 
 #[test]
 fn any_change_shows_at_the_entry_that_was_changed() {
     let whole = log(7);
     type Change = fn(&mut Entry);
-    let changes: [Change; 8] = [
+    let changes: [Change; 9] = [
+        // Another's, or somebody's at last, or nobody's any more.
+        |entry| {
+            entry.deed.account = match entry.deed.account.take() {
+                Some(account) if account.ends_with('1') => Some("2".repeat(32)),
+                Some(_) => None,
+                None => Some(String::new()),
+            }
+        },
         |entry| entry.deed.at = Timestamp::from_nanos(5),
         |entry| entry.deed.actor.push('x'),
         |entry| entry.deed.action = "registry.delete".to_owned(),

@@ -55,7 +55,13 @@ async fn keep(state: &State, batch: &Batch, refusal: &sqlx::Error) -> sqlx::Resu
     let place = &delivery.position;
     let mut write = state.store.begin().await?;
     let detail = refusal.to_string();
+    // An alert is never let go unseen: it is waited for until there is a place.
     if !Store::put_aside(&mut write, delivery, REFUSED_BY_STORE, &detail, state.now()).await? {
+        state.metrics.aside_full.with_label_values(&["held_up"]).inc();
+        tracing::error!(
+            topic = %place.topic, partition = place.partition, offset = place.offset,
+            "no place is left for an alert that the store refuses, and none behind it is applied; see `GET /api/v1/aside`"
+        );
         return Ok(None);
     }
     let next = Position {

@@ -12,7 +12,7 @@ use crate::{
     audit::Deed,
     outbox,
     state::State,
-    store::{Outcome, Store, StoredLetter, Write},
+    store::{Outcome, Store, StoredLetter, Write, is_refused},
 };
 
 /// What came back longer ago says nothing of the address now.
@@ -68,43 +68,68 @@ async fn weigh(state: &State, write: &mut Write, address: &str, now: Timestamp) 
     Ok(())
 }
 
-/// Looks at what came back: whose it was, and whom to tell instead.
+/// Looks at what came back: whose it was, and whom to tell instead. What can't be read of one holds up no other.
 pub(super) async fn settle(state: &State) -> sqlx::Result<()> {
     for (message, status) in state.store.new_bounces(LOOK_MAX).await? {
-        let mut write = state.store.begin().await?;
-        let now = state.now();
-        let notification = match NotificationId::parse(&message) {
-            Some(id) => state.store.notification(&id).await?,
-            None => None,
-        };
-        let letter = state.store.letter(&message).await?;
-        let address = notification
-            .as_ref()
-            .map(|one| one.channel.address().to_owned())
-            .or_else(|| letter.map(|letter| letter.address))
-            .unwrap_or_default();
-        let counts = !address.is_empty() && is_of_the_address(&status);
-        let state_of = if counts { "counted" } else { "passed_over" };
-        if !Store::settle_bounce(&mut write, &message, &address, state_of).await? {
-            continue;
-        }
-        let why = format!("it came back: {status}");
-        if Store::came_back(&mut write, &message, &why, now).await? {
-            if let Some(notification) = &notification {
-                outbox::became(state, &mut write, notification, &Outcome::Failed(why), now).await?;
+        match settle_one(state, &message, &status).await {
+            Err(error) if is_refused(&error) => {
+                let mut write = state.store.begin().await?;
+                if Store::settle_bounce(&mut write, &message, "", "passed_over").await? {
+                    // What it was about did not arrive all the same.
+                    let why = format!("it came back: {status}");
+                    let came_back = Store::came_back(&mut write, &message, &why, state.now()).await?;
+                    state.store.commit(write).await?;
+                    count_failed(state, came_back);
+                    tracing::error!(
+                        "what came back is about something that can't be read; it is passed over"
+                    );
+                    state
+                        .metrics
+                        .rows_passed_over
+                        .with_label_values(&["bounce"])
+                        .inc();
+                }
             }
-            state
-                .metrics
-                .notifications_failed
-                .with_label_values(&["email"])
-                .inc();
+            settled => settled?,
         }
-        if counts {
-            weigh(state, &mut write, &address, now).await?;
-        }
-        state.store.commit(write).await?;
     }
     Ok(())
+}
+
+async fn settle_one(state: &State, message: &str, status: &str) -> sqlx::Result<()> {
+    let mut write = state.store.begin().await?;
+    let now = state.now();
+    let notification = match NotificationId::parse(message) {
+        Some(id) => state.store.notification(&id).await?,
+        None => None,
+    };
+    let letter = state.store.letter(message).await?;
+    let address = notification
+        .as_ref()
+        .map(|one| one.channel.address().to_owned())
+        .or_else(|| letter.map(|letter| letter.address))
+        .unwrap_or_default();
+    let counts = !address.is_empty() && is_of_the_address(status);
+    let state_of = if counts { "counted" } else { "passed_over" };
+    if !Store::settle_bounce(&mut write, message, &address, state_of).await? {
+        return Ok(());
+    }
+    let why = format!("it came back: {status}");
+    let came_back = Store::came_back(&mut write, message, &why, now).await?;
+    if came_back && let Some(notification) = &notification {
+        outbox::became(state, &mut write, notification, &Outcome::Failed(why), now).await?;
+    }
+    if counts {
+        weigh(state, &mut write, &address, now).await?;
+    }
+    state.store.commit(write).await?;
+    count_failed(state, came_back);
+    Ok(())
+}
+
+fn count_failed(state: &State, came_back: bool) {
+    let failed = &state.metrics.notifications_failed;
+    failed.with_label_values(&["email"]).inc_by(u64::from(came_back));
 }
 
 /// Tells the duty officer how much was given up since they were told last.

@@ -88,7 +88,10 @@ impl Offline {
         now: Timestamp,
     ) -> Result<ImportChanges, ImportError> {
         let reason = desk::reason(Some(reason)).map_err(|flaw| ImportError::Flaws(vec![flaw]))?;
-        let actor = Actor::Analyst { name: by.to_owned() };
+        let actor = Actor::Analyst {
+            name: by.to_owned(),
+            account: None,
+        };
         let hand = Hand {
             actor: &actor,
             now,

@@ -16,7 +16,7 @@ use super::{Refusal, move_on, note};
 use crate::{
     audit::Deed,
     state::State,
-    store::{Store, StoredReveal},
+    store::{Store, StoredReveal, is_refused},
 };
 
 /// Answers are few.
@@ -42,6 +42,8 @@ enum Unwanted {
     Other,
     /// It was answered, taken back or out of date before.
     Late,
+    /// What was asked can't be read in the store, or the store refuses what is answered.
+    Broken,
 }
 
 impl Unwanted {
@@ -52,6 +54,7 @@ impl Unwanted {
             Self::Foreign => "foreign",
             Self::Other => "other",
             Self::Late => "late",
+            Self::Broken => "broken",
         }
     }
 }
@@ -84,7 +87,7 @@ pub(super) async fn run(state: &State, mut consumer: Consumer, stop: &Cancellati
         };
         let mut positions: Vec<Position> = Vec::new();
         for delivery in &batch.deliveries {
-            while let Err(error) = take(state, delivery).await {
+            while let Err(error) = take_or_pass_over(state, delivery).await {
                 if stop.is_cancelled() {
                     return;
                 }
@@ -113,6 +116,20 @@ async fn pause(stop: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(PAUSE) => {}
         () = stop.cancelled() => {}
+    }
+}
+
+/// Takes an answer. One that can never be taken holds up no other: only what the store may do later is tried again.
+async fn take_or_pass_over(state: &State, delivery: &Delivery) -> Result<(), Refusal> {
+    match take(state, delivery).await {
+        Err(Refusal::Store(error)) if !is_refused(&error) => Err(Refusal::Store(error)),
+        Err(_) => {
+            let sender = topic::revealed_by(delivery.position.topic.as_str());
+            let read = serde_json::from_slice::<Answered>(&delivery.record.value).ok();
+            let id = read.as_ref().map(|read| read.answer.id.as_str());
+            refused(state, Unwanted::Broken, sender, id).await
+        }
+        Ok(()) => Ok(()),
     }
 }
 
@@ -149,7 +166,7 @@ async fn take(state: &State, delivery: &Delivery) -> Result<(), Refusal> {
         keep(state, &mut reveal, &answer.values);
     }
     let name = format!("{} ({sensor})", answer.by);
-    let site = Actor::Responder { name };
+    let site = Actor::Responder { name, account: None };
     note(state, &mut write, &mut reveal, &site, step, &answer.reason).await?;
     state.store.commit(write).await?;
     Ok(())

@@ -1,16 +1,15 @@
-//! What goes on by itself: questions are put on the bus and taken off, requests run out, what was revealed is forgotten.
+//! Questions are put on the bus and taken off, as was decided.
 
 use std::time::Duration;
 
-use alerting_incident::{Actor, RevealStep};
-use ingest_bus::{Bus, Cleanup, Producer, Record, Topic, TopicNameError, TopicSpec};
+use ingest_bus::{Bus, Cleanup, ErrorClass, Producer, Record, Topic, TopicNameError, TopicSpec};
 use ingest_trust::reveal::{ANSWER_BYTES_MAX, ENVELOPE_BYTES_MAX, place};
 use tokio_util::sync::CancellationToken;
 
-use super::{Refusal, move_on, note};
+use super::overdue::Walk;
 use crate::{
     state::State,
-    store::{OnBus, Store},
+    store::{OnBus, is_refused},
 };
 
 /// Between two looks.
@@ -39,16 +38,15 @@ pub fn topic() -> Result<TopicSpec, TopicNameError> {
 
 /// Runs until `stop`.
 pub(super) async fn run(state: &State, bus: &Bus, producer: &Producer, stop: &CancellationToken) {
-    let mut is_made = false;
+    let (mut is_made, mut walk) = (false, Walk::default());
     while !stop.is_cancelled() {
         let done = async {
-            overdue(state).await?;
             let topic = topic()?;
             if !is_made {
                 bus.ensure_topics(std::slice::from_ref(&topic)).await?;
                 is_made = true;
             }
-            publish(state, producer, &topic.topic).await
+            publish(state, producer, &topic.topic, &mut walk).await
         };
         if let Err(error) = done.await {
             tracing::warn!(
@@ -64,40 +62,34 @@ pub(super) async fn run(state: &State, bus: &Bus, producer: &Producer, stop: &Ca
     }
 }
 
-/// Puts questions on the bus and takes them off, as was decided. Done again after a crash, it changes nothing.
-async fn publish(state: &State, producer: &Producer, topic: &Topic) -> anyhow::Result<()> {
-    for reveal in state.store.reveals_for_bus(LOOK_MAX).await? {
+/// Puts questions on the bus and takes them off, as was decided. Done again after a crash, it changes nothing. What can't be read, and
+/// what the bus will never take, is passed over.
+async fn publish(state: &State, producer: &Producer, topic: &Topic, walk: &mut Walk) -> anyhow::Result<()> {
+    let rows = state.store.reveals_for_bus(&walk.after, LOOK_MAX).await?;
+    let (last, count) = (rows.last().map(|(id, _)| id.clone()), rows.len());
+    for (id, reveal) in rows {
+        let reveal = match reveal {
+            Ok(reveal) => reveal,
+            Err(error) if is_refused(&error) => {
+                walk.pass_over(state, &id);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let key = place(reveal.organization, &reveal.id);
         let record = match (reveal.bus, reveal.envelope) {
             (OnBus::Put, Some(envelope)) => Record::new(envelope).with_key(key),
             (OnBus::Put | OnBus::Take | OnBus::Nothing, _) => Record::tombstone(key),
         };
-        producer.publish(topic, vec![record]).await?;
+        match producer.publish(topic, vec![record]).await {
+            Err(error) if error.class() == ErrorClass::Poison => {
+                walk.pass_over(state, &id);
+                continue;
+            }
+            published => published?,
+        };
         state.store.reveal_is_on_bus(&reveal.id, reveal.bus).await?;
     }
-    Ok(())
-}
-
-/// Ends what nobody answered in time, and forgets what was revealed long enough ago.
-async fn overdue(state: &State) -> Result<(), Refusal> {
-    let now = state.now();
-    for id in state.store.overdue_reveals(now, LOOK_MAX).await? {
-        let mut write = state.store.begin().await?;
-        // Read again: it may have been answered since.
-        let Some(mut reveal) = Store::reveal_in(&mut write, &id).await? else {
-            continue;
-        };
-        let step = if reveal.state.is_open() && reveal.ends_at <= now {
-            RevealStep::Expire
-        } else if reveal.forget_at.is_some_and(|at| at <= now) {
-            (reveal.revealed, reveal.forget_at) = (None, None);
-            RevealStep::Forget
-        } else {
-            continue;
-        };
-        move_on(&mut reveal, step)?;
-        note(state, &mut write, &mut reveal, &Actor::Varde, step, "").await?;
-        state.store.commit(write).await?;
-    }
+    walk.behind(last.as_ref(), count, LOOK_MAX);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::audit::{Deed, Digest, Entry, Head};
 macro_rules! entries {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, at, actor, action, subject, before, after, digest FROM audit ",
+            "SELECT seq, at, actor, account, action, subject, before, after, digest FROM audit ",
             $rest
         )
     };
@@ -41,6 +41,7 @@ impl Store {
         let deed = Deed {
             at: deed.at,
             actor: storable(&deed.actor),
+            account: deed.account.as_deref().map(storable),
             action: storable(&deed.action),
             subject: storable(&deed.subject),
             before: deed.before.as_deref().map(storable),
@@ -49,8 +50,8 @@ impl Store {
         let entry = head(&row)?.append(deed);
         let Entry { seq, deed, digest } = &entry;
         sqlx::query(
-            "INSERT INTO audit (seq, at, actor, action, subject, before, after, digest)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO audit (seq, at, actor, action, subject, before, after, digest, account)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(seq.cast_signed())
         .bind(deed.at.as_nanos())
@@ -60,6 +61,7 @@ impl Store {
         .bind(deed.before.as_deref())
         .bind(deed.after.as_deref())
         .bind(digest.to_string())
+        .bind(deed.account.as_deref())
         .execute(&mut **write)
         .await?;
         sqlx::query("UPDATE audit_head SET digest = $1 WHERE id = 1")
@@ -137,6 +139,7 @@ fn entry(row: &DbRow) -> sqlx::Result<Entry> {
         deed: Deed {
             at: Timestamp::from_nanos(row.try_get("at")?),
             actor: row.try_get("actor")?,
+            account: row.try_get("account")?,
             action: row.try_get("action")?,
             subject: row.try_get("subject")?,
             before: row.try_get("before")?,

@@ -20,6 +20,20 @@ pub(crate) struct ContactCheck {
     pub(crate) answer: Option<String>,
 }
 
+/// Answers to one question that are noted: said, mistaken, corrected, and once more. Each is in the audit log.
+const ANSWERS_MAX: i64 = 4;
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// It is noted.
+    New,
+    /// It was said before, or nobody asks any more.
+    Known,
+    /// It was changed too often; the one before stays.
+    TooOften,
+}
+
 impl Store {
     /// All of them.
     ///
@@ -72,7 +86,8 @@ impl Store {
         next: Timestamp,
     ) -> sqlx::Result<bool> {
         let asked = sqlx::query(
-            "UPDATE contact_check SET asked_at = $2, due_at = $3, reminded_at = NULL, answered_at = NULL, answer = NULL
+            "UPDATE contact_check SET asked_at = $2, due_at = $3, reminded_at = NULL, answered_at = NULL, answer = NULL,
+                 changes = 0
              WHERE id = $1 AND due_at <= $2",
         )
         .bind(id)
@@ -94,7 +109,7 @@ impl Store {
         Ok(0 < reminded.execute(&mut **write).await?.rows_affected())
     }
 
-    /// Notes what a contact said; `false` if it said so before.
+    /// Notes what a contact said, if it is new and was not changed too often since it was asked.
     ///
     /// # Errors
     /// If the store is away.
@@ -103,13 +118,28 @@ impl Store {
         id: &str,
         answer: &str,
         now: Timestamp,
-    ) -> sqlx::Result<bool> {
+    ) -> sqlx::Result<Answered> {
         let noted = sqlx::query(
-            "UPDATE contact_check SET answered_at = $3, answer = $2 WHERE id = $1 AND (answer IS NULL OR answer <> $2)",
+            "UPDATE contact_check SET answered_at = $3, answer = $2, changes = changes + 1
+             WHERE id = $1 AND (answer IS NULL OR answer <> $2) AND changes < $4",
         )
         .bind(id)
         .bind(answer)
-        .bind(now.as_nanos());
-        Ok(0 < noted.execute(&mut **write).await?.rows_affected())
+        .bind(now.as_nanos())
+        .bind(ANSWERS_MAX);
+        if 0 < noted.execute(&mut **write).await?.rows_affected() {
+            return Ok(Answered::New);
+        }
+        let row =
+            sqlx::query("SELECT 1 FROM contact_check WHERE id = $1 AND answer IS NOT NULL AND answer <> $2")
+                .bind(id)
+                .bind(answer)
+                .fetch_optional(&mut **write)
+                .await?;
+        Ok(if row.is_some() {
+            Answered::TooOften
+        } else {
+            Answered::Known
+        })
     }
 }

@@ -154,4 +154,41 @@ impl Store {
             .await?;
         Ok(())
     }
+
+    /// Keeps with an identity what of its provider's word counts, until the next login.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn keep_claimed(
+        write: &mut Write,
+        identity: &str,
+        claimed: &str,
+        now: Timestamp,
+    ) -> sqlx::Result<()> {
+        sqlx::query("UPDATE identity SET claimed = $2, claimed_at = $3 WHERE digest = $1")
+            .bind(identity)
+            .bind(claimed)
+            .bind(now.as_nanos())
+            .execute(&mut **write)
+            .await?;
+        Ok(())
+    }
+
+    /// What providers said of whoever has an account at their last logins after a moment: provider and JSON.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn claimed_since(
+        &self,
+        account: &str,
+        since: Timestamp,
+    ) -> sqlx::Result<Vec<(String, String)>> {
+        let text = "SELECT provider, claimed FROM identity WHERE account = $1 AND claimed_at > $2 AND claimed IS NOT NULL
+             ORDER BY digest";
+        sqlx::query_as(text)
+            .bind(account)
+            .bind(since.as_nanos())
+            .fetch_all(&self.reader)
+            .await
+    }
 }

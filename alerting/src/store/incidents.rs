@@ -183,14 +183,15 @@ impl Store {
         entry: &TimelineEntry,
     ) -> sqlx::Result<()> {
         sqlx::query(
-            "INSERT INTO timeline (incident, number, at, kind, actor, text) VALUES ($1,
-                 (SELECT coalesce(max(number), 0) + 1 FROM timeline WHERE incident = $1), $2, $3, $4, $5)",
+            "INSERT INTO timeline (incident, number, at, kind, actor, text, account) VALUES ($1,
+                 (SELECT coalesce(max(number), 0) + 1 FROM timeline WHERE incident = $1), $2, $3, $4, $5, $6)",
         )
         .bind(id.as_str())
         .bind(entry.at.as_nanos())
         .bind(entry.kind.as_str())
         .bind(storable(entry.actor.name()))
         .bind(storable(&entry.text))
+        .bind(entry.actor.account())
         .execute(&mut **write)
         .await?;
         Ok(())
@@ -207,12 +208,14 @@ impl Store {
         note: &str,
     ) -> sqlx::Result<bool> {
         let row = sqlx::query(
-            "SELECT 1 FROM timeline WHERE incident = $1 AND actor = $2 AND (text = $3
-                 OR (kind = 'verdict' AND substr(text, length(text) - length($3) - 1) = ': ' || $3)) LIMIT 1",
+            "SELECT 1 FROM timeline WHERE incident = $1 AND (account = $4 OR ($4 = '' AND account IS NULL AND actor = $2))
+                 AND (text = $3 OR (kind = 'verdict' AND substr(text, length(text) - length($3) - 1) = ': ' || $3)) LIMIT 1",
         )
         .bind(id.as_str())
         .bind(storable(actor.name()))
         .bind(storable(note))
+        // Nobody's account has an empty id.
+        .bind(actor.account().unwrap_or_default())
         .fetch_optional(&mut **write)
         .await?;
         Ok(row.is_some())

@@ -12,6 +12,8 @@ use super::{Store, Write, sql::storable};
 pub(crate) const KEPT_FOR: Duration = Duration::from_hours(24);
 /// Keys of one asker that are known at once: with answers of [`BODY_BYTES_MAX`] some hundred megabytes, from one who means harm.
 pub(crate) const KEYS_MAX: i64 = 5_000;
+/// Keys that are deleted at once: with the longest answers some megabytes, and others wait for no longer than for a batch of alerts.
+const SWEPT_MAX: i64 = 256;
 /// Longer answers are not kept: a repeat is told that it took effect.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A claim that is older belongs to a process that is gone: no request lives longer than its timeout of 30 seconds.
@@ -72,8 +74,12 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn claim_once(&self, claim: &Claim, now: Timestamp) -> sqlx::Result<Claimed> {
         let mut write = self.begin().await?;
-        sqlx::query("DELETE FROM request_once WHERE claimed_at <= $1")
-            .bind(now.saturating_sub(KEPT_FOR).as_nanos())
+        // What is known no longer counts for nothing, whether it was swept up yet or not.
+        let known = now.saturating_sub(KEPT_FOR).as_nanos();
+        sqlx::query("DELETE FROM request_once WHERE who = $1 AND once_key = $2 AND claimed_at <= $3")
+            .bind(claim.who.as_str())
+            .bind(claim.key.as_str())
+            .bind(known)
             .execute(&mut *write)
             .await?;
         let row = sqlx::query(
@@ -103,8 +109,9 @@ impl Store {
                 }),
             },
             None => {
-                let row = sqlx::query("SELECT count(*) FROM request_once WHERE who = $1")
+                let row = sqlx::query("SELECT count(*) FROM request_once WHERE who = $1 AND claimed_at > $2")
                     .bind(claim.who.as_str())
+                    .bind(known)
                     .fetch_one(&mut *write)
                     .await?;
                 if KEYS_MAX <= row.get::<i64, _>(0) {
@@ -130,6 +137,33 @@ impl Store {
         }
         write.commit().await?;
         Ok(claimed)
+    }
+
+    /// Deletes keys that are known no longer, with their answers; some of them. How many.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn sweep_once(&self, now: Timestamp) -> sqlx::Result<u64> {
+        let known = now.saturating_sub(KEPT_FOR).as_nanos();
+        let row = sqlx::query("SELECT 1 FROM request_once WHERE claimed_at <= $1 LIMIT 1")
+            .bind(known)
+            .fetch_optional(&self.reader)
+            .await?;
+        // Nobody waits for a writer that has nothing to write.
+        if row.is_none() {
+            return Ok(0);
+        }
+        let mut write = self.begin().await?;
+        let swept = sqlx::query(
+            "DELETE FROM request_once WHERE (who, once_key) IN
+                 (SELECT who, once_key FROM request_once WHERE claimed_at <= $1 ORDER BY claimed_at LIMIT $2)",
+        )
+        .bind(known)
+        .bind(SWEPT_MAX)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(swept.rows_affected())
     }
 
     /// Notes in the transaction of an effect that it took effect; fails if another attempt has claimed the key meanwhile.

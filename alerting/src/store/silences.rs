@@ -12,15 +12,42 @@ pub(crate) const SILENCES_MAX: i64 = 1_000;
 const COLUMNS: &str = "id, organization, producer, entity, reason, made_by, starts_at, ends_at";
 
 impl Store {
-    /// Silences that end after a moment, the one that ends first first.
+    /// Those that end after a moment and come after the one with an end and a name, the one that ends first first.
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn silences(&self, after: Timestamp) -> sqlx::Result<Vec<Silence>> {
-        ending_after(&self.reader, after).await
+    pub(crate) async fn silences_page(
+        &self,
+        now: Timestamp,
+        after: Option<&(Timestamp, String)>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Silence>> {
+        let mut query = super::Sql::new(format!("SELECT {COLUMNS} FROM silence WHERE ends_at > "));
+        query.bind(now.as_nanos());
+        if let Some((until, id)) = after {
+            query.push(" AND (ends_at > ").bind(until.as_nanos());
+            query.push(" OR (ends_at = ").bind(until.as_nanos());
+            query.push(" AND id > ").bind(id.as_str()).push("))");
+        }
+        query.push(" ORDER BY ends_at, id LIMIT ").bind(limit);
+        let rows = query.query().fetch_all(&self.reader).await?;
+        rows.iter().map(silence).collect()
     }
 
-    /// The same, inside a change.
+    /// A silence, ended or not; `None` if there is none with that name.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn silence(&self, id: &SilenceId) -> sqlx::Result<Option<Silence>> {
+        let text = format!("SELECT {COLUMNS} FROM silence WHERE id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(id.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(silence).transpose()
+    }
+
+    /// Silences that end after a moment, inside a change.
     ///
     /// # Errors
     /// If the store is away.
@@ -28,13 +55,14 @@ impl Store {
         ending_after(&mut **write, after).await
     }
 
-    /// Adds a silence; `false` if there are too many that have not ended by then.
+    /// Adds a silence of whoever has this account; `false` if there are too many that have not ended by then.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn add_silence(
         write: &mut Write,
         silence: &Silence,
+        account: Option<&str>,
         now: Timestamp,
     ) -> sqlx::Result<bool> {
         let row = sqlx::query("SELECT count(*) FROM silence WHERE ends_at > $1")
@@ -45,8 +73,8 @@ impl Store {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO silence (id, organization, producer, entity, reason, made_by, starts_at, ends_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO silence (id, organization, producer, entity, reason, made_by, starts_at, ends_at, account)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
         )
         .bind(silence.id.as_str())
         .bind(silence.organization.map(|organization| organization.to_string()))
@@ -56,12 +84,13 @@ impl Store {
         .bind(storable(&silence.by))
         .bind(silence.from.as_nanos())
         .bind(silence.until.as_nanos())
+        .bind(account)
         .execute(&mut **write)
         .await?;
         Ok(true)
     }
 
-    /// Ends a silence now, unless it has ended; `None` if there is none with that name.
+    /// Ends a silence now, unless it has ended, and gives it with the account of who began it; `None` if there is none with that name.
     ///
     /// # Errors
     /// If the store is away.
@@ -69,19 +98,19 @@ impl Store {
         write: &mut Write,
         id: &SilenceId,
         now: Timestamp,
-    ) -> sqlx::Result<Option<Silence>> {
+    ) -> sqlx::Result<Option<(Silence, Option<String>)>> {
         sqlx::query("UPDATE silence SET ends_at = $2 WHERE id = $1 AND ends_at > $2")
             .bind(id.as_str())
             .bind(now.as_nanos())
             .execute(&mut **write)
             .await?;
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM silence WHERE id = $1"
-        )))
-        .bind(id.as_str())
-        .fetch_optional(&mut **write)
-        .await?;
-        row.as_ref().map(silence).transpose()
+        let text = format!("SELECT {COLUMNS}, account FROM silence WHERE id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(id.as_str())
+            .fetch_optional(&mut **write)
+            .await?;
+        row.map(|row| Ok((silence(&row)?, row.try_get("account")?)))
+            .transpose()
     }
 }
 

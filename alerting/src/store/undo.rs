@@ -6,15 +6,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
 use super::{Store, Write};
-use crate::audit::named;
+use crate::audit::{is_by, named};
 
 /// What was done.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     /// What.
     pub(crate) what: Undoable,
-    /// By whom, as in the audit log.
-    pub(crate) actor: String,
     /// When.
     pub(crate) at: Timestamp,
     /// How the incident was.
@@ -65,15 +63,16 @@ impl Store {
         };
         let before = serde_json::to_string(&row).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(
-            "INSERT INTO undo (incident, actor, what, at, before) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO undo (incident, actor, what, at, before, account) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (incident) DO UPDATE SET actor = excluded.actor, what = excluded.what,
-                 at = excluded.at, before = excluded.before",
+                 at = excluded.at, before = excluded.before, account = excluded.account",
         )
         .bind(incident.as_str())
         .bind(named(actor))
         .bind(done.what.as_str())
         .bind(done.at.as_nanos())
         .bind(before)
+        .bind(actor.account())
         .execute(&mut **write)
         .await?;
         Ok(())
@@ -91,16 +90,21 @@ impl Store {
         Ok(())
     }
 
-    /// What was done last. Nothing, where a newer version wrote it.
+    /// What was done last, if it was they who did it. Nothing, where a newer version wrote it.
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn done(write: &mut Write, incident: &IncidentId) -> sqlx::Result<Option<Done>> {
-        let row = sqlx::query("SELECT actor, what, at, before FROM undo WHERE incident = $1")
+    pub(crate) async fn done(
+        write: &mut Write,
+        incident: &IncidentId,
+        actor: &Actor,
+    ) -> sqlx::Result<Option<Done>> {
+        let row = sqlx::query("SELECT actor, what, at, before, account FROM undo WHERE incident = $1")
             .bind(incident.as_str())
             .fetch_optional(&mut **write)
             .await?;
-        Ok(row.and_then(|row| {
+        let theirs = row.filter(|row| is_by(actor, row.get(4), row.get(0)));
+        Ok(theirs.and_then(|row| {
             let read: Kept = serde_json::from_str(row.get(3)).ok()?;
             let others = read.others.iter().map(|(id, before, theirs)| {
                 let theirs = theirs.iter().map(|id| IncidentId::parse(id));
@@ -112,7 +116,6 @@ impl Store {
             });
             Some(Done {
                 what: row.get::<String, _>(1).parse().ok()?,
-                actor: row.get(0),
                 at: Timestamp::from_nanos(row.get(2)),
                 before: read.incident.read()?,
                 others: others.collect::<Option<_>>()?,
@@ -129,12 +132,12 @@ impl Store {
         of: &super::Stored,
         actor: &Actor,
     ) -> sqlx::Result<Option<(String, Timestamp)>> {
-        let row = sqlx::query("SELECT what, at FROM undo WHERE incident = $1 AND actor = $2")
+        let row = sqlx::query("SELECT what, at, actor, account FROM undo WHERE incident = $1")
             .bind(of.incident.id.as_str())
-            .bind(named(actor))
             .fetch_optional(&self.reader)
             .await?;
-        Ok(row.map(|row| (row.get(0), Timestamp::from_nanos(row.get(1)))))
+        let theirs = row.filter(|row| is_by(actor, row.get(3), row.get(2)));
+        Ok(theirs.map(|row| (row.get(0), Timestamp::from_nanos(row.get(1)))))
     }
 
     /// Tells those who were told that help is needed, or that nobody answered, since a moment, that it was taken back: who was not told yet is

@@ -560,5 +560,31 @@ async fn a_contact_is_asked_once_a_year_and_answers_without_a_login() {
     assert_eq!(service.post(&path, json!({ "answer": "right" })).await.0, 200);
     let coverage = service.get("/api/v1/registry/coverage").await.1;
     assert_eq!(coverage["unconfirmed"], json!([]), "{coverage}");
+
+    // Twice more, and then it is used up: whoever has the link fills nothing with it.
+    for answer in ["not_me", "right"] {
+        assert_eq!(service.post(&path, json!({ "answer": answer })).await.0, 200);
+    }
+    for _ in 0..3 {
+        let (status, problem) = service.post(&path, json!({ "answer": "not_me" })).await;
+        assert_eq!(status, 410, "{problem}");
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(
+            detail.contains("thank you") && detail.contains("+47 22 00 00 00"),
+            "{detail}"
+        );
+        assert_eq!(
+            service.post(&path, json!({ "answer": "right" })).await.0,
+            200,
+            "that holds"
+        );
+    }
+    let coverage = service.get("/api/v1/registry/coverage").await.1;
+    assert_eq!(coverage["unconfirmed"], json!([]), "{coverage}");
+    let noted = service
+        .get("/api/v1/audit?action=contact.answered&limit=200")
+        .await
+        .1;
+    assert_eq!(noted["entries"].as_array().map(Vec::len), Some(4), "{noted}");
     service.stop().await;
 }

@@ -10,6 +10,7 @@
 mod access;
 mod arrange;
 mod audit;
+mod bounds;
 mod conclusions;
 mod document;
 mod escalation;
@@ -18,8 +19,10 @@ mod inhibition;
 mod instances;
 mod isolation;
 mod letters;
+mod lists;
 mod oidc;
 mod once;
+mod people;
 mod process;
 mod registry;
 mod repeated;

@@ -1,6 +1,8 @@
 //! What pseudonyms stand for: one asks, another agrees, the site answers over the bus as the gateway brings it, and both see
 //! what happened. And what must not be: one person alone, a value that is in no incident, another's answer, two answers.
 
+mod ends;
+mod people;
 mod scene;
 
 use std::sync::{

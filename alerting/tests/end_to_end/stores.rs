@@ -77,6 +77,27 @@ pub(crate) async fn by_hand(data: &Path, text: &'static str) {
     }
 }
 
+/// Counts in this test's store beside the service.
+pub(crate) async fn count_by_hand(data: &Path, text: &'static str) -> i64 {
+    match database() {
+        Some(url) => {
+            let mut connection = PgConnection::connect(&url).await.expect("connected");
+            sqlx::query_scalar(text)
+                .fetch_one(&mut connection)
+                .await
+                .expect("counted")
+        }
+        None => {
+            let file = format!("sqlite:{}", data.join("alerting.sqlite").display());
+            let mut connection = SqliteConnection::connect(&file).await.expect("connected");
+            sqlx::query_scalar(text)
+                .fetch_one(&mut connection)
+                .await
+                .expect("counted")
+        }
+    }
+}
+
 /// The server to test against.
 #[expect(
     clippy::print_stdout,

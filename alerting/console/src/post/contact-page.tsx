@@ -1,6 +1,6 @@
 // `/c/:token`: the yearly question to a contact. Opening it answers nothing; a mail scanner that follows links has not answered.
 import { useEffect, useState } from 'preact/hooks';
-import { answerContact, fetchContact, isAbort } from '../api/client';
+import { ApiError, answerContact, fetchContact, isAbort } from '../api/client';
 import type { ContactAnswer, ContactView } from '../api/types';
 import { Failure, Loading, PageTitle, useSaveError } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
@@ -44,7 +44,8 @@ export function ContactPage({ token }: { token: string }) {
     answerContact(token, said)
       .then(setView)
       .catch((failure: unknown) => {
-        setWrong(saveError(failure));
+        const isUsedUp = failure instanceof ApiError && failure.status === 410;
+        setWrong(isUsedUp ? t('contact.used_up') : saveError(failure));
       });
   };
   return (

@@ -83,6 +83,7 @@ fn alert(entity: &str, severity: Severity, number: u32) -> Alert {
 fn analyst() -> Actor {
     Actor::Analyst {
         name: "Kari".to_owned(),
+        account: None,
     }
 }
 

@@ -189,6 +189,7 @@ impl World {
         self.before.remove(&which);
         let someone = Actor::Analyst {
             name: "someone".to_owned(),
+            account: None,
         };
         let change = undo(incident, &before, what, &someone, self.moment());
         self.decide(Some(change))
@@ -384,7 +385,7 @@ proptest! {
             let pick = |which: u8| (!world.incidents.is_empty()).then(|| usize::from(which) % world.incidents.len());
             let actor = |analyst| {
                 let name = "someone".to_owned();
-                if analyst { Actor::Analyst { name } } else { Actor::Responder { name } }
+                if analyst { Actor::Analyst { name, account: None } } else { Actor::Responder { name, account: None } }
             };
             let (told, expected) = match *step {
                 Step::Alert { to, entity, severity, number } => {

@@ -11,7 +11,7 @@ use super::{
     token::{Claimed, Claims},
 };
 use crate::{
-    access::{note, secret, session},
+    access::{note_about, note_of, secret, session},
     config::AccessSettings,
     link::{LinkKey, keyed},
     state::State,
@@ -68,15 +68,18 @@ pub(super) async fn enter(
             Store::add_account(&mut write, &account, now).await?;
             Store::bind_identity(&mut write, &identity, &account.id, &provider.settings.id, now).await?;
             let added = format!("{} {}", account.name, account.kind.as_str());
-            note(&mut write, now, &provider.settings.id, "account.added", &added).await?;
+            let about = (account.id.as_str(), added.as_str());
+            note_about(&mut write, now, &provider.settings.id, "account.added", about).await?;
             account
         }
     };
     let session = session::open(state, settings, &mut write, &account, Login::Oidc).await?;
     let claimed = serde_json::to_string(&claimed)?;
     Store::set_claimed(&mut write, &session.digest(), &provider.settings.id, &claimed).await?;
+    Store::keep_claimed(&mut write, &identity, &claimed, now).await?;
     let how = format!("{} {}", Login::Oidc, provider.settings.id);
-    note(&mut write, now, &account.name, "login.succeeded", &how).await?;
+    let whose = (account.id.as_str(), account.name.as_str());
+    note_of(&mut write, now, whose, "login.succeeded", &how).await?;
     state.store.commit(write).await?;
     state.providers.gate.let_in();
     count(state, Login::Oidc.as_str());
@@ -90,7 +93,12 @@ pub(super) async fn enter(
 /// trusted.
 pub(crate) fn granted(state: &State, session: &Session) -> Option<Vec<Grant>> {
     let (id, claimed) = session.vouched.as_ref()?;
-    let provider = state.providers.find(id)?;
+    by_rule(state, id, claimed)
+}
+
+/// What a provider's word gives, as the configuration's rules are now; `None` if the provider is no longer trusted.
+pub(crate) fn by_rule(state: &State, provider: &str, claimed: &str) -> Option<Vec<Grant>> {
+    let provider = state.providers.find(provider)?;
     let claimed: Claimed = serde_json::from_str(claimed).ok()?;
     Some(claimed.grants(&provider.settings))
 }

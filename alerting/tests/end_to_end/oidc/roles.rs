@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     BERGEN, STAVANGER,
-    access::{accounts, ask, grant},
+    access::{accounts, ask, grant, log_in as log_in_here, person},
     service::Alerts,
     stores::on_both,
 };
@@ -23,6 +23,7 @@ use crate::{
 on_both!(
     what_is_taken_back_or_has_ended_is_refused_at_the_next_request,
     what_a_provider_says_of_organisations_and_groups_is_trusted_by_rule,
+    who_is_vouched_for_is_given_incidents_as_others_are,
     each_way_of_signing_and_of_showing_which_client_one_is_works,
 );
 
@@ -207,6 +208,88 @@ async fn what_a_provider_says_of_organisations_and_groups_is_trusted_by_rule() {
     }
     second.log_in(&service).await;
     assert_eq!(second.refused(&service).await["reason"], "closed");
+    service.stop().await;
+}
+
+async fn who_is_vouched_for_is_given_incidents_as_others_are() {
+    let resource = "urn:altinn:resource:varde-varsling";
+    let more = format!(
+        "resource: '{resource}', rules: [{{ role: responder, organization: claimed }}, \
+         {{ role: analyst, claim: groups, value: vakt }}]"
+    );
+    let (provider, service) = start("ansattporten", &more).await;
+    service.publish(&[Alerts::new(STAVANGER).make(1)]).await;
+    service.mails(1).await;
+    let mut officer = person(&service, "vakt", &["duty_officer"], &[]);
+    let officer = log_in_here(&service, &mut officer).await;
+    let list = ask(&service, "GET", "/api/v1/incidents", &[&officer], "")
+        .await
+        .json();
+    let incident = format!(
+        "/api/v1/incidents/{}",
+        list["incidents"][0]["id"].as_str().expect("an id")
+    );
+    let assignees = async || {
+        let path = format!("{incident}/assignees");
+        let all = ask(&service, "GET", &path, &[&officer], "").await.json();
+        let all = all["assignees"].as_array().expect("a list").clone();
+        all.iter()
+            .map(|one| one["login"].as_str().expect("text").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let give = async |login: &str| {
+        let body = json!({ "assignee": login }).to_string();
+        let path = format!("{incident}/assign");
+        ask(&service, "POST", &path, &[&officer], &body).await
+    };
+    assert_eq!(assignees().await, ["vakt"]);
+
+    // By a role that was given here, without having logged in since; and by a rule, of the organisation and of another.
+    provider.user("drift", "high", json!({})).await;
+    let mut browser = Browser::default();
+    bound(
+        &service,
+        &mut browser,
+        "drift",
+        &[&format!("responder:{STAVANGER}")],
+    )
+    .await;
+    provider.user("ola", "high", json!({ "groups": ["vakt"] })).await;
+    let mut ola = Browser::default();
+    ola.log_in(&service).await;
+    let party = json!({ "orgno": { "authority": "iso6523-actorid-upis", "ID": format!("0192:{BERGEN}") }, "resource": "varde-varsling" });
+    let acting = json!({ "authorization_details": [
+        { "type": "ansattporten:altinn:resource", "resource": resource, "authorized_parties": [party] },
+    ] });
+    provider.user("per", "high", acting).await;
+    let mut per = Browser::default();
+    per.log_in(&service).await;
+    let all = assignees().await;
+    let by_rule: Vec<_> = all.iter().filter(|login| login.starts_with("test-")).collect();
+    assert_eq!((all.len(), by_rule.len()), (3, 1), "{all:?}");
+    let login = by_rule[0].clone();
+    for one in ["drift", &login] {
+        let given = give(one).await;
+        assert_eq!(given.status, 200, "{given:?}");
+    }
+
+    // Gone home she is at work still; closed she is not.
+    let session = ola.session(&service).expect("a session");
+    let out = ask(&service, "POST", "/api/v1/logout", &[&session], "{}").await;
+    assert_eq!(out.status, 200, "{out:?}");
+    assert!(assignees().await.contains(&login));
+    accounts(service.path(), &["revoke", &login]).expect("closed");
+    assert!(!assignees().await.contains(&login));
+    assert_eq!(give(&login).await.status, 422);
+    // Who was not seen for a month by a rule is not either; what was given here stays.
+    provider.user("kari", "high", json!({ "groups": ["vakt"] })).await;
+    let mut kari = Browser::default();
+    kari.log_in(&service).await;
+    assert_eq!(assignees().await.len(), 3);
+    service
+        .by_hand("UPDATE identity SET claimed_at = 1 WHERE claimed_at > 1")
+        .await;
+    assert_eq!(assignees().await, ["drift", "vakt"]);
     service.stop().await;
 }
 
