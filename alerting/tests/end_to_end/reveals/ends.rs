@@ -96,7 +96,7 @@ async fn what_cannot_be_read_holds_up_no_other_and_is_forgotten_too() {
     for text in [
         "INSERT INTO reveal (id, incident, organization, key_name, pseudonyms, reason, asked_by, asked_at, ends_at, state, revealed,
              forget_at, bus) SELECT '00000000000000000000000000000001', incident, organization, key_name, pseudonyms, reason, asked_by,
-             asked_at, ends_at, 'of a newer version', 'what it told', forget_at, bus FROM reveal",
+             asked_at, ends_at, 'of a newer version', 'what it told', forget_at, 'none' FROM reveal",
         "INSERT INTO reveal (id, incident, organization, key_name, pseudonyms, reason, asked_by, asked_at, ends_at, state, bus)
              SELECT '00000000000000000000000000000002', incident, organization, key_name, 'no list', reason, asked_by,
              asked_at, ends_at, 'asked', 'put' FROM reveal WHERE state = 'revealed'",
