@@ -261,7 +261,8 @@ export const en: Catalogue = {
   'contact.not_me': 'No, not me any more',
   'contact.thanks.right': 'Thank you! We go on telling you.',
   'contact.thanks.not_me': 'Thank you! We find out who is right now.',
-  'contact.used_up': 'Thank you! The answer can’t be changed from here any more, and the last one holds. Call us if it is wrong.',
+  'contact.used_up':
+    'Thank you! The answer can’t be changed from here any more, and the last one holds. Call us if it is wrong.',
   'dead.loading': 'Fetching what was not delivered …',
   'dead.title': 'Notices that did not arrive',
   'dead.intro':

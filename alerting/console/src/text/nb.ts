@@ -258,7 +258,8 @@ export const nb = {
   'contact.not_me': 'Nei, ikke meg lenger',
   'contact.thanks.right': 'Takk! Vi varsler deg videre.',
   'contact.thanks.not_me': 'Takk! Vi finner ut hvem som er riktig nå.',
-  'contact.used_up': 'Takk! Svaret kan ikke endres herfra lenger, og det siste gjelder. Ring oss om det er feil.',
+  'contact.used_up':
+    'Takk! Svaret kan ikke endres herfra lenger, og det siste gjelder. Ring oss om det er feil.',
   'dead.loading': 'Henter det som ikke ble levert …',
   'dead.title': 'Varsler som ikke kom fram',
   'dead.intro':

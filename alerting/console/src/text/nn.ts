@@ -260,7 +260,8 @@ export const nn: Catalogue = {
   'contact.not_me': 'Nei, ikkje meg lenger',
   'contact.thanks.right': 'Takk! Vi varslar deg vidare.',
   'contact.thanks.not_me': 'Takk! Vi finn ut kven som er rett no.',
-  'contact.used_up': 'Takk! Svaret kan ikkje endrast herfrå lenger, og det siste gjeld. Ring oss om det er feil.',
+  'contact.used_up':
+    'Takk! Svaret kan ikkje endrast herfrå lenger, og det siste gjeld. Ring oss om det er feil.',
   'dead.loading': 'Hentar det som ikkje vart levert …',
   'dead.title': 'Varsel som ikkje kom fram',
   'dead.intro':
