@@ -2,16 +2,19 @@
 //!
 //! `seen` is the one place where queries are narrowed to what someone may see; `session` turns a cookie or a token
 //! into a principal, anew at each request; `login` is password and code; `break_glass` is the account for when
-//! nothing else works; `oidc` is the word of an identity provider; [`accounts`] is what `varde-alerting accounts` does.
+//! nothing else works; `oidc` is the word of an identity provider; `passkeys` is WebAuthn; [`accounts`] is what
+//! `varde-alerting accounts` does; `alarm` is what the CERT is told of logins.
 
 pub mod accounts;
 
 pub(crate) mod acting;
+mod alarm;
 pub(crate) mod break_glass;
 pub(crate) mod failures;
 pub(crate) mod login;
 mod noted;
 pub mod oidc;
+pub(crate) mod passkeys;
 mod password;
 pub(crate) mod secret;
 mod seen;

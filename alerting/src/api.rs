@@ -15,6 +15,7 @@ mod login;
 mod oidc;
 mod once;
 pub(crate) mod openapi;
+mod passkeys;
 mod places;
 mod problem;
 mod registry;
@@ -130,6 +131,7 @@ fn quick() -> Routes {
         .route(login::__path_log_in, login::log_in)
         .route(oidc::__path_begin, oidc::begin)
         .route(oidc::__path_end, oidc::end)
+        .merge(passkeys::routes())
         .route(login::__path_log_out, login::log_out)
         .route(login::__path_me, login::me)
         .route(watched::__path_mailbox, watched::mailbox)

@@ -6,6 +6,7 @@ mod escalation;
 mod incidents;
 mod inhibitions;
 mod letters;
+mod passkeys;
 mod provider;
 mod reveal;
 mod store;
@@ -32,6 +33,7 @@ pub use incidents::IncidentSettings;
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
 pub use letters::{BounceSettings, DigestSettings};
+pub use passkeys::PasskeySettings;
 pub(crate) use provider::is_safe;
 pub use provider::{Profile, ProviderSettings, RoleRule, RuleOrganization, SecretIn};
 pub use reveal::RevealSettings;
@@ -396,7 +398,9 @@ impl Config {
             let mend = "write it with https://: passwords and sessions must not go in clear".to_owned();
             return Some(("public_url", mend));
         }
-        access.wrong()
+        access
+            .wrong()
+            .or_else(|| access.passkeys_wrong(self.public_url.as_deref()))
     }
 }
 

@@ -234,7 +234,7 @@ impl Metrics {
                 "alerting_logins_total",
                 "Logins by how they were made, and attempts that were refused.",
                 "how",
-                &["local", "break_glass", "wrong", "guarded"],
+                &["local", "passkey", "break_glass", "wrong", "guarded"],
             )?,
             retries: labelled(
                 "alerting_retries_total",

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::{login::Gate, oidc::Providers},
+    access::{login::Gate, oidc::Providers, passkeys::RelyingParty},
     api,
     audit::Deed,
     channel::{Chats, Collectors, Email, Webhook},
@@ -193,6 +193,7 @@ async fn open(
         gate: Gate::default(),
         providers: Providers::open(config.access.as_ref(), &clock)
             .context("prepare the identity providers")?,
+        passkeys: RelyingParty::open(config).context("prepare the passkeys")?,
         clock,
         public_url: public_url.trim_end_matches('/').to_owned(),
         decided: Wake::default(),

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::{
-    access::{login::Gate, oidc::Providers},
+    access::{login::Gate, oidc::Providers, passkeys::RelyingParty},
     clock::Clock,
     config::{AccessSettings, CertSettings, IncidentSettings},
     letters::Post,
@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) gate: Gate,
     /// Who vouches for people.
     pub(crate) providers: Providers,
+    /// What passkeys are held to; without it nobody has any.
+    pub(crate) passkeys: Option<RelyingParty>,
     pub(crate) public_url: String,
     /// Wakes the outbox.
     pub(crate) decided: Wake,

@@ -10,6 +10,7 @@ import { LOGGED_OUT } from './api/client';
 import { DetailPage } from './incident/detail-page';
 import { ListPage } from './incident/list-page';
 import { LoginPage } from './login/login-page';
+import { PasskeysPage } from './passkeys/passkeys-page';
 import { ContactPage } from './post/contact-page';
 import { DeadLettersPage } from './post/dead-letters-page';
 import { ResponderPage } from './responder/responder-page';
@@ -57,6 +58,7 @@ function Console() {
       {route.page === 'incidents' && <ListPage search={search} />}
       {route.page === 'incident' && <DetailPage key={route.id} id={route.id} />}
       {route.page === 'dead-letters' && <DeadLettersPage />}
+      {route.page === 'passkeys' && <PasskeysPage />}
       {route.page === 'unknown' && <UnknownPage />}
     </AnalystFrame>
   );

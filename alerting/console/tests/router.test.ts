@@ -9,6 +9,8 @@ describe('a path and its page', () => {
     ['/r/abc.def', { page: 'responder', token: 'abc.def' }],
     ['/r/%E0%A4%A', { page: 'responder', token: '%E0%A4%A' }],
     ['/login', { page: 'login' }],
+    ['/passkeys', { page: 'passkeys' }],
+    ['/passkeys/1', { page: 'unknown' }],
     ['/r', { page: 'unknown' }],
     ['/incidents', { page: 'unknown' }],
     ['/incidents/1/2', { page: 'unknown' }],

@@ -72,6 +72,8 @@ codes! {
         Nobody = "nobody",
         /// Password and code, with an account of this service.
         Local = "local",
+        /// A passkey (WebAuthn), with an account of this service.
+        Passkey = "passkey",
         /// The account for when nothing else works; every use is an alert.
         BreakGlass = "break_glass",
         /// By the word of an identity provider (OpenID Connect).

@@ -1,5 +1,7 @@
 //! `varde-alerting accounts`: who may log in. Works on the store, whether the service runs or not.
 
+mod passkeys;
+
 use std::{
     collections::BTreeSet,
     io::{BufRead, Write as _},
@@ -52,7 +54,7 @@ pub enum Verb {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Gives an account a new password, code key and recovery codes, and ends its sessions.
+    /// Gives an account a new password, code key and recovery codes, removes its passkeys, and ends its sessions.
     Reset {
         /// Whose.
         login: String,
@@ -95,6 +97,14 @@ pub enum Verb {
     Unbind {
         /// Whose.
         login: String,
+    },
+    /// Lists the passkeys of an account, or removes one that was lost.
+    Passkeys {
+        /// Whose.
+        login: String,
+        /// Removes this one, by its id in the list, and ends the sessions of the account.
+        #[arg(long, value_name = "ID")]
+        remove: Option<String>,
     },
     /// Makes a token for a machine's account; it is printed this once.
     Token {
@@ -209,6 +219,10 @@ impl Desk {
                 self.store.commit(write).await?;
                 Ok(String::new())
             }
+            Verb::Passkeys { login, remove } => match remove {
+                Some(id) => self.remove_passkey(&login, &id).await,
+                None => self.passkeys(&login).await,
+            },
             Verb::Token { login, days, actions } => {
                 self.token(&login, days, actions.into_iter().collect()).await
             }

@@ -44,6 +44,8 @@ pub(super) fn door(path: &str) -> Door {
         "/api/v1/login/{provider}" | "/api/v1/login/{provider}/callback" => Door::Open,
         path if path.starts_with("/api/v1/responder/{token}") => Door::Open,
         "/api/v1/contact/{token}" => Door::Open,
+        "/api/v1/passkeys/login" | "/api/v1/passkeys/login/options" => Door::Open,
+        path if path.starts_with("/api/v1/passkeys") => Door::Narrowed,
         "/metrics" => Door::Watch,
         "/api/v1/audit" => Door::Audit,
         "/api/v1/me"

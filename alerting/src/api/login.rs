@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Api, body::read_body, door, oidc, openapi::codes, problem::Problem, shapes::OrganizationName, who::Who,
+    Api, body::read_body, door, oidc, openapi::codes, passkeys, problem::Problem, shapes::OrganizationName,
+    who::Who,
 };
 use crate::{
     access::{
@@ -47,6 +48,8 @@ pub(super) struct LoginWays {
     required: bool,
     /// Whether accounts of this service can log in.
     local: bool,
+    /// Whether they can with a passkey.
+    passkeys: bool,
     /// The identity providers that one can log in by.
     providers: Vec<oidc::ProviderShown>,
     /// Why a login by one of them was refused, some minutes ago.
@@ -74,6 +77,8 @@ pub(super) struct Me {
     login: &'static str,
     /// Whether there is a session to end.
     can_log_out: bool,
+    /// Whether one may have passkeys.
+    passkeys: bool,
     /// What one may do, for at least one organisation.
     #[schema(value_type = Vec<codes::Action>)]
     may: Vec<&'static str>,
@@ -94,6 +99,7 @@ pub(super) async fn ways(Shared(api): Shared<Api>, headers: HeaderMap) -> Json<L
         refused,
         required: settings.is_some(),
         local: settings.is_some_and(|settings| settings.local_accounts),
+        passkeys: state.passkeys.is_some(),
         ask: settings.map(|settings| whom_to_ask(state, settings)),
     })
 }
@@ -168,7 +174,7 @@ pub(super) async fn log_out(Shared(api): Shared<Api>, who: Who) -> Result<Respon
 
 /// Tells who one is, how one logged in, and what one may do.
 #[utoipa::path(get, path = "/api/v1/me", responses((status = 200, body = Me)))]
-pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Me> {
+pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Result<Json<Me>, Problem> {
     let principal = &who.principal;
     let nobodys = |reach: &Reach| matches!(reach, Reach::Only(few) if few.is_empty());
     let may: Vec<_> = Action::ALL
@@ -184,7 +190,8 @@ pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Me> {
         number: OrganizationNumber::to_string(&number),
         name: api.state.organization_name(number),
     };
-    Json(Me {
+    Ok(Json(Me {
+        passkeys: passkeys::are_for(&api.state, &who).await?,
         name: principal.name.clone(),
         login: principal.login.as_str(),
         can_log_out: principal.login != Login::Nobody && principal.login != Login::Token,
@@ -195,7 +202,7 @@ pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Json<Me> {
             .access
             .as_ref()
             .map(|settings| whom_to_ask(&api.state, settings)),
-    })
+    }))
 }
 
 /// Puts a session's cookie onto an answer, or takes it away.

@@ -36,7 +36,8 @@ const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, heade
 /// Whether an operation heeds a key: it is a POST that changes something, and its answer holds no secret.
 pub(super) fn heeds(path: &str, method: &str) -> bool {
     let is_asked = door::door(path) == Door::Asked;
-    method == "POST" && !is_asked && !path.starts_with("/api/v1/login") && path != "/api/v1/logout"
+    let is_login = path.starts_with("/api/v1/login") || path.starts_with("/api/v1/passkeys/login");
+    method == "POST" && !is_asked && !is_login && path != "/api/v1/logout"
 }
 
 /// Answers a request that was answered before as then; carries every other out.

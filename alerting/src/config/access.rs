@@ -3,7 +3,10 @@
 use ingest_event::OrganizationNumber;
 use serde::Deserialize;
 
-use super::provider::{self, ProviderSettings};
+use super::{
+    passkeys::PasskeySettings,
+    provider::{self, ProviderSettings},
+};
 
 /// Who logs in, and how. Without it, whoever reaches the service is the CERT.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +29,9 @@ pub struct AccessSettings {
     /// Who vouches for people who log in.
     #[serde(default)]
     pub providers: Vec<ProviderSettings>,
+    /// For which name people have passkeys; without it nobody has any.
+    #[serde(default)]
+    pub passkeys: Option<PasskeySettings>,
 }
 
 fn yes() -> bool {

@@ -105,7 +105,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives an account other secrets; it is nobody's no longer.
+    /// Gives an account other secrets, in place of its passkeys too; it is nobody's no longer.
     ///
     /// # Errors
     /// If the store is away.
@@ -127,6 +127,7 @@ impl Store {
             .bind(id)
             .execute(&mut **write)
             .await?;
+        Self::remove_passkeys(write, id).await?;
         Self::end_sessions(write, id).await
     }
 
@@ -143,7 +144,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets nobody log in with an account any more; its sessions and tokens end, its grants go.
+    /// Lets nobody log in with an account any more; its sessions and tokens end, its grants and passkeys go.
     ///
     /// # Errors
     /// If the store is away.
@@ -159,6 +160,7 @@ impl Store {
         ] {
             sqlx::query(gone).bind(id).execute(&mut **write).await?;
         }
+        Self::remove_passkeys(write, id).await?;
         Self::end_sessions(write, id).await
     }
 

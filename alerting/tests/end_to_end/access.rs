@@ -57,8 +57,11 @@ impl Answered {
 
 /// A service in which people log in.
 pub(crate) async fn start() -> Service {
-    start_with("").await
+    start_with(PASSKEYS).await
 }
+
+/// With passkeys, for a console that is nowhere.
+pub(crate) const PASSKEYS: &str = ", passkeys: { rp_id: localhost, origin: 'http://localhost:8080' }";
 
 pub(crate) async fn start_with(more: &str) -> Service {
     start_at(alerting::clock::machine(), more).await
@@ -193,7 +196,7 @@ pub(crate) async fn log_in(service: &Service, given: &mut Given) -> String {
     cookie(&answer)
 }
 
-fn cookie(answer: &Answered) -> String {
+pub(crate) fn cookie(answer: &Answered) -> String {
     let line = answer
         .head
         .lines()

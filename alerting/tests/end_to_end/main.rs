@@ -22,6 +22,7 @@ mod letters;
 mod lists;
 mod oidc;
 mod once;
+mod passkeys;
 mod people;
 mod process;
 mod registry;

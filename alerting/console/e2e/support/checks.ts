@@ -54,7 +54,7 @@ export function watchForTrouble(page: Page): string[] {
   });
   page.on('request', (request) => {
     const { protocol, hostname } = new URL(request.url());
-    if (protocol.startsWith('http') && hostname !== '127.0.0.1')
+    if (protocol.startsWith('http') && hostname !== '127.0.0.1' && hostname !== 'localhost')
       trouble.push(`foreign request: ${request.url()}`);
   });
   return trouble;

@@ -137,9 +137,21 @@ export class FixtureServer {
     } else if (path === '/login') {
       const { providers, refused } = this;
       const ask = 'Eksempel-CERT, 22 00 00 00';
-      json(response, { required: this.login !== null, local: true, ask, providers, refused });
+      json(response, {
+        required: this.login !== null,
+        local: true,
+        passkeys: false,
+        ask,
+        providers,
+        refused,
+      });
     } else if (path === '/me') {
-      const who = { name: 'Kari Nordmann', login: 'local', can_log_out: this.login !== null };
+      const who = {
+        name: 'Kari Nordmann',
+        login: 'local',
+        can_log_out: this.login !== null,
+        passkeys: false,
+      };
       json(response, { ...who, may: ['read'], organizations: null, ask: null });
     } else if (path === '/organizations') {
       const byNumber = new Map(this.details.map(({ organization }) => [organization.number, organization]));

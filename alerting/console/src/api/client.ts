@@ -8,6 +8,8 @@ import type {
   LoginWays,
   Me,
   Organization,
+  Passkey,
+  PasskeyList,
   ResponderView,
   Verdict,
 } from './types';
@@ -24,6 +26,7 @@ export class ApiError extends Error {
 }
 
 const BASE = '/api/v1';
+const PASSKEY_LOGIN = '/passkeys/login';
 
 export function fetchIncidents(query: URLSearchParams, signal?: AbortSignal): Promise<IncidentPage> {
   return call(`/incidents?${query.toString()}`, signal ? { signal } : {});
@@ -96,6 +99,35 @@ export function logIn(login: string, password: string, code: string): Promise<un
   return post('/login', { login, password, code });
 }
 
+/** What authenticators are asked for a login, or to make a passkey; good for one answer. */
+export function passkeyLoginOptions(): Promise<{ options: PublicKeyCredentialRequestOptionsJSON }> {
+  return post('/passkeys/login/options', {});
+}
+
+export function logInWithPasskey(credential: object): Promise<unknown> {
+  return post(PASSKEY_LOGIN, { credential });
+}
+
+export function passkeyOptions(): Promise<{ options: PublicKeyCredentialCreationOptionsJSON }> {
+  return post('/passkeys/options', {});
+}
+
+export function fetchPasskeys(signal?: AbortSignal): Promise<PasskeyList> {
+  return call('/passkeys', signal ? { signal } : {});
+}
+
+export function addPasskey(name: string, credential: object): Promise<Passkey> {
+  return post('/passkeys', { name, credential });
+}
+
+export function renamePasskey(id: string, name: string): Promise<unknown> {
+  return send('PUT', `/passkeys/${encodeURIComponent(id)}`, { name });
+}
+
+export function removePasskey(id: string): Promise<unknown> {
+  return send('DELETE', `/passkeys/${encodeURIComponent(id)}`, {});
+}
+
 /** Where one logs in by an identity provider: an address that the browser goes to. */
 export function providerPath(id: string, back: string, language: string): string {
   const query = new URLSearchParams({ back, language });
@@ -131,10 +163,19 @@ async function answer<T>(path: string, body: Record<string, string>): Promise<T>
   }
 }
 
-function post<T>(path: string, body: Record<string, string>, more: Record<string, string> = {}): Promise<T> {
+function post<T>(path: string, body: object, more: Record<string, string> = {}): Promise<T> {
+  return send('POST', path, body, more);
+}
+
+function send<T>(
+  method: 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  body: object,
+  more: Record<string, string> = {},
+): Promise<T> {
   return call(path, {
-    method: 'POST',
-    // A cross-site form cannot set this header: the service refuses a POST without it.
+    method,
+    // A cross-site form cannot set this header: the service refuses a change without it.
     headers: { 'content-type': 'application/json', 'x-requested-with': 'varde', ...more },
     body: JSON.stringify(body),
   });
@@ -156,8 +197,8 @@ async function call<T>(path: string, init: RequestInit): Promise<T> {
     throw new ApiError(0, 'no answer');
   }
   // At the login page itself 401 is the answer to what was typed; a responder's link has no login.
-  if (response.status === 401 && path !== '/login' && !path.startsWith('/responder/'))
-    dispatchEvent(new Event(LOGGED_OUT));
+  const isAsked = path === '/login' || path === PASSKEY_LOGIN || path.startsWith('/responder/');
+  if (response.status === 401 && !isAsked) dispatchEvent(new Event(LOGGED_OUT));
   if (!response.ok) throw new ApiError(response.status, await problemText(response));
   try {
     return (await response.json()) as T;

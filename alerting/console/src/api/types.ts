@@ -195,6 +195,8 @@ export interface Me {
   name: string;
   login: string;
   can_log_out: boolean;
+  /** Whether one may have passkeys. */
+  passkeys: boolean;
   may: string[];
   /** Null where everything is seen. */
   organizations: Organization[] | null;
@@ -205,9 +207,28 @@ export interface Me {
 export interface LoginWays {
   required: boolean;
   local: boolean;
+  /** Whether one can with a passkey. */
+  passkeys: boolean;
   ask: string | null;
   /** Identity providers, and whether each answers. */
   providers: { id: string; name: string; is_there: boolean }[];
   /** Why somebody who came by a provider was not let in, a few minutes ago. */
   refused: { provider: string; reason: string; code: string | null } | null;
+}
+
+/** A passkey of one's own. */
+export interface Passkey {
+  id: string;
+  name: string;
+  created_at: string;
+  used_at: string | null;
+  /** Whether it is refused, as there seem to be two of it. */
+  copied: boolean;
+}
+
+export interface PasskeyList {
+  passkeys: Passkey[];
+  /** Whether one logged in so lately that one can be added. */
+  can_add: boolean;
+  most: number;
 }

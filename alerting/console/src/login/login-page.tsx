@@ -1,7 +1,15 @@
 // `/login`: identity providers, and name, password and code. Whoever was sent here goes back to where they came from.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, fetchLoginWays, logIn, providerPath } from '../api/client';
+import {
+  ApiError,
+  fetchLoginWays,
+  logIn,
+  logInWithPasskey,
+  passkeyLoginOptions,
+  providerPath,
+} from '../api/client';
 import type { LoginWays } from '../api/types';
+import { ask, canUsePasskeys, isCancelled } from '../passkeys/ceremony';
 import { PageTitle } from '../shell/parts';
 import { usePreferences } from '../shell/preferences';
 import { backFrom, navigate } from '../shell/router';
@@ -16,6 +24,7 @@ export function LoginPage({ search }: { search: string }) {
   const { t, language } = usePreferences();
   const ways = useWays();
   const providers = ways?.providers ?? [];
+  const hasPasskeys = ways?.passkeys === true && canUsePasskeys();
   const [login, setLogin] = useState('');
   const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
@@ -49,6 +58,22 @@ export function LoginPage({ search }: { search: string }) {
       });
   };
 
+  const sendPasskey = () => {
+    if (isSending) return;
+    setIsSending(true);
+    setProblem(null);
+    passkeyLoginOptions()
+      .then(({ options }) => ask(options))
+      .then(logInWithPasskey)
+      .then(() => {
+        navigate(backFrom(search), { replace: true });
+      })
+      .catch((failure: unknown) => {
+        setProblem(passkeyReason(failure));
+        setIsSending(false);
+      });
+  };
+
   return (
     <div class="login">
       <PageTitle title={t('login.title')}>{t('login.title')}</PageTitle>
@@ -70,7 +95,12 @@ export function LoginPage({ search }: { search: string }) {
           ))}
         </ul>
       )}
-      {providers.length > 0 && (
+      {hasPasskeys && (
+        <button type="button" class="ds-button" aria-disabled={isSending} onClick={sendPasskey}>
+          {t('login.passkey')}
+        </button>
+      )}
+      {(providers.length > 0 || hasPasskeys) && (
         <h2 class="ds-heading" data-size="xs">
           {t(ways?.local === true ? 'login.own' : 'login.glass')}
         </h2>
@@ -203,4 +233,9 @@ function reason(failure: unknown): TextKey {
     default:
       return 'login.failed';
   }
+}
+
+function passkeyReason(failure: unknown): TextKey {
+  if (isCancelled(failure)) return 'passkeys.cancelled';
+  return failure instanceof ApiError && failure.status === 401 ? 'login.passkey.refused' : reason(failure);
 }

@@ -32,7 +32,7 @@ export function AnalystFrame({ page, children }: { page: Route['page']; children
           <Link
             class="menu-link"
             href="/"
-            {...(page === 'dead-letters' ? {} : { 'aria-current': 'true' as const })}
+            {...(page === 'dead-letters' || page === 'passkeys' ? {} : { 'aria-current': 'true' as const })}
           >
             {t('app.nav.incidents')}
           </Link>
@@ -41,7 +41,7 @@ export function AnalystFrame({ page, children }: { page: Route['page']; children
       }
       tools={
         <>
-          <Me />
+          <Me isAtPasskeys={page === 'passkeys'} />
           <button
             type="button"
             class="ds-button keys-button"

@@ -3,9 +3,9 @@ import { useEffect, useState } from 'preact/hooks';
 import { fetchMe, logOut } from '../api/client';
 import type { Me as MeData } from '../api/types';
 import { usePreferences } from './preferences';
-import { navigate } from './router';
+import { Link, navigate } from './router';
 
-export function Me() {
+export function Me({ isAtPasskeys }: { isAtPasskeys: boolean }) {
   const { t } = usePreferences();
   const [me, setMe] = useState<MeData | null>(null);
   useEffect(() => {
@@ -24,6 +24,11 @@ export function Me() {
         <span class="ds-sr-only">{t('login.as')} </span>
         {me.name}
       </span>
+      {me.passkeys && (
+        <Link class="ds-link" href="/passkeys" {...(isAtPasskeys ? { 'aria-current': 'page' as const } : {})}>
+          {t('passkeys.title')}
+        </Link>
+      )}
       <button
         type="button"
         class="ds-button"

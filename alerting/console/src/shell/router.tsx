@@ -7,6 +7,7 @@ export type Route =
   | { page: 'incident'; id: string }
   | { page: 'responder'; token: string }
   | { page: 'dead-letters' }
+  | { page: 'passkeys' }
   | { page: 'contact'; token: string }
   | { page: 'login' }
   | { page: 'unknown' };
@@ -23,6 +24,7 @@ export function routeOf(path: string): Route {
   const [first, second] = parts;
   if (first === undefined) return { page: 'incidents' };
   if (first === 'login' && parts.length === 1) return { page: 'login' };
+  if (first === 'passkeys' && parts.length === 1) return { page: 'passkeys' };
   if (first === 'dead-letters' && parts.length === 1) return { page: 'dead-letters' };
   if (parts.length === 2 && second !== undefined) {
     if (first === 'incidents') return { page: 'incident', id: decode(second) };
