@@ -29,6 +29,9 @@ on_both!(
     passkeys_are_for_people_with_accounts_of_this_service,
 );
 
+/// What is said wrongly, and how.
+type Change = (&'static str, fn(&mut Authenticator));
+
 async fn post(service: &Service, path: &str, cookie: &str, body: &Value) -> Answered {
     let path = format!("/api/v1/passkeys{path}");
     let headers: Vec<&str> = [cookie].into_iter().filter(|header| !header.is_empty()).collect();
@@ -171,7 +174,7 @@ async fn an_answer_that_is_not_as_asked_lets_nobody_in() {
     let session = log_in(&service, &mut kari).await;
     let mut right = Authenticator::new();
     add(&service, &session, "Telefon", &mut right).await;
-    let changes: [(&str, fn(&mut Authenticator)); 6] = [
+    let changes: [Change; 6] = [
         ("another site", |it| {
             it.origin = "https://localhost.evil.example".to_owned()
         }),
@@ -198,9 +201,9 @@ async fn an_answer_that_is_not_as_asked_lets_nobody_in() {
         assert_eq!(refused.status, 401, "{asked}: {refused:?}");
     }
     for field in ["signature", "authenticatorData"] {
-        let asked = options(&service, "/login/options", "").await;
-        let mut given = right.clone().sign(&asked);
         for value in ["AAAA", ""] {
+            let asked = options(&service, "/login/options", "").await;
+            let mut given = right.clone().sign(&asked);
             given["response"][field] = json!(value);
             let refused = post(&service, "/login", "", &json!({ "credential": given })).await;
             assert_eq!(refused.status, 401, "{field}: {refused:?}");
@@ -228,7 +231,7 @@ async fn a_passkey_that_is_not_as_asked_is_not_added() {
     let service = access::start().await;
     let mut kari = person(&service, "kari", &["analyst"], &[]);
     let session = log_in(&service, &mut kari).await;
-    let changes: [(&str, fn(&mut Authenticator)); 4] = [
+    let changes: [Change; 4] = [
         ("another site", |it| it.origin = "https://evil.example".to_owned()),
         ("another name", |it| it.rp_id = "evil.example".to_owned()),
         ("nobody verified", |it| it.verifies = false),
