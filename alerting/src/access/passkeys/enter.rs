@@ -117,12 +117,10 @@ fn may(account: &Account, passkey: &StoredPasskey, given: &PublicKeyCredential) 
             .is_some_and(|handle| hex::encode(handle) == account.id)
 }
 
-/// A passkey as it is held to, with what was counted last.
+/// A passkey as it is held to.
 fn credential(passkey: &StoredPasskey) -> anyhow::Result<Credential> {
     let kept: Passkey = serde_json::from_str(&passkey.public_key).context("read a passkey in the store")?;
-    let mut credential = Credential::from(kept);
-    credential.counter = u32::try_from(passkey.counter).context("read a passkey's counter in the store")?;
-    Ok(credential)
+    Ok(Credential::from(kept))
 }
 
 /// A key that is nobody's, as if it were the one that is given: nothing is wrong but the signature.
