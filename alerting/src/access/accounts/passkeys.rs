@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use super::{Desk, OPERATOR};
-use crate::{access::note, store::Store};
+use crate::{access::note_about, store::Store};
 
 impl Desk {
     /// Lists passkeys.
@@ -38,7 +38,14 @@ impl Desk {
         };
         Store::end_sessions(&mut write, &account.id).await?;
         let removed = format!("{} {name}", account.name);
-        note(&mut write, self.now, OPERATOR, "passkey.removed", &removed).await?;
+        note_about(
+            &mut write,
+            self.now,
+            OPERATOR,
+            "passkey.removed",
+            (&account.id, &removed),
+        )
+        .await?;
         self.store.commit(write).await?;
         Ok(String::new())
     }

@@ -10,7 +10,7 @@ use webauthn_rs::prelude::{Credential, Passkey, PasskeyRegistration, RegisterPub
 
 use super::{RelyingParty, answered, end};
 use crate::{
-    access::{Secret, note, secret},
+    access::{Secret, note_of, secret},
     audit::Deed,
     state::State,
     store::{Account, AccountKind, Session, Store, StoredPasskey},
@@ -166,10 +166,10 @@ impl Owner {
         if !Store::add_passkey(&mut write, &self.account.id, &credential, &passkey, PASSKEYS_MAX).await? {
             return Err(Refusal::There);
         }
-        note(
+        note_of(
             &mut write,
             now,
-            &self.account.name,
+            (&self.account.id, &self.account.name),
             "passkey.added",
             &passkey.name,
         )
@@ -190,6 +190,7 @@ impl Owner {
         let deed = Deed {
             at: state.now(),
             actor: self.account.name.clone(),
+            account: Some(self.account.id.clone()),
             action: "passkey.renamed".to_owned(),
             subject: name.clone(),
             before: Some(json!({ "name": former }).to_string()),
@@ -208,10 +209,10 @@ impl Owner {
         let mut write = state.store.begin().await?;
         let name = Store::remove_passkey(&mut write, &self.account.id, id).await?;
         let name = name.ok_or(Refusal::None)?;
-        note(
+        note_of(
             &mut write,
             state.now(),
-            &self.account.name,
+            (&self.account.id, &self.account.name),
             "passkey.removed",
             &name,
         )

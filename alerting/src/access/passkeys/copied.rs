@@ -3,7 +3,7 @@
 
 use super::super::{
     alarm::{self, Alarm},
-    note,
+    note_of,
 };
 use crate::{
     config::AccessSettings,
@@ -41,7 +41,14 @@ pub(super) async fn refuse(
         return Ok(());
     }
     Store::end_sessions(&mut write, &account.id).await?;
-    note(&mut write, now, &account.name, "passkey.copied", &passkey.name).await?;
+    note_of(
+        &mut write,
+        now,
+        (&account.id, &account.name),
+        "passkey.copied",
+        &passkey.name,
+    )
+    .await?;
     alarm::raise(state, settings, &mut write, &ALARM, &account.name, &passkey.id).await?;
     state.store.commit(write).await?;
     state.decided.all();

@@ -14,7 +14,7 @@ use webauthn_rs::prelude::{
 
 use super::{RelyingParty, answered, copied, end};
 use crate::{
-    access::{Secret, login::Refused, note, secret, session},
+    access::{Secret, failures::note_failure, login::Refused, note_of, secret, session},
     config::AccessSettings,
     state::State,
     store::{Account, AccountKind, Store, StoredPasskey},
@@ -153,7 +153,14 @@ async fn open(
         .await
         .map_err(Refused::Failed)?;
     let how = format!("{} {}", Login::Passkey, former.name);
-    note(&mut write, now, &account.name, "login.succeeded", &how).await?;
+    note_of(
+        &mut write,
+        now,
+        (&account.id, &account.name),
+        "login.succeeded",
+        &how,
+    )
+    .await?;
     state.store.commit(write).await?;
     let how = Login::Passkey.as_str();
     state.metrics.logins.with_label_values(&[how]).inc();
@@ -172,9 +179,8 @@ async fn refused(
     let how = if is_noted { "wrong" } else { "guarded" };
     state.metrics.logins.with_label_values(&[how]).inc();
     if is_noted {
-        let name = account.map_or("unknown", |account| account.name.as_str());
         let mut write = state.store.begin().await?;
-        note(&mut write, now, name, "login.failed", Login::Passkey.as_str()).await?;
+        note_failure(&mut write, account, "login.failed", Login::Passkey.as_str(), now).await?;
         write.commit().await?;
     }
     Ok(Refused::Wrong)
