@@ -8,7 +8,8 @@ mod split;
 mod undo;
 
 use alerting_incident::{
-    Actor, Assignee, Before, Change, Incident, IncidentId, Undoable, Visibility, assign, part_grown, remark,
+    Actor, Assignee, Before, Change, Incident, IncidentId, Undoable, Visibility, assign, handed_over,
+    part_grown, remark,
 };
 use detect_alert::Alert;
 use ingest_event::Timestamp;
@@ -135,14 +136,36 @@ pub(crate) async fn whole(
 ///
 /// # Errors
 /// If the store is away.
-pub(crate) async fn grow(write: &mut Write, home: &Stored, alert: &Alert) -> sqlx::Result<()> {
-    let change = Change {
-        incident: part_grown(&home.incident, alert),
-        kind: alerting_incident::ChangeKind::Added,
-        timeline: vec![],
-    };
-    let search = Store::search_of(write, &home.incident.id).await?;
-    Store::save_change(write, &change, home.owner, &home.route, &search).await
+pub(crate) async fn grow(
+    write: &mut Write,
+    home: &Stored,
+    alert: &Alert,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let change = told(part_grown(&home.incident, alert, now), vec![]);
+    save_quietly(write, &change, home).await
+}
+
+/// Says of which incident others are part.
+async fn hand_over(
+    write: &mut Write,
+    parts: &[IncidentId],
+    to: &IncidentId,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    for id in parts {
+        if let Some(part) = Store::incident_in(write, &Seen::unasked(id), id).await? {
+            let change = told(handed_over(&part.incident, to, now), vec![]);
+            save_quietly(write, &change, &part).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores a change of which nothing is searched for that was not before.
+async fn save_quietly(write: &mut Write, change: &Change, stored: &Stored) -> sqlx::Result<()> {
+    let search = Store::search_of(write, &stored.incident.id).await?;
+    Store::save_change(write, change, stored.owner, &stored.route, &search).await
 }
 
 /// Of a part the whole, if it is the same owner's still: who answers for one answers for the other.

@@ -3,6 +3,7 @@
 mod access;
 mod channels;
 mod escalation;
+mod grouping;
 mod incidents;
 mod inhibitions;
 mod letters;
@@ -29,6 +30,7 @@ pub use channels::{
 };
 pub(crate) use channels::{beside, chat_url};
 pub use escalation::{BeyondSettings, EscalationSettings};
+pub use grouping::{GroupingSettings, TogetherSettings};
 pub use incidents::IncidentSettings;
 pub(crate) use inhibitions::inhibitions;
 pub use inhibitions::{DescribedSettings, EqualSettings, InhibitionSettings};
@@ -88,6 +90,9 @@ pub struct Config {
     /// What is gathered for business days, and when it leaves.
     #[serde(default)]
     pub digest: DigestSettings,
+    /// What belongs together leaves as one notice.
+    #[serde(default)]
+    pub grouping: GroupingSettings,
     /// A folder with texts of notices that take the place of ours.
     #[serde(default)]
     pub templates: Option<PathBuf>,
@@ -342,6 +347,9 @@ impl Config {
             return refuse("retry.attempts", "it must be at least 1".to_owned());
         }
         if let Err((key, mend)) = self.digest.check(&self.escalation) {
+            return refuse(key, mend);
+        }
+        if let Err((key, mend)) = self.grouping.check(&self.escalation) {
             return refuse(key, mend);
         }
         if let Some((key, mend)) = self.reveal.as_ref().and_then(RevealSettings::wrong) {

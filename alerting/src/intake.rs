@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use alerting_incident::{
     Change, ChangeKind, DedupKey, History, Incident, Question, Route, Silence, apply, decide, inhibit,
-    inhibitor, may_be_inhibited, route, taken_literally,
+    inhibitor, may_be_inhibited, route, taken_literally, tell_of_growth,
 };
 use detect_alert::{Alert, AlertDecodeError};
 use ingest_bus::{
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use aside::{Again, REFUSED_BY_STORE, apply_again, place};
 
 use crate::{
-    arrange,
+    arrange, letters,
     state::State,
     store::{Store, Stored, Write, is_refused},
 };
@@ -360,6 +360,7 @@ async fn apply_alert(
         .as_ref()
         .map_or_else(|| id.clone(), |home| home.incident.id.clone());
     let incident = home.as_ref().map_or(&change.incident, |home| &home.incident);
+    let is_of_many = change.incident.is_crowd() && !incident.is_crowd();
     let incident = incident.is_crowd().then(|| incident.clone());
     let before = [latest, crowd]
         .into_iter()
@@ -367,10 +368,13 @@ async fn apply_alert(
         .find(|before| before.incident.id == id);
     store_change(state, write, change, before.as_ref(), appended_ms, tally).await?;
     if let Some(home) = &home {
-        arrange::grow(write, home, &alert).await?;
+        arrange::grow(write, home, &alert, state.now()).await?;
     }
     if let Some(incident) = &incident {
         Store::add_member(write, incident, &alert).await?;
+    }
+    if is_of_many {
+        Store::grow_member(write, &id, &alert).await?;
     }
     Store::save_taken(write, &alert, &home_id).await
 }
@@ -405,6 +409,7 @@ async fn store_change(
             | ChangeKind::Raised { .. }
             | ChangeKind::Woken
             | ChangeKind::HelpNeeded
+            | ChangeKind::Grown { .. }
             | ChangeKind::Progressed,
             _,
         ) => {}
@@ -412,12 +417,19 @@ async fn store_change(
     let route = route(&state.registry.load().routes, &Question::of(&change.incident));
     let owner = route.owner.unwrap_or(change.incident.key.organization);
     let change = inhibited(state, write, change, owner).await?;
-    let decision = decide(change, &route, &state.ladder, state.moment());
+    let moment = state.moment();
+    let mut decision = decide(change, &route, &state.ladder, moment);
     let incident = &decision.change.incident;
     let search = search_text(state, incident, owner);
     Store::save_change(write, &decision.change, owner, &steps(&route), &search).await?;
+    if let ChangeKind::Grown { .. } = decision.change.kind {
+        let takers = Store::takers(write, &incident.id).await?;
+        let grown = tell_of_growth(&decision.change, &takers, &route, &state.ladder, moment);
+        decision.notifications.extend(grown);
+    }
     for notification in &decision.notifications {
         Store::add_notification(write, notification, incident.severity(), appended_ms).await?;
+        letters::hold(state, write, notification, &decision.change, owner, moment).await?;
         tally.decided += 1;
     }
     if state

@@ -1,4 +1,5 @@
-//! Letters: mails that are not about one incident. Digests are put together here when their day has come, the duty officer is told
+//! Letters: mails that are not about one incident. Digests are put together here when their day has come, what is held for its group when its
+//! time has; the duty officer is told
 //! of what was given up, contacts are asked whether they are still right; and all of these leave here.
 //!
 //! What is put together is put together in one transaction and named for what it is about, so that instances and restarts
@@ -6,20 +7,23 @@
 
 mod check;
 mod digest;
+mod group;
 mod hygiene;
 mod leave;
+mod owner;
 
 use std::{
     sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
-use alerting_incident::{Gathering, calendar::Calendar};
+use alerting_incident::{Gathering, Grouping, calendar::Calendar};
 use ingest_event::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use check::contacts;
+pub(crate) use group::hold;
 pub(crate) use hygiene::{not_me, refused};
 
 use crate::{
@@ -36,7 +40,9 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Post {
     /// What is gathered.
     pub(crate) gathering: Gathering,
-    /// When it leaves.
+    /// What waits for others of its group.
+    pub(crate) grouping: Grouping,
+    /// When what is gathered leaves.
     pub(crate) calendar: Calendar,
     /// Mails to an address that come back before it is switched off.
     pub(crate) disable_after: i64,
@@ -57,8 +63,13 @@ impl Post {
             .read()
             .map_err(|(key, mend)| anyhow::anyhow!("use `{key}`: {mend}"))?;
         let bounces = config.mail.as_ref().map(|mail| mail.bounces.disable_after);
+        let grouping = config
+            .grouping
+            .read()
+            .map_err(|(key, mend)| anyhow::anyhow!("use `{key}`: {mend}"))?;
         Ok(Self {
             gathering,
+            grouping,
             calendar,
             disable_after: i64::from(bounces.unwrap_or(u32::MAX)),
             asked_at: AtomicI64::new(i64::MIN),
@@ -94,6 +105,7 @@ async fn look(state: &Arc<State>, email: Option<&Arc<Email>>, retry: &RetrySetti
     // What is amiss with one kind holds up no other.
     let done = [
         digest::put_together(state).await,
+        group::put_together(state).await,
         hygiene::settle(state).await,
         hygiene::tell_of_given_up(state).await,
         check::ask(state).await,

@@ -36,7 +36,7 @@ use prometheus::{
 
 use crate::intake::REFUSED_BY_STORE;
 /// The kinds of letters.
-pub(crate) const LETTERS: [&str; 5] = ["digest", "given_up", "address_off", "check", "not_me"];
+pub(crate) const LETTERS: [&str; 6] = ["digest", "group", "given_up", "address_off", "check", "not_me"];
 
 /// Counters of one service.
 #[derive(Clone, Debug)]

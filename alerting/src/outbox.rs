@@ -473,6 +473,7 @@ mod tests {
             verdict: None,
             appended_ms: 0,
             is_sealed: false,
+            owner: None,
         };
         let (mut under_way, mut held) = (JoinSet::<Sent>::new(), Held::new());
         let task = under_way.spawn(async { panic!("a defect") });

@@ -24,6 +24,10 @@ pub const CROWD_MIN: u64 = 5;
 /// How near, in event time, incidents are that belong together; a crowd that was quiet for longer takes in nobody any more.
 pub const CROWD_WINDOW: Duration = Duration::from_mins(10);
 
+/// Whoever took an incident about many is told once it is so many times what it was: another plan may be needed, and what grows by
+/// less was expected.
+pub const CROWD_GROWN: u64 = 2;
+
 /// What the store knows that bears on an alert.
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
@@ -116,6 +120,7 @@ fn open(earlier: Option<&Incident>, silence: Option<&Silence>, alert: &Alert, no
         assignee: None,
         merged_into: None,
         own: None,
+        grows_from: None,
         opened_at: now,
         updated_at: now,
         version: 1,
@@ -181,6 +186,15 @@ fn add(open: &Incident, silence: Option<&Silence>, alert: &Alert, now: Timestamp
             ChangeKind::Woken
         }
         (_, None) if is_raised => ChangeKind::Raised { from },
+        (None, None) => match grown(&incident) {
+            Some(from) => {
+                incident.grows_from = None;
+                let text = format!("{from} → {}", incident.count);
+                timeline.push(entry(now, TimelineKind::Alert, text));
+                ChangeKind::Grown { from }
+            }
+            None => ChangeKind::Added,
+        },
         _ => ChangeKind::Added,
     };
     Change {
@@ -188,6 +202,13 @@ fn add(open: &Incident, silence: Option<&Silence>, alert: &Alert, now: Timestamp
         kind,
         timeline,
     }
+}
+
+/// From how many alerts on it grew so much that whoever has it is told, once.
+fn grown(incident: &Incident) -> Option<u64> {
+    let from = incident.grows_from?;
+    let is_told = incident.state == State::Acknowledged && incident.inhibited_by.is_none();
+    (is_told && from.saturating_mul(CROWD_GROWN) <= incident.count).then_some(from)
 }
 
 fn entry(at: Timestamp, kind: TimelineKind, text: String) -> TimelineEntry {

@@ -60,6 +60,8 @@ pub fn decide(mut change: Change, route: &Route, ladder: &Ladder, moment: Moment
             }
         }
         ChangeKind::Raised { from } => {
+            // Parts leave it, and it becomes as grave again: that is another time.
+            let occasion = format!("{severity} in version {}", incident.version);
             let reached = before.map_or(first, |before| before.rung.max(first));
             for responder in up_to(route, reached).chain(of_the_cert(ladder, reached, route)) {
                 // Of what is only informational nobody was told but who asked for it.
@@ -71,7 +73,7 @@ pub fn decide(mut change: Change, route: &Route, ladder: &Ladder, moment: Moment
                 } else {
                     NotifyReason::Opened
                 };
-                notifications.extend(addressed(incident, responder, reason, severity.as_str(), moment));
+                notifications.extend(addressed(incident, responder, reason, &occasion, moment));
             }
             if !notifications.is_empty() {
                 let anew = Escalation::waiting(reached, moment, within.filter(|_| !incident.is_answered()));
@@ -85,7 +87,8 @@ pub fn decide(mut change: Change, route: &Route, ladder: &Ladder, moment: Moment
                 });
             }
         }
-        ChangeKind::Added | ChangeKind::Progressed => {}
+        // Who took it is told ([`crate::tell_of_growth`]).
+        ChangeKind::Added | ChangeKind::Grown { .. } | ChangeKind::Progressed => {}
     }
     Decision {
         change,

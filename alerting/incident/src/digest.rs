@@ -77,7 +77,12 @@ mod tests {
         let waiting: Vec<_> = NotifyReason::ALL.iter().filter(waits).copied().collect();
         assert_eq!(
             waiting,
-            [NotifyReason::Opened, NotifyReason::Relapsed, NotifyReason::Raised]
+            [
+                NotifyReason::Opened,
+                NotifyReason::Relapsed,
+                NotifyReason::Raised,
+                NotifyReason::Grown
+            ]
         );
         assert_eq!(Gathering::reasons().collect::<Vec<_>>(), waiting);
     }

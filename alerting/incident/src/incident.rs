@@ -213,6 +213,8 @@ pub struct Incident {
     pub merged_into: Option<IncidentId>,
     /// What it is without those that became part of it; `None` if none did.
     pub own: Option<Box<Part>>,
+    /// Of what is about many: how many alerts it had when somebody took it; `None` if nobody has, or they were told since that it grew.
+    pub grows_from: Option<u64>,
     /// When it was opened, by the service's clock.
     pub opened_at: Timestamp,
     /// When it was last changed, by the service's clock.
@@ -239,6 +241,11 @@ pub enum ChangeKind {
     Woken,
     /// A responder asks for help.
     HelpNeeded,
+    /// What somebody took is about many, and about many more now.
+    Grown {
+        /// Alerts when it was taken.
+        from: u64,
+    },
     /// Any other answer or progress: nobody is told.
     Progressed,
 }
@@ -404,6 +411,10 @@ impl Incident {
 
     /// Moves the state forward, never back. Who is answered waits for nobody.
     pub(crate) fn advance(&mut self, state: State) {
+        let is_taken = self.state < State::Acknowledged && state == State::Acknowledged;
+        if is_taken || state == State::Closed {
+            self.grows_from = (is_taken && self.is_crowd()).then_some(self.count);
+        }
         self.state = self.state.max(state);
         if State::Acknowledged <= state {
             self.rest();

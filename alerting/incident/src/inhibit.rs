@@ -102,7 +102,9 @@ pub fn may_be_inhibited(inhibitions: &[Inhibition], change: &Change) -> bool {
     let incident = &change.incident;
     let is_to_be_told = match change.kind {
         ChangeKind::Opened | ChangeKind::Relapsed | ChangeKind::Woken | ChangeKind::Raised { .. } => true,
-        ChangeKind::Added | ChangeKind::HelpNeeded | ChangeKind::Progressed => false,
+        ChangeKind::Added | ChangeKind::HelpNeeded | ChangeKind::Grown { .. } | ChangeKind::Progressed => {
+            false
+        }
     };
     let may_be_held = incident.silence.is_none()
         && incident.escalation.is_none()

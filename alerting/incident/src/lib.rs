@@ -6,7 +6,7 @@
 //!
 //! The verbs, in the order of an incident's life: [`apply`], [`route`], [`decide`], [`notified`], [`seen`],
 //! [`acknowledge`], [`judge`], [`comment`], [`close`]; and where nobody answers, [`escalate`], where another explains it,
-//! [`inhibit`].
+//! [`inhibit`], where it grows after somebody took it, [`tell_of_growth`]. What belongs together leaves as one ([`Grouping`]).
 //! Who sorts them out has [`assign`], [`merge`], [`split`] and [`undo`]; which authority must be told by when is in [`obligations`].
 //! Who may do which of them is in [`access`].
 
@@ -16,6 +16,7 @@ pub mod access;
 pub mod calendar;
 
 mod digest;
+mod group;
 mod incident;
 mod ladder;
 mod notification;
@@ -34,6 +35,7 @@ mod close;
 mod comment;
 mod decide;
 mod escalate;
+mod grow;
 mod inhibit;
 mod judge;
 mod merge;
@@ -45,13 +47,17 @@ mod statutory;
 mod undo;
 
 pub use acknowledge::acknowledge;
-pub use apply::{CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on, span, taken_literally};
+pub use apply::{
+    CROWD_GROWN, CROWD_MIN, CROWD_WINDOW, History, QUIET_MAX, apply, goes_on, span, taken_literally,
+};
 pub use assign::{Assignee, assign};
 pub use close::close;
 pub use comment::{Visibility, comment, remark};
 pub use decide::{Decision, decide};
 pub use digest::{Gathered, Gathering};
 pub use escalate::{escalate, unreached};
+pub use group::{GRAVE_WAIT_MAX, Grouping, INTERVAL_MAX, Together, WAIT_MAX};
+pub use grow::tell_of_growth;
 pub use incident::{
     Actor, Change, ChangeKind, DedupKey, Incident, IncidentId, MANY, Priority, SAMPLES_MAX, State,
     TimelineEntry, TimelineKind, Verdict,
@@ -61,7 +67,7 @@ pub use inhibit::{
 };
 pub use judge::judge;
 pub use ladder::{Escalation, Ladder, Moment, REMINDERS_MAX, Rung};
-pub use merge::{MERGED_MAX, MergeError, Merged, Part, merge, part_grown, released, unmerge};
+pub use merge::{MERGED_MAX, MergeError, Merged, Part, handed_over, merge, part_grown, released, unmerge};
 pub use notification::{Notification, NotificationId, NotifyReason};
 pub use notified::notified;
 pub use organization::{

@@ -11,9 +11,11 @@ use ingest_event::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    Actor, Before, Change, DedupKey, Escalation, Incident, Priority, State, TimelineEntry, TimelineKind,
+    Actor, Before, Change, DedupKey, Escalation, Incident, IncidentId, Ladder, Moment, Priority, State,
+    TimelineEntry, TimelineKind,
     apply::{absorb, merge as explain, span},
     assign::with_note,
+    undo::graver_since,
 };
 
 /// Incidents in one: more than anyone has looked at before saying that they are one thing.
@@ -137,6 +139,10 @@ pub fn merge(
         if other.priority == Priority::Raised {
             next.priority = Priority::Raised;
         }
+        // Whoever was told of one was told of all of it: it is kept back no more.
+        if other.escalation.is_some() && other.inhibited_by.is_none() {
+            next.inhibited_by = None;
+        }
         let mut part = other.changed(now);
         Part::of(other).put(&mut part);
         part.own = None;
@@ -156,8 +162,8 @@ pub fn merge(
 
 /// One that became part of another, with one alert of its key more; its survivor counts it too ([`crate::apply()`]).
 #[must_use]
-pub fn part_grown(part: &Incident, alert: &Alert) -> Incident {
-    let mut next = part.clone();
+pub fn part_grown(part: &Incident, alert: &Alert, now: Timestamp) -> Incident {
+    let mut next = part.changed(now);
     let mut alert = alert.clone();
     // What was said of one thing is said of many.
     if part.is_crowd() {
@@ -167,6 +173,15 @@ pub fn part_grown(part: &Incident, alert: &Alert) -> Incident {
         Part::of(part).with(&alert).put(&mut next);
     }
     next
+}
+
+/// One that is part of another, as part of a third: of that which the other became part of, or was part of before.
+#[must_use]
+pub fn handed_over(part: &Incident, to: &IncidentId, now: Timestamp) -> Incident {
+    Incident {
+        merged_into: Some(to.clone()),
+        ..part.changed(now)
+    }
 }
 
 /// A survivor with those parts that stay; with none it is what it was by itself.
@@ -181,7 +196,8 @@ pub fn released(survivor: &Incident, staying: &[Incident]) -> Incident {
     next
 }
 
-/// Takes one part out of a survivor: it is as it was `before`, or, without that, as far as its survivor is. `staying` are the parts that stay
+/// Takes one part out of a survivor: it is as it was `before`, or, without that, as far as its survivor is. Where it became graver as a
+/// part, those who were told of that stay told, and who was waited for is. `staying` are the parts that stay
 /// with the survivor, `theirs` those that go with the part, being its own. Gives the survivor and the part.
 #[must_use]
 pub fn unmerge(
@@ -190,13 +206,19 @@ pub fn unmerge(
     part: &Incident,
     theirs: &[Incident],
     before: Option<&Before>,
-    now: Timestamp,
+    ladder: &Ladder,
+    moment: Moment,
 ) -> (Incident, Incident) {
     let rest = released(survivor, staying);
-    let mut part = released(part, theirs).changed(now);
+    let mut part = released(part, theirs).changed(moment.now);
     part.merged_into = None;
     match before {
-        Some(before) => before.put(&mut part),
+        Some(before) => {
+            before.put(&mut part);
+            if before.severity < part.severity() {
+                part.escalation = graver_since(before, &part, survivor.escalation, ladder, moment);
+            }
+        }
         None => {
             part.state = survivor.state;
             part.escalation = survivor.escalation;

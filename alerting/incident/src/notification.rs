@@ -26,6 +26,8 @@ codes! {
         Corrected = "corrected",
         /// An authority must be told by law, and the time for it runs out.
         Deadline = "deadline",
+        /// What the responder took is about many, and about many more now.
+        Grown = "grown",
     }
 }
 

@@ -7,8 +7,8 @@ use ingest_event::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    Actor, Assignee, Change, Escalation, Incident, IncidentId, Moment, Priority, State, TimelineEntry,
-    TimelineKind, Verdict, incident::codes,
+    Actor, Assignee, Change, Escalation, Incident, IncidentId, Ladder, Moment, Priority, State,
+    TimelineEntry, TimelineKind, Verdict, incident::codes,
 };
 
 /// For so long: what was a slip is seen at once, and what others have built on is no slip.
@@ -87,6 +87,11 @@ impl Before {
 
     /// Makes an incident so again.
     pub(crate) fn put(&self, incident: &mut Incident) {
+        if incident.state != self.state {
+            // Whoever has it again has it as it is now.
+            let is_taken = self.state == State::Acknowledged && incident.is_crowd();
+            incident.grows_from = is_taken.then_some(incident.count);
+        }
         incident.state = self.state;
         incident.verdict = self.verdict;
         incident.priority = self.priority;
@@ -108,22 +113,19 @@ pub fn is_in_time(done_at: Timestamp, now: Timestamp) -> bool {
 /// Takes back a change of one incident: it is as it was `before`, but for what alerts have added since. Who was waited for then is
 /// waited for again, at once if their time is over. Whoever was told of what is taken back is told so by the service.
 #[must_use]
-pub fn undo(incident: &Incident, before: &Before, what: Undoable, actor: &Actor, moment: Moment) -> Change {
+pub fn undo(
+    incident: &Incident,
+    before: &Before,
+    what: Undoable,
+    actor: &Actor,
+    ladder: &Ladder,
+    moment: Moment,
+) -> Change {
     let mut next = incident.changed(moment.now);
     before.put(&mut next);
-    next.escalation = match (before.escalation, incident.escalation) {
-        // It became graver since: those who were told of that stay told.
-        (Some(then), Some(now)) if before.severity < incident.severity() => Some(Escalation {
-            rung: then.rung.max(now.rung),
-            ..then
-        }),
-        // It was told of first while it was answered: whoever was told has not answered now.
-        (None, Some(now)) if before.severity < incident.severity() => Some(Escalation {
-            due: Some(moment.steady),
-            ..now
-        }),
-        (then, _) => then,
-    };
+    if before.severity < incident.severity() {
+        next.escalation = graver_since(before, incident, incident.escalation, ladder, moment);
+    }
     let entry = TimelineEntry {
         at: moment.now,
         kind: TimelineKind::Undone,
@@ -131,4 +133,31 @@ pub fn undo(incident: &Incident, before: &Before, what: Undoable, actor: &Actor,
         text: what.to_string(),
     };
     Change::progressed(next, entry)
+}
+
+/// Who is waited for where an incident became graver since what is taken back: those who were told of that, `told`, stay told. Where
+/// nobody had answered, the sooner of both times holds; if neither had one, and what is so grave has, it is over.
+pub(crate) fn graver_since(
+    before: &Before,
+    now: &Incident,
+    told: Option<Escalation>,
+    ladder: &Ladder,
+    moment: Moment,
+) -> Option<Escalation> {
+    let is_open = before.state < State::Acknowledged;
+    let at_once = (is_open && ladder.within(now.severity()).is_some()).then_some(moment.steady);
+    match (before.escalation, told) {
+        (Some(then), Some(told)) => Some(Escalation {
+            rung: then.rung.max(told.rung),
+            due: then
+                .due
+                .into_iter()
+                .chain(told.due.filter(|_| is_open))
+                .min()
+                .or(at_once),
+            ..then
+        }),
+        (None, Some(told)) => Some(Escalation { due: at_once, ..told }),
+        (then, None) => then,
+    }
 }

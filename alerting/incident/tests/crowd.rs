@@ -5,67 +5,18 @@
     reason = "a test stops at what should not be"
 )]
 
-use std::collections::BTreeMap;
+mod fixtures;
 
 use alerting_incident::{
     Actor, CROWD_MIN, CROWD_WINDOW, DedupKey, History, Incident, Question, apply, close, goes_on,
 };
-use detect_alert::{
-    Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
-    Severity, Tlp,
-};
-use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use detect_alert::{Alert, Severity};
+use ingest_event::Timestamp;
 use proptest::prelude::*;
 
 fn alert(entity: u8, second: u32) -> Alert {
-    let event = EventId::derive(&[&second.to_le_bytes()]);
     let entity = format!("2001:db8::{entity:x}");
-    let mut fields = Fields::new();
-    fields.set("source.ip", entity.as_str());
-    let organization = OrganizationNumber::parse("958935420").expect("valid");
-    let rule = RuleId("rule".to_owned());
-    Alert {
-        id: AlertId::derive(&rule, organization, &[&entity, event.as_str()]),
-        timestamp: Timestamp::from_millis(1_700_000_000_000 + i64::from(second) * 1_000),
-        organization,
-        sensor: SensorId::parse("s-1").expect("valid"),
-        zone: Zone::Administration,
-        marking: Marking::Unmarked,
-        exercise: false,
-        severity: Severity::High,
-        confidence: Confidence::Medium,
-        tlp: Tlp::Amber,
-        pap: detect_alert::Pap::Green,
-        producer: Producer {
-            kind: ProducerKind::Sigma,
-            id: rule,
-            name: "rule".to_owned(),
-            version: String::new(),
-            ruleset: RulesetVersion(String::new()),
-            authors: vec![],
-            license: None,
-            description: String::new(),
-            references: vec![],
-            tags: vec![],
-            false_positives: vec![],
-            incident: None,
-            summary: BTreeMap::new(),
-            first_step: BTreeMap::new(),
-        },
-        indicator: None,
-        entity: Entity {
-            field: "source.ip".to_owned(),
-            value: entity,
-        },
-        evidence: vec![],
-        window: None,
-        events: vec![EventSample {
-            id: event,
-            timestamp: Timestamp::from_millis(1_700_000_000_000 + i64::from(second) * 1_000),
-            dataset: "flow".to_owned(),
-            fields,
-        }],
-    }
+    fixtures::alert(&entity, Severity::High, second, fixtures::at(i64::from(second)))
 }
 
 /// What a store would answer.

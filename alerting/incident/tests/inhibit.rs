@@ -5,7 +5,9 @@
     reason = "a test stops at what should not be"
 )]
 
-use std::{collections::BTreeMap, time::Duration};
+mod fixtures;
+
+use std::time::Duration;
 
 use alerting_incident::{
     Actor, Before, Change, ChangeKind, Channel, Described, Equal, History, Incident, Inhibition, Ladder,
@@ -13,10 +15,8 @@ use alerting_incident::{
     Silence, SilenceId, TimelineKind, Undoable, Validity, acknowledge, apply, close, decide, inhibit,
     inhibitor, look_again, may_be_inhibited, route, undo,
 };
-use detect_alert::{
-    Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
-};
-use ingest_event::{Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use detect_alert::{Alert, AlertId, ProducerKind, Severity};
+use ingest_event::{OrganizationNumber, Timestamp};
 use proptest::prelude::*;
 
 const BODIES: [&str; 2] = ["958935420", "964338531"];
@@ -65,47 +65,25 @@ fn at(hour: i64) -> Timestamp {
 
 fn alert(drawn: &Drawn, number: u8) -> Alert {
     let organization = OrganizationNumber::parse(BODIES[drawn.body]).expect("valid");
-    let rule = RuleId(RULES[drawn.rule].to_owned());
+    let severity = Severity::ALL[drawn.severity];
+    let rule = RULES[drawn.rule];
+    let mut producer = fixtures::rule(rule);
+    producer.tags = vec![format!("tag.{rule}")];
+    if drawn.own {
+        producer.kind = ProducerKind::Integrity;
+    }
     Alert {
-        id: AlertId::derive(&rule, organization, &[&number.to_string()]),
-        timestamp: at(drawn.seen),
+        id: AlertId::derive(&producer.id, organization, &[&number.to_string()]),
         organization,
-        sensor: SensorId::parse("s-1").expect("valid"),
-        zone: Zone::Administration,
-        marking: Marking::Unmarked,
         exercise: drawn.exercise,
-        severity: Severity::ALL[drawn.severity],
-        confidence: Confidence::Medium,
-        tlp: Tlp::Amber,
-        pap: detect_alert::Pap::Green,
-        producer: Producer {
-            kind: if drawn.own {
-                ProducerKind::Integrity
-            } else {
-                ProducerKind::Sigma
-            },
-            id: rule,
-            name: String::new(),
-            version: String::new(),
-            ruleset: RulesetVersion(String::new()),
-            authors: vec![],
-            license: None,
-            description: String::new(),
-            references: vec![],
-            tags: vec![format!("tag.{}", RULES[drawn.rule])],
-            false_positives: vec![],
-            incident: None,
-            summary: BTreeMap::new(),
-            first_step: BTreeMap::new(),
-        },
-        indicator: None,
-        entity: Entity {
-            field: "source.ip".to_owned(),
-            value: ENTITIES[drawn.entity].to_owned(),
-        },
-        evidence: vec![],
-        window: None,
+        producer,
         events: vec![],
+        ..fixtures::alert(
+            ENTITIES[drawn.entity],
+            severity,
+            u32::from(number),
+            at(drawn.seen),
+        )
     }
 }
 
@@ -354,7 +332,15 @@ fn what_becomes_graver_than_is_kept_back_wakes_and_what_is_taken_back_is_kept_on
         now: at(22),
         steady: at(22),
     };
-    let back = undo(&freed, &before, Undoable::Acknowledge, &actor, moment).incident;
+    let back = undo(
+        &freed,
+        &before,
+        Undoable::Acknowledge,
+        &actor,
+        &fixtures::ladder(),
+        moment,
+    )
+    .incident;
     assert_eq!(back.inhibited_by, held.inhibited_by);
     let told = look_again(&back, None, None, at(23)).expect("changed");
     assert_eq!(told.kind, ChangeKind::Woken);

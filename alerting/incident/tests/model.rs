@@ -5,6 +5,8 @@
     reason = "a test stops at what should not be"
 )]
 
+mod fixtures;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -15,64 +17,21 @@ use alerting_incident::{
     Notification, Organization, QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult,
     RouteTable, State, Validity, Verdict, acknowledge, apply, close, decide, judge, route, seen,
 };
-use detect_alert::{
-    Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
-    Severity, Tlp,
-};
-use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use detect_alert::{Alert, AlertId, RuleId, Severity};
+use fixtures::OSLO;
+use ingest_event::{OrganizationNumber, Timestamp};
 use proptest::prelude::*;
 
-const OSLO: &str = "958935420";
 const BERGEN: &str = "964338531";
 
 fn alert(organization: &str, entity: &str, severity: Severity, number: u8) -> Alert {
-    let event = EventId::derive(&[&[number]]);
     let timestamp = Timestamp::from_millis(i64::from(number) * 1_000);
-    let mut fields = Fields::new();
-    fields.set("source.ip", entity);
-    let rule = RuleId("rule".to_owned());
+    let alert = fixtures::alert(entity, severity, u32::from(number), timestamp);
     let organization = OrganizationNumber::parse(organization).expect("valid");
     Alert {
-        id: AlertId::derive(&rule, organization, &[entity, event.as_str()]),
-        timestamp,
+        id: AlertId::derive(&alert.producer.id, organization, &[entity, &number.to_string()]),
         organization,
-        sensor: SensorId::parse("s-1").expect("valid"),
-        zone: Zone::Administration,
-        marking: Marking::Unmarked,
-        exercise: false,
-        severity,
-        confidence: Confidence::Medium,
-        tlp: Tlp::Amber,
-        pap: detect_alert::Pap::Green,
-        producer: Producer {
-            kind: ProducerKind::Sigma,
-            id: rule,
-            name: "rule".to_owned(),
-            version: String::new(),
-            ruleset: RulesetVersion(String::new()),
-            authors: vec![],
-            license: None,
-            description: String::new(),
-            references: vec![],
-            tags: vec![],
-            false_positives: vec![],
-            incident: None,
-            summary: BTreeMap::new(),
-            first_step: BTreeMap::new(),
-        },
-        indicator: None,
-        entity: Entity {
-            field: "source.ip".to_owned(),
-            value: entity.to_owned(),
-        },
-        evidence: vec![],
-        window: None,
-        events: vec![EventSample {
-            id: event,
-            timestamp,
-            dataset: "flow".to_owned(),
-            fields,
-        }],
+        ..alert
     }
 }
 
@@ -108,16 +67,9 @@ fn organization(
 fn responder(of: &str, minimum_severity: Severity) -> Responder {
     let name = format!("{of} from {minimum_severity}");
     Responder {
-        id: ResponderId::derive(of, &name),
-        channels: vec![Channel::Email(format!("{minimum_severity}@{of}.example"))],
-        keys: MailKeys::default(),
-        name,
-        language: Language::Nb,
         minimum_severity,
-        zones: vec![],
-        role: Role::Operations,
-        turn: 0,
-        validity: Validity::default(),
+        channels: vec![Channel::Email(format!("{minimum_severity}@{of}.example"))],
+        ..fixtures::responder(of, &name)
     }
 }
 

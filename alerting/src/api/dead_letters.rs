@@ -55,7 +55,7 @@ pub(super) struct DeadLetterList {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeadLetter {
     id: String,
-    /// `notification`, `digest`, `given_up`, `address_off`, `check` or `not_me`.
+    /// `notification`, `digest`, `group`, `given_up`, `address_off`, `check` or `not_me`.
     kind: String,
     /// The incident that it is about; null where it is about none, or several.
     incident: Option<String>,

@@ -3,7 +3,7 @@
 use alerting_incident::{Actor, Before, Incident, IncidentId, Undoable};
 use serde_json::json;
 
-use super::{Refused, audit, save, there};
+use super::{Refused, audit, hand_over, save, there};
 use crate::{
     access::Seen,
     state::State,
@@ -45,7 +45,7 @@ pub(crate) async fn merge(
     let mut noted = Vec::new();
     for ((part, theirs), change) in parts.iter().zip(&merged.parts) {
         save(state, &mut write, change, part).await?;
-        Store::hand_over(&mut write, theirs, survivor).await?;
+        hand_over(&mut write, theirs, survivor, now).await?;
         Store::forget_done(&mut write, &part.incident.id).await?;
         noted.push((
             part.incident.id.clone(),

@@ -107,7 +107,8 @@ async fn take_out(
     actor: &Actor,
     note: &str,
 ) -> Result<(), Refused> {
-    let now = state.now();
+    let moment = state.moment();
+    let now = moment.now;
     if whole.incident.is_over() {
         return Err(Refused::because(alerting_incident::SplitError::Over));
     }
@@ -124,7 +125,8 @@ async fn take_out(
         &out.incident,
         &[],
         None,
-        now,
+        &state.ladder,
+        moment,
     );
     let rest = Incident {
         version: rest.version + 1,
@@ -147,6 +149,9 @@ async fn take_out(
     let (told_of_rest, told_of_own) = (line(part), line(&whole.incident.id));
     save(state, write, &told(own, told_of_own), &out).await?;
     save(state, write, &told(rest, told_of_rest), whole).await?;
+    if whole.incident.is_crowd() && !out.incident.is_crowd() {
+        Store::recount_member(write, &whole.incident.id, &out.incident).await?;
+    }
     Ok(())
 }
 

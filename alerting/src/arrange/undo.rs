@@ -5,7 +5,7 @@ use alerting_incident::{
 };
 use serde_json::json;
 
-use super::{Refused, audit, save, split::incidents, there, told};
+use super::{Refused, audit, hand_over, save, split::incidents, there, told};
 use crate::{
     access::Seen,
     state::State,
@@ -50,7 +50,7 @@ pub(crate) async fn undo(
         Undoable::Split => Before::of(&incident),
         _ => done.before.clone(),
     };
-    let change = alerting_incident::undo(&incident, &before, done.what, actor, moment);
+    let change = alerting_incident::undo(&incident, &before, done.what, actor, &state.ladder, moment);
     save(state, &mut write, &change, &stored).await?;
     if change.incident.verdict != stored.incident.verdict {
         Store::conclude(&mut write, &change.incident).await?;
@@ -83,10 +83,10 @@ async fn take_apart(
     whole: &Stored,
     done: &Done,
 ) -> Result<Incident, Refused> {
-    let now = state.now();
+    let moment = state.moment();
     let mut rest = whole.incident.clone();
     for (id, before, theirs) in &done.others {
-        Store::hand_over(write, theirs, id).await?;
+        hand_over(write, theirs, id, moment.now).await?;
         let (out, staying): (Vec<_>, Vec<_>) = Store::parts_in(write, &whole.incident.id)
             .await?
             .into_iter()
@@ -95,7 +95,15 @@ async fn take_apart(
             return Err(Refused::because(UndoError::PartOver));
         };
         let its = incidents(Store::parts_in(write, id).await?);
-        let (without, own) = unmerge(&rest, &incidents(staying), &out.incident, &its, Some(before), now);
+        let (without, own) = unmerge(
+            &rest,
+            &incidents(staying),
+            &out.incident,
+            &its,
+            Some(before),
+            &state.ladder,
+            moment,
+        );
         save(state, write, &told(own, vec![]), &out).await?;
         rest = without;
     }
@@ -132,7 +140,13 @@ async fn join(
     .map_err(Refused::because)?;
     for change in &merged.parts {
         save(state, write, change, &part).await?;
+        // What was done with it alone can't be taken back of a part.
+        Store::forget_done(write, &part.incident.id).await?;
     }
-    Store::hand_over(write, &theirs, &whole.incident.id).await?;
+    hand_over(write, &theirs, &whole.incident.id, state.now()).await?;
+    if whole.incident.is_crowd() && !part.incident.is_crowd() {
+        // It is among the things again that the incident is about.
+        Store::recount_member(write, &whole.incident.id, &part.incident).await?;
+    }
     Ok(save(state, write, &merged.survivor, whole).await?)
 }

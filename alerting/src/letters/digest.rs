@@ -3,7 +3,7 @@
 use alerting_incident::Gathered;
 use ingest_event::Timestamp;
 
-use super::named;
+use super::{named, owner};
 use crate::{
     access::Seen,
     state::State,
@@ -48,6 +48,10 @@ async fn of_reader(state: &State, reader: (&str, &str), before: Timestamp) -> sq
             Store::withdraw(&mut write, &notification.id, "the incident is gone").await?;
             continue;
         };
+        if !owner::is_still(state, &mut write, &notification, &stored).await? {
+            Store::withdraw(&mut write, &notification.id, owner::ANOTHERS).await?;
+            continue;
+        }
         match gathering.outcome(&stored.incident) {
             Gathered::Told | Gathered::ToldAsClosed if stored.incident.lead.exercise => {
                 exercises.push(notification);

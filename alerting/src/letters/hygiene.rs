@@ -116,8 +116,13 @@ async fn settle_one(state: &State, message: &str, status: &str) -> sqlx::Result<
     }
     let why = format!("it came back: {status}");
     let came_back = Store::came_back(&mut write, message, &why, now).await?;
-    if came_back && let Some(notification) = &notification {
-        outbox::became(state, &mut write, notification, &Outcome::Failed(why), now).await?;
+    if came_back {
+        // A digest's are what it told.
+        let told = state.store.told_by(message).await?;
+        let outcome = Outcome::Failed(why);
+        for one in notification.iter().chain(&told) {
+            outbox::became(state, &mut write, one, &outcome, now).await?;
+        }
     }
     if counts {
         weigh(state, &mut write, &address, now).await?;

@@ -9,7 +9,7 @@ use crate::{
     access::Seen,
     channel::{DeliveryError, Email, Letter, Seal},
     config::RetrySettings,
-    letters::hygiene,
+    letters::{hygiene, owner},
     outbox,
     state::State,
     store::{Outcome, StoredLetter},
@@ -62,7 +62,11 @@ async fn send(
         return Err(DeliveryError::Permanent(outbox::OFF.to_owned()));
     }
     let mut was_sealed = false;
-    let written = if letter.kind == "digest" {
+    let is_of_incidents = matches!(letter.kind.as_str(), "digest" | "group");
+    if is_of_incidents && !owner::look_through(state, letter).await.map_err(away)? {
+        return Ok(String::new());
+    }
+    let written = if is_of_incidents {
         let mut told = Vec::new();
         for notification in state.store.told_by(&letter.id).await.map_err(away)? {
             was_sealed |= notification.is_sealed;

@@ -35,7 +35,7 @@ struct Page {
 }
 
 impl Notices {
-    /// A digest of what one reader is told.
+    /// A digest of what one reader is told, or what belongs together of one owner's.
     ///
     /// # Errors
     /// If a template asks for something that is not there: a defect of this program.
@@ -46,12 +46,27 @@ impl Notices {
         told: &[(StoredNotification, Stored)],
     ) -> anyhow::Result<Written> {
         let own = letter_words(letter.language);
+        let is_group = letter.kind == "group";
+        let (intro, why) = if is_group {
+            (own.group_intro, own.group_why)
+        } else {
+            (own.digest_intro, own.digest_why)
+        };
+        let gravest = told.iter().map(|(_, stored)| stored.incident.severity()).max();
+        let title = match gravest.filter(|_| is_group) {
+            Some(gravest) => format!(
+                "{}: {}",
+                words(letter.language).severity(gravest),
+                own.group_title
+            ),
+            None => own.digest_title.to_owned(),
+        };
         let closed = told
             .iter()
             .filter(|(_, stored)| is_closed(&stored.incident))
             .count();
         let mut paragraphs = vec![
-            own.digest_intro.to_owned(),
+            intro.to_owned(),
             format!(
                 "{}: {}. {}: {closed}.",
                 own.incidents,
@@ -64,13 +79,13 @@ impl Notices {
         }
         let rows = told.iter().take(ROWS_MAX);
         let page = Page {
-            title: format!("{}: {}", own.digest_title, told.len()),
+            title: format!("{title}: {}", told.len()),
             paragraphs,
             rows: rows
                 .map(|(notification, stored)| self.row(state, letter, own, notification, stored))
                 .collect(),
             link: None,
-            closing: vec![own.attached.to_owned(), own.digest_why.to_owned()],
+            closing: vec![own.attached.to_owned(), why.to_owned()],
         };
         let notice = self.laid_out(state, letter, page)?;
         let file = self.csv(state, letter, told)?;

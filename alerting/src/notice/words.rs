@@ -38,7 +38,7 @@ pub(super) struct Words {
     pub(super) severity_label: &'static str,
     severities: [&'static str; 5],
     confidences: [&'static str; 3],
-    reasons: [&'static str; 7],
+    reasons: [&'static str; 8],
 }
 
 /// The sentences of a language.
@@ -81,6 +81,7 @@ impl Words {
             help_needed,
             corrected,
             deadline,
+            grown,
         ] = self.reasons;
         match reason {
             NotifyReason::Opened => opened,
@@ -90,6 +91,7 @@ impl Words {
             NotifyReason::HelpNeeded => help_needed,
             NotifyReason::Corrected => corrected,
             NotifyReason::Deadline => deadline,
+            NotifyReason::Grown => grown,
         }
     }
 }
@@ -138,6 +140,7 @@ const NB: Words = Words {
         "En mottaker ber om hjelp med denne hendelsen.",
         "Rettelse: det du sist fikk vite om hendelsen, var en feil og er trukket tilbake. Du trenger ikke gjøre noe.",
         "En lovpålagt frist for å varsle om hendelsen nærmer seg eller er ute. Se fristene under hendelsen.",
+        "Hendelsen som dere har tatt, gjelder mange, og har vokst mye siden. Se om dere må gjøre mer.",
     ],
 };
 
@@ -185,6 +188,7 @@ const NN: Words = Words {
         "Ein mottakar bed om hjelp med denne hendinga.",
         "Retting: det du sist fekk vite om hendinga, var ein feil og er trekt tilbake. Du treng ikkje gjere noko.",
         "Ein lovpålagd frist for å varsle om hendinga nærmar seg eller er ute. Sjå fristane under hendinga.",
+        "Hendinga som de har teke, gjeld mange, og har vakse mykje sidan. Sjå om de må gjere meir.",
     ],
 };
 
@@ -233,6 +237,7 @@ const SE: Words = Words {
         "Vuostáiváldi bivdá veahki dáinna dáhpáhusain.",
         "Divvun: dat maid maŋimus oaččuidet diehtit dáhpáhusas, lei boastut ja lea gessojuvvon ruovttoluotta. Dus ii leat dárbu dahkat maidege.",
         "Lága mielde áigemearri dieđihit dáhpáhusas lahkona dahje lea mannan. Geahča áigemeriid dáhpáhusa vuolde.",
+        "Dáhpáhus man don leat váldán, guoská ollugiidda, ja lea sturron ollu das rájes. Geahča galggatgo dahkat eanet.",
     ],
 };
 
@@ -280,5 +285,6 @@ const EN: Words = Words {
         "A responder asks for help with this incident.",
         "Correction: what you were told of the incident last was a mistake and has been taken back. You need not do anything.",
         "A statutory deadline for telling of the incident is near or has passed. See the deadlines with the incident.",
+        "The incident that you have taken is about many, and has grown much since. See whether more has to be done.",
     ],
 };

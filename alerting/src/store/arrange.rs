@@ -108,22 +108,6 @@ impl Store {
         Ok(rows.iter().rev().map(remark).collect())
     }
 
-    /// Says of which incident others are part.
-    ///
-    /// # Errors
-    /// If the store is away.
-    pub(crate) async fn hand_over(
-        write: &mut Write,
-        parts: &[IncidentId],
-        to: &IncidentId,
-    ) -> sqlx::Result<()> {
-        let mut query = Sql::new("UPDATE incident SET merged_into = ");
-        query.bind(to.as_str()).push(" WHERE id IN ");
-        query.list(parts.iter().map(IncidentId::as_str));
-        query.query().execute(&mut **write).await?;
-        Ok(())
-    }
-
     /// An incident takes no alerts of its key: those are another's.
     ///
     /// # Errors
@@ -246,8 +230,16 @@ impl Store {
     /// # Errors
     /// If the store is away.
     pub(crate) async fn has_come_back(write: &mut Write, incident: &Incident) -> sqlx::Result<bool> {
-        let latest = Self::latest(write, &incident.key).await?;
-        Ok(latest.is_some_and(|latest| latest.incident.id != incident.id && !latest.incident.is_over()))
+        let row = sqlx::query(
+            // Of one that takes no alerts of its key there is no other.
+            "SELECT 1 FROM incident AS one LEFT JOIN incident AS whole ON whole.id = one.merged_into
+             WHERE one.dedup = (SELECT dedup FROM incident WHERE id = $1) AND one.id <> $1
+                 AND coalesce(whole.state, one.state) <> 'closed' LIMIT 1",
+        )
+        .bind(incident.id.as_str())
+        .fetch_optional(&mut **write)
+        .await?;
+        Ok(row.is_some())
     }
 }
 

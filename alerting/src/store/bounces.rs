@@ -277,6 +277,13 @@ impl Store {
                 .bind(now.as_nanos());
             done += query.execute(&mut **write).await?.rows_affected();
         }
+        // Who was to be told by a digest was not.
+        sqlx::query("UPDATE notification SET state = 'failed', error = $2, next_at = $3 WHERE letter = $1 AND state = 'sent'")
+            .bind(id)
+            .bind(why)
+            .bind(now.as_nanos())
+            .execute(&mut **write)
+            .await?;
         Ok(0 < done)
     }
 

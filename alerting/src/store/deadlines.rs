@@ -67,10 +67,10 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn is_unreached(write: &mut Write, incident: &IncidentId) -> sqlx::Result<bool> {
         let row = sqlx::query(
-            // Warnings of the law's deadlines and corrections are no rungs.
+            // Warnings of the law's deadlines, corrections, and word to who has it, are no rungs.
             "SELECT count(*) FROM notification WHERE incident = $1 AND state <> 'failed'
                  AND created_at = (SELECT max(created_at) FROM notification WHERE incident = $1
-                     AND reason NOT IN ('deadline', 'corrected'))",
+                     AND reason NOT IN ('deadline', 'corrected', 'grown'))",
         )
         .bind(incident.as_str())
         .fetch_one(&mut **write)

@@ -347,6 +347,7 @@ pub(super) fn stored(row: &DbRow) -> sqlx::Result<Stored> {
                 None => None,
             },
             own: work::own(row)?,
+            grows_from: work::grows_from(row)?,
             opened_at: time("opened_at")?,
             updated_at: time("updated_at")?,
             version: row.try_get::<i64, _>("version")?.cast_unsigned(),

@@ -1,6 +1,6 @@
 //! What explains another, and what waits for its explanation to be over.
 
-use alerting_incident::{Incident, IncidentId};
+use alerting_incident::{Incident, IncidentId, State};
 use ingest_event::{OrganizationNumber, Timestamp};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -25,7 +25,8 @@ impl Store {
         Ok(())
     }
 
-    /// Open incidents of an organisation that explain others of the same owner: an operator's sensor sees those of several.
+    /// Open incidents of an organisation that explain others of the same owner: an operator's sensor sees those of several. What explains and
+    /// became part of another does so as long as that one is open and told of.
     ///
     /// # Errors
     /// If the store is away.
@@ -44,12 +45,37 @@ impl Store {
             .bind(owner.as_str())
             .fetch_all(&mut **write)
             .await?;
-        rows.iter()
+        let mut sources: Vec<Incident> = rows
+            .iter()
             .map(|row| stored(row).map(|stored| stored.incident))
-            .collect()
+            .collect::<sqlx::Result<_>>()?;
+        let text = format!(
+            "SELECT {COLUMNS} FROM incident WHERE organization = $1 AND owner = $3 AND is_source = 1
+                 AND merged_into IS NOT NULL AND EXISTS (SELECT 1 FROM incident AS whole
+                     WHERE whole.id = incident.merged_into AND whole.state <> 'closed' AND whole.owner = incident.owner
+                         AND whole.silence IS NULL AND whole.inhibited_by IS NULL)
+             ORDER BY last_seen DESC, id LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(text))
+            .bind(organization.as_str())
+            .bind(SOURCES_MAX)
+            .bind(owner.as_str())
+            .fetch_all(&mut **write)
+            .await?;
+        for row in &rows {
+            let part = stored(row)?.incident;
+            sources.push(Incident {
+                // As far as what it is part of is.
+                state: State::Notified,
+                silence: None,
+                inhibited_by: None,
+                ..part
+            });
+        }
+        Ok(sources)
     }
 
-    /// Open incidents that are kept back: those whose explanation is closed, or that were opened before a moment, or `all`; those
+    /// Open incidents that are kept back: those whose explanation is closed and not part of an open one, or that were opened before a moment, or `all`; those
     /// `after` a name.
     ///
     /// # Errors
@@ -63,8 +89,10 @@ impl Store {
     ) -> sqlx::Result<Vec<IncidentId>> {
         let rows = sqlx::query(
             "SELECT held.id FROM incident AS held LEFT JOIN incident AS source ON source.id = held.inhibited_by
+                 LEFT JOIN incident AS whole ON whole.id = source.merged_into
              WHERE held.inhibited_by IS NOT NULL AND held.state <> 'closed' AND held.id > $1
-                 AND ($4 = 1 OR held.opened_at < $2 OR source.id IS NULL OR source.state = 'closed')
+                 AND ($4 = 1 OR held.opened_at < $2 OR source.id IS NULL
+                     OR coalesce(whole.state, source.state) = 'closed')
              ORDER BY held.id LIMIT $3",
         )
         .bind(after)

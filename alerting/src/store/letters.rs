@@ -18,7 +18,7 @@ use super::{
 pub(crate) struct StoredLetter {
     /// Its name: 32 hexadecimal digits.
     pub(crate) id: String,
-    /// What it is: `digest`, `given_up`, `address_off`, `check`.
+    /// What it is: `digest`, `group`, `given_up`, `address_off`, `check`, `not_me`.
     pub(crate) kind: String,
     /// To whom.
     pub(crate) responder: String,
@@ -94,7 +94,7 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn withdraw(write: &mut Write, id: &NotificationId, why: &str) -> sqlx::Result<()> {
         sqlx::query(
-            "UPDATE notification SET state = 'withdrawn', error = $2 WHERE id = $1 AND state = 'pending'",
+            "UPDATE notification SET state = 'withdrawn', held_until = NULL, error = $2 WHERE id = $1 AND state = 'pending'",
         )
         .bind(id.as_str())
         .bind(why)
@@ -112,7 +112,7 @@ impl Store {
         ids: impl IntoIterator<Item = &NotificationId>,
         letter: &str,
     ) -> sqlx::Result<()> {
-        let mut sql = Sql::new("UPDATE notification SET state = 'digested', letter = ");
+        let mut sql = Sql::new("UPDATE notification SET state = 'digested', held_until = NULL, letter = ");
         sql.bind(letter);
         sql.push(" WHERE state = 'pending' AND id IN ")
             .list(ids.into_iter().map(NotificationId::as_str));

@@ -1,6 +1,6 @@
 //! The things that an incident about many is about.
 
-use alerting_incident::{CROWD_MIN, CROWD_WINDOW, DedupKey, Incident};
+use alerting_incident::{CROWD_MIN, CROWD_WINDOW, DedupKey, Incident, IncidentId};
 use detect_alert::Alert;
 use ingest_event::Timestamp;
 use sqlx::Row;
@@ -69,6 +69,62 @@ impl Store {
         .bind(incident.id.as_str())
         .bind(storable(&value))
         .bind(alert.timestamp.as_nanos())
+        .execute(&mut **write)
+        .await?;
+        Ok(())
+    }
+
+    /// One alert more about a thing that is among those of an incident and has one of its own, which is part of it.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn grow_member(
+        write: &mut Write,
+        incident: &IncidentId,
+        alert: &Alert,
+    ) -> sqlx::Result<()> {
+        let value: String = alert.entity.value.chars().take(VALUE_CHARS_MAX).collect();
+        sqlx::query(
+            "UPDATE member SET count = count + 1,
+                 first_seen = CASE WHEN $3 < first_seen THEN $3 ELSE first_seen END,
+                 last_seen = CASE WHEN last_seen < $3 THEN $3 ELSE last_seen END
+             WHERE incident = $1 AND value = $2",
+        )
+        .bind(incident.as_str())
+        .bind(storable(&value))
+        .bind(alert.timestamp.as_nanos())
+        .execute(&mut **write)
+        .await?;
+        Ok(())
+    }
+
+    /// Counts anew what an incident about many says of a thing that has an incident of its own: what it took in itself and, where that one
+    /// is part of it, what that one did.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn recount_member(
+        write: &mut Write,
+        incident: &IncidentId,
+        own: &Incident,
+    ) -> sqlx::Result<()> {
+        let value: String = own.key.entity.value.chars().take(VALUE_CHARS_MAX).collect();
+        let value = storable(&value);
+        sqlx::query("DELETE FROM member WHERE incident = $1 AND value = $2")
+            .bind(incident.as_str())
+            .bind(&value)
+            .execute(&mut **write)
+            .await?;
+        sqlx::query(
+            "INSERT INTO member (incident, value, count, first_seen, last_seen)
+             SELECT $1, $2, count(*), min(last_at), max(last_at) FROM alert
+             WHERE entity = $2 AND last_at IS NOT NULL AND (incident = $1
+                 OR incident = (SELECT id FROM incident WHERE id = $3 AND merged_into = $1))
+             HAVING count(*) > 0",
+        )
+        .bind(incident.as_str())
+        .bind(&value)
+        .bind(own.id.as_str())
         .execute(&mut **write)
         .await?;
         Ok(())

@@ -47,6 +47,8 @@ pub(crate) struct StoredNotification {
     pub(crate) appended_ms: i64,
     /// Whether the responder had a key for mail when it was decided.
     pub(crate) is_sealed: bool,
+    /// Whose the incident was when it was decided; `None` of what an older version decided.
+    pub(crate) owner: Option<String>,
 }
 
 /// What became of an attempt.
@@ -61,7 +63,7 @@ pub(crate) enum Outcome {
 }
 
 pub(super) const COLUMNS: &str = "id, incident, responder, responder_name, channel, address, language, reason, created_at, state, \
-                       attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms, sealed";
+                       attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms, sealed, owner";
 
 /// A wait that is longer than any that is given was counted by a clock that has been set back since.
 const WAIT_MAX: std::time::Duration = std::time::Duration::from_hours(24);
@@ -79,8 +81,9 @@ impl Store {
     ) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO notification (id, incident, responder, responder_name, channel, address, language, reason,
-                 severity, created_at, state, attempts, next_at, appended_ms, claimed_until, sealed)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11, 0, $12) ON CONFLICT (id) DO NOTHING",
+                 severity, created_at, state, attempts, next_at, appended_ms, claimed_until, sealed, owner)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, $10, $11, 0, $12,
+                 (SELECT owner FROM incident WHERE id = $2)) ON CONFLICT (id) DO NOTHING",
         )
         .bind(notification.id.as_str())
         .bind(notification.incident.as_str())
@@ -100,7 +103,7 @@ impl Store {
     }
 
     /// Notifications of a channel that are due and nobody's, the gravest first, at most `per_address` for one address; without
-    /// those that are gathered.
+    /// those that are gathered, or held for their group.
     ///
     /// # Errors
     /// If the store is away.
@@ -115,7 +118,7 @@ impl Store {
         let text = format!(
             "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
-             WHERE state = 'pending' AND channel = $1 AND claimed_until <= {clock}
+             WHERE state = 'pending' AND held_until IS NULL AND channel = $1 AND claimed_until <= {clock}
                  AND (next_at <= $2 OR next_at > $5) AND NOT ({gathered})) AS ranked
              WHERE place <= $3 ORDER BY severity DESC, created_at, id LIMIT $4",
             clock = self.clock(),
@@ -145,7 +148,7 @@ impl Store {
         gathering: &Gathering,
     ) -> sqlx::Result<Option<Timestamp>> {
         let text = format!(
-            "SELECT min(next_at) FROM notification WHERE state = 'pending' AND channel = $1 AND next_at > $2 AND NOT ({})",
+            "SELECT min(next_at) FROM notification WHERE state = 'pending' AND held_until IS NULL AND channel = $1 AND next_at > $2 AND NOT ({})",
             gathered(gathering)
         );
         let row = sqlx::query(AssertSqlSafe(text))
@@ -282,6 +285,7 @@ pub(super) fn stored(row: &DbRow) -> sqlx::Result<StoredNotification> {
         channel: Channel::stored(&text("channel")?, address).ok_or_else(|| unreadable("channel"))?,
         responder: ResponderId::stored(text("responder")?),
         is_sealed: row.try_get::<i64, _>("sealed")? != 0,
+        owner: row.try_get("owner")?,
         language: text("language")?.parse().map_err(|_| unreadable("language"))?,
         reason: text("reason")?.parse().map_err(|_| unreadable("reason"))?,
         created_at: Timestamp::from_nanos(row.try_get("created_at")?),

@@ -177,9 +177,9 @@ impl Store {
             let id = derive_id(&[b"correction", told.as_bytes()]);
             corrected += sqlx::query(
                 "INSERT INTO notification (id, incident, responder, responder_name, channel, address, language, reason,
-                     severity, created_at, state, attempts, next_at, appended_ms, claimed_until, sealed)
+                     severity, created_at, state, attempts, next_at, appended_ms, claimed_until, sealed, owner)
                  SELECT $2, incident, responder, responder_name, channel, address, language, 'corrected',
-                     severity, $3, 'pending', 0, $3, 0, 0, sealed FROM notification WHERE id = $1
+                     severity, $3, 'pending', 0, $3, 0, 0, sealed, owner FROM notification WHERE id = $1
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(told)

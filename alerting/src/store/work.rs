@@ -1,4 +1,4 @@
-//! What an incident's column `work` holds: the assignee's name, and what the incident is without its parts.
+//! What an incident's column `work` holds: the assignee's name, what the incident is without its parts, and from what it grows.
 
 use alerting_incident::{Assignee, Incident, Part};
 use ingest_event::Timestamp;
@@ -14,6 +14,8 @@ struct Work {
     assignee_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own: Option<Own>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grows_from: Option<u64>,
 }
 
 /// A [`Part`]; its alert in its wire format, times in nanoseconds since 1970.
@@ -34,10 +36,16 @@ pub(super) fn written(incident: &Incident) -> Option<String> {
         last_seen: own.last_seen.as_nanos(),
     });
     let assignee_name = incident.assignee.as_ref().map(|one| storable(&one.name));
-    if own.is_none() && assignee_name.is_none() {
+    let grows_from = incident.grows_from;
+    if own.is_none() && assignee_name.is_none() && grows_from.is_none() {
         return None;
     }
-    serde_json::to_string(&Work { assignee_name, own }).ok()
+    let work = Work {
+        assignee_name,
+        own,
+        grows_from,
+    };
+    serde_json::to_string(&work).ok()
 }
 
 /// Who works on it.
@@ -64,6 +72,11 @@ pub(super) fn own(row: &DbRow) -> sqlx::Result<Option<Box<Part>>> {
         first_seen: Timestamp::from_nanos(own.first_seen),
         last_seen: Timestamp::from_nanos(own.last_seen),
     })))
+}
+
+/// How many alerts it had when somebody took it.
+pub(super) fn grows_from(row: &DbRow) -> sqlx::Result<Option<u64>> {
+    Ok(read(row)?.and_then(|work| work.grows_from))
 }
 
 fn read(row: &DbRow) -> sqlx::Result<Option<Work>> {

@@ -237,8 +237,9 @@ async fn a_part_becomes_its_own_and_takes_what_comes_of_it() {
         assert_eq!(status, refused, "{body}: {answer}");
     }
 
-    // Taken back, it is a part; what comes of its thing counts in both.
+    // Taken back, it is a part; what comes of its thing counts in both, and it is among the many again.
     assert_eq!(post(&service, &crowd, "undo", json!({})).await.0, 200);
+    let version = detail(&service, &own).await["version"].as_u64();
     service.publish(&[of("10.5.0.7", 22)]).await;
     applied(&service, &mut told, 62).await;
     let (whole, part) = (detail(&service, &crowd).await, detail(&service, &own).await);
@@ -246,6 +247,27 @@ async fn a_part_becomes_its_own_and_takes_what_comes_of_it() {
         (count(&whole), count(&part), &part["merged_into"]),
         (6, 3, &json!(crowd)),
         "{whole}"
+    );
+    let members = whole["members"].as_array().expect("a list");
+    let member = members.iter().find(|member| member["value"] == "10.5.0.7");
+    assert_eq!(
+        (members.len(), &member.expect("there")["count"]),
+        (3, &json!(3)),
+        "{whole}"
+    );
+    assert_eq!(
+        part["version"].as_u64(),
+        version.map(|version| version + 1),
+        "who reads it sees it"
+    );
+    // Taken out, it is not; what it had in itself stays.
+    let (status, rest) = post(&service, &crowd, "split", json!({"incident": own})).await;
+    assert_eq!((status, &rest["members_total"]), (200, &json!(2)), "{rest}");
+    assert_eq!(
+        post(&service, &crowd, "merge", json!({"incidents": [own]}))
+            .await
+            .0,
+        200
     );
 
     // Some alerts of one thing; what comes later stays with the rest.
@@ -276,6 +298,33 @@ async fn a_part_becomes_its_own_and_takes_what_comes_of_it() {
         count(&detail(&service, &first).await),
     );
     assert_eq!(counts, (2, 2));
+
+    // It takes no alerts of its thing, so nothing of it came back; and as a part nothing that was done with it alone is taken back.
+    assert_eq!(post(&service, &own, "close", json!({})).await.0, 200);
+    assert_eq!(post(&service, &own, "undo", json!({})).await.0, 200);
+    assert_eq!(post(&service, &own, "acknowledge", json!({})).await.0, 200);
+    assert_eq!(post(&service, &first, "undo", json!({})).await.0, 200);
+    assert_eq!(post(&service, &own, "undo", json!({})).await.0, 409);
+    assert_eq!(detail(&service, &own).await["state"], "closed");
+
+    // What came back as a part of something open came back.
+    let second = id_of(&service, "10.5.0.2").await;
+    assert_eq!(post(&service, &second, "close", json!({})).await.0, 200);
+    service.publish(&[of("10.5.0.2", 40)]).await;
+    told += 1;
+    applied(&service, &mut told, 65).await;
+    let rows = list(&service).await;
+    let again = rows
+        .iter()
+        .find(|row| row["entity"]["value"] == "10.5.0.2" && row["state"] != "closed");
+    let again = &again.expect("opened")["id"];
+    assert_eq!(
+        post(&service, &first, "merge", json!({"incidents": [again]}))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(post(&service, &second, "undo", json!({})).await.0, 409);
     service.stop().await;
 }
 

@@ -16,6 +16,7 @@ use crate::{
 
 crate::stores::on_both![
     what_is_explained_is_told_once_its_explanation_is_closed,
+    what_explains_and_became_part_of_another_goes_on_explaining,
     what_one_owner_was_told_keeps_nothing_from_another,
     what_is_kept_back_is_told_after_a_day_or_when_the_configuration_says_otherwise,
 ];
@@ -105,6 +106,51 @@ async fn what_is_explained_is_told_once_its_explanation_is_closed() {
         .publish(&[Alerts::new(STAVANGER).entity("10.9.9.9").make(9)])
         .await;
     assert!(service.mails(5).await[4].text.contains("10.9.9.9"));
+}
+
+async fn what_explains_and_became_part_of_another_goes_on_explaining() {
+    let service = Service::steered(clock().1, inhibiting).await;
+    let of = |rule: &str, entity: &str, number| Alerts::new(STAVANGER).rule(rule).entity(entity).make(number);
+    service
+        .publish(&[of("outage", "2001:db8::1", 1), of("other", "10.1.1.1", 2)])
+        .await;
+    service.mails(2).await;
+    let whole = only(&service, STAVANGER, "10.1.1.1").await;
+    let source = only(&service, STAVANGER, "outage").await;
+    service
+        .publish(&[of("rule-1", "10.4.4.4", 3), Alerts::new(BERGEN).make(4)])
+        .await;
+    service.mails(3).await;
+    let path = |verb: &str| {
+        format!(
+            "/api/v1/incidents/{}/{verb}",
+            whole["id"].as_str().expect("an id")
+        )
+    };
+    let merged = service
+        .post(&path("merge"), json!({ "incidents": [source["id"]] }))
+        .await;
+    assert_eq!(merged.0, 200, "{}", merged.1);
+    // Neither what was kept back is told, after looks for what is over, nor what comes.
+    service
+        .publish(&[
+            of("rule-1", "10.4.4.5", 5),
+            Alerts::new(BERGEN).entity("10.5.5.5").make(6),
+        ])
+        .await;
+    service.mails(4).await;
+    let service = service.restart(clock().1).await;
+    service
+        .publish(&[Alerts::new(BERGEN).entity("10.5.5.6").make(7)])
+        .await;
+    service.mails(5).await;
+    for entity in ["10.4.4.4", "10.4.4.5"] {
+        let held = only(&service, STAVANGER, entity).await;
+        assert_eq!(held["inhibited_by"], source["id"], "{held}");
+    }
+    assert_eq!(service.post(&path("close"), json!({})).await.0, 200);
+    service.mail_with("10.4.4.4").await;
+    service.mail_with("10.4.4.5").await;
 }
 
 async fn what_one_owner_was_told_keeps_nothing_from_another() {

@@ -404,7 +404,7 @@ async fn an_address_that_refuses_mail_is_switched_off_and_a_person_sees_what_was
 }
 
 /// A report as mail servers write it.
-fn report(status: &str) -> String {
+pub(crate) fn report(status: &str) -> String {
     format!(
         "From: <>\r\nTo: someone@cert.example\r\nMIME-Version: 1.0\r\nSubject: Undelivered\r\n\
          Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"xx\"\r\n\r\n--xx\r\n\r\nSorry.\r\n\
@@ -414,7 +414,7 @@ fn report(status: &str) -> String {
 }
 
 /// As a mail server's alias calls it.
-fn came_back(service: &Service, recipient: &str, mail: &str) {
+pub(crate) fn came_back(service: &Service, recipient: &str, mail: &str) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_varde-alerting"))
         .args(["bounce", "--recipient", recipient, "--config"])
         .arg(service.path().join("alerting.yml"))

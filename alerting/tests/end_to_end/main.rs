@@ -14,6 +14,7 @@ mod bounds;
 mod conclusions;
 mod document;
 mod escalation;
+mod grouping;
 mod hostile;
 mod inhibition;
 mod instances;

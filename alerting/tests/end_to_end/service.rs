@@ -149,6 +149,17 @@ impl Service {
             .clone()
     }
 
+    /// Waits for a mail to an address.
+    pub(crate) async fn mail_to(&self, address: &str) -> Mail {
+        let is_to = |mail: &&Mail| mail.to == address;
+        let mut mails = self.mails.clone();
+        let came = mails
+            .wait_for(|mails| mails.iter().any(|mail| is_to(&mail)))
+            .await;
+        let came = came.expect("the listener runs");
+        came.iter().find(is_to).expect("it came").clone()
+    }
+
     /// Waits for a mail with a text.
     pub(crate) async fn mail_with(&self, text: &str) -> Mail {
         let has = |mail: &&Mail| mail.text.contains(text);
@@ -430,7 +441,8 @@ pub(crate) fn configure(folder: &Path, smtp_port: u16) -> Config {
          registry: {{ municipalities: {municipalities}, responders: {responders} }}\n\
          mail: {{ from: 'Varde <varde@cert.example>', transport: {{ smtp: {{ host: 127.0.0.1, port: {smtp_port}, tls: none }} }} }}\n\
          cert: {{ name: KommuneCERT, phone: '+47 22 00 00 00', email: duty@cert.example }}\n\
-         retry: {{ base_ms: 20, ceiling_ms: 200, attempts: 100, lease_secs: 3 }}\n{store}",
+         retry: {{ base_ms: 20, ceiling_ms: 200, attempts: 100, lease_secs: 3 }}\n\
+         grouping: {{ wait_seconds: {{}} }}\n{store}",
         bus = folder.join("bus").display(),
         data = folder.join("data").display(),
         municipalities = municipalities.display(),

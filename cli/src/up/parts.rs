@@ -172,8 +172,8 @@ fn detector_config(folder: &Folder, bus: &BusConfig) -> detect::config::Config {
 
 fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) -> alerting::config::Config {
     use alerting::config::{
-        BounceSettings, CertSettings, Config, DigestSettings, EscalationSettings, MailSettings,
-        MailTransport, RegistrySettings, RetrySettings,
+        BounceSettings, CertSettings, Config, DigestSettings, EscalationSettings, GroupingSettings,
+        MailSettings, MailTransport, RegistrySettings, RetrySettings,
     };
     let routing = |name: &str| -> PathBuf { folder.path("rulesets/routing").join(name) };
     Config {
@@ -216,6 +216,7 @@ fn alerting_config(arguments: &UpArguments, folder: &Folder, bus: &BusConfig) ->
         // Who looks at a demo wants to see its mails.
         inhibitions: Vec::new(),
         digest: DigestSettings::none(),
+        grouping: GroupingSettings::none(),
         templates: None,
         allow_unauthenticated: false,
         access: None,

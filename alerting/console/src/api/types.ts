@@ -93,7 +93,7 @@ export interface Notification {
 /** Something that was given up: whoever should know does not. */
 export interface DeadLetter {
   id: string;
-  kind: 'notification' | 'digest' | 'given_up' | 'address_off' | 'check' | 'not_me';
+  kind: 'notification' | 'digest' | 'group' | 'given_up' | 'address_off' | 'check' | 'not_me';
   incident: string | null;
   responder: string;
   channel: string;

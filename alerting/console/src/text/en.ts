@@ -303,6 +303,7 @@ export const en: Catalogue = {
   'dead.count': '{n} in all, the last {shown} are shown.',
   'dead.kind.notification': 'Notice of an incident',
   'dead.kind.digest': 'Summary',
+  'dead.kind.group': 'Incidents that belong together',
   'dead.kind.given_up': 'Word to the duty officer of what did not arrive',
   'dead.kind.address_off': 'Word to the duty officer of an address',
   'dead.kind.check': 'Question to a contact',

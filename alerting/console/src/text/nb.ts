@@ -300,6 +300,7 @@ export const nb = {
   'dead.count': '{n} i alt, de siste {shown} vises.',
   'dead.kind.notification': 'Varsel om en hendelse',
   'dead.kind.digest': 'Oppsummering',
+  'dead.kind.group': 'Hendelser som hører sammen',
   'dead.kind.given_up': 'Melding til vakta om det som ikke kom fram',
   'dead.kind.address_off': 'Melding til vakta om en adresse',
   'dead.kind.check': 'Spørsmål til en kontakt',

@@ -302,6 +302,7 @@ export const nn: Catalogue = {
   'dead.count': '{n} i alt, dei siste {shown} blir viste.',
   'dead.kind.notification': 'Varsel om ei hending',
   'dead.kind.digest': 'Oppsummering',
+  'dead.kind.group': 'Hendingar som høyrer saman',
   'dead.kind.given_up': 'Melding til vakta om det som ikkje kom fram',
   'dead.kind.address_off': 'Melding til vakta om ei adresse',
   'dead.kind.check': 'Spørsmål til ein kontakt',

@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alerting_incident::{
-    Before, Chosen, DedupKey, Incident, IncidentId, Moment, Portion, Undoable, merge, part_grown, released,
-    split, undo, unmerge,
+    Before, Chosen, DedupKey, Incident, IncidentId, Moment, Portion, Undoable, handed_over, merge,
+    part_grown, released, split, undo, unmerge,
 };
 use detect_alert::{Alert, AlertId};
 use ingest_event::Timestamp;
 
-use crate::{analyst, same, taken};
+use crate::{analyst, ladder, same, taken};
 
 /// What a store keeps: rows in the order of opening, and in which row each alert came.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Book {
         let part = home.filter(|home| goes_on && home.id != next.id && next.key != key);
         let home = part.as_ref().unwrap_or(&next).id.clone();
         if let Some(part) = part {
-            self.put(part_grown(&part, alert));
+            self.put(part_grown(&part, alert, alert.timestamp));
         }
         self.put(next);
         self.homes.insert(alert.id.clone(), (home, alert.clone()));
@@ -104,11 +104,7 @@ impl Book {
             return;
         };
         for id in &theirs {
-            let row = Incident {
-                merged_into: Some(survivor.id.clone()),
-                ..self.row(id)
-            };
-            self.put(row);
+            self.put(handed_over(&self.row(id), &survivor.id, now));
         }
         self.put(merged.survivor.incident);
         merged
@@ -178,7 +174,15 @@ impl Book {
             .into_iter()
             .filter(|row| row.id != part.id)
             .collect();
-        let (survivor, part) = unmerge(&survivor, &staying, &part, &[], None, now);
+        let (survivor, part) = unmerge(
+            &survivor,
+            &staying,
+            &part,
+            &[],
+            None,
+            &ladder(),
+            Moment { now, steady: now },
+        );
         assert_eq!(part.state, survivor.state);
         self.put(survivor);
         self.put(part);
@@ -202,10 +206,7 @@ impl Book {
                         .collect();
                     let its: Vec<_> = theirs
                         .iter()
-                        .map(|one| Incident {
-                            merged_into: Some(id.clone()),
-                            ..self.row(one)
-                        })
+                        .map(|one| handed_over(&self.row(one), &id, now))
                         .collect();
                     let (rest, part) = unmerge(
                         &self.row(&survivor),
@@ -213,12 +214,15 @@ impl Book {
                         &self.row(&id),
                         &its,
                         Some(&before),
-                        now,
+                        &ladder(),
+                        Moment { now, steady: now },
                     );
                     its.into_iter().for_each(|row| self.put(row));
                     self.put(part);
                     let moment = Moment { now, steady: now };
-                    let rest = undo(&rest, &Before::of(&whole), Undoable::Merge, &analyst(), moment).incident;
+                    let whole_before = Before::of(&whole);
+                    let what = Undoable::Merge;
+                    let rest = undo(&rest, &whole_before, what, &analyst(), &ladder(), moment).incident;
                     if self.quiet {
                         assert!(same(&rest, &whole), "{rest:?}\n{whole:?}");
                     }

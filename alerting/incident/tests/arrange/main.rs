@@ -7,77 +7,21 @@
 )]
 
 mod book;
-
-use std::collections::BTreeMap;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 
 use alerting_incident::{
     Actor, Assignee, Before, Chosen, DedupKey, Escalation, History, Incident, MERGED_MAX, MergeError, Moment,
     Portion, Priority, Rung, SplitError, State, Undoable, Verdict, acknowledge, apply, assign, close,
-    is_in_time, judge, merge, split, undo,
+    handed_over, is_in_time, judge, merge, part_grown, split, undo, unmerge,
 };
 use book::Book;
-use detect_alert::{
-    Alert, AlertId, Confidence, Entity, EventSample, Producer, ProducerKind, RuleId, RulesetVersion,
-    Severity, Tlp,
-};
-use ingest_event::{EventId, Fields, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use detect_alert::{Alert, Severity};
+use fixtures::{at, ladder};
 use proptest::prelude::*;
 
-const START: i64 = 1_772_438_400_000;
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_millis(START + seconds * 1_000)
-}
-
 fn alert(entity: &str, severity: Severity, number: u32) -> Alert {
-    let event = EventId::derive(&[entity.as_bytes(), &number.to_be_bytes()]);
-    let rule = RuleId("rule".to_owned());
-    let organization = OrganizationNumber::parse("958935420").expect("valid");
-    let timestamp = at(i64::from(number));
-    let mut fields = Fields::new();
-    fields.set("source.ip", entity);
-    Alert {
-        id: AlertId::derive(&rule, organization, &[entity, event.as_str()]),
-        timestamp,
-        organization,
-        sensor: SensorId::parse("s-1").expect("valid"),
-        zone: Zone::Administration,
-        marking: Marking::Unmarked,
-        exercise: false,
-        severity,
-        confidence: Confidence::Medium,
-        tlp: Tlp::Amber,
-        pap: detect_alert::Pap::Green,
-        producer: Producer {
-            kind: ProducerKind::Sigma,
-            id: rule,
-            name: "rule".to_owned(),
-            version: String::new(),
-            ruleset: RulesetVersion(String::new()),
-            authors: vec![],
-            license: None,
-            description: String::new(),
-            references: vec![],
-            tags: vec![],
-            false_positives: vec![],
-            incident: None,
-            summary: BTreeMap::new(),
-            first_step: BTreeMap::new(),
-        },
-        indicator: None,
-        entity: Entity {
-            field: "source.ip".to_owned(),
-            value: entity.to_owned(),
-        },
-        evidence: vec![],
-        window: None,
-        events: vec![EventSample {
-            id: event,
-            timestamp,
-            dataset: "flow".to_owned(),
-            fields,
-        }],
-    }
+    fixtures::alert(entity, severity, number, at(i64::from(number)))
 }
 
 fn analyst() -> Actor {
@@ -228,7 +172,7 @@ fn an_answer_that_is_taken_back_leaves_all_as_it_was() {
     for (what, change) in changes {
         let changed = change.expect("a change").incident;
         assert!(!same(&changed, &waiting), "{what}");
-        let back = undo(&changed, &before, what, &actor, moment).incident;
+        let back = undo(&changed, &before, what, &actor, &ladder(), moment).incident;
         assert!(same(&back, &waiting), "{what}: {back:?}");
         // What came in since stays, and is waited for by those who were told of it.
         let graver = taken(
@@ -238,7 +182,7 @@ fn an_answer_that_is_taken_back_leaves_all_as_it_was() {
             }),
             &alert("2001:db8::1", Severity::High, 2),
         );
-        let back = undo(&graver, &before, what, &actor, moment).incident;
+        let back = undo(&graver, &before, what, &actor, &ladder(), moment).incident;
         assert_eq!((back.count, back.severity()), (2, Severity::High), "{what}");
         assert_eq!(
             (back.state, back.escalation.and_then(|one| one.due)),
@@ -263,7 +207,15 @@ fn what_was_told_for_the_first_time_while_it_was_answered_is_due_when_that_is_ta
         now: at(50),
         steady: at(40),
     };
-    let back = undo(&told, &before, Undoable::Acknowledge, &analyst(), moment).incident;
+    let back = undo(
+        &told,
+        &before,
+        Undoable::Acknowledge,
+        &analyst(),
+        &ladder(),
+        moment,
+    )
+    .incident;
     assert_eq!(
         back.escalation,
         Some(Escalation {
@@ -440,4 +392,134 @@ fn who_works_on_it_is_said_once_and_not_of_what_is_over() {
         .incident;
     assert_eq!(assign(&closed, None, &analyst(), "", at(9)), None);
     assert!(assign(&given.incident, None, &analyst(), "", at(9)).is_some());
+}
+
+#[test]
+fn what_became_graver_as_a_part_is_waited_for_by_who_was_told_when_it_is_its_own_again() {
+    let waits = |rung, due: Option<i64>| {
+        Some(Escalation {
+            rung,
+            due: due.map(at),
+            reminders: 0,
+        })
+    };
+    let one = Incident {
+        escalation: waits(Rung::Turn(0), Some(9_000)),
+        state: State::Notified,
+        ..opened("2001:db8::1", Severity::Medium, 1)
+    };
+    let moment = Moment {
+        now: at(600),
+        steady: at(500),
+    };
+    // How it waited before, how its whole does by then, and how it does again.
+    for (state, before, whole, expected) in [
+        (
+            State::Notified,
+            waits(Rung::Turn(0), Some(9_000)),
+            waits(Rung::Turn(1), Some(900)),
+            waits(Rung::Turn(1), Some(900)),
+        ),
+        (
+            State::Notified,
+            waits(Rung::Duty, Some(800)),
+            waits(Rung::Turn(1), Some(900)),
+            waits(Rung::Duty, Some(800)),
+        ),
+        (
+            State::Notified,
+            waits(Rung::Turn(0), None),
+            waits(Rung::Turn(1), None),
+            waits(Rung::Turn(1), Some(500)),
+        ),
+        (
+            State::New,
+            None,
+            waits(Rung::Turn(1), None),
+            waits(Rung::Turn(1), Some(500)),
+        ),
+        (
+            State::Acknowledged,
+            waits(Rung::Turn(0), None),
+            waits(Rung::Turn(1), Some(900)),
+            waits(Rung::Turn(1), None),
+        ),
+        (State::New, None, None, None),
+    ] {
+        let two = Incident {
+            escalation: before,
+            state,
+            ..opened("2001:db8::2", Severity::Low, 2)
+        };
+        let merged = merge(&one, std::slice::from_ref(&two), 0, &analyst(), "", at(50)).expect("merged");
+        let graver = alert("2001:db8::2", Severity::High, 3);
+        let part = part_grown(&merged.parts[0].incident, &graver, at(60));
+        let survivor = Incident {
+            escalation: whole,
+            ..taken(Some(&merged.survivor.incident), &graver)
+        };
+        let apart = |part: &Incident| {
+            unmerge(
+                &survivor,
+                &[],
+                part,
+                &[],
+                Some(&Before::of(&two)),
+                &ladder(),
+                moment,
+            )
+            .1
+        };
+        assert_eq!(apart(&part).escalation, expected, "{before:?} {whole:?}");
+        // Where it did not, it is as it was.
+        assert_eq!(
+            apart(&merged.parts[0].incident).escalation,
+            before,
+            "{before:?} {whole:?}"
+        );
+    }
+}
+
+#[test]
+fn whoever_reads_a_part_sees_that_it_changed() {
+    let two = opened("2001:db8::2", Severity::Low, 2);
+    let one = opened("2001:db8::1", Severity::Low, 1);
+    let merged = merge(&one, std::slice::from_ref(&two), 0, &analyst(), "", at(50)).expect("merged");
+    let part = &merged.parts[0].incident;
+    let grown = part_grown(part, &alert("2001:db8::2", Severity::Low, 3), at(60));
+    assert_eq!(
+        (grown.version, grown.updated_at, grown.count),
+        (part.version + 1, at(60), 2)
+    );
+    let elsewhere = handed_over(part, &two.id, at(70));
+    assert_eq!(
+        (elsewhere.version, elsewhere.updated_at),
+        (part.version + 1, at(70))
+    );
+    assert_eq!(elsewhere.merged_into, Some(two.id));
+}
+
+#[test]
+fn what_is_kept_back_is_not_once_what_was_told_is_part_of_it() {
+    let explained = Incident {
+        inhibited_by: Some(opened("2001:db8::9", Severity::High, 9).id),
+        ..opened("2001:db8::1", Severity::Low, 1)
+    };
+    let silent = opened("2001:db8::2", Severity::Low, 2);
+    let told = Incident {
+        escalation: Some(Escalation {
+            rung: Rung::Turn(0),
+            due: None,
+            reminders: 0,
+        }),
+        ..silent.clone()
+    };
+    let whole = |other: &Incident| {
+        merge(&explained, std::slice::from_ref(other), 0, &analyst(), "", at(50))
+            .expect("merged")
+            .survivor
+            .incident
+    };
+    assert_eq!(whole(&silent).inhibited_by, explained.inhibited_by);
+    assert_eq!(whole(&told).inhibited_by, None);
 }

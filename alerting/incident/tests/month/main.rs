@@ -1,11 +1,14 @@
-//! A month of alerts, answers, silences, escalations, restarts and clock steps, against a naive model: after every step,
-//! exactly those are told whom the model tells, and nobody twice.
+//! A month of alerts, answers, merges, splits, silences, escalations, restarts and clock steps, against a naive model: after every
+//! step, exactly those are told whom the model tells, and nobody twice.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test stops at what should not be"
 )]
 
+mod arranged;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 mod naive;
 
 use std::{
@@ -14,19 +17,17 @@ use std::{
 };
 
 use alerting_incident::{
-    Actor, Before, Change, Channel, Decision, DedupKey, History, Incident, Keeper, Ladder, Language,
-    MailKeys, Moment, Organization, Question, Reading, Registry, Responder, ResponderId, Role, RouteTable,
-    Silence, SilenceId, Steady, Undoable, Validity, Verdict, acknowledge, apply, close, decide, escalate,
-    judge, route, undo, unreached,
+    Actor, Before, Change, Decision, DedupKey, History, Incident, Keeper, Ladder, Moment, Organization,
+    Question, Reading, Registry, Responder, RouteTable, Silence, SilenceId, Steady, Undoable, Verdict,
+    acknowledge, apply, close, decide, escalate, judge, part_grown, route, unreached,
 };
-use detect_alert::{
-    Alert, AlertId, Confidence, Entity, Producer, ProducerKind, RuleId, RulesetVersion, Severity, Tlp,
-};
-use ingest_event::{EventId, Marking, OrganizationNumber, SensorId, Timestamp, Zone};
+use arranged::Done;
+use detect_alert::{Alert, AlertId, Severity};
+use fixtures::OSLO;
+use ingest_event::{OrganizationNumber, Timestamp};
 use naive::{Model, Told};
 use proptest::prelude::*;
 
-const OSLO: &str = "958935420";
 const BERGEN: &str = "964338531";
 const MINUTE: Duration = Duration::from_mins(1);
 /// Minutes; deadlines lie among them, so that steps fall before, on and after them.
@@ -61,7 +62,21 @@ enum Step {
     Unreached {
         which: u8,
     },
-    /// Whoever answered last takes it back.
+    /// The second becomes part of the first.
+    Merge {
+        one: u8,
+        two: u8,
+    },
+    /// Its own alerts with odd numbers, or even ones, become an incident.
+    Split {
+        which: u8,
+        odd: bool,
+    },
+    /// What is part of another is its own again.
+    TakeOut {
+        which: u8,
+    },
+    /// Whoever answered or arranged last takes it back.
     Undo {
         which: u8,
     },
@@ -78,7 +93,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<(u32, Step)>> {
     let step = prop_oneof![
-        8 => (any::<bool>(), 0..2_u8, 0..5_usize, 0..60_u8)
+        8 => (any::<bool>(), 0..3_u8, 0..5_usize, 0..60_u8)
             .prop_map(|(to, entity, severity, number)| Step::Alert { to, entity, severity, number }),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, analyst)| Step::Acknowledge { which, analyst }),
         2 => (any::<u8>(), 0..3_usize).prop_map(|(which, verdict)| Step::Judge { which, verdict }),
@@ -86,7 +101,10 @@ fn steps() -> impl Strategy<Value = Vec<(u32, Step)>> {
         1 => (any::<bool>(), prop::sample::select(vec![1, 30, 300, 3_000]), prop::sample::select(vec![0, 0, 20, 2_000]))
             .prop_map(|(of, minutes, back)| Step::Silence { of, minutes, back }),
         1 => any::<u8>().prop_map(|which| Step::Unreached { which }),
-        2 => any::<u8>().prop_map(|which| Step::Undo { which }),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(one, two)| Step::Merge { one, two }),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(which, odd)| Step::Split { which, odd }),
+        1 => any::<u8>().prop_map(|which| Step::TakeOut { which }),
+        3 => any::<u8>().prop_map(|which| Step::Undo { which }),
         12 => prop::option::weighted(0.2, 0..3_u8).prop_map(|dies_after| Step::Tick { dies_after }),
         2 => Just(Step::Restart),
         2 => prop::sample::select(vec![-100_000, -60, -1, 1, 60, 100_000]).prop_map(|minutes| Step::Wall { minutes }),
@@ -106,8 +124,12 @@ struct World {
     applied: BTreeSet<AlertId>,
     told: BTreeSet<String>,
     silences: Vec<Silence>,
-    /// How an incident was before the last answer.
-    before: BTreeMap<usize, (Undoable, Before)>,
+    /// What was done with an incident last.
+    done: BTreeMap<usize, Done>,
+    /// In which incident each alert came, and its number.
+    homes: Vec<(usize, u8, Alert)>,
+    /// Those that take no alerts of their key.
+    deaf: BTreeSet<usize>,
     steady: Option<Steady>,
     keeper: Keeper,
     processes: u32,
@@ -168,44 +190,40 @@ impl World {
     /// An answer, which can be taken back.
     fn answer(&mut self, which: usize, what: Undoable, change: Option<Change>) -> Vec<Told> {
         if change.is_some() {
-            self.before
-                .insert(which, (what, Before::of(&self.incidents[which])));
+            let done = Done {
+                what,
+                before: Before::of(&self.incidents[which]),
+                others: vec![],
+            };
+            self.done.insert(which, done);
         }
         self.decide(change)
     }
 
-    fn undo(&mut self, which: usize) -> Vec<Told> {
-        let incident = &self.incidents[which];
-        let came_back = self
-            .incidents
-            .iter()
-            .any(|other| other.id != incident.id && other.key == incident.key && !other.is_over());
-        let Some((what, before)) = self.before.get(&which).cloned() else {
-            return vec![];
-        };
-        if what == Undoable::Close && came_back {
-            return vec![];
-        }
-        self.before.remove(&which);
-        let someone = Actor::Analyst {
-            name: "someone".to_owned(),
-            account: None,
-        };
-        let change = undo(incident, &before, what, &someone, self.moment());
-        self.decide(Some(change))
-    }
-
-    fn alert(&mut self, alert: &Alert) -> Vec<Told> {
+    fn alert(&mut self, alert: &Alert, number: u8) -> Vec<Told> {
         let key = DedupKey::of(alert);
+        let newest = self.newest(&key);
+        let root = newest.map(|newest| self.root(newest));
         let history = History {
             applied: !self.applied.insert(alert.id.clone()),
-            latest: self.incidents.iter().rfind(|incident| incident.key == key),
+            latest: root.map(|root| &self.incidents[root]),
             crowd: None,
             near: 0,
             silence: Silence::covering(&self.silences, &key, alert.timestamp),
         };
-        let change = apply(history, alert, minutes(self.wall));
-        self.decide(change)
+        let Some(change) = apply(history, alert, minutes(self.wall)) else {
+            return vec![];
+        };
+        let goes_on = root.filter(|root| self.incidents[*root].id == change.incident.id);
+        // Of the same key it counts by itself.
+        let is_anothers = |part: &usize| self.incidents[*part].key != change.incident.key;
+        let part = newest.filter(|part| goes_on.is_some() && is_anothers(part));
+        if let Some(part) = part {
+            self.incidents[part] = part_grown(&self.incidents[part], alert, minutes(self.wall));
+        }
+        let home = part.or(goes_on).unwrap_or(self.incidents.len());
+        self.homes.push((home, number, alert.clone()));
+        self.decide(Some(change))
     }
 
     fn tick(&mut self, dies_after: Option<u8>) -> Vec<Told> {
@@ -241,61 +259,22 @@ fn minutes(count: i64) -> Timestamp {
 }
 
 fn alert(to: &str, entity: u8, severity: Severity, number: u8, at: i64) -> Alert {
-    let event = EventId::derive(&[&[number]]);
     let entity = format!("2001:db8::{entity}");
+    let alert = fixtures::alert(&entity, severity, u32::from(number), minutes(at));
     let organization = OrganizationNumber::parse(to).expect("valid");
-    let rule = RuleId("rule".to_owned());
     Alert {
-        id: AlertId::derive(&rule, organization, &[&entity, event.as_str()]),
-        timestamp: minutes(at),
+        id: AlertId::derive(&alert.producer.id, organization, &[&entity, &number.to_string()]),
         organization,
-        sensor: SensorId::parse("s-1").expect("valid"),
-        zone: Zone::Administration,
-        marking: Marking::Unmarked,
-        exercise: false,
-        severity,
-        confidence: Confidence::Medium,
-        tlp: Tlp::Amber,
-        pap: detect_alert::Pap::Green,
-        producer: Producer {
-            kind: ProducerKind::Sigma,
-            id: rule,
-            name: "rule".to_owned(),
-            version: String::new(),
-            ruleset: RulesetVersion(String::new()),
-            authors: vec![],
-            license: None,
-            description: String::new(),
-            references: vec![],
-            tags: vec![],
-            false_positives: vec![],
-            incident: None,
-            summary: BTreeMap::new(),
-            first_step: BTreeMap::new(),
-        },
-        indicator: None,
-        entity: Entity {
-            field: "source.ip".to_owned(),
-            value: entity,
-        },
-        evidence: vec![],
-        window: None,
         events: vec![],
+        ..alert
     }
 }
 
 fn responder(of: &str, name: &str, turn: u8, minimum_severity: Severity) -> Responder {
     Responder {
-        id: ResponderId::derive(of, name),
-        name: name.to_owned(),
-        language: Language::Nb,
         minimum_severity,
-        zones: vec![],
-        role: Role::Operations,
         turn,
-        validity: Validity::default(),
-        channels: vec![Channel::Email(format!("{name}@{of}.example"))],
-        keys: MailKeys::default(),
+        ..fixtures::responder(of, name)
     }
 }
 
@@ -341,7 +320,9 @@ fn world(contacts: &[Vec<(u8, usize)>; 2], beyond: u8) -> (World, Model) {
         applied: BTreeSet::new(),
         told: BTreeSet::new(),
         silences: vec![],
-        before: BTreeMap::new(),
+        done: BTreeMap::new(),
+        homes: vec![],
+        deaf: BTreeSet::new(),
         steady: None,
         keeper: Keeper::new("process 0".to_owned(), true, None, start),
         processes: 0,
@@ -354,7 +335,7 @@ fn world(contacts: &[Vec<(u8, usize)>; 2], beyond: u8) -> (World, Model) {
 #[test]
 fn reminders_end_after_a_month_and_the_incident_stays() {
     let (mut world, _) = world(&[vec![], vec![]], 1);
-    assert_eq!(world.alert(&alert(OSLO, 1, Severity::Critical, 1, 0)).len(), 1);
+    assert_eq!(world.alert(&alert(OSLO, 1, Severity::Critical, 1, 0), 1).len(), 1);
     let mut told = 0;
     for _ in 0..100 {
         world.wall += 1_440;
@@ -383,6 +364,8 @@ proptest! {
             model.pass(i64::from(*passes));
             let moment = world.moment();
             let pick = |which: u8| (!world.incidents.is_empty()).then(|| usize::from(which) % world.incidents.len());
+            // Who answers for a part answers for the whole.
+            let whole = |which: u8| pick(which).map(|which| world.root(which));
             let actor = |analyst| {
                 let name = "someone".to_owned();
                 if analyst { Actor::Analyst { name, account: None } } else { Actor::Responder { name, account: None } }
@@ -391,16 +374,16 @@ proptest! {
                 Step::Alert { to, entity, severity, number } => {
                     let of = if to { OSLO } else { BERGEN };
                     let alert = alert(of, entity, Severity::ALL[severity], number, real);
-                    (world.alert(&alert), model.alert(usize::from(!to), entity, Severity::ALL[severity], number, real))
+                    (world.alert(&alert, number), model.alert(usize::from(!to), entity, Severity::ALL[severity], number, real))
                 }
-                Step::Acknowledge { which, analyst } => match pick(which) {
+                Step::Acknowledge { which, analyst } => match whole(which) {
                     Some(which) => {
                         let change = acknowledge(&world.incidents[which], &actor(analyst), "", moment.now);
                         (world.answer(which, Undoable::Acknowledge, change), model.acknowledge(which, analyst))
                     }
                     None => continue,
                 },
-                Step::Judge { which, verdict } => match pick(which) {
+                Step::Judge { which, verdict } => match whole(which) {
                     Some(which) => {
                         let verdict = Verdict::ALL[verdict];
                         let change = judge(&world.incidents[which], &actor(false), verdict, "", moment.now);
@@ -408,7 +391,7 @@ proptest! {
                     }
                     None => continue,
                 },
-                Step::Close { which } => match pick(which) {
+                Step::Close { which } => match whole(which) {
                     Some(which) => {
                         let change = close(&world.incidents[which], &actor(true), "", moment.now);
                         (world.answer(which, Undoable::Close, change), model.close(which))
@@ -439,6 +422,30 @@ proptest! {
                     }
                     None => continue,
                 },
+                Step::Merge { one, two } => match pick(one).zip(pick(two)) {
+                    Some((one, two)) => {
+                        world.merge(one, two);
+                        model.merge(one, two);
+                        continue;
+                    }
+                    None => continue,
+                },
+                Step::Split { which, odd } => match pick(which) {
+                    Some(which) => {
+                        world.split(which, odd);
+                        model.split(which, odd);
+                        continue;
+                    }
+                    None => continue,
+                },
+                Step::TakeOut { which } => match pick(which) {
+                    Some(which) => {
+                        world.take_out(which);
+                        model.take_out(which);
+                        continue;
+                    }
+                    None => continue,
+                },
                 Step::Undo { which } => match pick(which) {
                     Some(which) => (world.undo(which), model.undo(which)),
                     None => continue,
@@ -459,5 +466,6 @@ proptest! {
             };
             prop_assert_eq!(told, expected, "step {}: {:?}", place, step);
         }
+        prop_assert!(world.is_counted(), "an alert is lost, or counted twice");
     }
 }

@@ -12,20 +12,35 @@ pub(crate) type Told = (usize, String, NotifyReason);
 /// An incident.
 struct Life {
     key: (usize, u8),
-    severity: Severity,
-    /// First and last heard of, in real minutes.
-    first: i64,
-    last: i64,
+    /// Its own alerts: number, severity, when in real minutes.
+    alerts: Vec<(u8, Severity, i64)>,
+    /// The one that it is part of.
+    part_of: Option<usize>,
+    /// Whether it takes alerts of its key.
+    hears: bool,
     taken: bool,
     closed: bool,
     verdict: Option<Verdict>,
+    /// Whether it calls for help.
+    calls: bool,
     silenced: bool,
     /// Who was told last, by their place in the order.
     rung: Option<i32>,
     due: Option<i64>,
     reminders: u32,
-    /// As it was before the last answer, and whether that closed it.
-    before: Option<(bool, Before)>,
+    /// What was done last, and how it was before.
+    done: Option<(Did, Before)>,
+}
+
+/// What somebody did.
+#[derive(Clone)]
+enum Did {
+    Answer,
+    Close,
+    /// The other, how it was, and what was part of it.
+    Merge(usize, Before, Vec<usize>),
+    /// What was split off.
+    Split(usize),
 }
 
 /// What an answer changes.
@@ -34,6 +49,7 @@ struct Before {
     taken: bool,
     closed: bool,
     verdict: Option<Verdict>,
+    calls: bool,
     severity: Severity,
     rung: Option<i32>,
     due: Option<i64>,
@@ -61,21 +77,6 @@ pub(crate) struct Model {
 /// Places in the order: turns are themselves, those beyond follow the duty contact.
 const DUTY: i32 = 1_000;
 const DAY: i64 = 1_440;
-
-impl Life {
-    fn remember(&mut self, is_close: bool) {
-        let before = Before {
-            taken: self.taken,
-            closed: self.closed,
-            verdict: self.verdict,
-            severity: self.severity,
-            rung: self.rung,
-            due: self.due,
-            reminders: self.reminders,
-        };
-        self.before = Some((is_close, before));
-    }
-}
 
 impl Model {
     pub(crate) fn new(
@@ -176,6 +177,55 @@ impl Model {
         (first < DUTY || Severity::Informational < severity).then_some(first)
     }
 
+    /// Those whose alerts it counts.
+    fn family(&self, place: usize) -> Vec<usize> {
+        let is_its = |other: &usize| *other == place || self.lives[*other].part_of == Some(place);
+        (0..self.lives.len()).filter(is_its).collect()
+    }
+
+    fn counted(&self, place: usize) -> impl Iterator<Item = (Severity, i64)> {
+        let all = self.family(place).into_iter();
+        all.flat_map(|one| {
+            self.lives[one]
+                .alerts
+                .iter()
+                .map(|(_, severity, at)| (*severity, *at))
+        })
+    }
+
+    fn severity(&self, place: usize) -> Severity {
+        self.counted(place)
+            .map(|(severity, _)| severity)
+            .max()
+            .expect("an alert")
+    }
+
+    fn first_heard(&self, place: usize) -> i64 {
+        self.counted(place).map(|(_, at)| at).min().expect("an alert")
+    }
+
+    fn last_heard(&self, place: usize) -> i64 {
+        self.counted(place).map(|(_, at)| at).max().expect("an alert")
+    }
+
+    fn root(&self, place: usize) -> usize {
+        self.lives[place].part_of.unwrap_or(place)
+    }
+
+    fn as_it_is(&self, place: usize) -> Before {
+        let life = &self.lives[place];
+        Before {
+            taken: life.taken,
+            closed: life.closed,
+            verdict: life.verdict,
+            calls: life.calls,
+            severity: self.severity(place),
+            rung: life.rung,
+            due: life.due,
+            reminders: life.reminders,
+        }
+    }
+
     pub(crate) fn alert(
         &mut self,
         of: usize,
@@ -188,26 +238,36 @@ impl Model {
             return vec![];
         }
         let is_silent = self.is_silent(of, real);
-        let before = self.lives.iter().rposition(|life| life.key == (of, entity));
-        let goes_on =
-            |place: &usize| !self.lives[*place].closed && real - self.lives[*place].last <= 14 * DAY;
+        let alert = (number, severity, real);
+        let hears = |life: &Life| life.hears && life.key == (of, entity);
+        let of_key: Vec<usize> = (0..self.lives.len())
+            .filter(|place| hears(&self.lives[*place]))
+            .collect();
+        // One that is open, or part of an open one, before what is over.
+        let is_open = |place: &&usize| !self.lives[self.root(**place)].closed;
+        let before = of_key.iter().rfind(is_open).or(of_key.last()).copied();
+        let goes_on = |place: &usize| {
+            let root = self.root(*place);
+            !self.lives[root].closed && real - self.last_heard(root) <= 14 * DAY
+        };
         if let Some(place) = before.filter(goes_on) {
-            return self.heard_again(place, severity, real, is_silent);
+            return self.heard_again(place, alert, is_silent);
         }
         let place = self.lives.len();
         self.lives.push(Life {
             key: (of, entity),
-            severity,
-            first: real,
-            last: real,
+            alerts: vec![alert],
+            part_of: None,
+            hears: true,
             taken: false,
             closed: false,
             verdict: None,
+            calls: false,
             silenced: is_silent,
             rung: None,
             due: None,
             reminders: 0,
-            before: None,
+            done: None,
         });
         if is_silent {
             return vec![];
@@ -221,7 +281,7 @@ impl Model {
     }
 
     fn begin(&mut self, place: usize, reason: NotifyReason) -> Vec<Told> {
-        let (of, severity) = (self.lives[place].key.0, self.lives[place].severity);
+        let (of, severity) = (self.lives[place].key.0, self.severity(place));
         let Some(first) = self.first(of, severity) else {
             return vec![];
         };
@@ -237,17 +297,20 @@ impl Model {
         sorted(there.map(|(_, name, _)| (place, name, reason)))
     }
 
-    fn heard_again(&mut self, place: usize, severity: Severity, real: i64, is_silent: bool) -> Vec<Told> {
-        let life = &mut self.lives[place];
-        let from = life.severity;
-        life.last = real;
-        life.severity = life.severity.max(severity);
+    fn heard_again(&mut self, home: usize, alert: (u8, Severity, i64), is_silent: bool) -> Vec<Told> {
+        let place = self.root(home);
+        let severity = alert.1;
+        let from = self.severity(place);
         let is_raised = from < severity;
+        // What has the same key as the whole is its own.
+        let is_own = self.lives[home].key == self.lives[place].key;
+        let home = if is_own { place } else { home };
+        self.lives[home].alerts.push(alert);
+        let life = &mut self.lives[place];
         if is_silent {
             if is_raised && !life.silenced {
                 life.silenced = true;
-                let calls_for_help = life.verdict == Some(Verdict::NeedHelp);
-                life.due = life.due.filter(|_| calls_for_help);
+                life.due = life.due.filter(|_| life.calls);
             }
             return vec![];
         }
@@ -287,10 +350,11 @@ impl Model {
     }
 
     pub(crate) fn acknowledge(&mut self, which: usize, analyst: bool) -> Vec<Told> {
+        let before = self.as_it_is(which);
         let life = &mut self.lives[which];
         // Who was asked for help, or has not taken it, takes it.
         if !life.taken || analyst && life.due.is_some() {
-            life.remember(false);
+            life.done = Some((Did::Answer, before));
             life.taken = true;
             life.due = None;
         }
@@ -298,54 +362,169 @@ impl Model {
     }
 
     pub(crate) fn judge(&mut self, which: usize, verdict: Verdict) -> Vec<Told> {
+        let before = self.as_it_is(which);
         let life = &mut self.lives[which];
         if life.closed && verdict != Verdict::NeedHelp || life.verdict == Some(verdict) {
             return vec![];
         }
-        life.remember(false);
+        life.done = Some((Did::Answer, before));
         (life.taken, life.due, life.verdict) = (true, None, Some(verdict));
-        if verdict != Verdict::NeedHelp {
+        life.calls = verdict == Verdict::NeedHelp;
+        if !life.calls {
             return vec![];
         }
-        let severity = life.severity;
-        let due = self.deadline_or_longest(severity);
+        let due = self.deadline_or_longest(before.severity);
         let life = &mut self.lives[which];
         (life.rung, life.due, life.reminders) = (Some(DUTY), due, 0);
         vec![(which, "duty".to_owned(), NotifyReason::HelpNeeded)]
     }
 
     pub(crate) fn close(&mut self, which: usize) -> Vec<Told> {
+        let before = self.as_it_is(which);
         let life = &mut self.lives[which];
         if !life.closed || life.due.is_some() {
-            life.remember(true);
+            life.done = Some((Did::Close, before));
+            (life.taken, life.closed, life.calls, life.due) = (true, true, false, None);
         }
-        (life.taken, life.closed, life.due) = (true, true, None);
         vec![]
     }
 
-    pub(crate) fn undo(&mut self, which: usize) -> Vec<Told> {
-        let clock = self.clock();
-        let key = self.lives[which].key;
-        let mut others = self.lives.iter().enumerate();
-        let came_back = others.any(|(place, life)| place != which && life.key == key && !life.closed);
+    pub(crate) fn merge(&mut self, one: usize, two: usize) {
+        if self.lives[one].key.0 != self.lives[two].key.0 {
+            return;
+        }
+        let (before, other) = (self.as_it_is(one), self.as_it_is(two));
+        if let Some(theirs) = self.join(one, two) {
+            self.lives[one].done = Some((Did::Merge(two, other, theirs), before));
+        }
+    }
+
+    fn join(&mut self, one: usize, two: usize) -> Option<Vec<usize>> {
+        if one == two || self.lives[one].closed || self.lives[two].closed {
+            return None;
+        }
+        let theirs: Vec<usize> = self.family(two).into_iter().filter(|part| *part != two).collect();
+        for part in &theirs {
+            self.lives[*part].part_of = Some(one);
+        }
+        let other = &mut self.lives[two];
+        let (rung, reminders, calls) = (other.rung, other.reminders, other.calls);
+        let due = other.due;
+        (other.taken, other.closed, other.calls, other.due) = (true, true, false, None);
+        (other.part_of, other.done) = (Some(one), None);
+        let whole = &mut self.lives[one];
+        // Whoever waits for an answer waits on, unless somebody has taken the whole; a call for help goes on anyway.
+        let due = due.filter(|_| calls || !whole.taken);
+        whole.due = whole.due.into_iter().chain(due).min();
+        whole.rung = whole.rung.max(rung);
+        whole.reminders = whole.reminders.max(reminders);
+        whole.calls |= calls;
+        Some(theirs)
+    }
+
+    pub(crate) fn split(&mut self, which: usize, odd: bool) {
+        let before = self.as_it_is(which);
+        let place = self.lives.len();
         let life = &mut self.lives[which];
-        let Some((was_close, before)) = life.before else {
+        let is_chosen = |alert: &(u8, Severity, i64)| (alert.0 % 2 == 1) == odd;
+        let (chosen, rest): (Vec<_>, Vec<_>) = life.alerts.iter().copied().partition(is_chosen);
+        if life.closed || chosen.is_empty() || rest.is_empty() {
+            return;
+        }
+        life.alerts = rest;
+        life.done = Some((Did::Split(place), before));
+        let part = Life {
+            key: life.key,
+            alerts: chosen,
+            part_of: None,
+            hears: false,
+            taken: life.taken,
+            closed: false,
+            verdict: None,
+            calls: life.calls,
+            silenced: life.silenced,
+            rung: life.rung,
+            due: life.due,
+            reminders: life.reminders,
+            done: None,
+        };
+        self.lives.push(part);
+    }
+
+    pub(crate) fn take_out(&mut self, which: usize) {
+        let whole = self.root(which);
+        if whole == which || self.lives[whole].closed {
+            return;
+        }
+        let life = &mut self.lives[whole];
+        life.done = None;
+        let (taken, rung, due, reminders) = (life.taken, life.rung, life.due, life.reminders);
+        let part = &mut self.lives[which];
+        (part.part_of, part.closed, part.taken) = (None, false, taken);
+        (part.rung, part.due, part.reminders) = (rung, due, reminders);
+    }
+
+    pub(crate) fn undo(&mut self, which: usize) -> Vec<Told> {
+        let Some((did, before)) = self.lives[which].done.clone() else {
             return vec![];
         };
-        if was_close && came_back {
-            return vec![];
-        }
-        life.before = None;
-        (life.taken, life.closed, life.verdict) = (before.taken, before.closed, before.verdict);
-        let is_graver = before.severity < life.severity;
-        match (before.rung, life.rung) {
-            (None, Some(_)) if is_graver => life.due = Some(clock),
-            (then, now) => {
-                life.rung = if is_graver { then.max(now) } else { then };
-                (life.due, life.reminders) = (before.due, before.reminders);
+        let life = &self.lives[which];
+        let told = (life.rung, life.due, life.reminders);
+        match did {
+            Did::Answer => self.put(which, before, told),
+            Did::Close => {
+                let (key, hears) = (life.key, life.hears);
+                let came_back = (0..self.lives.len()).any(|place| {
+                    let other = &self.lives[place];
+                    let is_open = !self.lives[self.root(place)].closed;
+                    place != which && other.key == key && other.hears && is_open
+                });
+                if hears && came_back {
+                    return vec![];
+                }
+                self.put(which, before, told);
+            }
+            Did::Merge(part, then, theirs) => {
+                for one in theirs {
+                    self.lives[one].part_of = Some(part);
+                }
+                self.lives[part].part_of = None;
+                self.put(part, then, told);
+                self.put(which, before, told);
+            }
+            Did::Split(part) => {
+                if self.join(which, part).is_none() {
+                    return vec![];
+                }
             }
         }
+        self.lives[which].done = None;
         vec![]
+    }
+
+    /// Makes a life as it was before; who was `told` that it became graver since stays told.
+    fn put(&mut self, which: usize, before: Before, told: (Option<i32>, Option<i64>, u32)) {
+        let now = self.severity(which);
+        let is_graver = before.severity < now;
+        let at_once = self.deadline(now).map(|_| self.clock());
+        let life = &mut self.lives[which];
+        (life.taken, life.closed, life.verdict) = (before.taken, before.closed, before.verdict);
+        life.calls = before.calls;
+        (life.rung, life.due, life.reminders) = (before.rung, before.due, before.reminders);
+        if !is_graver || told.0.is_none() {
+            return;
+        }
+        life.rung = before.rung.max(told.0);
+        if before.rung.is_none() {
+            life.reminders = told.2;
+        }
+        if !before.taken {
+            let sooner = before
+                .due
+                .into_iter()
+                .chain(told.1.filter(|_| before.rung.is_some()));
+            life.due = sooner.min().or(at_once);
+        }
     }
 
     pub(crate) fn unreached(&mut self, which: usize) -> Vec<Told> {
@@ -373,9 +552,9 @@ impl Model {
     }
 
     fn climb(&mut self, place: usize) -> Vec<Told> {
-        let (of, severity) = (self.lives[place].key.0, self.lives[place].severity);
-        let calls_for_help = self.lives[place].verdict == Some(Verdict::NeedHelp);
-        let (first, last) = (self.lives[place].first, self.lives[place].last);
+        let (of, severity) = (self.lives[place].key.0, self.severity(place));
+        let calls_for_help = self.lives[place].calls;
+        let (first, last) = (self.first_heard(place), self.last_heard(place));
         let covers_all =
             |(whose, from, until): &(usize, i64, i64)| *whose == of && *from <= first && last < *until;
         if self.silences.iter().any(covers_all) && !calls_for_help {
