@@ -13,9 +13,9 @@ use std::{
 };
 
 use alerting_incident::{
-    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Ladder, Language, MailKeys, Moment,
-    Notification, Organization, QUIET_MAX, Question, Registry, Responder, ResponderId, Role, RouteResult,
-    RouteTable, State, Validity, Verdict, acknowledge, apply, close, decide, judge, route, seen,
+    Actor, Change, ChangeKind, Channel, DedupKey, History, Incident, Ladder, Moment, Notification,
+    Organization, QUIET_MAX, Question, Registry, Responder, RouteResult, RouteTable, State, Validity,
+    Verdict, acknowledge, apply, close, decide, judge, route, seen,
 };
 use detect_alert::{Alert, AlertId, RuleId, Severity};
 use fixtures::OSLO;
