@@ -147,8 +147,8 @@ fn they_are_told_who_took_it_else_the_duty_contact_and_nobody_whose_it_is_no_mor
         told.into_iter().map(|one| one.responder).collect::<Vec<_>>()
     };
     assert_eq!(told(&[vakta.id.clone(), former.id.clone()]), [vakta.id]);
-    assert_eq!(told(&[]), [ladder.duty.id.clone()]);
-    assert_eq!(told(&[former.id]), [ladder.duty.id.clone()]);
+    assert_eq!(told(&[]), std::slice::from_ref(&ladder.duty.id));
+    assert_eq!(told(&[former.id]), std::slice::from_ref(&ladder.duty.id));
     let other = Change {
         kind: ChangeKind::Added,
         ..change

@@ -105,11 +105,9 @@ impl World {
 
     pub(crate) fn split(&mut self, which: usize, odd: bool) {
         let whole = self.incidents[which].clone();
-        let own: Vec<usize> = (0..self.homes.len())
-            .filter(|place| self.homes[*place].0 == which)
-            .collect();
+        let own = (0..self.homes.len()).filter(|place| self.homes[*place].0 == which);
         let is_chosen = |place: &usize| (self.homes[*place].1 % 2 == 1) == odd;
-        let (chosen, rest): (Vec<usize>, Vec<usize>) = own.into_iter().partition(is_chosen);
+        let (chosen, rest): (Vec<usize>, Vec<usize>) = own.partition(is_chosen);
         let of = |some: &[usize]| portion(&some.iter().map(|at| &self.homes[*at].2).collect::<Vec<_>>());
         let (Some(one), Some(two)) = (of(&chosen), of(&rest)) else {
             return;
