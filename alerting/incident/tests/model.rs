@@ -5,6 +5,7 @@
     reason = "a test stops at what should not be"
 )]
 
+#[path = "fixtures/alerts.rs"]
 mod fixtures;
 
 use std::{

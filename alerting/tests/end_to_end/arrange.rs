@@ -14,7 +14,6 @@ crate::stores::on_both!(
     a_part_becomes_its_own_and_takes_what_comes_of_it,
     what_is_taken_back_is_corrected_and_only_ones_own_and_only_for_a_while,
     an_incident_is_given_to_who_may_see_it_and_remarks_are_read_by_whom_they_are_for,
-    an_analyst_silences_for_hours_and_ends_what_is_theirs,
     what_came_back_to_another_owner_tells_of_the_earlier_only_who_sees_it,
 );
 
@@ -546,42 +545,6 @@ async fn an_incident_is_given_to_who_may_see_it_and_remarks_are_read_by_whom_the
     )
     .await;
     assert_eq!(refused.json()["incidents"][&ids[0]]["done"], false, "{refused:?}");
-    service.stop().await;
-}
-
-async fn an_analyst_silences_for_hours_and_ends_what_is_theirs() {
-    let service = access::start().await;
-    let mut analyst = person(&service, "kari", &["analyst"], &[]);
-    let mut officer = person(&service, "vakt", &["duty_officer"], &[]);
-    let (cookie, officer) = (
-        log_in(&service, &mut analyst).await,
-        log_in(&service, &mut officer).await,
-    );
-    let now = alerting::clock::machine().now();
-    let silence = async |cookie: &str, hours: u64| {
-        let until = now.saturating_add(std::time::Duration::from_secs(hours * 3_600));
-        let body = json!({"organization": STAVANGER, "reason": "arbeid", "until": until.to_string()});
-        ask(&service, "POST", "/api/v1/silences", &[cookie], &body.to_string()).await
-    };
-    let long = silence(&cookie, 6).await;
-    assert_eq!(long.status, 422, "{long:?}");
-    assert!(long.body.contains("4 hours"), "{long:?}");
-    let own = silence(&cookie, 3).await;
-    let theirs = silence(&officer, 100).await;
-    assert_eq!((own.status, theirs.status), (201, 201), "{own:?} {theirs:?}");
-    let end = async |cookie: &str, silence: &Answered| {
-        let path = format!(
-            "/api/v1/silences/{}",
-            silence.json()["id"].as_str().expect("an id")
-        );
-        ask(&service, "DELETE", &path, &[cookie], "").await.status
-    };
-    assert_eq!(end(&cookie, &theirs).await, 403, "the duty officer's");
-    assert_eq!(end(&cookie, &own).await, 200);
-    let left = ask(&service, "GET", "/api/v1/silences", &[&cookie], "")
-        .await
-        .json();
-    assert_eq!(left["silences"].as_array().map(Vec::len), Some(1), "{left}");
     service.stop().await;
 }
 

@@ -32,6 +32,7 @@ mod reveals;
 mod sealed;
 mod service;
 mod signed;
+mod silences;
 mod statutory;
 mod stores;
 mod storm;

@@ -7,7 +7,7 @@
 )]
 
 mod book;
-#[path = "../fixtures/mod.rs"]
+#[path = "../fixtures/alerts.rs"]
 mod fixtures;
 
 use alerting_incident::{

@@ -7,7 +7,7 @@
 )]
 
 mod arranged;
-#[path = "../fixtures/mod.rs"]
+#[path = "../fixtures/alerts.rs"]
 mod fixtures;
 mod naive;
 
