@@ -6,7 +6,7 @@ CREATE TABLE passkey (
     account    TEXT NOT NULL REFERENCES account (id),
     credential TEXT NOT NULL UNIQUE,          -- a digest of its id at the authenticator
     public_key TEXT NOT NULL,                 -- JSON: the key, and what the authenticator said of itself
-    counter    BIGINT NOT NULL,               -- of signatures, as in the key: of two answers at once one counts
+    counter    BIGINT NOT NULL,               -- of signatures, as in the key: of two answers with one count one is taken
     name       TEXT NOT NULL,                 -- as its owner calls it
     created_at BIGINT NOT NULL,
     used_at    BIGINT,

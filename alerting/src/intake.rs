@@ -220,6 +220,8 @@ struct Tally {
     opened: u64,
     decided: u64,
     refused: Vec<&'static str>,
+    /// Records that are kept aside, once they were counted.
+    aside: Option<i64>,
     not_kept: u64,
     canary: Option<ingest_event::Timestamp>,
 }
@@ -300,9 +302,17 @@ async fn apply_delivery(
                 offset = place.offset, "put aside a record that is no alert"
             );
             tally.refused.push(reason(&error));
-            let now = state.now();
+            // Counted once for a batch: there may be a flood of them.
+            let count = match tally.aside {
+                Some(count) => count,
+                None => Store::count_aside(write).await?,
+            };
+            let kept = (count, state.now());
             // Where too many are kept, the bus still has it.
-            if !Store::put_aside(write, delivery, reason(&error), &error.to_string(), now).await? {
+            if Store::put_aside(write, delivery, reason(&error), &error.to_string(), kept).await? {
+                tally.aside = Some(count + 1);
+            } else {
+                tally.aside = Some(count);
                 tally.not_kept += 1;
             }
             Ok(())

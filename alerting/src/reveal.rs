@@ -35,7 +35,7 @@ use crate::{
 };
 
 pub use bus::topic;
-pub(crate) use sites::{Chosen, choose, sites};
+pub(crate) use sites::{Chosen, Sites, choose, sites};
 
 /// Hexadecimal digits of an account's id by which a site is told of two people of one name.
 const ID_CHARS: usize = 8;

@@ -36,6 +36,7 @@ pub(crate) const LOGIN_CHARS_MAX: usize = 128;
 /// What is shared by attempts.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    most: u32,
     all: Mutex<(Timestamp, u32)>,
     hashing: Semaphore,
 }
@@ -202,24 +203,31 @@ async fn refused(
 
 impl Default for Gate {
     fn default() -> Self {
-        Self {
-            all: Mutex::default(),
-            hashing: Semaphore::new(HASHING_MAX),
-        }
+        Self::of(ALL_MAX)
     }
 }
 
 impl Gate {
+    /// For so many in a minute.
+    pub(super) fn of(most: u32) -> Self {
+        Self {
+            most,
+            all: Mutex::default(),
+            hashing: Semaphore::new(HASHING_MAX),
+        }
+    }
+
     /// Counts an attempt; whether there were not too many lately.
     pub(super) fn lets(&self, now: Timestamp) -> bool {
         let mut held = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) = *held;
-        *held = if ALL_WINDOW <= now.since(since) {
+        // A clock that was set back shuts nobody out for longer.
+        *held = if now < since || ALL_WINDOW <= now.since(since) {
             (now, 1)
         } else {
             (since, count.saturating_add(1))
         };
-        held.1 <= ALL_MAX
+        held.1 <= self.most
     }
 
     /// One succeeded: it does not count.

@@ -29,6 +29,9 @@ use crate::config::Config;
 
 /// Minutes to answer a challenge: what the authenticator is given, too.
 const MINUTES: i64 = 5;
+/// Logins that are begun in a minute, in one process: each is a write, and alerts wait for the same pen. In the time of a
+/// challenge they are fewer than the store has room for.
+const BEGUN_MAX: u32 = 600;
 /// Bytes of a coordinate on P-256.
 const COORDINATE_BYTES: i32 = 32;
 
@@ -40,6 +43,8 @@ pub(crate) struct RelyingParty {
     nobodys: Credential,
     /// Whether so many failed lately that they are counted only.
     gate: Gate,
+    /// Whether so many logins were begun lately that no more are.
+    begun: Gate,
 }
 
 impl RelyingParty {
@@ -59,6 +64,7 @@ impl RelyingParty {
             webauthn,
             nobodys: nobodys().context("make a key that is nobody's")?,
             gate: Gate::default(),
+            begun: Gate::of(BEGUN_MAX),
         }))
     }
 }
@@ -79,6 +85,11 @@ fn answered(client_data: &[u8]) -> Option<String> {
 /// When a challenge that is given out now can't be answered any more.
 fn end(now: Timestamp) -> Timestamp {
     Timestamp::from_nanos(now.as_nanos().saturating_add(MINUTES * 60_000_000_000))
+}
+
+/// When a challenge that ends then was given out.
+fn beginning(end: Timestamp) -> Timestamp {
+    Timestamp::from_nanos(end.as_nanos().saturating_sub(MINUTES * 60_000_000_000))
 }
 
 /// A credential whose private key is nowhere.

@@ -116,12 +116,19 @@ pub(super) fn routes() -> Routes {
 ///
 /// No name is asked for: the authenticator says which passkey it is.
 #[utoipa::path(post, path = "/api/v1/passkeys/login/options",
-    responses((status = 200, body = PasskeyOptions), (status = 404, description = "nobody has passkeys here")))]
+    responses((status = 200, body = PasskeyOptions), (status = 404, description = "nobody has passkeys here"),
+        (status = 429, description = "very many logins were begun within a minute")))]
 pub(super) async fn login_options(Shared(api): Shared<Api>) -> Result<Json<PasskeyOptions>, Problem> {
     let party = party(&api.state)?;
     let options = enter::options(&api.state, party)
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|refused| match refused {
+            Refused::Failed(error) => failed(&error),
+            Refused::Wrong | Refused::Guarded => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "very many log in just now: wait a minute, or log in with name, password and code",
+            ),
+        })?;
     Ok(Json(PasskeyOptions { options }))
 }
 

@@ -187,8 +187,9 @@ pub(super) async fn ask(
     if api.state.reveal.is_none() {
         return Err(Refusal::NotSet.into());
     }
-    let chosen = reveal::choose(&sites, body.pseudonyms)?;
-    who.require(Action::AskReveal, Some(chosen.organization))?;
+    // What is said of a site that they may not ask is what is said of none.
+    let own: reveal::Sites = sites.into_iter().filter(|(site, _)| may_ask(*site)).collect();
+    let chosen = reveal::choose(&own, body.pseudonyms)?;
     let asked = reveal::ask(&api.state, &stored, chosen, &body.reason, &who.actor).await?;
     let shown = reread(&api, &who, &stored, &asked).await?;
     Ok((StatusCode::CREATED, shown))
@@ -272,8 +273,10 @@ pub(super) async fn refuse(
         ));
     }
     let is_theirs = |reveal: &StoredReveal| who.actor.is(reveal.asked_account.as_deref(), &reveal.asked_by);
+    // Whose account was not noted yet can only take it back.
+    let is_nobodys = |reveal: &StoredReveal| who.actor.account().is_some() && reveal.asked_account.is_none();
     let step = |reveal: &StoredReveal| match reveal.state {
-        RevealState::Waiting if !is_theirs(reveal) => RevealStep::Deny,
+        RevealState::Waiting if !(is_theirs(reveal) || is_askers && is_nobodys(reveal)) => RevealStep::Deny,
         _ if is_askers => RevealStep::Withdraw,
         _ => RevealStep::Refuse,
     };

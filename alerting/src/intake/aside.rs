@@ -56,7 +56,8 @@ async fn keep(state: &State, batch: &Batch, refusal: &sqlx::Error) -> sqlx::Resu
     let mut write = state.store.begin().await?;
     let detail = refusal.to_string();
     // An alert is never let go unseen: it is waited for until there is a place.
-    if !Store::put_aside(&mut write, delivery, REFUSED_BY_STORE, &detail, state.now()).await? {
+    let kept = (Store::count_aside(&mut write).await?, state.now());
+    if !Store::put_aside(&mut write, delivery, REFUSED_BY_STORE, &detail, kept).await? {
         state.metrics.aside_full.with_label_values(&["held_up"]).inc();
         tracing::error!(
             topic = %place.topic, partition = place.partition, offset = place.offset,

@@ -123,7 +123,12 @@ async fn pause(stop: &CancellationToken) {
 async fn take_or_pass_over(state: &State, delivery: &Delivery) -> Result<(), Refusal> {
     match take(state, delivery).await {
         Err(Refusal::Store(error)) if !is_refused(&error) => Err(Refusal::Store(error)),
-        Err(_) => {
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                offset = delivery.position.offset,
+                "an answer of a site can't be kept; it is passed over"
+            );
             let sender = topic::revealed_by(delivery.position.topic.as_str());
             let read = serde_json::from_slice::<Answered>(&delivery.record.value).ok();
             let id = read.as_ref().map(|read| read.answer.id.as_str());

@@ -84,10 +84,12 @@ async fn look(state: &State, walk: &mut Walk) -> sqlx::Result<()> {
         match end(state, id).await {
             Ok(()) => {}
             Err(Refusal::Store(error)) if !is_refused(&error) => return Err(error),
-            Err(_) => match empty(state, id).await {
+            Err(Refusal::Store(_)) => match empty(state, id).await {
                 Err(error) if !is_refused(&error) => return Err(error),
                 _ => walk.pass_over(state, id),
             },
+            // It can be read: nothing of it is said to be otherwise.
+            Err(_) => walk.pass_over(state, id),
         }
     }
     walk.behind(ids.last(), ids.len(), LOOK_MAX);

@@ -45,7 +45,7 @@ pub(crate) struct Aside {
 const COLUMNS: &str = "id, topic, partition, place, reason, detail, record, appended_ms, put_at";
 
 impl Store {
-    /// Keeps a record; `false` if there are too many already.
+    /// Keeps a record, where so many are kept already; `false` if those are too many.
     ///
     /// # Errors
     /// If the store is away.
@@ -54,9 +54,8 @@ impl Store {
         delivery: &Delivery,
         reason: &str,
         detail: &str,
-        now: Timestamp,
+        (count, now): (i64, Timestamp),
     ) -> sqlx::Result<bool> {
-        let count = Self::count_aside(write).await?;
         if i64::from(ASIDE_MAX) <= count {
             return Ok(false);
         }
@@ -91,7 +90,10 @@ impl Store {
     }
 
     /// How many are kept.
-    async fn count_aside(write: &mut Write) -> sqlx::Result<i64> {
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn count_aside(write: &mut Write) -> sqlx::Result<i64> {
         let row = sqlx::query("SELECT count(*) FROM aside")
             .fetch_one(&mut **write)
             .await?;

@@ -66,13 +66,14 @@ impl Store {
         Ok(Some((accounts::account(&row)?, passkey(&row)?)))
     }
 
-    /// Adds one; whether there is no such credential yet, and its account, which is not closed, has room for it.
+    /// Adds one; whether there is no such credential yet, and its account, which is not closed, has room for it, and the
+    /// session that asks, by its digest, has not ended since.
     ///
     /// # Errors
     /// If the store is away.
     pub(crate) async fn add_passkey(
         write: &mut Write,
-        account: &str,
+        (account, session): (&str, &str),
         credential: &str,
         passkey: &StoredPasskey,
         most: i64,
@@ -82,6 +83,7 @@ impl Store {
              SELECT $1, $2, $3, $4, $5, $6, $7
              FROM (SELECT COUNT(*) AS held FROM passkey WHERE account = $2) AS room, account
              WHERE room.held < $8 AND account.id = $2 AND account.revoked_at IS NULL
+                 AND EXISTS (SELECT 1 FROM session WHERE digest = $9 AND account = $2)
              ON CONFLICT (credential) DO NOTHING",
         )
         .bind(&passkey.id)
@@ -92,6 +94,7 @@ impl Store {
         .bind(storable(&passkey.name))
         .bind(passkey.created_at.as_nanos())
         .bind(most)
+        .bind(session)
         .execute(&mut **write)
         .await?;
         Ok(added.rows_affected() == 1)
@@ -246,6 +249,18 @@ impl Store {
         .bind(now.as_nanos())
         .fetch_optional(&mut **write)
         .await
+    }
+
+    /// When a challenge ends, if it is known, whether that is over or not.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn challenge_ends(&self, digest: &str) -> sqlx::Result<Option<Timestamp>> {
+        let ends: Option<i64> = sqlx::query_scalar("SELECT ends_at FROM passkey_challenge WHERE digest = $1")
+            .bind(digest)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(ends.map(Timestamp::from_nanos))
     }
 
     /// When a session began.

@@ -138,6 +138,23 @@ impl Store {
         Ok(())
     }
 
+    /// Ends all of an account but one, by its digest.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn end_other_sessions(
+        write: &mut Write,
+        account: &str,
+        digest: &str,
+    ) -> sqlx::Result<()> {
+        sqlx::query("DELETE FROM session WHERE account = $1 AND digest <> $2")
+            .bind(account)
+            .bind(digest)
+            .execute(&mut **write)
+            .await?;
+        Ok(())
+    }
+
     /// The token with a digest, ended or not; none of an account that is revoked.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Passkeys: made, used, removed; and everything that an authenticator, a browser or somebody else must not say.
 
 mod authenticator;
+mod order;
 
 use std::sync::{
     Arc,

@@ -62,6 +62,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) account: Account,
+    /// Of their session.
+    digest: String,
     /// Whether they showed who they are just now.
     pub(crate) is_fresh: bool,
 }
@@ -81,9 +83,12 @@ impl Owner {
         let session = state.store.session(&digest).await?.filter(may_have);
         let session = session.ok_or(Refusal::NotTheirs)?;
         let began = state.store.session_began(&digest).await?;
+        let now = state.now();
         Ok(Self {
             account: session.account,
-            is_fresh: began.is_some_and(|began| state.now().since(began) < FRESH),
+            digest,
+            // A clock that was set back makes nothing fresh.
+            is_fresh: began.is_some_and(|began| began <= now && now.since(began) < FRESH),
         })
     }
 
@@ -163,7 +168,8 @@ impl Owner {
         };
         let credential = secret::digest(made.cred_id());
         let mut write = state.store.begin().await?;
-        if !Store::add_passkey(&mut write, &self.account.id, &credential, &passkey, PASSKEYS_MAX).await? {
+        let owner = (self.account.id.as_str(), self.digest.as_str());
+        if !Store::add_passkey(&mut write, owner, &credential, &passkey, PASSKEYS_MAX).await? {
             return Err(Refusal::There);
         }
         note_of(
@@ -201,7 +207,8 @@ impl Owner {
         Ok(())
     }
 
-    /// Removes one. Password and code stay, so that it is never the last way in.
+    /// Removes one, and ends the account's other sessions: whoever removes a passkey that somebody took wants them gone.
+    /// Password and code stay, so that it is never the last way in.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -209,6 +216,7 @@ impl Owner {
         let mut write = state.store.begin().await?;
         let name = Store::remove_passkey(&mut write, &self.account.id, id).await?;
         let name = name.ok_or(Refusal::None)?;
+        Store::end_other_sessions(&mut write, &self.account.id, &self.digest).await?;
         note_of(
             &mut write,
             state.now(),

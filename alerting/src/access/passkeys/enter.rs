@@ -28,8 +28,15 @@ const BACKUP_ELIGIBLE: u8 = 1 << 3;
 /// Begins a login: what the browser asks authenticators (`PublicKeyCredentialRequestOptionsJSON`, section 5.10).
 ///
 /// # Errors
-/// If the store is away.
-pub(crate) async fn options(state: &State, party: &RelyingParty) -> anyhow::Result<Value> {
+/// [`Refused::Guarded`] if very many were begun lately; if the store is away.
+pub(crate) async fn options(state: &State, party: &RelyingParty) -> Result<Value, Refused> {
+    if !party.begun.lets(state.now()) {
+        return Err(Refused::Guarded);
+    }
+    begin(state, party).await.map_err(Refused::Failed)
+}
+
+async fn begin(state: &State, party: &RelyingParty) -> anyhow::Result<Value> {
     let now = state.now();
     let (asked, begun) = party.webauthn.start_discoverable_authentication()?;
     let mut options = serde_json::to_value(asked.public_key)?;
@@ -59,16 +66,16 @@ pub(crate) async fn log_in(
     let now = state.now();
     let found = state.store.passkey(&secret::digest(&given.raw_id)).await?;
     let owner = found.as_ref().map(|(account, _)| account);
-    let Some(begun) = begun(state, given, now).await? else {
-        return Err(refused(state, party, owner, now).await?);
+    let Some((begun, begun_at)) = begun(state, given, now).await? else {
+        // Whoever has seen the id of a passkey writes nothing on its owner.
+        return Err(refused(state, party, None, now).await?);
     };
     let known = found
         .as_ref()
         .filter(|(account, passkey)| may(account, passkey, given));
-    let held_to = match known {
-        Some((_, passkey)) => credential(passkey).map_err(Refused::Failed)?,
-        None => as_if(&party.nobodys, given),
-    };
+    let held_to = known
+        .and_then(|(_, passkey)| credential(passkey))
+        .unwrap_or_else(|| as_if(&party.nobodys, given));
     let key = DiscoverableKey::from(Passkey::from(held_to.clone()));
     let checked = party
         .webauthn
@@ -84,27 +91,35 @@ pub(crate) async fn log_in(
             }
         }
         (Err(WebauthnError::CredentialPossibleCompromise), Some((account, passkey))) => {
-            copied::refuse(state, settings, account, passkey).await?;
+            // Two that were asked for at once, answered in the other order, count down as well.
+            if passkey.used_at.is_none_or(|used| used <= begun_at) {
+                copied::refuse(state, settings, account, passkey).await?;
+            }
             Err(refused(state, party, owner, now).await?)
         }
         (_, _) => Err(refused(state, party, owner, now).await?),
     }
 }
 
-/// The login that is answered, which is used up by that.
+/// The login that is answered, which is used up by that, and when it was begun.
 async fn begun(
     state: &State,
     given: &PublicKeyCredential,
     now: Timestamp,
-) -> Result<Option<DiscoverableAuthentication>, Refused> {
+) -> Result<Option<(DiscoverableAuthentication, Timestamp)>, Refused> {
     let Some(digest) = answered(&given.response.client_data_json) else {
+        return Ok(None);
+    };
+    // Who answers what nobody asked holds up no write.
+    let Some(ends_at) = state.store.challenge_ends(&digest).await? else {
         return Ok(None);
     };
     let mut write = state.store.begin().await?;
     let begun = Store::use_challenge(&mut write, &digest, None, now).await?;
     write.commit().await?;
     // What another version began can't be ended.
-    Ok(begun.and_then(|begun| serde_json::from_str(&begun).ok()))
+    let begun = begun.and_then(|begun| serde_json::from_str(&begun).ok());
+    Ok(begun.map(|begun| (begun, super::beginning(ends_at))))
 }
 
 /// Whether somebody may log in with a passkey, and the authenticator made it for that account.
@@ -117,10 +132,18 @@ fn may(account: &Account, passkey: &StoredPasskey, given: &PublicKeyCredential) 
             .is_some_and(|handle| hex::encode(handle) == account.id)
 }
 
-/// A passkey as it is held to.
-fn credential(passkey: &StoredPasskey) -> anyhow::Result<Credential> {
-    let kept: Passkey = serde_json::from_str(&passkey.public_key).context("read a passkey in the store")?;
-    Ok(Credential::from(kept))
+/// A passkey as it is held to. One that a newer version wrote is as one that is not there.
+fn credential(passkey: &StoredPasskey) -> Option<Credential> {
+    match serde_json::from_str::<Passkey>(&passkey.public_key) {
+        Ok(kept) => Some(Credential::from(kept)),
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "read a passkey in the store"
+            );
+            None
+        }
+    }
 }
 
 /// A key that is nobody's, as if it were the one that is given: nothing is wrong but the signature.
