@@ -155,7 +155,7 @@ async fn a_passkey_lets_its_owner_in_without_name_or_code() {
             vec![pair("Navn kari", "Nøkkel"), pair("Navn kari", "Telefon")],
         ),
         ("passkey.renamed", vec![pair("Navn kari", "Nøkkel i skuffen")]),
-        ("login.failed", vec![pair("Navn kari", "passkey")]),
+        ("login.failed", vec![pair("unknown", "passkey")]),
     ] {
         assert_eq!(noted(&service, &session, action).await, expected, "{action}");
     }
