@@ -3,6 +3,8 @@
 ALTER TABLE notification ADD COLUMN owner TEXT;                    -- whose the incident was when it was decided; null of what is older
 ALTER TABLE notification ADD COLUMN grouped TEXT;                  -- 32 hexadecimal digits: whom and what it waited for others with
 ALTER TABLE notification ADD COLUMN held_until BIGINT;             -- not before; null where it waits for nothing
+UPDATE notification SET owner = (SELECT incident.owner FROM incident WHERE incident.id = notification.incident)
+    WHERE state IN ('pending', 'digested');
 CREATE INDEX notification_held ON notification (held_until) WHERE held_until IS NOT NULL;
 
 -- When a group was told of last: what is news of it waits for its turn.

@@ -425,13 +425,20 @@ async fn store_change(
         ) => {}
     }
     let route = route(&state.registry.load().routes, &Question::of(&change.incident));
-    let owner = route.owner.unwrap_or(change.incident.key.organization);
+    // That it grows is told to who took it: it stays whose it is, so that whoever looks next sees that it moved.
+    let (owner, way) = match (change.kind, latest) {
+        (ChangeKind::Grown { .. }, Some(latest)) => (latest.owner, latest.route.clone()),
+        _ => (
+            route.owner.unwrap_or(change.incident.key.organization),
+            steps(&route),
+        ),
+    };
     let change = inhibited(state, write, change, owner).await?;
     let moment = state.moment();
     let mut decision = decide(change, &route, &state.ladder, moment);
     let incident = &decision.change.incident;
     let search = search_text(state, incident, owner);
-    Store::save_change(write, &decision.change, owner, &steps(&route), &search).await?;
+    Store::save_change(write, &decision.change, owner, &way, &search).await?;
     if let ChangeKind::Grown { .. } = decision.change.kind {
         let takers = Store::takers(write, &incident.id).await?;
         let grown = tell_of_growth(&decision.change, &takers, &route, &state.ladder, moment);

@@ -85,31 +85,47 @@ pub(crate) async fn run(
     retry: RetrySettings,
     shutdown: CancellationToken,
 ) {
-    while !shutdown.is_cancelled() {
-        if let Err(error) = look(&state, email.as_ref(), &retry).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "look after letters; will try again"
-            );
-            state.metrics.retries.with_label_values(&["letters"]).inc();
+    // A receiver that takes its time holds up nothing that is to be put together.
+    let write = async {
+        while !shutdown.is_cancelled() {
+            told_of(&state, put_together(&state).await);
+            state.post.bell.notify_one();
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.cancelled() => {}
+            }
         }
-        tokio::select! {
-            () = state.post.bell.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
-            () = shutdown.cancelled() => {}
+    };
+    let send = async {
+        while !shutdown.is_cancelled() {
+            told_of(&state, leave::leave(&state, email.as_ref(), &retry).await);
+            tokio::select! {
+                () = state.post.bell.notified() => {}
+                () = shutdown.cancelled() => {}
+            }
         }
+    };
+    tokio::join!(write, send);
+}
+
+fn told_of(state: &State, done: sqlx::Result<()>) {
+    if let Err(error) = done {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "look after letters; will try again"
+        );
+        state.metrics.retries.with_label_values(&["letters"]).inc();
     }
 }
 
-async fn look(state: &Arc<State>, email: Option<&Arc<Email>>, retry: &RetrySettings) -> sqlx::Result<()> {
+async fn put_together(state: &Arc<State>) -> sqlx::Result<()> {
     // What is amiss with one kind holds up no other.
     let done = [
-        digest::put_together(state).await,
         group::put_together(state).await,
+        digest::put_together(state).await,
         hygiene::settle(state).await,
         hygiene::tell_of_given_up(state).await,
         check::ask(state).await,
-        leave::leave(state, email, retry).await,
     ];
     done.into_iter().collect()
 }

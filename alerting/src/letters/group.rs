@@ -6,8 +6,9 @@ use ingest_event::OrganizationNumber;
 use super::{named, owner};
 use crate::{
     access::Seen,
+    channel::Seal,
     state::State,
-    store::{Group, Store, StoredLetter, StoredNotification, Write},
+    store::{Group, Store, StoredLetter, StoredNotification, Write, is_refused},
 };
 
 /// Groups in one look; the rest have their turn in the next, a second later.
@@ -54,16 +55,36 @@ pub(super) async fn put_together(state: &State) -> sqlx::Result<()> {
     let steady = state.moment().steady;
     let mut done = Ok(());
     for group in state.store.groups_due(steady, GROUPS_MAX).await? {
-        // One that can't be put together holds up no other.
-        done = done.and(of_group(state, &group).await);
+        // One that can't be put together holds up no other; what is in it leaves one by one, all that can.
+        let one = match of_group(state, &group).await {
+            Err(error) if is_refused(&error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "put a group together; each leaves by itself"
+                );
+                state.metrics.retries.with_label_values(&["letters"]).inc();
+                let_go(state, &group).await
+            }
+            one => one,
+        };
+        done = done.and(one);
     }
     done
+}
+
+async fn let_go(state: &State, group: &Group) -> sqlx::Result<()> {
+    let mut write = state.store.begin().await?;
+    Store::release_group(&mut write, group, state.now()).await?;
+    state.store.commit(write).await?;
+    state.decided.all();
+    Ok(())
 }
 
 async fn of_group(state: &State, group: &Group) -> sqlx::Result<()> {
     let mut write = state.store.begin().await?;
     let mut told = Vec::new();
     let mut is_exercise = false;
+    let mut is_over = false;
     for notification in Store::held_in(&mut write, group, ROWS_MAX).await? {
         // Each is read through the notification that is this reader's: nothing of another's can come in.
         let seen = Seen::through(&notification);
@@ -71,14 +92,15 @@ async fn of_group(state: &State, group: &Group) -> sqlx::Result<()> {
         let why = match &stored {
             None => Some("the incident is gone"),
             Some(stored) if stored.incident.silence.is_some() => Some("a silence covers it"),
-            Some(_) if Store::has_risen(&mut write, &notification).await? => {
-                Some("it became graver, and was told by itself")
+            Some(_) if Store::is_told_since(&mut write, &notification).await? => {
+                Some("it became graver or woke, and was told by itself")
             }
             Some(stored) if !owner::is_still(state, &mut write, &notification, stored).await? => {
                 Some(owner::ANOTHERS)
             }
             Some(stored) => {
                 is_exercise |= stored.incident.lead.exercise;
+                is_over |= stored.incident.is_over();
                 None
             }
         };
@@ -89,7 +111,14 @@ async fn of_group(state: &State, group: &Group) -> sqlx::Result<()> {
     }
     match told.as_slice() {
         [] => {}
-        [alone] => Store::release(&mut write, &alone.id).await?,
+        // A letter tells of what is over as over; a notice would ask for an answer.
+        [alone] if !is_over => Store::release(&mut write, &alone.id, state.now()).await?,
+        // Each is told as whoever has a key that can't be used is told.
+        all if is_unsealable(state, group, all) => {
+            for one in all {
+                Store::release(&mut write, &one.id, state.now()).await?;
+            }
+        }
         [first, ..] => {
             let letter = letter(state, group, first, &told, is_exercise);
             Store::add_letter(&mut write, &letter).await?;
@@ -103,6 +132,13 @@ async fn of_group(state: &State, group: &Group) -> sqlx::Result<()> {
     // What left by itself, and whoever is told in another's place.
     state.decided.all();
     Ok(())
+}
+
+/// Whether the contact's mail is to be encrypted, and can't be.
+fn is_unsealable(state: &State, group: &Group, told: &[StoredNotification]) -> bool {
+    let was_sealed = told.iter().any(|one| one.is_sealed);
+    let seal = Seal::of_address(&state.registry.load(), &group.address, was_sealed, state.now());
+    matches!(seal, Seal::Impossible(_))
 }
 
 fn letter(

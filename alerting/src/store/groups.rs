@@ -68,8 +68,9 @@ impl Store {
     /// If the store is away.
     pub(crate) async fn groups_due(&self, steady: Timestamp, limit: u32) -> sqlx::Result<Vec<Group>> {
         let rows = sqlx::query(
-            "SELECT DISTINCT responder, address, grouped FROM notification WHERE held_until IS NOT NULL
-                 AND (held_until <= $1 OR $2 < held_until) AND state = 'pending' LIMIT $3",
+            "SELECT responder, address, grouped FROM notification WHERE held_until IS NOT NULL
+                 AND (held_until <= $1 OR $2 < held_until) AND state = 'pending'
+             GROUP BY responder, address, grouped ORDER BY min(held_until), grouped LIMIT $3",
         )
         .bind(steady.as_nanos())
         .bind(steady.saturating_add(INTERVAL_MAX).as_nanos())
@@ -107,32 +108,54 @@ impl Store {
         rows.iter().map(stored).collect()
     }
 
-    /// Whether whoever a notification is for was told, after it was decided, that the incident became graver.
+    /// Whether whoever a notification is for was told of the incident by itself after it was decided: it became graver, or woke.
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn has_risen(write: &mut Write, held: &StoredNotification) -> sqlx::Result<bool> {
+    pub(crate) async fn is_told_since(write: &mut Write, held: &StoredNotification) -> sqlx::Result<bool> {
         let row = sqlx::query(
             "SELECT 1 FROM notification WHERE incident = $1 AND responder = $2 AND address = $3
-                 AND reason = 'raised' AND state NOT IN ('failed', 'withdrawn') LIMIT 1",
+                 AND id <> $4 AND created_at >= $5 AND reason IN ('opened', 'relapsed', 'raised') AND held_until IS NULL
+                 AND state NOT IN ('failed', 'withdrawn') LIMIT 1",
         )
         .bind(held.incident.as_str())
         .bind(held.responder.as_str())
         .bind(held.channel.address())
+        .bind(held.id.as_str())
+        .bind(held.created_at.as_nanos())
         .fetch_optional(&mut **write)
         .await?;
         Ok(row.is_some())
     }
 
-    /// Lets a notification leave by itself.
+    /// Lets a notification leave by itself, now: also where the machine's clock was set back since it was decided.
     ///
     /// # Errors
     /// If the store is away.
-    pub(crate) async fn release(write: &mut Write, id: &NotificationId) -> sqlx::Result<()> {
-        sqlx::query("UPDATE notification SET held_until = NULL WHERE id = $1")
+    pub(crate) async fn release(write: &mut Write, id: &NotificationId, now: Timestamp) -> sqlx::Result<()> {
+        sqlx::query("UPDATE notification SET held_until = NULL, next_at = $2 WHERE id = $1")
             .bind(id.as_str())
+            .bind(now.as_nanos())
             .execute(&mut **write)
             .await?;
+        Ok(())
+    }
+
+    /// Lets all that is held of a group leave, each by itself.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn release_group(write: &mut Write, group: &Group, now: Timestamp) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE notification SET held_until = NULL, next_at = $4 WHERE held_until IS NOT NULL AND state = 'pending'
+                 AND responder = $1 AND address = $2 AND grouped = $3",
+        )
+        .bind(&group.responder)
+        .bind(&group.address)
+        .bind(&group.key)
+        .bind(now.as_nanos())
+        .execute(&mut **write)
+        .await?;
         Ok(())
     }
 

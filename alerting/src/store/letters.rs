@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row, Transaction};
 
 use super::{
     Db, DbRow, Outcome, Store, StoredNotification, Write,
-    notifications::{COLUMNS, stored},
+    notifications::{COLUMNS, WAIT_MAX, stored},
     sql::{Sql, storable},
 };
 
@@ -170,7 +170,10 @@ impl Store {
         limit: u32,
     ) -> sqlx::Result<Vec<StoredLetter>> {
         let clock = self.clock();
-        let due = format!("state = 'pending' AND next_at <= $1 AND claimed_until <= {clock}");
+        // What waits for longer than anything does was written by a clock that was set back since.
+        let far = now.saturating_add(WAIT_MAX).as_nanos();
+        let due =
+            format!("state = 'pending' AND (next_at <= $1 OR next_at > {far}) AND claimed_until <= {clock}");
         // Mostly there is nothing, and nothing is written then.
         let text = format!("SELECT count(*) FROM letter WHERE {due}");
         let waiting = sqlx::query(AssertSqlSafe(text)).bind(now.as_nanos());
@@ -179,7 +182,8 @@ impl Store {
         }
         let text = format!(
             "UPDATE letter SET claimed_by = $2, claimed_until = {clock} + $3
-             WHERE id IN (SELECT id FROM letter WHERE {due} ORDER BY next_at, id LIMIT $4) RETURNING {LETTER}"
+             WHERE id IN (SELECT id FROM letter WHERE {due} ORDER BY CASE kind WHEN 'group' THEN 0 ELSE 1 END,
+                 next_at, id LIMIT $4) RETURNING {LETTER}"
         );
         let mut write = self.begin().await?;
         let rows = sqlx::query(AssertSqlSafe(text))

@@ -66,7 +66,7 @@ pub(super) const COLUMNS: &str = "id, incident, responder, responder_name, chann
                        attempts, sent_at, error, seen_at, acknowledged_at, verdict, appended_ms, sealed, owner";
 
 /// A wait that is longer than any that is given was counted by a clock that has been set back since.
-const WAIT_MAX: std::time::Duration = std::time::Duration::from_hours(24);
+pub(super) const WAIT_MAX: std::time::Duration = std::time::Duration::from_hours(24);
 
 impl Store {
     /// Puts a notification into the outbox, unless it was there before.
