@@ -116,7 +116,8 @@ impl Station {
                 "bus: {bus}\ndata: {}\nlisten: {api}\npublic_url: http://{api}\nregistry:\n  municipalities: {root}/rulesets/routing/municipalities.csv\n  \
                  responders: {root}/rulesets/routing/responders.example.yml\nmail:\n  from: \"Varde <varde@cert.example>\"\n  \
                  transport: {{ smtp: {{ host: {}, port: {}, tls: none }} }}\n\
-                 cert: {{ name: Eksempel-CERT, phone: \"+47 22 00 00 00\", email: vakt@cert.example }}\n",
+                 cert: {{ name: Eksempel-CERT, phone: \"+47 22 00 00 00\", email: vakt@cert.example }}\n\
+                 grouping: {{ wait_seconds: {{}} }}\n",
                 self.folder.path().join("alerting").display(),
                 mail.ip(),
                 mail.port(),
