@@ -1,6 +1,6 @@
 -- What belongs together leaves as one notice. Times are whole nanoseconds; those of groups are of the clock that deadlines go by.
 
-ALTER TABLE notification ADD COLUMN owner TEXT;                    -- whose the incident was when it was decided; null of what is older
+ALTER TABLE notification ADD COLUMN owner TEXT;                    -- whose the incident was when it was decided; null of what left before
 ALTER TABLE notification ADD COLUMN grouped TEXT;                  -- 32 hexadecimal digits: whom and what it waited for others with
 ALTER TABLE notification ADD COLUMN held_until BIGINT;             -- not before; null where it waits for nothing
 UPDATE notification SET owner = (SELECT incident.owner FROM incident WHERE incident.id = notification.incident)

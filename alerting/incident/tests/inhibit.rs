@@ -41,6 +41,21 @@ struct Drawn {
     help: bool,
 }
 
+/// An incident on its own that one of rule 0 explains.
+const PLAIN: Drawn = Drawn {
+    body: 0,
+    entity: 0,
+    rule: 1,
+    severity: 2,
+    seen: 20,
+    closed: false,
+    silent: false,
+    held: false,
+    exercise: false,
+    own: false,
+    help: false,
+};
+
 fn drawn() -> impl Strategy<Value = Drawn> {
     let flags = proptest::array::uniform6(prop::bool::weighted(0.15));
     (0..2_usize, 0..3_usize, 0..3_usize, 0..5_usize, 0..60_i64, flags).prop_map(
@@ -197,29 +212,16 @@ fn what_is_kept_back_is_told_when_it_is_not_any_more_and_only_then() {
             },
         )
     };
-    let plain = Drawn {
-        body: 0,
-        entity: 0,
-        rule: 1,
-        severity: 2,
-        seen: 20,
-        closed: false,
-        silent: false,
-        held: false,
-        exercise: false,
-        own: false,
-        help: false,
-    };
     let source = incident(
         &Drawn {
             rule: 0,
             severity: 3,
-            ..plain
+            ..PLAIN
         },
         1,
     );
     let all = [inhibition(Equal::Entity)];
-    let change = opened(&plain, 2);
+    let change = opened(&PLAIN, 2);
     assert!(may_be_inhibited(&all, &change));
     let held = inhibit(change, Some(&source), at(30));
     assert_eq!(
@@ -276,32 +278,19 @@ fn what_is_kept_back_is_told_when_it_is_not_any_more_and_only_then() {
 
 #[test]
 fn what_becomes_graver_than_is_kept_back_wakes_and_what_is_taken_back_is_kept_on() {
-    let plain = Drawn {
-        body: 0,
-        entity: 0,
-        rule: 1,
-        severity: 2,
-        seen: 20,
-        closed: false,
-        silent: false,
-        held: false,
-        exercise: false,
-        own: false,
-        help: false,
-    };
     let source = incident(
         &Drawn {
             rule: 0,
             severity: 4,
-            ..plain
+            ..PLAIN
         },
         1,
     );
     let mut only_medium = inhibition(Equal::Entity);
     only_medium.target.at_most = Some(Severity::Medium);
     let all = [only_medium];
-    let held = inhibit(opened(&plain, 2), Some(&source), at(20)).incident;
-    let graver = alert(&Drawn { severity: 3, ..plain }, 3);
+    let held = inhibit(opened(&PLAIN, 2), Some(&source), at(20)).incident;
+    let graver = alert(&Drawn { severity: 3, ..PLAIN }, 3);
     let history = History {
         applied: false,
         latest: Some(&held),

@@ -78,3 +78,17 @@ fn holds(known: &HeaderValue, tag: &HeaderValue) -> bool {
             .split(',')
             .any(|one| one.trim().trim_start_matches("W/") == tag)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_version_that_is_shown_otherwise_has_another_tag() {
+        let tag = |version, shown: &str| tagged(version, &shown).headers().get(header::ETAG).cloned();
+        assert!(tag(1, "a").is_some());
+        assert_eq!(tag(1, "a"), tag(1, "a"));
+        assert_ne!(tag(1, "a"), tag(1, "b"));
+        assert_ne!(tag(1, "a"), tag(2, "a"));
+    }
+}

@@ -234,3 +234,71 @@ impl Store {
         write.commit().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StoreSettings;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_772_438_400_000);
+
+    fn claim(key: &str, attempt: &str) -> Claim {
+        let text = str::to_owned;
+        Claim {
+            who: text("who"),
+            key: text(key),
+            request: text("request"),
+            reach: String::new(),
+            attempt: text(attempt),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_whose_claim_was_taken_over_takes_no_effect() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&StoreSettings::Sqlite, folder.path());
+        let store = store.await.expect("a store");
+        let (first, second) = (claim("k", "1"), claim("k", "2"));
+        assert_eq!(store.claim_once(&first, NOW).await.expect("asked"), Claimed::Ours);
+        let running = store.claim_once(&second, NOW).await.expect("asked");
+        assert_eq!(running, Claimed::Running);
+        let later = NOW.saturating_add(CLAIM_AGE_MAX);
+        assert_eq!(
+            store.claim_once(&second, later).await.expect("asked"),
+            Claimed::Ours
+        );
+        let mut write = store.begin().await.expect("begun");
+        assert!(Store::effect_once(&mut write, &first).await.is_err());
+        assert!(Store::effect_once(&mut write, &second).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_sends_very_many_keys_is_told_to_wait_and_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&StoreSettings::Sqlite, folder.path());
+        let store = store.await.expect("a store");
+        assert_eq!(
+            store.claim_once(&claim("k", "1"), NOW).await.expect("asked"),
+            Claimed::Ours
+        );
+        sqlx::query(
+            "INSERT INTO request_once (who, once_key, request, reach, claim, claimed_at, effected)
+             WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < $1 - 1)
+             SELECT who, 'many-' || n, request, reach, claim, claimed_at, effected FROM request_once, counted",
+        )
+        .bind(KEYS_MAX)
+        .execute(&store.writer)
+        .await
+        .expect("filled");
+        let full = store.claim_once(&claim("another", "1"), NOW).await;
+        assert_eq!(full.expect("asked"), Claimed::TooMany);
+        let somebody = Claim {
+            who: "somebody".to_owned(),
+            ..claim("k", "1")
+        };
+        assert_eq!(
+            store.claim_once(&somebody, NOW).await.expect("asked"),
+            Claimed::Ours
+        );
+    }
+}

@@ -17,15 +17,15 @@ crate::stores::on_both!(
     what_came_back_to_another_owner_tells_of_the_earlier_only_who_sees_it,
 );
 
-const ONE: &str = "10.1.2.3";
-const TWO: &str = "2001:db8::5";
+pub(crate) const ONE: &str = "10.1.2.3";
+pub(crate) const TWO: &str = "2001:db8::5";
 
-async fn list(service: &Service) -> Vec<Value> {
+pub(crate) async fn list(service: &Service) -> Vec<Value> {
     let rows = service.get("/api/v1/incidents?limit=200").await.1;
     rows["incidents"].as_array().expect("rows").clone()
 }
 
-async fn id_of(service: &Service, entity: &str) -> String {
+pub(crate) async fn id_of(service: &Service, entity: &str) -> String {
     let rows = list(service).await;
     let row = rows.iter().find(|row| row["entity"]["value"] == entity);
     row.expect("an incident")["id"]
@@ -34,18 +34,18 @@ async fn id_of(service: &Service, entity: &str) -> String {
         .to_owned()
 }
 
-async fn detail(service: &Service, id: &str) -> Value {
+pub(crate) async fn detail(service: &Service, id: &str) -> Value {
     service.get(&format!("/api/v1/incidents/{id}")).await.1
 }
 
-async fn post(service: &Service, id: &str, verb: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn post(service: &Service, id: &str, verb: &str, body: Value) -> (u16, Value) {
     service
         .post(&format!("/api/v1/incidents/{id}/{verb}"), body)
         .await
 }
 
 /// All alerts that were published are applied once something that came after them is told.
-async fn applied(service: &Service, mails: &mut usize, number: u32) {
+pub(crate) async fn applied(service: &Service, mails: &mut usize, number: u32) {
     *mails += 1;
     let marker = Alerts::new(BERGEN)
         .entity(&format!("10.77.0.{number}"))
@@ -54,7 +54,7 @@ async fn applied(service: &Service, mails: &mut usize, number: u32) {
     service.mails(*mails).await;
 }
 
-fn count(incident: &Value) -> u64 {
+pub(crate) fn count(incident: &Value) -> u64 {
     incident["count"].as_u64().expect("a number")
 }
 

@@ -17,6 +17,7 @@ on_both!(
     what_is_new_leaves_as_one_mail_of_one_owner_and_news_at_most_each_interval,
     what_becomes_graver_leaves_at_once_and_what_is_held_is_told_as_it_is,
     what_waits_alone_and_is_over_is_told_as_over,
+    a_clock_that_is_set_back_holds_nothing_up,
     who_is_waited_for_is_so_from_when_it_was_decided,
     a_group_that_comes_back_tells_the_next_contact,
     who_took_a_storm_is_told_once_that_it_has_grown,
@@ -212,6 +213,20 @@ async fn what_waits_alone_and_is_over_is_told_as_over() {
     hand.forward(1);
     let mail = service.mail_with("10.1.1.3").await;
     assert!(mail.text.contains("Avsluttet"), "{}", mail.text);
+    service.stop().await;
+}
+
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let hand = Hand::new();
+    let grouping = "{ wait_seconds: { medium: 60 }, interval_minutes: 0 }";
+    let service = Service::steered(hand.clock(), |folder| configured(folder, grouping, "")).await;
+    service.publish(&[medium(STAVANGER, "10.1.1.3", 3)]).await;
+    marked(&service, 101).await;
+    let stopped = service.stopped().await;
+    hand.forward(-120);
+    let service = stopped.again(hand.clock()).await;
+    hand.forward(1);
+    service.mail_with("10.1.1.3").await;
     service.stop().await;
 }
 

@@ -21,6 +21,7 @@ mod instances;
 mod isolation;
 mod letters;
 mod lists;
+mod merged;
 mod oidc;
 mod once;
 mod passkeys;
