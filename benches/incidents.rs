@@ -123,6 +123,12 @@ async fn measured(
     let mut questions = questions(&mut connection, &made).await?;
     connection.close().await?;
     let (address, stop) = serve(&config, &bus).await?;
+    if is_postgres {
+        // Nor is what taking them into what is searched leaves.
+        let mut connection = AnyConnection::connect(database).await?;
+        made::run(&mut connection, "CHECKPOINT").await?;
+        connection.close().await?;
+    }
     let mut client = Client::connect(address)?;
     deepen(&mut client, &mut questions)?;
     for question in &mut questions {

@@ -6,6 +6,7 @@ mod audit;
 mod body;
 mod console;
 mod contact;
+mod cookie;
 mod cursor;
 mod dead_letters;
 mod door;

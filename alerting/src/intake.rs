@@ -5,6 +5,7 @@
 //! again what the stored positions then pass over.
 
 mod aside;
+mod grown;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -21,6 +22,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use aside::{Again, REFUSED_BY_STORE, apply_again, place};
+use grown::Grown;
 
 use crate::{
     arrange, letters,
@@ -224,6 +226,8 @@ struct Tally {
     aside: Option<i64>,
     not_kept: u64,
     canary: Option<ingest_event::Timestamp>,
+    /// What is still to be written.
+    grown: Grown,
 }
 
 /// Why a batch was not applied.
@@ -270,20 +274,24 @@ async fn apply_batch(state: &State, batch: &Batch) -> Result<Vec<Position>, NotA
         next.offset = place.offset + 1;
         apply_delivery(state, &mut write, delivery, &silences, &mut tally)
             .await
-            .map_err(|error| {
-                if is_refused(&error) {
-                    NotApplied::Refused(error)
-                } else {
-                    NotApplied::Away(error)
-                }
-            })?;
+            .map_err(not_applied)?;
     }
+    let written = tally.grown.write(state, &mut write).await;
+    written.map_err(not_applied)?;
     for next in &positions {
         Store::save_position(&mut write, next).await?;
     }
     state.store.commit(write).await?;
     count(state, &tally);
     Ok(positions)
+}
+
+fn not_applied(error: sqlx::Error) -> NotApplied {
+    if is_refused(&error) {
+        NotApplied::Refused(error)
+    } else {
+        NotApplied::Away(error)
+    }
 }
 
 async fn apply_delivery(
@@ -337,6 +345,7 @@ async fn apply_alert(
     let key = DedupKey::of(&alert);
     // Where the incident of its key is part of another, the alert is that one's, and counts here too.
     let latest = Store::latest(write, &key).await?;
+    write_for_parts(state, write, latest.as_ref(), tally).await?;
     let (latest, mut home) = arrange::whole(write, latest).await?;
     let silence = Silence::covering(silences, &key, alert.timestamp);
     let mut history = History {
@@ -346,19 +355,27 @@ async fn apply_alert(
         near: 0,
         silence,
     };
-    let crowd = match apply(history, &alert, state.now()) {
-        Some(alone)
-            if alone.kind == ChangeKind::Opened && is_one_of_many(state, &alone.incident, silences) =>
-        {
-            history.near = Store::near(write, &key, &alert).await?;
+    let may_join = apply(history, &alert, state.now()).is_some_and(|alone| {
+        alone.kind == ChangeKind::Opened && is_one_of_many(state, &alone.incident, silences)
+    });
+    let crowd = match tally.grown.of(&key.crowd()) {
+        _ if !may_join => None,
+        Some(waiting) => Some(waiting.clone()),
+        None => {
             let crowd = Store::latest(write, &key.crowd()).await?;
+            write_for_parts(state, write, crowd.as_ref(), tally).await?;
             let (crowd, part) = arrange::whole(write, crowd).await?;
             home = home.or(part);
             crowd
         }
-        _ => None,
     };
     history.crowd = crowd.as_ref().map(|crowd| &crowd.incident);
+    let joins = |change: Change| change.kind != ChangeKind::Opened;
+    if may_join && !apply(history, &alert, state.now()).is_some_and(joins) {
+        // None about many takes it: there may be enough for a new one.
+        tally.grown.write(state, write).await?;
+        history.near = Store::near(write, &key, &alert).await?;
+    }
     let Some(change) = apply(history, &alert, state.now()) else {
         tally.repeated += 1;
         return Ok(());
@@ -376,7 +393,16 @@ async fn apply_alert(
         .into_iter()
         .flatten()
         .find(|before| before.incident.id == id);
-    store_change(state, write, change, before.as_ref(), appended_ms, tally).await?;
+    match before {
+        Some(before) if home.is_none() && Grown::may_wait(&change) => tally.grown.keep(Stored {
+            incident: change.incident,
+            ..before
+        }),
+        before => {
+            tally.grown.write(state, write).await?;
+            store_change(state, write, change, before.as_ref(), appended_ms, tally).await?;
+        }
+    }
     if let Some(home) = &home {
         arrange::grow(write, home, &alert, state.now()).await?;
     }
@@ -387,6 +413,19 @@ async fn apply_alert(
         Store::grow_member(write, &id, &alert).await?;
     }
     Store::save_taken(write, &alert, &home_id).await
+}
+
+/// Has what waits written where a part of it may be: the whole is read from the store.
+async fn write_for_parts(
+    state: &State,
+    write: &mut Write,
+    found: Option<&Stored>,
+    tally: &mut Tally,
+) -> sqlx::Result<()> {
+    match found {
+        Some(found) if found.incident.merged_into.is_some() => tally.grown.write(state, write).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether what would be an incident of its own may be told of with others: it is whose all are, and a silence covers all or none.

@@ -22,7 +22,7 @@
 //! | `alerting_logins_total{how}` | logins by how they were made, and attempts that were refused |
 //! | `alerting_reveals_total{step}` | steps of requests to reveal what pseudonyms stand for |
 //! | `alerting_reveal_answers_refused_total{why}` | answers of sites that were not taken |
-//! | `alerting_rows_passed_over_total{of}` | rows of the store that can't be read, and hold up no others: requests to reveal, mails that came back |
+//! | `alerting_rows_passed_over_total{of}` | rows of the store that can't be read, and hold up no others: requests to reveal, mails that came back, notifications, letters |
 //! | `alerting_retries_total{of}` | polls, commits and writes that had to be repeated |
 //! | `alerting_canary_timestamp_seconds` | when the last canary came out, seconds since 1970 |
 //! | `alerting_registry_rows_left_out` | imported and manual rows that the files contradict, and that say nothing |
@@ -228,7 +228,7 @@ impl Metrics {
                 "alerting_rows_passed_over_total",
                 "Rows of the store that can't be read, and that were passed over.",
                 "of",
-                &["reveal", "bounce"],
+                &["reveal", "bounce", "notification", "letter"],
             )?,
             logins: labelled(
                 "alerting_logins_total",

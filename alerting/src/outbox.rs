@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use alerting_incident::{Actor, Channel, TimelineEntry, TimelineKind, notified, unreached};
+use alerting_incident::{Actor, Channel, ResponderId, TimelineEntry, TimelineKind, notified, unreached};
 use ingest_event::Timestamp;
 use tokio::{
     sync::Notify,
@@ -23,7 +23,7 @@ use crate::{
     intake::search_text,
     letters,
     state::State,
-    store::{Outcome, Store, StoredNotification, Write},
+    store::{Outcome, Readable, Store, StoredNotification, Write},
 };
 
 /// At once on one channel: enough to hide a slow receiver behind others, few enough for a small mail server.
@@ -41,6 +41,10 @@ const NOTE_PAUSE: Duration = Duration::from_millis(500);
 /// Why nothing is sent to an address.
 pub(crate) const OFF: &str =
     "the address is switched off, as mail to it came back: find the right one, or switch it on";
+/// Why nothing is sent to who was a contact when it was decided.
+const GONE: &str = "they are no contact any more, or not to be reached so";
+/// Between two looks at what can't be read: by then one of a newer version has had time to send it.
+const UNREADABLE_REST: Duration = Duration::from_secs(30);
 /// The longest rest: a bell that was missed costs no more than this.
 const REST_MAX: Duration = Duration::from_secs(5);
 
@@ -112,6 +116,22 @@ pub(crate) async fn run(
     }
 }
 
+/// Counts what can't be read, and tells who looks after the service.
+pub(crate) fn pass_over(state: &State, found: &Readable) {
+    let count = found.unreadable.len();
+    if 0 < count {
+        tracing::error!(
+            count,
+            "there are notifications that this version can't read; they wait for one that can"
+        );
+        let passed_over = state
+            .metrics
+            .rows_passed_over
+            .with_label_values(&["notification"]);
+        passed_over.inc_by(count.try_into().unwrap_or(u64::MAX));
+    }
+}
+
 /// Takes back the place of a task, of one that panicked too: that is a failed attempt, so that it waits its turn.
 fn finish(done: Result<(tokio::task::Id, Sent), JoinError>, held: &mut Held) -> Option<Attempt> {
     let (task, result) = match done {
@@ -138,7 +158,7 @@ async fn fill(
         return Ok(REST_MAX);
     }
     let mut chosen: Vec<StoredNotification> = Vec::new();
-    for notification in state
+    let due = state
         .store
         .due(
             sender.kind(),
@@ -147,8 +167,13 @@ async fn fill(
             PER_ADDRESS_LOOK,
             LOOK_MAX,
         )
-        .await?
-    {
+        .await?;
+    if !due.unreadable.is_empty() {
+        let until = now.saturating_add(UNREADABLE_REST);
+        state.store.put_off(&due.unreadable, until).await?;
+        pass_over(state, &due);
+    }
+    for notification in due.rows {
         let address = notification.channel.address();
         let taken = held.values().chain(&chosen);
         let places = taken.filter(|other| other.channel.address() == address);
@@ -345,6 +370,24 @@ pub(crate) async fn became(
     Ok(())
 }
 
+/// What was decided for a contact is not sent once the registry has them no more, or elsewhere: it may be hours later.
+///
+/// # Errors
+/// For good, so that whoever is next is told, if there is nobody else.
+pub(crate) fn is_a_contact(state: &State, id: &ResponderId, channel: &Channel) -> Result<(), DeliveryError> {
+    let of_the_cert = [&state.ladder.duty].into_iter().chain(&state.ladder.beyond);
+    let mut of_the_cert = of_the_cert.filter(|one| one.id == *id);
+    let is_there = of_the_cert.any(|one| one.channels.contains(channel)) || {
+        let registry = state.registry.load();
+        registry.routes.registry().has_contact(id, channel, state.now())
+    };
+    if is_there {
+        Ok(())
+    } else {
+        Err(DeliveryError::Permanent(GONE.to_owned()))
+    }
+}
+
 /// The status of a refusal that trying again does not mend, where the receiver of a mail gave one.
 pub(crate) fn refusal<T>(result: &Result<T, DeliveryError>, channel: &Channel) -> Option<String> {
     match (result, channel) {
@@ -422,6 +465,7 @@ impl Sender {
         let stored = stored
             .map_err(|error| DeliveryError::Transient(format!("read the incident: {error}")))?
             .ok_or_else(|| DeliveryError::Permanent("the incident is gone".to_owned()))?;
+        is_a_contact(state, &notification.responder, &notification.channel)?;
         if let Self::Email(_) = self {
             let off = state.store.is_off(notification.channel.address()).await;
             if off.map_err(|error| DeliveryError::Transient(format!("look up the address: {error}")))? {
@@ -448,7 +492,7 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
-    use alerting_incident::{Channel, IncidentId, Language, NotificationId, NotifyReason, ResponderId};
+    use alerting_incident::{IncidentId, Language, NotificationId, NotifyReason};
 
     use super::*;
 

@@ -59,7 +59,7 @@ pub(crate) use groups::Group;
 pub(crate) use incidents::Stored;
 pub(crate) use letters::StoredLetter;
 pub(crate) use lists::{Filter, Place, Total};
-pub(crate) use notifications::{Outcome, StoredNotification};
+pub(crate) use notifications::{Outcome, Readable, StoredNotification};
 pub(crate) use passkeys::StoredPasskey;
 pub(crate) use reveals::{OnBus, StoredReveal, StoredStep};
 pub(crate) use sessions::Session;

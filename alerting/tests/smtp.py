@@ -1,7 +1,7 @@
 """A real SMTP listener for the tests: prints its port, then one line of JSON per mail it took.
 
 The mail is taken apart by Python's own mail library, so that the tests see what a mail program would. Mail to an address that
-begins with `gone` is refused, as a server does that has no such mailbox.
+begins with `gone` is refused, as a server does that has no such mailbox; to one that begins with `later` it is put off, once.
 """
 
 import asyncio
@@ -14,9 +14,15 @@ from aiosmtpd.smtp import SMTP
 
 
 class Take:
+    def __init__(self):
+        self.put_off = set()
+
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address.startswith("gone"):
             return f"550 5.1.1 no {address} here"
+        if address.startswith("later") and address not in self.put_off:
+            self.put_off.add(address)
+            return "451 4.3.0 come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -53,7 +59,8 @@ class Take:
 async def main():
     loop = asyncio.get_running_loop()
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    server = await loop.create_server(lambda: SMTP(Take()), "127.0.0.1", port)
+    take = Take()
+    server = await loop.create_server(lambda: SMTP(take), "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends with the test: its standard input closes then.
     await loop.run_in_executor(None, sys.stdin.read)

@@ -221,6 +221,9 @@ pub fn unmerge(
         }
         None => {
             part.state = survivor.state;
+            // Whoever has the whole has this too, and is told when it grows.
+            let is_taken = survivor.state == State::Acknowledged && part.is_crowd();
+            part.grows_from = is_taken.then_some(part.count);
             part.escalation = survivor.escalation;
             part.assignee.clone_from(&survivor.assignee);
         }

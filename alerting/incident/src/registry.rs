@@ -6,7 +6,7 @@ use ingest_event::{OrganizationNumber, Timestamp};
 use thiserror::Error;
 
 use crate::succession::{Body, Fate, Successions};
-use crate::{Organization, Responder, Sector};
+use crate::{Channel, Organization, Responder, ResponderId, Sector};
 
 /// Every organisation, and the CERT's own duty contact. No organisation number holds twice at one moment, and no
 /// sensor watches two organisations.
@@ -268,6 +268,15 @@ impl Registry {
     #[must_use]
     pub fn organizations(&self) -> &[Organization] {
         &self.organizations
+    }
+
+    /// Whether somebody is a contact of any organisation, now, and reached so.
+    #[must_use]
+    pub fn has_contact(&self, id: &ResponderId, channel: &Channel, at: Timestamp) -> bool {
+        let contacts = self.organizations.iter().flat_map(|one| &one.responders);
+        contacts
+            .filter(|contact| contact.id == *id && contact.validity.holds(at))
+            .any(|contact| contact.channels.contains(channel))
     }
 
     /// Who is told when nobody else is.

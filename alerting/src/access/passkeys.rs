@@ -24,11 +24,11 @@ use webauthn_rs::{
     },
 };
 
-use super::{login::Gate, secret};
+use super::{Secret, login::Gate, secret};
 use crate::config::Config;
 
 /// Minutes to answer a challenge: what the authenticator is given, too.
-const MINUTES: i64 = 5;
+pub(crate) const MINUTES: i64 = 5;
 /// Logins that are begun in a minute, in one process: each is a write, and alerts wait for the same pen. In the time of a
 /// challenge they are fewer than the store has room for.
 const BEGUN_MAX: u32 = 600;
@@ -75,11 +75,18 @@ struct ClientData {
     challenge: String,
 }
 
-/// The digest of the challenge that is answered; `None` for what is no answer. Characters, not bytes: other characters for
-/// the same bytes find nothing.
-fn answered(client_data: &[u8]) -> Option<String> {
+/// As what the challenge that is answered is kept; `None` for what is no answer.
+fn answered(client_data: &[u8], browser: Option<&Secret>) -> Option<String> {
     let data: ClientData = serde_json::from_slice(client_data).ok()?;
-    Some(secret::digest(data.challenge.as_bytes()))
+    Some(kept(&data.challenge, browser))
+}
+
+/// As what a challenge is kept: a digest of it, and of what the browser holds in which a login was begun, so that nobody ends in
+/// another's browser what they began in theirs. Characters, not bytes: other characters for the same bytes find nothing.
+fn kept(challenge: &str, browser: Option<&Secret>) -> String {
+    let browser = browser.map_or("", Secret::as_str);
+    // No secret has a full stop in it.
+    secret::digest(format!("{challenge}.{browser}").as_bytes())
 }
 
 /// When a challenge that is given out now can't be answered any more.

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Api, problem::Problem, who::Who};
+use super::{Api, cookie, problem::Problem, who::Who};
 use crate::access::{
     Secret,
     session::{self, Credential},
@@ -164,22 +164,9 @@ fn credential(headers: &HeaderMap, is_encrypted: bool) -> Option<Credential> {
         let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
         return Secret::sent(token.trim()).map(Credential::Token);
     }
-    cookie(headers, cookie_name(is_encrypted))
+    cookie::of(headers, cookie_name(is_encrypted))
         .and_then(Secret::sent)
         .map(Credential::Session)
-}
-
-/// A cookie, only under its own name: what a neighbouring host may set is not looked at.
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(own, _)| *own == name)
-        .map(|(_, value)| value)
 }
 
 /// Loopback, unless a proxy on this machine passes on what another asked for.

@@ -5,7 +5,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::State as Shared,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use ingest_event::OrganizationNumber;
@@ -13,7 +13,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Api, body::read_body, door, oidc, openapi::codes, passkeys, problem::Problem, shapes::OrganizationName,
+    Api,
+    body::read_body,
+    cookie::{self, Kept, SameSite},
+    door, oidc,
+    openapi::codes,
+    passkeys,
+    problem::Problem,
+    shapes::OrganizationName,
     who::Who,
 };
 use crate::{
@@ -207,17 +214,10 @@ pub(super) async fn me(Shared(api): Shared<Api>, who: Who) -> Result<Json<Me>, P
 
 /// Puts a session's cookie onto an answer, or takes it away.
 pub(super) fn with_cookie(state: &State, secret: Option<&Secret>, mut answer: Response) -> Response {
-    let is_encrypted = state.public_url.starts_with("https://");
-    let value = format!(
-        "{}={}; Path=/; HttpOnly; SameSite=Lax{}{}",
-        door::cookie_name(is_encrypted),
-        secret.map_or("", Secret::as_str),
-        if is_encrypted { "; Secure" } else { "" },
-        if secret.is_none() { "; Max-Age=0" } else { "" },
-    );
-    if let Ok(value) = HeaderValue::from_str(&value) {
-        answer.headers_mut().append(header::SET_COOKIE, value);
-    }
+    let name = door::cookie_name(cookie::is_encrypted(state));
+    let kept = if secret.is_some() { Kept::Open } else { Kept::Gone };
+    let value = secret.map_or("", Secret::as_str);
+    cookie::set(state, &mut answer, (name, value), SameSite::Lax, kept);
     answer
 }
 

@@ -8,7 +8,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Api, door, login, problem::Problem};
+use super::{
+    Api,
+    cookie::{self, Kept, SameSite},
+    login,
+    problem::Problem,
+};
 use crate::{
     access::{
         oidc::{self, Answered, Refused},
@@ -238,22 +243,16 @@ fn see_other(address: &str) -> Response {
 
 /// Puts a cookie onto an answer, for some minutes, or takes it away.
 fn set(state: &State, answer: &mut Response, cookie: Cookie, held: Option<(&str, i64)>) {
-    let is_encrypted = state.public_url.starts_with("https://");
-    let value = format!(
-        "{}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}",
-        cookie.name(is_encrypted),
-        held.map_or("", |(value, _)| value),
-        held.map_or(0, |(_, minutes)| minutes * 60),
-        if is_encrypted { "; Secure" } else { "" },
-    );
-    if let Ok(value) = HeaderValue::from_str(&value) {
-        answer.headers_mut().append(header::SET_COOKIE, value);
-    }
+    let name = cookie.name(cookie::is_encrypted(state));
+    let (value, kept) = held.map_or(("", Kept::Gone), |(value, minutes)| {
+        (value, Kept::Minutes(minutes))
+    });
+    cookie::set(state, answer, (name, value), SameSite::Lax, kept);
 }
 
 fn cookie<'h>(state: &State, headers: &'h HeaderMap, cookie: Cookie) -> Option<&'h str> {
-    let is_encrypted = state.public_url.starts_with("https://");
-    door::cookie(headers, cookie.name(is_encrypted)).filter(|value| value.len() <= COOKIE_BYTES_MAX)
+    let name = cookie.name(cookie::is_encrypted(state));
+    cookie::of(headers, name).filter(|value| value.len() <= COOKIE_BYTES_MAX)
 }
 
 fn unreadable() -> Problem {

@@ -5,7 +5,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, State as Shared},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 use super::{
     Api,
     body::read_body,
+    cookie::{self, Kept, SameSite},
     login::{Done, with_cookie},
     openapi::codes,
     problem::Problem,
@@ -24,9 +25,10 @@ use super::{
 };
 use crate::{
     access::{
+        Secret,
         login::Refused,
         passkeys::{
-            RelyingParty,
+            MINUTES, RelyingParty,
             add::{Owner, PASSKEYS_MAX, Refusal, may_have},
             enter,
         },
@@ -114,13 +116,14 @@ pub(super) fn routes() -> Routes {
 
 /// Begins a login with a passkey.
 ///
-/// No name is asked for: the authenticator says which passkey it is.
+/// No name is asked for: the authenticator says which passkey it is. It is ended in the browser in which it was begun: a cookie tells.
 #[utoipa::path(post, path = "/api/v1/passkeys/login/options",
-    responses((status = 200, body = PasskeyOptions), (status = 404, description = "nobody has passkeys here"),
+    responses((status = 200, body = PasskeyOptions, headers(("set-cookie" = String, description = "that it was begun here"))), (status = 404, description = "nobody has passkeys here"),
         (status = 429, description = "very many logins were begun within a minute")))]
-pub(super) async fn login_options(Shared(api): Shared<Api>) -> Result<Json<PasskeyOptions>, Problem> {
-    let party = party(&api.state)?;
-    let options = enter::options(&api.state, party)
+pub(super) async fn login_options(Shared(api): Shared<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+    let state = &api.state;
+    let party = party(state)?;
+    let (options, browser) = enter::options(state, party, held(state, &headers))
         .await
         .map_err(|refused| match refused {
             Refused::Failed(error) => failed(&error),
@@ -129,12 +132,21 @@ pub(super) async fn login_options(Shared(api): Shared<Api>) -> Result<Json<Passk
                 "very many log in just now: wait a minute, or log in with name, password and code",
             ),
         })?;
-    Ok(Json(PasskeyOptions { options }))
+    let mut answer = Json(PasskeyOptions { options }).into_response();
+    let value = (cookie_name(state), browser.as_str());
+    cookie::set(
+        state,
+        &mut answer,
+        value,
+        SameSite::Strict,
+        Kept::Minutes(MINUTES),
+    );
+    Ok(answer)
 }
 
 /// Logs in with a passkey.
 ///
-/// The session is the cookie of the answer. The authenticator asked for a finger or a code, so that no other code is asked for.
+/// In the browser in which it was begun, which holds a cookie that says so. The session is the cookie of the answer. The authenticator asked for a finger or a code, so that no other code is asked for.
 /// What is answered is the same whether there is such a passkey or not.
 #[utoipa::path(post, path = "/api/v1/passkeys/login", request_body = PasskeyLogin,
     responses(
@@ -142,12 +154,17 @@ pub(super) async fn login_options(Shared(api): Shared<Api>) -> Result<Json<Passk
         (status = 401, description = "the passkey is not taken"),
         (status = 404, description = "nobody has passkeys here"),
     ))]
-pub(super) async fn log_in(Shared(api): Shared<Api>, body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn log_in(
+    Shared(api): Shared<Api>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let state = &api.state;
     let party = party(state)?;
     let settings = state.access.as_ref().ok_or_else(no_passkeys)?;
     let body: PasskeyLogin = read_body(&body)?;
-    let session = enter::log_in(state, settings, party, &body.credential)
+    let browser = held(state, &headers);
+    let session = enter::log_in(state, settings, party, browser.as_ref(), &body.credential)
         .await
         .map_err(|refused| match refused {
             Refused::Wrong | Refused::Guarded => Problem::new(
@@ -268,6 +285,19 @@ async fn owner<'s>(state: &'s State, who: &Who) -> Result<(&'s RelyingParty, Own
 
 fn party(state: &State) -> Result<&RelyingParty, Problem> {
     state.passkeys.as_ref().ok_or_else(no_passkeys)
+}
+
+/// What says in which browser a login was begun.
+fn cookie_name(state: &State) -> &'static str {
+    if cookie::is_encrypted(state) {
+        "__Host-varde-passkey"
+    } else {
+        "varde-passkey"
+    }
+}
+
+fn held(state: &State, headers: &HeaderMap) -> Option<Secret> {
+    cookie::of(headers, cookie_name(state)).and_then(Secret::sent)
 }
 
 fn no_passkeys() -> Problem {

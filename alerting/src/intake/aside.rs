@@ -113,6 +113,10 @@ pub(crate) async fn apply_again(state: &State, id: &str, deed: Deed) -> sqlx::Re
     let silences = Store::silences_in(&mut write, lately).await?;
     let mut tally = Tally::default();
     let applied = apply_alert(state, &mut write, alert, kept.appended_ms, &silences, &mut tally).await;
+    let applied = match applied {
+        Ok(()) => tally.grown.write(state, &mut write).await,
+        refused => refused,
+    };
     match applied {
         Err(error) if is_refused(&error) => return Ok(Again::Refused(error.to_string())),
         applied => applied?,

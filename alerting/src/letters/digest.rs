@@ -6,6 +6,7 @@ use ingest_event::Timestamp;
 use super::{named, owner};
 use crate::{
     access::Seen,
+    outbox,
     state::State,
     store::{Store, StoredLetter, StoredNotification},
 };
@@ -40,7 +41,8 @@ async fn of_reader(state: &State, reader: (&str, &str), before: Timestamp) -> sq
         .gathered_in(&mut write, reader, up_to, before, ROWS_MAX)
         .await?;
     let (mut real, mut exercises) = (Vec::new(), Vec::new());
-    for notification in rows {
+    outbox::pass_over(state, &rows);
+    for notification in rows.rows {
         // Each is read through the notification that is this reader's: nothing of another's can come in.
         let seen = Seen::through(&notification);
         let stored = Store::incident_in(&mut write, &seen, &notification.incident).await?;

@@ -89,21 +89,11 @@ async fn of_group(state: &State, group: &Group) -> sqlx::Result<()> {
         // Each is read through the notification that is this reader's: nothing of another's can come in.
         let seen = Seen::through(&notification);
         let stored = Store::incident_in(&mut write, &seen, &notification.incident).await?;
-        let why = match &stored {
-            None => Some("the incident is gone"),
-            Some(stored) if stored.incident.silence.is_some() => Some("a silence covers it"),
-            Some(_) if Store::is_told_since(&mut write, &notification).await? => {
-                Some("it became graver or woke, and was told by itself")
-            }
-            Some(stored) if !owner::is_still(state, &mut write, &notification, stored).await? => {
-                Some(owner::ANOTHERS)
-            }
-            Some(stored) => {
-                is_exercise |= stored.incident.lead.exercise;
-                is_over |= stored.incident.is_over();
-                None
-            }
-        };
+        let why = owner::why_not(state, &mut write, &notification, stored.as_ref()).await?;
+        if let Some(stored) = stored.filter(|_| why.is_none()) {
+            is_exercise |= stored.incident.lead.exercise;
+            is_over |= stored.incident.is_over();
+        }
         match why {
             Some(why) => Store::withdraw(&mut write, &notification.id, why).await?,
             None => told.push(notification),

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alerting_incident::Channel;
+use alerting_incident::{Channel, ResponderId};
 use futures_util::future::join_all;
+use ingest_event::Timestamp;
 
 use crate::{
     access::Seen,
@@ -25,8 +26,16 @@ pub(super) async fn leave(
     retry: &RetrySettings,
 ) -> sqlx::Result<()> {
     let lease = Duration::from_secs(retry.lease_secs);
-    let claimed = state.store.claim_letters(state.now(), lease, AT_ONCE).await?;
-    let is_full = claimed.len() == usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+    let (claimed, unreadable) = state.store.claim_letters(state.now(), lease, AT_ONCE).await?;
+    let is_full = claimed.len() + unreadable == usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+    if 0 < unreadable {
+        tracing::error!(
+            count = unreadable,
+            "there are letters that this version can't read; they wait for one that can"
+        );
+        let passed_over = state.metrics.rows_passed_over.with_label_values(&["letter"]);
+        passed_over.inc_by(unreadable.try_into().unwrap_or(u64::MAX));
+    }
     let sent = claimed.iter().map(|letter| async move {
         let sent = tokio::time::timeout(retry.attempt_max(), send(state, email, letter)).await;
         sent.unwrap_or_else(|_| {
@@ -63,6 +72,10 @@ async fn send(
     }
     let mut was_sealed = false;
     let is_of_incidents = matches!(letter.kind.as_str(), "digest" | "group");
+    if is_of_incidents {
+        let reader = ResponderId::stored(letter.responder.clone());
+        outbox::is_a_contact(state, &reader, &Channel::Email(letter.address.clone()))?;
+    }
     if is_of_incidents && !owner::look_through(state, letter).await.map_err(away)? {
         return Ok(String::new());
     }
@@ -130,15 +143,26 @@ async fn note(
     state.store.commit(write).await?;
     let class = result.as_ref().err().map(DeliveryError::class);
     match outcome {
-        Outcome::Sent(_) => state
-            .metrics
-            .letters_sent
-            .with_label_values(&[kind(letter)])
-            .inc(),
+        Outcome::Sent(_) => {
+            let metrics = &state.metrics;
+            metrics.letters_sent.with_label_values(&[kind(letter)]).inc();
+            let sent = metrics.notifications_sent.with_label_values(&["email"]);
+            sent.inc_by(told.len().try_into().unwrap_or(u64::MAX));
+            // What waits for a business day says nothing of how fast others are told.
+            let alerts = told
+                .iter()
+                .filter(|one| letter.kind == "group" && 0 < one.appended_ms);
+            for notification in alerts {
+                let delay = now.since(Timestamp::from_millis(notification.appended_ms));
+                metrics.notification_delay.observe(delay.as_secs_f64());
+            }
+        }
         Outcome::Again(..) => {
             tracing::warn!(letter = %letter.id, class, "send a letter; will try again");
         }
         Outcome::Failed(reason) => {
+            let failed = state.metrics.notifications_failed.with_label_values(&["email"]);
+            failed.inc_by(told.len().try_into().unwrap_or(u64::MAX));
             tracing::error!(letter = %letter.id, class, "gave up a letter");
             tracing::debug!(letter = %letter.id, reason, "why it was given up");
         }

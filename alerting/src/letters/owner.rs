@@ -67,28 +67,39 @@ pub(super) async fn is_still(
     Ok(false)
 }
 
-/// Takes out of a letter that waits to leave what is another's by now; whether anything is left to tell.
-pub(super) async fn look_through(state: &State, letter: &StoredLetter) -> sqlx::Result<bool> {
-    let mut anothers = Vec::new();
-    for notification in state.store.told_by(&letter.id).await? {
-        let seen = Seen::through(&notification);
-        let stored = state.store.incident(&seen, &notification.incident).await?;
-        if stored.is_some_and(|stored| !is_theirs(state, &notification, &stored)) {
-            anothers.push(notification);
+/// Why a notification that waited is not told any more, if it is not; where it is another's by now, that one's contacts are told anew.
+pub(super) async fn why_not(
+    state: &State,
+    write: &mut Write,
+    notification: &StoredNotification,
+    stored: Option<&Stored>,
+) -> sqlx::Result<Option<&'static str>> {
+    Ok(match stored {
+        None => Some("the incident is gone"),
+        Some(stored) if stored.incident.silence.is_some() => Some("a silence covers it"),
+        Some(_) if Store::is_told_since(write, notification).await? => {
+            Some("it became graver or woke, and was told by itself")
         }
-    }
-    if anothers.is_empty() {
-        return Ok(true);
-    }
+        Some(stored) if !is_still(state, write, notification, stored).await? => Some(ANOTHERS),
+        Some(_) => None,
+    })
+}
+
+/// Takes out of a letter that waits to leave what is not to be told any more; whether anything is left to tell.
+pub(super) async fn look_through(state: &State, letter: &StoredLetter) -> sqlx::Result<bool> {
+    let told = state.store.told_by(&letter.id).await?;
     let mut write = state.store.begin().await?;
-    for notification in &anothers {
+    let mut is_changed = false;
+    for notification in &told {
         let seen = Seen::through(notification);
         let stored = Store::incident_in(&mut write, &seen, &notification.incident).await?;
-        if let Some(stored) = stored
-            && !is_still(state, &mut write, notification, &stored).await?
-        {
-            Store::take_out(&mut write, &notification.id, ANOTHERS).await?;
+        if let Some(why) = why_not(state, &mut write, notification, stored.as_ref()).await? {
+            Store::take_out(&mut write, &notification.id, why).await?;
+            is_changed = true;
         }
+    }
+    if !is_changed {
+        return Ok(true);
     }
     let is_empty = Store::withdraw_empty(&mut write, &letter.id).await?;
     state.store.commit(write).await?;

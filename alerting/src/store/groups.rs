@@ -116,7 +116,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT 1 FROM notification WHERE incident = $1 AND responder = $2 AND address = $3
                  AND id <> $4 AND created_at >= $5 AND reason IN ('opened', 'relapsed', 'raised') AND held_until IS NULL
-                 AND state NOT IN ('failed', 'withdrawn') LIMIT 1",
+                 AND state NOT IN ('failed', 'withdrawn', 'digested') LIMIT 1",
         )
         .bind(held.incident.as_str())
         .bind(held.responder.as_str())

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row, Transaction};
 
 use super::{
     Db, DbRow, Outcome, Store, StoredNotification, Write,
-    notifications::{COLUMNS, WAIT_MAX, stored},
+    notifications::{COLUMNS, Readable, WAIT_MAX, readable, stored},
     sql::{Sql, storable},
 };
 
@@ -69,7 +69,7 @@ impl Store {
         up_to: Severity,
         before: Timestamp,
         limit: u32,
-    ) -> sqlx::Result<Vec<StoredNotification>> {
+    ) -> sqlx::Result<Readable> {
         let mut sql = Sql::new(format!("SELECT {COLUMNS} FROM notification"));
         self.gathered(&mut sql, up_to, before);
         sql.push(" AND responder = ").bind(responder);
@@ -77,7 +77,7 @@ impl Store {
         sql.push(" ORDER BY severity DESC, created_at, id LIMIT ")
             .bind(i64::from(limit));
         let rows = sql.query().fetch_all(&mut **write).await?;
-        rows.iter().map(stored).collect()
+        Ok(readable(&rows))
     }
 
     fn gathered(&self, sql: &mut Sql, up_to: Severity, before: Timestamp) {
@@ -159,7 +159,7 @@ impl Store {
         Ok(0 < added.rows_affected())
     }
 
-    /// Claims letters that are due and nobody's.
+    /// Claims letters that are due and nobody's; those that this version can read, and how many others there are.
     ///
     /// # Errors
     /// If the store is away.
@@ -168,7 +168,7 @@ impl Store {
         now: Timestamp,
         lease: Duration,
         limit: u32,
-    ) -> sqlx::Result<Vec<StoredLetter>> {
+    ) -> sqlx::Result<(Vec<StoredLetter>, usize)> {
         let clock = self.clock();
         // What waits for longer than anything does was written by a clock that was set back since.
         let far = now.saturating_add(WAIT_MAX).as_nanos();
@@ -178,7 +178,7 @@ impl Store {
         let text = format!("SELECT count(*) FROM letter WHERE {due}");
         let waiting = sqlx::query(AssertSqlSafe(text)).bind(now.as_nanos());
         if waiting.fetch_one(&self.reader).await?.get::<i64, _>(0) == 0 {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
         let text = format!(
             "UPDATE letter SET claimed_by = $2, claimed_until = {clock} + $3
@@ -194,7 +194,10 @@ impl Store {
             .fetch_all(&mut *write)
             .await?;
         Transaction::<Db>::commit(write).await?;
-        rows.iter().map(letter).collect()
+        // One of a newer version holds up no other.
+        let letters: Vec<_> = rows.iter().filter_map(|row| letter(row).ok()).collect();
+        let unreadable = rows.len() - letters.len();
+        Ok((letters, unreadable))
     }
 
     /// Lets go of all claims on letters: of a file that only this process uses.

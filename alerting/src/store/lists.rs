@@ -231,24 +231,35 @@ impl Store {
         after: Option<(Timestamp, &IncidentId)>,
         most: usize,
     ) -> sqlx::Result<(Vec<Walk>, Option<i64>)> {
-        let mut query = Sql::new("SELECT owner, state, severity");
-        for (column, name) in [("updated_at", "head"), ("id", "head_id")] {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let head = |query: &mut Sql, column: &str| {
             query.push(&format!(
-                ", (SELECT i.{column} FROM incident AS i WHERE 1 = 1{}",
+                "(SELECT i.{column} FROM incident AS i WHERE 1 = 1{}",
                 grain.joined()
             ));
-            go_on(&mut query, after);
-            query.push(&format!(" ORDER BY i.updated_at DESC, i.id LIMIT 1) AS {name}"));
-        }
-        query.push(" FROM (");
-        grain.add_tally(&mut query, seen, filter);
-        query.push(") AS tally");
-        let mut heads = Sql::wrapped("SELECT owner, state, severity, head FROM (", query, ") AS heads");
+            go_on(query, after);
+            query.push(" ORDER BY i.updated_at DESC, i.id LIMIT 1)");
+        };
+        // Each head is looked up once; which is the first among those of one time, only of the few that may be shown.
+        let mut heads = Sql::new("WITH heads AS MATERIALIZED (SELECT owner, state, severity, ");
+        head(&mut heads, "updated_at");
+        heads.push(" AS head FROM (");
+        grain.add_tally(&mut heads, seen, filter);
+        heads.push(
+            ") AS tally) SELECT owner, state, severity, head FROM (SELECT owner, state, severity, head, ",
+        );
+        head(&mut heads, "id");
         heads
-            .push(" WHERE head IS NOT NULL ORDER BY head DESC, head_id LIMIT ")
-            .bind(i64::try_from(most).unwrap_or(i64::MAX));
+            .push(
+                " AS head_id FROM heads AS tally WHERE head >= (SELECT min(head) FROM
+                     (SELECT head FROM heads WHERE head IS NOT NULL ORDER BY head DESC LIMIT ",
+            )
+            .bind(most)
+            .push(") AS newest)) AS few ORDER BY head DESC, head_id LIMIT ")
+            .bind(most);
         let rows = heads.query().fetch_all(&self.reader).await?;
-        let not_before = rows.last().filter(|_| most <= rows.len());
+        let is_cut = i64::try_from(rows.len()).is_ok_and(|found| most <= found);
+        let not_before = rows.last().filter(|_| is_cut);
         let not_before = not_before.map(|row| row.try_get(3)).transpose()?;
         let walks = rows.iter().map(Walk::read).collect::<sqlx::Result<Vec<_>>>()?;
         Ok((walks, not_before))

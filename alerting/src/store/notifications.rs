@@ -8,7 +8,10 @@ use detect_alert::Severity;
 use ingest_event::Timestamp;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{DbRow, Store, Write, sql::storable};
+use super::{
+    DbRow, Store, Write,
+    sql::{Sql, storable},
+};
 
 /// A notification and how it fared.
 #[derive(Clone, Debug)]
@@ -68,6 +71,15 @@ pub(super) const COLUMNS: &str = "id, incident, responder, responder_name, chann
 /// A wait that is longer than any that is given was counted by a clock that has been set back since.
 pub(super) const WAIT_MAX: std::time::Duration = std::time::Duration::from_hours(24);
 
+/// Rows of which some may be of a newer version: those hold up no others.
+#[derive(Debug, Default)]
+pub(crate) struct Readable {
+    /// Those that can be read.
+    pub(crate) rows: Vec<StoredNotification>,
+    /// The ids of the others.
+    pub(crate) unreadable: Vec<String>,
+}
+
 impl Store {
     /// Puts a notification into the outbox, unless it was there before.
     ///
@@ -114,7 +126,7 @@ impl Store {
         gathering: &Gathering,
         per_address: u32,
         limit: u32,
-    ) -> sqlx::Result<Vec<StoredNotification>> {
+    ) -> sqlx::Result<Readable> {
         let text = format!(
             "SELECT {COLUMNS} FROM (SELECT *, row_number() OVER (PARTITION BY address
                  ORDER BY severity DESC, created_at, id) AS place FROM notification
@@ -124,17 +136,32 @@ impl Store {
             clock = self.clock(),
             gathered = gathered(gathering),
         );
-        sqlx::query(AssertSqlSafe(text))
+        let rows = sqlx::query(AssertSqlSafe(text))
             .bind(channel)
             .bind(now.as_nanos())
             .bind(i64::from(per_address))
             .bind(i64::from(limit))
             .bind(now.saturating_add(WAIT_MAX).as_nanos())
             .fetch_all(&self.reader)
-            .await?
-            .iter()
-            .map(stored)
-            .collect()
+            .await?;
+        Ok(readable(&rows))
+    }
+
+    /// Looks at rows no sooner than at a moment: others have their places until then.
+    ///
+    /// # Errors
+    /// If the store is away.
+    pub(crate) async fn put_off(&self, ids: &[String], until: Timestamp) -> sqlx::Result<()> {
+        let mut sql = Sql::new("UPDATE notification SET next_at = ");
+        sql.bind(until.as_nanos())
+            .push(&format!(
+                " WHERE state = 'pending' AND claimed_until <= {} AND id IN ",
+                self.clock()
+            ))
+            .list(ids.iter().map(String::as_str));
+        let mut write = self.begin().await?;
+        sql.query().execute(&mut *write).await?;
+        self.commit(write).await
     }
 
     /// When the next notification of a channel is due.
@@ -265,6 +292,19 @@ fn gathered(gathering: &Gathering) -> String {
         "channel = 'email' AND severity <= {most} AND reason IN ({})",
         reasons.join(", ")
     )
+}
+
+/// Rows as far as this version can read them.
+pub(super) fn readable(rows: &[DbRow]) -> Readable {
+    let mut found = Readable::default();
+    for row in rows {
+        match (stored(row), row.try_get("id")) {
+            (Ok(one), _) => found.rows.push(one),
+            (Err(_), Ok(id)) => found.unreadable.push(id),
+            (Err(_), Err(_)) => {}
+        }
+    }
+    found
 }
 
 pub(super) fn stored(row: &DbRow) -> sqlx::Result<StoredNotification> {

@@ -37,13 +37,6 @@ impl Sql {
         self
     }
 
-    /// A query with text before and after it.
-    pub(crate) fn wrapped(before: &str, mut query: Self, after: &str) -> Self {
-        query.text.insert_str(0, before);
-        query.text.push_str(after);
-        query
-    }
-
     /// Adds a value.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());

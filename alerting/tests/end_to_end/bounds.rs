@@ -14,7 +14,7 @@ on_both!(
 );
 
 /// Looks until a count is as it should be: for a minute at most.
-async fn until_counted(service: &Service, text: &'static str, count: i64) {
+pub(crate) async fn until_counted(service: &Service, text: &'static str, count: i64) {
     let data = service.path().join("data");
     let mut found = 0;
     for _ in 0..3_000 {

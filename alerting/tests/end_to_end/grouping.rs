@@ -25,7 +25,7 @@ on_both!(
 );
 
 /// One watch answers for both.
-const RESPONDERS: &str = "organizations:\n\
+pub(crate) const RESPONDERS: &str = "organizations:\n\
     - number: '964965226'\n  \
       responders:\n  \
       - { name: Vakta, email: watch@ikt.example }\n  \
@@ -34,7 +34,7 @@ const RESPONDERS: &str = "organizations:\n\
 
 const DAY: i64 = 24 * 60;
 
-fn configured(folder: &std::path::Path, grouping: &str, more: &str) -> Config {
+pub(crate) fn configured(folder: &std::path::Path, grouping: &str, more: &str) -> Config {
     std::fs::write(folder.join("responders.yml"), RESPONDERS).expect("written");
     let file = folder.join("alerting.yml");
     let text = std::fs::read_to_string(&file).expect("readable");
@@ -46,7 +46,7 @@ fn configured(folder: &std::path::Path, grouping: &str, more: &str) -> Config {
     Config::read(&file).expect("a configuration")
 }
 
-fn medium(organization: &str, entity: &str, number: u32) -> Alert {
+pub(crate) fn medium(organization: &str, entity: &str, number: u32) -> Alert {
     Alerts::new(organization)
         .severity(Severity::Medium)
         .rule(&format!("rule-{number}"))
@@ -55,7 +55,7 @@ fn medium(organization: &str, entity: &str, number: u32) -> Alert {
 }
 
 /// Something that leaves at once: when its mail is here, all that was published before is applied.
-async fn marked(service: &Service, number: u32) -> Vec<Mail> {
+pub(crate) async fn marked(service: &Service, number: u32) -> Vec<Mail> {
     let marker = format!("10.77.0.{number}");
     let alert = Alerts::new(BERGEN)
         .rule(&format!("marker-{number}"))
@@ -69,12 +69,12 @@ async fn marked(service: &Service, number: u32) -> Vec<Mail> {
         .collect()
 }
 
-async fn id_of(service: &Service, about: &str) -> String {
+pub(crate) async fn id_of(service: &Service, about: &str) -> String {
     let list = service.get(&format!("/api/v1/incidents?q={about}")).await.1;
     list["incidents"][0]["id"].as_str().expect("an id").to_owned()
 }
 
-async fn detail(service: &Service, about: &str) -> serde_json::Value {
+pub(crate) async fn detail(service: &Service, about: &str) -> serde_json::Value {
     let id = id_of(service, about).await;
     service.get(&format!("/api/v1/incidents/{id}")).await.1
 }

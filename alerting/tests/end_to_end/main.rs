@@ -15,6 +15,7 @@ mod conclusions;
 mod document;
 mod escalation;
 mod grouping;
+mod held;
 mod hostile;
 mod inhibition;
 mod instances;

@@ -1,6 +1,7 @@
 //! Passkeys: made, used, removed; and everything that an authenticator, a browser or somebody else must not say.
 
 mod authenticator;
+mod browser;
 mod order;
 
 use std::sync::{
@@ -30,10 +31,18 @@ on_both!(
     passkeys_are_for_people_with_accounts_of_this_service,
 );
 
+/// What one browser holds while somebody logs in there.
+const BROWSER: &str = "cookie: varde-passkey=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// What is said wrongly, and how.
 type Change = (&'static str, fn(&mut Authenticator));
 
 async fn post(service: &Service, path: &str, cookie: &str, body: &Value) -> Answered {
+    let cookie = if path.starts_with("/login") && cookie.is_empty() {
+        BROWSER
+    } else {
+        cookie
+    };
     let path = format!("/api/v1/passkeys{path}");
     let headers: Vec<&str> = [cookie].into_iter().filter(|header| !header.is_empty()).collect();
     ask(service, "POST", &path, &headers, &body.to_string()).await

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alerting::{clock, config::Config};
+use detect_alert::Severity;
 use serde_json::Value;
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 on_both!(
     what_cannot_be_encrypted_leaves_without_data_and_is_told,
     what_cannot_be_encrypted_is_held_where_the_configuration_says_so,
+    a_group_that_cannot_be_encrypted_leaves_one_by_one,
 );
 
 const TEXT: &str = "Portskanning: á č đ ŋ š ŧ ž æøå ÆØÅ";
@@ -283,7 +285,8 @@ async fn mail_for_an_openpgp_key_is_opened_by_gpg_with_its_key_alone() {
         .expect_err("another's key opens nothing");
 }
 
-/// A service whose clock is three days ahead, so that Stavanger's certificate is over, with more of `mail`.
+/// A service whose clock is three days ahead, so that Stavanger's certificate is over, with more of `mail`,
+/// and what is medium waiting for a second.
 async fn after_the_certificate(mail: &str) -> Service {
     let later = || {
         clock::machine()
@@ -293,6 +296,10 @@ async fn after_the_certificate(mail: &str) -> Service {
     let mail = mail.to_owned();
     Service::steered(clock::steered(later), move |folder| {
         contacts(folder);
+        let file = folder.join("alerting.yml");
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let waits = "grouping: { wait_seconds: { medium: 1 }, interval_minutes: 0 }";
+        std::fs::write(&file, text.replace("grouping: { wait_seconds: {} }", waits)).expect("written");
         configured(folder, &of_both("certificate_file: old.pem", "turn: 0"), &mail)
     })
     .await
@@ -387,5 +394,21 @@ async fn what_cannot_be_encrypted_is_held_where_the_configuration_says_so() {
         1,
         "once, not at each attempt: {audit}"
     );
+    service.stop().await;
+}
+
+async fn a_group_that_cannot_be_encrypted_leaves_one_by_one() {
+    let service = after_the_certificate("").await;
+    let medium = |number: u32| {
+        let alert = Alerts::new(STAVANGER).severity(Severity::Medium).summary(TEXT);
+        alert.rule(&format!("rule-{number}")).make(number)
+    };
+    service.publish(&[medium(1), medium(2)]).await;
+    for mail in service.mails(2).await {
+        assert_eq!(mail.subject, "[Varde] Noe venter på deg");
+        for word in HIDDEN {
+            assert!(!mail.raw_text().contains(word), "{word} in {}", mail.raw_text());
+        }
+    }
     service.stop().await;
 }

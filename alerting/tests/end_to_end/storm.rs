@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use detect_alert::Severity;
 use serde_json::json;
 
 use crate::{
     BERGEN, STAVANGER,
     service::{Alerts, Service},
-    stores::on_both,
+    stores::{on_both, on_postgres, on_sqlite},
 };
 
 on_both![
@@ -125,5 +126,118 @@ async fn what_is_anothers_or_is_called_so_is_not_among_the_many() {
     assert_eq!(of("*")[0]["count"], 3);
     for mail in mails.iter().filter(|mail| mail.to.contains("bergen")) {
         assert!(!mail.raw_text().contains("10.0.0."), "{}", mail.text);
+    }
+}
+
+/// What the service says of each incident, by rule and thing, but for what depends on when it was asked.
+async fn said(service: &Service) -> Vec<String> {
+    let list = service.get("/api/v1/incidents?limit=200").await.1;
+    let mut said = Vec::new();
+    for row in list["incidents"].as_array().expect("rows") {
+        let id = row["id"].as_str().expect("an id");
+        let one = service.get(&format!("/api/v1/incidents/{id}")).await.1;
+        let mut members: Vec<_> = one["members"].as_array().into_iter().flatten().cloned().collect();
+        members.sort_by_key(ToString::to_string);
+        let parts = [
+            "summary",
+            "entity",
+            "count",
+            "severity",
+            "first_seen",
+            "last_seen",
+        ];
+        let parts: Vec<_> = parts.iter().map(|part| row[part].to_string()).collect();
+        // Mails leave whenever they do.
+        let lines = one["timeline"].as_array().expect("lines").iter();
+        let kinds: Vec<_> = lines
+            .filter_map(|line| line["kind"].as_str())
+            .filter(|kind| *kind != "notified")
+            .collect();
+        said.push(format!(
+            "{} {members:?} {} {kinds:?}",
+            parts.join(" "),
+            one["members_total"]
+        ));
+    }
+    said.sort();
+    said
+}
+
+/// Waits until so many alerts are applied.
+async fn applied(service: &Service, count: usize) {
+    let line = format!("alerting_alerts_applied_total {count}\n");
+    while !service.text("/metrics").await.contains(&line) {}
+}
+
+/// What becomes of the same alerts, in one batch or each in its own.
+async fn becomes(is_at_once: bool) -> Vec<String> {
+    let alert = |number: u32| {
+        let severities = [Severity::Low, Severity::Low, Severity::Medium, Severity::High];
+        let rule = ["one", "two", "three"][(number % 3) as usize];
+        // Some come again; each rule grows graver with time.
+        let thing = if number.is_multiple_of(7) {
+            number % 5
+        } else {
+            number
+        };
+        let mut alert = Alerts::new(STAVANGER)
+            .rule(rule)
+            .summary(rule)
+            .severity(severities[(number / 40) as usize % 4])
+            .entity(&format!("2001:db8::{thing:x}"))
+            .make(number);
+        let jitter = i64::from(number * 37 % 50) - 25;
+        alert.timestamp =
+            ingest_event::Timestamp::from_millis(1_772_438_400_000 + (i64::from(number) + jitter) * 900);
+        alert
+    };
+    let (first, rest): (Vec<_>, Vec<_>) = ((0..45).map(alert).collect(), (45..160).map(alert).collect());
+    let service = Service::start().await;
+    service.publish(&first).await;
+    applied(&service, first.len()).await;
+    // One that is told alone becomes part of the many of its rule.
+    let list = service.get("/api/v1/incidents?limit=200").await.1;
+    let rows = list["incidents"].as_array().expect("rows");
+    let find = |value: &str| {
+        let row = rows
+            .iter()
+            .find(|row| row["entity"]["value"] == value && row["summary"]["nb"] == "one");
+        row.expect(value)["id"].clone()
+    };
+    let path = format!("/api/v1/incidents/{}/merge", find("*").as_str().expect("an id"));
+    let (status, merged) = service
+        .post(&path, json!({ "incidents": [find("2001:db8::3")] }))
+        .await;
+    assert_eq!(status, 200, "{merged}");
+    if is_at_once {
+        service.publish(&rest).await;
+    } else {
+        for (place, one) in rest.iter().enumerate() {
+            service.publish(std::slice::from_ref(one)).await;
+            applied(&service, first.len() + place + 1).await;
+        }
+    }
+    applied(&service, first.len() + rest.len()).await;
+    let said = said(&service).await;
+    service.stop().await;
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_at_once_becomes_what_comes_one_by_one() {
+    let (say, heard) = std::sync::mpsc::sync_channel(4);
+    for is_at_once in [true, false] {
+        let (of_file, of_server) = (say.clone(), say.clone());
+        on_sqlite(async move { of_file.send(becomes(is_at_once).await).expect("heard") }).await;
+        on_postgres(async move { of_server.send(becomes(is_at_once).await).expect("heard") }).await;
+    }
+    drop(say);
+    let all: Vec<Vec<String>> = heard.into_iter().collect();
+    assert!(
+        all.len() >= 2 && all[0].iter().any(|line| line.contains("\"*\"")),
+        "{all:?}"
+    );
+    for one in &all {
+        assert_eq!(one, &all[0]);
     }
 }

@@ -523,3 +523,29 @@ fn what_is_kept_back_is_not_once_what_was_told_is_part_of_it() {
     assert_eq!(whole(&silent).inhibited_by, explained.inhibited_by);
     assert_eq!(whole(&told).inhibited_by, None);
 }
+
+#[test]
+fn whoever_has_a_whole_is_told_when_a_crowd_that_was_part_of_it_grows() {
+    let crowd = opened("*", Severity::Medium, 2);
+    let merged = merge(
+        &opened("2001:db8::1", Severity::Low, 1),
+        std::slice::from_ref(&crowd),
+        0,
+        &analyst(),
+        "",
+        at(50),
+    )
+    .expect("merged");
+    let part = &merged.parts[0].incident;
+    let moment = Moment {
+        now: at(90),
+        steady: at(90),
+    };
+    let apart = |survivor: &Incident| unmerge(survivor, &[], part, &[], None, &ladder(), moment).1;
+    let whole = merged.survivor.incident;
+    assert_eq!(apart(&whole).grows_from, None, "nobody has it");
+    let had = acknowledge(&whole, &analyst(), "", at(60))
+        .expect("taken")
+        .incident;
+    assert_eq!(apart(&had).grows_from, Some(crowd.count));
+}

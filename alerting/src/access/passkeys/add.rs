@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use webauthn_rs::prelude::{Credential, Passkey, PasskeyRegistration, RegisterPublicKeyCredential, Uuid};
 
-use super::{RelyingParty, answered, end};
+use super::{RelyingParty, answered, end, kept};
 use crate::{
     access::{Secret, note_of, secret},
     audit::Deed,
@@ -125,7 +125,7 @@ impl Owner {
             wanted.insert("requireResidentKey".to_owned(), true.into());
         }
         let challenge = options.get("challenge").and_then(Value::as_str);
-        let digest = secret::digest(challenge.context("a challenge")?.as_bytes());
+        let digest = kept(challenge.context("a challenge")?, None);
         let begun = serde_json::to_string(&begun).context("write a challenge")?;
         let mut write = state.store.begin().await?;
         Store::add_challenge(&mut write, &digest, Some(&account.id), &begun, now, end(now)).await?;
@@ -147,7 +147,7 @@ impl Owner {
         self.may_add()?;
         let name = read_name(name)?;
         let now = state.now();
-        let digest = answered(&given.response.client_data_json).ok_or(Refusal::Wrong)?;
+        let digest = answered(&given.response.client_data_json, None).ok_or(Refusal::Wrong)?;
         let mut write = state.store.begin().await?;
         let begun = Store::use_challenge(&mut write, &digest, Some(&self.account.id), now).await?;
         write.commit().await?;

@@ -12,7 +12,7 @@ use webauthn_rs::prelude::{
     PublicKeyCredential, WebauthnError,
 };
 
-use super::{RelyingParty, answered, copied, end};
+use super::{RelyingParty, answered, copied, end, kept};
 use crate::{
     access::{Secret, failures::note_failure, login::Refused, note_of, secret, session},
     config::AccessSettings,
@@ -25,23 +25,30 @@ use crate::{
 const FLAGS_AT: usize = 32;
 const BACKUP_ELIGIBLE: u8 = 1 << 3;
 
-/// Begins a login: what the browser asks authenticators (`PublicKeyCredentialRequestOptionsJSON`, section 5.10).
+/// Begins a login: what the browser asks authenticators (`PublicKeyCredentialRequestOptionsJSON`, section 5.10), and what it holds
+/// until the answer; the same for several at once.
 ///
 /// # Errors
 /// [`Refused::Guarded`] if very many were begun lately; if the store is away.
-pub(crate) async fn options(state: &State, party: &RelyingParty) -> Result<Value, Refused> {
+pub(crate) async fn options(
+    state: &State,
+    party: &RelyingParty,
+    browser: Option<Secret>,
+) -> Result<(Value, Secret), Refused> {
     if !party.begun.lets(state.now()) {
         return Err(Refused::Guarded);
     }
-    begin(state, party).await.map_err(Refused::Failed)
+    let browser = browser.map_or_else(Secret::draw, Ok).map_err(Refused::Failed)?;
+    let options = begin(state, party, &browser).await.map_err(Refused::Failed)?;
+    Ok((options, browser))
 }
 
-async fn begin(state: &State, party: &RelyingParty) -> anyhow::Result<Value> {
+async fn begin(state: &State, party: &RelyingParty, browser: &Secret) -> anyhow::Result<Value> {
     let now = state.now();
     let (asked, begun) = party.webauthn.start_discoverable_authentication()?;
     let mut options = serde_json::to_value(asked.public_key)?;
     let challenge = options.get("challenge").and_then(Value::as_str);
-    let digest = secret::digest(challenge.context("a challenge")?.as_bytes());
+    let digest = kept(challenge.context("a challenge")?, Some(browser));
     if let Some(options) = options.as_object_mut() {
         // Nothing here looks at them.
         options.remove("extensions");
@@ -61,12 +68,13 @@ pub(crate) async fn log_in(
     state: &State,
     settings: &AccessSettings,
     party: &RelyingParty,
+    browser: Option<&Secret>,
     given: &PublicKeyCredential,
 ) -> Result<Secret, Refused> {
     let now = state.now();
     let found = state.store.passkey(&secret::digest(&given.raw_id)).await?;
     let owner = found.as_ref().map(|(account, _)| account);
-    let Some((begun, begun_at)) = begun(state, given, now).await? else {
+    let Some((begun, begun_at)) = begun(state, browser, given, now).await? else {
         // Whoever has seen the id of a passkey writes nothing on its owner.
         return Err(refused(state, party, None, now).await?);
     };
@@ -104,10 +112,13 @@ pub(crate) async fn log_in(
 /// The login that is answered, which is used up by that, and when it was begun.
 async fn begun(
     state: &State,
+    browser: Option<&Secret>,
     given: &PublicKeyCredential,
     now: Timestamp,
 ) -> Result<Option<(DiscoverableAuthentication, Timestamp)>, Refused> {
-    let Some(digest) = answered(&given.response.client_data_json) else {
+    // Whose browser holds nothing began nothing.
+    let digest = browser.and_then(|held| answered(&given.response.client_data_json, Some(held)));
+    let Some(digest) = digest else {
         return Ok(None);
     };
     // Who answers what nobody asked holds up no write.
